@@ -1,0 +1,229 @@
+package arch
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// rule says what the packages it covers may import. Packages of the module are
+// written as paths below it. A pattern is one path, or a path with /... behind
+// it, which is that path and everything below, as for the go command.
+type rule struct {
+	layer  string // with its article, as faults name it: a room
+	covers []string
+
+	// uses are the packages of the module that may be imported.
+	uses []string
+	// testsUse are those that only test files may import, beside uses.
+	testsUse []string
+	// strict limits imports from outside the module to outside, for code and
+	// not for tests; otherwise anything may be imported that no other field bars.
+	strict  bool
+	outside []string
+	// notStd are packages of the standard library that must not be imported.
+	notStd []string
+	// notReached are packages that must not even be reached through others.
+	notReached []string
+}
+
+// The layers that several rules share.
+func words() []string {
+	return []string{"internal/push", "internal/ledger", "internal/wire"}
+}
+
+func machinery() []string {
+	return []string{"internal/worker", "internal/guard"}
+}
+
+func rooms() []string {
+	return []string{
+		"internal/ingest", "internal/batch", "internal/fanout", "internal/deliver", "internal/outcome", "internal/replay",
+		"internal/device", "internal/idempotency", "internal/document",
+	}
+}
+
+// The SDKs are told apart because an adapter may reach its own and no other.
+func awsSDK() []string {
+	return []string{"github.com/aws/..."}
+}
+
+func firebaseSDK() []string {
+	return []string{"firebase.google.com/...", "cloud.google.com/...", "google.golang.org/api/...", "google.golang.org/grpc/..."}
+}
+
+func sqlDriver() []string {
+	return []string{"modernc.org/sqlite/..."}
+}
+
+func allSDKs() []string {
+	return slices.Concat(awsSDK(), firebaseSDK(), sqlDriver())
+}
+
+// transport and storage of the standard library. It is barred by import, not by
+// reach: prometheus/client_golang itself imports net/http.
+func transport() []string {
+	return []string{"net/http/...", "net/rpc/...", "database/sql/..."}
+}
+
+// sides are the packages that see a room or an adapter and must not be seen by one.
+func sides() []string {
+	return []string{"internal/httpapi", "internal/app", "internal/cli", "internal/config", "client", "cmd/..."}
+}
+
+// suites are the conformance suites. They are test code that is importable, so
+// only tests and other suites import them.
+func suites() []string {
+	return []string{
+		"internal/worker/workertest", "internal/device/devicetest", "internal/ledger/ledgertest",
+		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
+		"internal/fcmsim/fcmsimtest",
+	}
+}
+
+// table is the house, in the order in which a notification walks through it.
+// The first rule that covers a package is its rule.
+func table() []rule {
+	pure := slices.Concat(words(), machinery(), []string{"internal/telemetry"})
+	blind := slices.Concat(allSDKs(), sides(), []string{"internal/adapter/..."})
+
+	return []rule{
+		// The words: each knows the ones before it and the standard library.
+		word("internal/push"),
+		word("internal/ledger", "internal/push"),
+		word("internal/wire", "internal/push", "internal/ledger"),
+		{
+			layer: "a suite", covers: suites(),
+			uses:       slices.Concat(pure, rooms(), suites(), []string{"internal/fcmsim"}),
+			notReached: blind,
+		},
+
+		{
+			layer: "a piece of machinery", covers: machinery(),
+			uses: append(words(), "internal/guard", "internal/telemetry"), testsUse: suites(),
+			notStd: transport(), notReached: blind,
+		},
+
+		// The rooms: no room imports another, but for one arrow back.
+		{
+			layer: "a room", covers: []string{"internal/replay"},
+			uses: append(slices.Clone(pure), "internal/deliver"), testsUse: suites(),
+			notStd: transport(), notReached: blind,
+		},
+		{
+			layer: "a room", covers: rooms(),
+			uses: pure, testsUse: suites(),
+			notStd: transport(), notReached: blind,
+		},
+
+		// The adapters: each reaches its own SDK and no other.
+		adapter("fcm", awsSDK(), sqlDriver()),
+		adapter("sqlite", awsSDK(), firebaseSDK()),
+		adapter("sqs", firebaseSDK(), sqlDriver()),
+		adapter("sns", firebaseSDK(), sqlDriver()),
+		adapter("dynamo", firebaseSDK(), sqlDriver()),
+		adapter("s3", firebaseSDK(), sqlDriver()),
+
+		// The other edges and the house.
+		{
+			layer: "an edge", covers: []string{"internal/httpapi"},
+			uses: slices.Concat(pure, rooms()), testsUse: append(suites(), "client"),
+			notStd:     []string{"database/sql/..."},
+			notReached: append(allSDKs(), "internal/adapter/...", "internal/app", "internal/cli", "internal/config"),
+		},
+		{
+			layer: "an edge", covers: []string{"internal/fcmsim"},
+			uses: append(words(), "internal/telemetry"), testsUse: suites(),
+			notReached: append(allSDKs(), "internal/adapter/..."),
+		},
+		{
+			layer: "part of the house", covers: []string{"internal/telemetry"},
+			notStd: transport(), notReached: allSDKs(),
+		},
+		{
+			layer: "part of the house", covers: []string{"internal/config"},
+			uses: append(words(), "internal/telemetry"), notReached: append(allSDKs(), "internal/adapter/..."),
+		},
+		{
+			layer: "part of the house", covers: []string{"internal/app"},
+			uses: slices.Concat(pure, rooms(), []string{
+				"internal/adapter/...", "internal/httpapi", "internal/fcmsim", "internal/config",
+			}),
+			testsUse: append(suites(), "client"),
+		},
+		{
+			layer: "part of the house", covers: []string{"internal/cli"},
+			uses: slices.Concat(pure, rooms(), []string{
+				"internal/app", "internal/config", "internal/fcmsim", "client",
+			}),
+			testsUse: suites(),
+		},
+		{layer: "part of the house", covers: []string{"internal/arch"}, strict: true},
+
+		// main is a doorbell: it wires nothing, so that a test can start the service too.
+		{
+			layer: "a main", covers: []string{"cmd/ingest", "cmd/dispatcher"},
+			uses: []string{"internal/app", "internal/config", "internal/telemetry"},
+		},
+		{
+			layer: "a main", covers: []string{"cmd/dlq-replayer", "cmd/belfry"},
+			uses: []string{"internal/app", "internal/config", "internal/telemetry", "internal/cli"},
+		},
+
+		// What others import: a user of the client gets nothing of the inside.
+		{
+			layer: "the public client", covers: []string{"client"},
+			testsUse: []string{"internal/..."},
+			strict:   true, outside: []string{"github.com/google/uuid"},
+		},
+
+		// What only tests: whole processes, and the infrastructure's files.
+		{layer: "an infrastructure test", covers: []string{"infra/..."}, testsUse: []string{"internal/config"}},
+		{layer: "an end-to-end test", covers: []string{"test/..."}, uses: []string{"internal/...", "client", "test/..."}},
+	}
+}
+
+func word(name string, uses ...string) rule {
+	return rule{
+		layer: "a word", covers: []string{name},
+		uses: uses, testsUse: suites(),
+		strict: true, outside: []string{"github.com/google/uuid"},
+		notStd: append(transport(), "os", "os/exec", "net"),
+	}
+}
+
+// adapter is the rule of a driver: it may use the words' types and worker's
+// message, and reach the SDKs that are not barred. Its tests run the
+// conformance suites, which bring the rooms' ports with them.
+func adapter(name string, barred ...[]string) rule {
+	return rule{
+		layer: "an adapter", covers: []string{"internal/adapter/" + name + "/..."},
+		uses:       append(words(), "internal/worker", "internal/telemetry", "internal/adapter/"+name+"/..."),
+		testsUse:   slices.Concat(suites(), rooms(), []string{"internal/fcmsim"}),
+		notReached: slices.Concat(slices.Concat(barred...), rooms(), sides()),
+	}
+}
+
+// ruleFor finds the rule of a package of the module.
+func ruleFor(rules []rule, name string) (rule, bool) {
+	for _, r := range rules {
+		if matchAny(r.covers, name) {
+			return r, true
+		}
+	}
+	return rule{}, false
+}
+
+// isSuite reports whether name is a conformance suite: <parent>/<parent>test.
+func isSuite(name string) bool {
+	return path.Base(name) == path.Base(path.Dir(name))+"test"
+}
+
+func matchAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		if root, ok := strings.CutSuffix(p, "/..."); ok {
+			return name == root || strings.HasPrefix(name, root+"/")
+		}
+		return name == p
+	})
+}
