@@ -1,0 +1,99 @@
+package guard
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// gather returns every sample of reg by "name label label".
+func gather(t *testing.T, reg *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			key := []string{f.GetName()}
+			for _, l := range m.GetLabel() {
+				key = append(key, l.GetValue())
+			}
+			got[strings.Join(key, " ")] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return got
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		m, err := NewMetrics(reg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := DefaultConfig("p")
+		cfg.Ramp, cfg.BudgetMin = 0, 0
+		g, err := New(cfg, nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), m, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &rig{Guard: g}
+		check := func(when string, want map[string]float64) {
+			t.Helper()
+			got := gather(t, reg)
+			for key, v := range want {
+				if is, ok := got[key]; !ok || is != v {
+					t.Errorf("%s: %s is %v (there: %t), want %v", when, key, is, ok, v)
+				}
+			}
+		}
+		check("at the start", map[string]float64{
+			"belfry_breaker_state p closed":         1,
+			"belfry_breaker_state p half_open":      0,
+			"belfry_breaker_state p open":           0,
+			"belfry_fcm_pace_per_second p":          10_000,
+			"belfry_fcm_retry_budget p":             1000,
+			"belfry_fcm_in_flight_requests p":       0,
+			"belfry_deferrals_total p breaker_open": 0,
+			"belfry_deferrals_total p pace":         0,
+			"belfry_deferrals_total p retry_budget": 0,
+		})
+		held := b.admit(t, true)
+		b.answer(t, 20, push.CodeFCMInternal, 0)
+		b.refused(t, false, WhyBreakerOpen)
+		check("open", map[string]float64{
+			"belfry_breaker_state p closed":         0,
+			"belfry_breaker_state p open":           1,
+			"belfry_fcm_retry_budget p":             999,
+			"belfry_fcm_in_flight_requests p":       1,
+			"belfry_deferrals_total p breaker_open": 1,
+		})
+		held.Abandon()
+		time.Sleep(cfg.OpenFor)
+		check("its time is up", map[string]float64{"belfry_breaker_state p open": 0, "belfry_breaker_state p half_open": 1})
+
+		if _, err := New(cfg, nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), m, nil); err == nil {
+			t.Error("two guards of one credential")
+		}
+		g.Close()
+		if got := gather(t, reg); len(got) != 0 {
+			t.Errorf("after Close: %v", got)
+		}
+		if _, err := New(cfg, nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), m, nil); err != nil {
+			t.Errorf("a new guard after Close: %v", err)
+		}
+		if _, err := NewMetrics(reg); err == nil {
+			t.Error("registered twice")
+		}
+	})
+}

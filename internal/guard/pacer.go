@@ -1,0 +1,178 @@
+package guard
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// lowest is the share of the full pace where a ramp begins and below which
+	// no cut goes: low enough to spare a provider that just came back, high
+	// enough to notice soon that it takes more.
+	lowest = 0.01
+	// memory is over how many answers the share of 429 is averaged.
+	memory = 64
+	// faded is a share that counts as none: a lone 429 some 600 answers ago.
+	faded = 1e-6
+)
+
+// pacer hands out points in time, one per request, so that they lie at least
+// 1/pace apart (the generic cell rate algorithm; ITU-T I.371). The pace is the
+// lower of two: a ramp, and a limit that is cut by 429 and recovers by equal
+// amounts in equal times (AIMD). All times are since the guard's epoch.
+type pacer struct {
+	full, floor float64 // requests per second
+	burst       time.Duration
+	ramp        time.Duration
+	quotaShare  float64
+	cutTo       float64
+	cutEvery    time.Duration
+	recovery    float64 // requests per second, per second
+
+	calm atomic.Bool // no 429 among the latest answers: spares the hot path the lock
+
+	mu      sync.Mutex
+	next    time.Duration // the first point not handed out
+	rampAt  time.Duration // when the ramp began
+	limit   float64       // the limit as of limitAt
+	limitAt time.Duration
+	cutAt   time.Duration // when the last cut took effect
+	paused  time.Duration // nothing is handed out before
+	answers float64       // so far, at most memory
+	share   float64       // of 429 among the latest answers
+}
+
+func newPacer(cfg Config) *pacer {
+	return &pacer{
+		full:       cfg.PerSecond,
+		floor:      min(cfg.PerSecond, max(1, cfg.PerSecond*lowest)),
+		burst:      cfg.Burst,
+		ramp:       cfg.Ramp,
+		quotaShare: cfg.QuotaShare,
+		cutTo:      cfg.CutTo,
+		cutEvery:   cfg.CutEvery,
+		recovery:   cfg.PerSecond / cfg.RecoverIn.Seconds(),
+		limit:      cfg.PerSecond,
+		cutAt:      -cfg.CutEvery,
+	}
+}
+
+// reserve hands out the next point in time, not before now. If that is more
+// than patience away, nothing is handed out, and at is when to ask again.
+func (p *pacer) reserve(now, patience time.Duration) (at time.Duration, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slot := max(p.next, now-p.burst, p.paused)
+	if slot-now > patience {
+		return slot, false
+	}
+	at = max(slot, now)
+	p.next = slot + p.interval(at)
+	return at, true
+}
+
+// giveBack returns a point that was handed out and not used, if no later one
+// was handed out since. Otherwise it is lost, which only makes the pace slower.
+func (p *pacer) giveBack(at time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if step := p.interval(at); p.next == at+step {
+		p.next = at
+	}
+}
+
+// pausedUntil returns the end of the pause that holds at now.
+func (p *pacer) pausedUntil(now time.Duration) (until time.Duration, paused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.paused, p.paused > now
+}
+
+// restart begins the ramp anew.
+func (p *pacer) restart(now time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rampAt = now
+	p.next = max(p.next, now) // forget the unused pace of before
+}
+
+// answered books an answer that was no 429.
+func (p *pacer) answered() {
+	if p.calm.Load() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.book(0)
+	if p.answers == memory && p.share < faded {
+		p.share = 0
+		p.calm.Store(true)
+	}
+}
+
+// throttled books a 429. If there are enough of them, the pace is cut, unless
+// that was done a moment ago, and paused for retryAfter, if that is not 0. It
+// tells whether the pace was full before.
+func (p *pacer) throttled(now, retryAfter time.Duration) (first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calm.Store(false)
+	p.book(1)
+	if p.share < p.quotaShare {
+		return false
+	}
+	if retryAfter > 0 {
+		p.paused = max(p.paused, now+retryAfter)
+	}
+	limit := p.limitNow(now)
+	if now-p.cutAt >= p.cutEvery {
+		first = limit >= p.full
+		limit = max(p.floor, p.rate(now)*p.cutTo)
+		p.cutAt = now
+	}
+	// Recovery begins, and the next cut is due, only after the pause: until then
+	// no request is made that could tell anything new.
+	p.limit, p.limitAt = limit, max(now, p.paused)
+	p.cutAt = max(p.cutAt, p.paused)
+	return first
+}
+
+// book averages over the latest answers: exactly as long as they are few, then
+// with exponentially fading weight.
+func (p *pacer) book(quota float64) {
+	p.answers = min(memory, p.answers+1)
+	p.share += (quota - p.share) / p.answers
+}
+
+// pace returns the requests per second now, 0 during a pause.
+func (p *pacer) pace(now time.Duration) float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paused > now {
+		return 0
+	}
+	return p.rate(now)
+}
+
+func (p *pacer) rate(at time.Duration) float64 {
+	return min(p.full, p.rampNow(at), p.limitNow(at))
+}
+
+func (p *pacer) rampNow(at time.Duration) float64 {
+	since := at - p.rampAt
+	if since >= p.ramp {
+		return p.full
+	}
+	return p.floor + (p.full-p.floor)*max(0, since.Seconds()/p.ramp.Seconds())
+}
+
+func (p *pacer) limitNow(at time.Duration) float64 {
+	return min(p.full, p.limit+p.recovery*max(0, (at-p.limitAt).Seconds()))
+}
+
+// interval rounds up: the pace is a bound, never exceeded by rounding.
+func (p *pacer) interval(at time.Duration) time.Duration {
+	return time.Duration(math.Ceil(float64(time.Second) / p.rate(at)))
+}

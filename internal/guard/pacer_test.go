@@ -1,0 +1,176 @@
+package guard
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestPacerRamp(t *testing.T) {
+	t.Parallel()
+	p := newPacer(DefaultConfig("a"))
+	for _, tc := range []struct {
+		at   time.Duration
+		want float64
+	}{
+		{0, 100},
+		{30 * time.Second, 5050},
+		{time.Minute, 10_000},
+		{time.Hour, 10_000},
+	} {
+		if got := p.pace(tc.at); got != tc.want {
+			t.Errorf("pace after %v is %v, want %v", tc.at, got, tc.want)
+		}
+	}
+	p.restart(time.Hour)
+	if got := p.pace(time.Hour); got != 100 {
+		t.Errorf("pace after a restart is %v, want 100", got)
+	}
+	// Nothing of the idle hour is left: the second point is a whole step away.
+	p.reserve(time.Hour, 0)
+	if at, ok := p.reserve(time.Hour, time.Second); !ok || at != time.Hour+10*time.Millisecond {
+		t.Errorf("second point after a restart at %v %t", at, ok)
+	}
+}
+
+func TestPacerYieldsTo429(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig("a")
+	cfg.Ramp = 0
+	p := newPacer(cfg)
+	step := func(what string, at time.Duration, want float64) {
+		t.Helper()
+		if got := p.pace(at); got < want*0.999 || got > want*1.001 {
+			t.Fatalf("%s: pace at %v is %v, want %v", what, at, got, want)
+		}
+	}
+	if !p.throttled(0, 0) {
+		t.Error("the first cut of a full pace is not told")
+	}
+	step("cut to a half", 0, 5000)
+	if p.throttled(999*time.Millisecond, 0) {
+		t.Error("told again")
+	}
+	step("one cut per interval, recovery goes on", time.Second, 5000+10_000.0/120)
+	p.throttled(time.Second, 0)
+	step("the next cut", time.Second, (5000+10_000.0/120)/2)
+	step("recovered", 3*time.Minute, 10_000)
+	for at := 3 * time.Minute; at < 4*time.Minute; at += time.Second {
+		p.throttled(at, 0)
+	}
+	step("never below a hundredth, plus what the last second recovered", 4*time.Minute, 100+10_000.0/120)
+}
+
+func TestPacerPausesForRetryAfter(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig("a")
+	cfg.Ramp = 0
+	p := newPacer(cfg)
+	p.throttled(0, 30*time.Second)
+	p.throttled(5*time.Second, 40*time.Second) // sent before the pause, answered within
+	p.throttled(6*time.Second, time.Second)
+	if at, ok := p.reserve(6*time.Second, time.Second); ok || at != 45*time.Second {
+		t.Fatalf("reserve in a pause: %v %t, want 45s false", at, ok)
+	}
+	if got := p.pace(6 * time.Second); got != 0 {
+		t.Fatalf("pace in a pause is %v, want 0", got)
+	}
+	// Cut once, and recovering only since the pause ended.
+	if got := p.pace(45 * time.Second); got != 5000 {
+		t.Fatalf("pace after the pause is %v, want 5000", got)
+	}
+	if at, ok := p.reserve(45*time.Second, 0); !ok || at != 45*time.Second {
+		t.Fatalf("reserve after the pause: %v %t", at, ok)
+	}
+}
+
+func TestPacerIgnoresAFew429AmongManyAnswers(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig("a")
+	cfg.Ramp = 0
+	p := newPacer(cfg)
+	for range 1000 {
+		p.answered()
+	}
+	for at := range 1000 { // 1 in 50: one device is over its rate, not the project
+		p.throttled(time.Duration(at)*time.Second, time.Minute)
+		for range 49 {
+			p.answered()
+		}
+	}
+	if got := p.pace(1000 * time.Second); got != cfg.PerSecond {
+		t.Fatalf("pace is %v, want %v", got, cfg.PerSecond)
+	}
+	for range 4 { // but a row of them is the project
+		p.throttled(1000*time.Second, time.Minute)
+	}
+	if _, paused := p.pausedUntil(1000 * time.Second); !paused {
+		t.Fatal("a row of 429 does not pause")
+	}
+}
+
+func TestPacerGiveBack(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig("a")
+	cfg.Ramp, cfg.Burst, cfg.PerSecond = 0, 0, 10
+	p := newPacer(cfg)
+	first, _ := p.reserve(0, time.Minute)
+	second, _ := p.reserve(0, time.Minute)
+	p.giveBack(first) // not the last one: lost
+	if at, _ := p.reserve(0, time.Minute); at != 200*time.Millisecond {
+		t.Fatalf("third point at %v, want 200ms", at)
+	}
+	p.giveBack(second + 100*time.Millisecond)
+	if at, _ := p.reserve(0, time.Minute); at != 200*time.Millisecond {
+		t.Fatalf("point after a return at %v, want 200ms again", at)
+	}
+}
+
+// No stretch of time sees more points than the full pace and the burst allow,
+// whatever is answered meanwhile, and no point lies in a pause.
+func TestPacerNeverExceedsThePace(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := DefaultConfig("a")
+		cfg.PerSecond = rapid.Float64Range(0.5, 2000).Draw(t, "perSecond")
+		cfg.Burst = time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "burst"))
+		cfg.Ramp = time.Duration(rapid.Int64Range(0, int64(10*time.Second)).Draw(t, "ramp"))
+		p := newPacer(cfg)
+		var now time.Duration
+		var points []time.Duration
+		for range rapid.IntRange(1, 400).Draw(t, "steps") {
+			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			case 0:
+				now += time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "idle"))
+			case 1:
+				p.throttled(now, time.Duration(rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "retryAfter")))
+			case 2:
+				p.restart(now)
+			case 3:
+				p.answered()
+			default:
+				if at, ok := p.reserve(now, time.Second); ok {
+					if until, paused := p.pausedUntil(now); at < now || at-now > time.Second || paused && at < until {
+						t.Fatalf("point at %v, asked at %v, paused until %v", at, now, until)
+					}
+					points = append(points, at)
+					if rapid.IntRange(0, 9).Draw(t, "unused") == 0 {
+						p.giveBack(at)
+						points = points[:len(points)-1]
+					}
+				}
+			}
+			if pace := p.pace(now); pace > cfg.PerSecond {
+				t.Fatalf("pace %v over %v", pace, cfg.PerSecond)
+			}
+		}
+		for i, from := range points {
+			for j, to := range points[i:] {
+				if most := cfg.PerSecond*(to-from+cfg.Burst).Seconds() + 1; float64(j+1) > most+1e-6 {
+					t.Fatalf("%d points from %v to %v, at most %v allowed", j+1, from, to, most)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,72 @@
+package guard
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// BreakerState is where a breaker stands. The set is closed; switches over it
+// are exhaustive.
+type BreakerState uint8
+
+// The states of a breaker.
+const (
+	BreakerClosed   BreakerState = iota // requests pass
+	BreakerHalfOpen                     // a few probes pass, to see whether the provider is back
+	BreakerOpen                         // none passes
+)
+
+// BreakerStates lists every state, in the order in which tables show them.
+func BreakerStates() []BreakerState {
+	return []BreakerState{BreakerClosed, BreakerHalfOpen, BreakerOpen}
+}
+
+// String returns the state as it appears in events and metric labels.
+func (s BreakerState) String() string {
+	switch s {
+	case BreakerClosed:
+		return "closed"
+	case BreakerHalfOpen:
+		return "half_open"
+	case BreakerOpen:
+		return "open"
+	default:
+		return fmt.Sprintf("BreakerState(%d)", uint8(s))
+	}
+}
+
+// Change is one transition of a credential's breaker.
+type Change struct {
+	Credential string
+	From, To   BreakerState
+	At         time.Time
+	Until      time.Time // when probing may begin; zero unless To is BreakerOpen
+	Cause      push.Code // of the answer that opened it; push.CodeOpen unless To is BreakerOpen
+}
+
+// State is a snapshot of a guard, for metrics, health and the operator.
+type State struct {
+	Credential string
+
+	Breaker BreakerState
+	Since   time.Time // of the last transition, or when the guard was made
+	Until   time.Time // when probing may begin; zero unless Breaker is BreakerOpen
+	Cause   push.Code // of the answer that opened the breaker last; push.CodeOpen if it never was
+	Counts  Counts
+
+	InFlight    int       // admitted, neither done nor abandoned
+	Pace        float64   // requests per second now
+	PausedUntil time.Time // by a 429's Retry-After; zero unless that is in the future
+	Budget      float64   // retries that may be made at once
+}
+
+// Counts is what the breaker saw: within its rolling window while it is closed,
+// since the transition while it is half-open, nothing while it is open.
+type Counts struct {
+	Requests uint32 // admitted
+	Healthy  uint32 // the provider did its work: sent, or the recipient's own fault
+	Sick     uint32
+	Neutral  uint32 // says nothing about health: 429, unclassified, abandoned
+}
