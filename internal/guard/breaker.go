@@ -73,7 +73,7 @@ func newBreaker(cfg Config, now func() time.Duration, onChange func(transition))
 		Timeout:      cfg.OpenFor / 2,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
 			answers := c.TotalSuccesses + c.TotalFailures
-			return answers >= trip.Requests && float64(c.TotalFailures) >= trip.Ratio*float64(answers)
+			return c.ConsecutiveFailures >= trip.InARow || answers >= trip.Requests && float64(c.TotalFailures) >= trip.Ratio*float64(answers)
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errNeutral) },
 		IsSuccessful: func(err error) bool {

@@ -70,11 +70,15 @@ type Config struct {
 
 // Trip says when a closed breaker opens: on the first sick answer that finds,
 // within the last Window, at least Requests answers and a share of at least
-// Ratio sick ones among them. Neutral answers (429 and the like) are not counted.
+// Ratio sick ones among them; or on the InARow-th sick answer without a healthy
+// one in between. The share finds a provider that fails in part. The row finds
+// one that is gone within milliseconds, when the window is still full of the
+// successes of a moment ago. Neutral answers (429 and the like) are not counted.
 type Trip struct {
 	Window   time.Duration // 1 s to 10 min, slides in tenths
 	Ratio    float64       // 0.001 to 1
 	Requests uint32        // 1 to 100,000
+	InARow   uint32        // 1 to 100,000
 }
 
 // DefaultConfig returns the options for a production credential with FCM's
@@ -91,7 +95,7 @@ func DefaultConfig(credential string) Config {
 		CutEvery:      time.Second,
 		RecoverIn:     2 * time.Minute,
 		MaxRetryAfter: time.Hour,
-		OpenAfter:     Trip{Window: 10 * time.Second, Ratio: 0.5, Requests: 20},
+		OpenAfter:     Trip{Window: 10 * time.Second, Ratio: 0.5, Requests: 20, InARow: 100},
 		OpenFor:       10 * time.Second,
 		MaxOpen:       2 * time.Minute,
 		Probes:        5,
@@ -118,6 +122,7 @@ func (c Config) Validate() error {
 		within("OpenAfter.Window", c.OpenAfter.Window, time.Second, 10*time.Minute),
 		within("OpenAfter.Ratio", c.OpenAfter.Ratio, 0.001, 1),
 		within("OpenAfter.Requests", c.OpenAfter.Requests, 1, 100_000),
+		within("OpenAfter.InARow", c.OpenAfter.InARow, 1, 100_000),
 		within("OpenFor", c.OpenFor, 100*time.Millisecond, time.Hour),
 		within("MaxOpen", c.MaxOpen, c.OpenFor, 24*time.Hour),
 		within("Probes", c.Probes, 1, 1000),

@@ -42,7 +42,7 @@ func newMetrics() *Metrics {
 			"Requests to FCM that the credential's pace allows per second now; 0 during a pause.", credential, nil),
 		budget: prometheus.NewDesc("belfry_fcm_retry_budget",
 			"Retries that the credential may make at once.", credential, nil),
-		inFlight: prometheus.NewDesc("belfry_fcm_in_flight_requests",
+		inFlight: prometheus.NewDesc("belfry_fcm_admitted_requests",
 			"Requests to FCM that were admitted and have not ended.", credential, nil),
 		deferrals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belfry_deferrals_total",

@@ -1,0 +1,183 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestEndpoints pins every method to its method, path and body.
+func TestEndpoints(t *testing.T) {
+	t.Parallel()
+
+	ctx := t.Context()
+	event, err := NewRequested("/shop", "7", Request{Message: []byte(`{}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		want string
+		call func(*Client) error
+	}{
+		{`POST /v1/notifications {"message":null}`, func(c *Client) error { _, err := c.Send(ctx, Request{}); return err }},
+		{`GET /v1/notifications/i `, func(c *Client) error { _, err := c.Notification(ctx, "i"); return err }},
+		{`POST /v1/notifications/i/cancel `, func(c *Client) error { _, err := c.Cancel(ctx, "i"); return err }},
+		{`POST /v1/batches {"message":null}`, func(c *Client) error { _, err := c.CreateBatch(ctx, Request{}); return err }},
+		{`GET /v1/batches/i `, func(c *Client) error { _, err := c.Batch(ctx, "i"); return err }},
+		{`POST /v1/batches/i/start `, func(c *Client) error { _, err := c.StartBatch(ctx, "i"); return err }},
+		{`POST /v1/batches/i/pause `, func(c *Client) error { _, err := c.PauseBatch(ctx, "i"); return err }},
+		{`POST /v1/batches/i/resume `, func(c *Client) error { _, err := c.ResumeBatch(ctx, "i"); return err }},
+		{`POST /v1/batches/i/cancel `, func(c *Client) error { _, err := c.CancelBatch(ctx, "i"); return err }},
+		{`PUT /v1/devices/i {"token":"t"}`, func(c *Client) error { _, err := c.PutDevice(ctx, "i", Device{Token: "t"}); return err }},
+		{`GET /v1/devices/i `, func(c *Client) error { _, err := c.Device(ctx, "i"); return err }},
+		{`DELETE /v1/devices/i `, func(c *Client) error { return c.DeleteDevice(ctx, "i") }},
+		{`POST /v1/devices/i/restore `, func(c *Client) error { _, err := c.RestoreDevice(ctx, "i"); return err }},
+		{
+			`POST /v1/events {"specversion":"1.0","id":"7","source":"/shop","type":"push.notification.requested.v1","datacontenttype":"application/json","data":{"message":{}}}`,
+			func(c *Client) error { _, err := c.Publish(ctx, event); return err },
+		},
+		{`GET /readyz `, func(c *Client) error { return c.Ready(ctx) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			t.Parallel()
+			var got string
+			c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				got = r.Method + " " + r.URL.Path + " " + string(body)
+				w.WriteHeader(http.StatusNoContent)
+			})
+			if err := tt.call(c); err != nil {
+				t.Fatal(err)
+			}
+			if got != tt.want {
+				t.Errorf("request = %s\nwant      %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestEventNeedsItsKey(t *testing.T) {
+	t.Parallel()
+
+	for _, k := range [][2]string{{"", "id"}, {"/source", ""}} {
+		if _, err := NewRequested(k[0], k[1], Request{}); err == nil {
+			t.Errorf("NewRequested(%q, %q) = nil", k[0], k[1])
+		}
+	}
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+
+	var queries []string
+	c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
+		queries = append(queries, r.URL.Path+"?"+r.URL.RawQuery)
+		switch r.URL.Query().Get("cursor") {
+		case "":
+			answer(w, http.StatusOK, map[string]any{"items": []map[string]any{{"id": "a"}, {"id": "b"}}, "next_cursor": "2"})
+		case "2":
+			answer(w, http.StatusOK, map[string]any{"items": []map[string]any{}, "next_cursor": "3"})
+		case "3":
+			answer(w, http.StatusOK, map[string]any{"items": []map[string]any{{"id": "c"}}})
+		}
+	})
+	var ids []string
+	for n, err := range c.Notifications(t.Context(), 2) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, n.ID)
+	}
+	for d, err := range c.Devices(t.Context(), "user 1") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, d.ID)
+		if len(ids) == 4 {
+			break // no further page may be fetched
+		}
+	}
+	for _, err := range c.Deliveries(t.Context(), "ntf_1", DeliveryFilter{Class: "sent", Code: "sent"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	want := []string{
+		"/v1/notifications?limit=2", "/v1/notifications?cursor=2&limit=2", "/v1/notifications?cursor=3&limit=2",
+		"/v1/devices?limit=1000&user_id=user+1", "/v1/notifications/ntf_1/deliveries?class=sent&code=sent&limit=1000",
+	}
+	if diff := cmp.Diff(want, queries); diff != "" {
+		t.Errorf("queries (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "a"}, ids); diff != "" {
+		t.Errorf("ids (-want +got):\n%s", diff)
+	}
+}
+
+func TestListErrors(t *testing.T) {
+	t.Parallel()
+
+	tests := []struct {
+		name    string
+		handler http.HandlerFunc
+	}{
+		{"refused", func(w http.ResponseWriter, _ *http.Request) { refuse(w, Problem{Status: 400, Code: "cursor"}) }},
+		{"a cursor that comes back", func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, http.StatusOK, DeviceList{NextCursor: "same"})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			pairs, failed := 0, 0
+			for _, err := range newClient(t, tt.handler).Devices(t.Context(), "") {
+				pairs++
+				if err != nil {
+					failed++
+				}
+			}
+			if pairs != 1 || failed != 1 {
+				t.Errorf("%d pairs, %d with an error, want one error", pairs, failed)
+			}
+		})
+	}
+}
+
+func TestAwait(t *testing.T) {
+	t.Parallel()
+
+	calls := 0
+	c := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		switch calls++; {
+		case calls == 2:
+			cut()
+		case calls < 4:
+			answer(w, http.StatusOK, Notification{State: "sending"})
+		default:
+			answer(w, http.StatusOK, Notification{State: StateCompleted})
+		}
+	})
+	if n, err := c.Await(t.Context(), "ntf_1", time.Microsecond); err != nil || n.State != StateCompleted {
+		t.Errorf("Await = %+v, %v", n, err)
+	}
+
+	gone := newClient(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, Problem{Status: 404, Code: "not_found"}) })
+	if _, err := gone.Await(t.Context(), "ntf_2", time.Microsecond); !IsProblem(err, "not_found") {
+		t.Errorf("Await of nothing = %v", err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	never := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		cancel()
+		answer(w, http.StatusOK, Notification{State: "sending"})
+	})
+	if _, err := never.Await(ctx, "ntf_3", time.Hour); err == nil {
+		t.Error("Await of a notification that never ends = nil")
+	}
+}

@@ -1,0 +1,277 @@
+package fcm
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"firebase.google.com/go/v4/messaging"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// fcmError is an error body as FCM documents it.
+func fcmError(status, message, details string) string {
+	return `{"error":{"code":0,"message":"` + message + `","status":"` + status + `","details":[` + details + `]}}`
+}
+
+func errorCode(code string) string {
+	return `{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"` + code + `"}`
+}
+
+func violation(field string) string {
+	return `{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"` + field + `","description":"Invalid value"}]}`
+}
+
+// answers are FCM's documented errors, what stands between us and FCM may say,
+// and what nobody should say.
+//
+// https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode
+// https://firebase.google.com/docs/cloud-messaging/error-codes
+var answers = []struct {
+	name   string
+	status int
+	body   string
+	want   push.Code
+}{
+	{"unregistered", 404, fcmError("NOT_FOUND", "Requested entity was not found.", errorCode("UNREGISTERED")), push.CodeFCMUnregistered},
+	{"invalid token", 400, fcmError("INVALID_ARGUMENT", "The registration token is not a valid FCM registration token", errorCode("INVALID_ARGUMENT")), push.CodeFCMInvalidArgument},
+	{"invalid token, with the field", 400, fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", errorCode("INVALID_ARGUMENT")+","+violation("message.token")), push.CodeFCMInvalidArgument},
+	{"invalid fid, field only", 400, fcmError("INVALID_ARGUMENT", "Invalid fid", violation("message.fid")), push.CodeFCMInvalidArgument},
+	{"invalid topic", 400, fcmError("INVALID_ARGUMENT", "Invalid topic", violation("message.topic")), push.CodeFCMInvalidArgument},
+	{"invalid field", 400, fcmError("INVALID_ARGUMENT", "Invalid value at 'message.data[0].value'", violation("message.data[0].value")), push.CodePayloadInvalid},
+	{"invalid field, both details", 400, fcmError("INVALID_ARGUMENT", "Invalid ttl", violation("message.android.ttl")+","+errorCode("INVALID_ARGUMENT")), push.CodePayloadInvalid},
+	{"invalid field and token", 400, fcmError("INVALID_ARGUMENT", "Both", violation("message.token")+","+violation("message.android.ttl")), push.CodePayloadInvalid},
+	{"whole message too big", 400, fcmError("INVALID_ARGUMENT", "Android message is too big", errorCode("INVALID_ARGUMENT")+","+violation("message")), push.CodePayloadInvalid},
+	{"invalid without details", 400, fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", ""), push.CodeFCMInvalidArgument},
+	{"empty list of violations", 400, fcmError("INVALID_ARGUMENT", "?", `{"@type":"type.googleapis.com/google.rpc.BadRequest"}`), push.CodeFCMInvalidArgument},
+	{"sender id mismatch", 403, fcmError("PERMISSION_DENIED", "SenderId mismatch", errorCode("SENDER_ID_MISMATCH")), push.CodeFCMSenderIDMismatch},
+	{"permission missing", 403, fcmError("PERMISSION_DENIED", "Permission 'cloudmessaging.messages.create' denied", `{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"IAM_PERMISSION_DENIED"}`), push.CodeFCMForbidden},
+	{"third party auth", 401, fcmError("UNAUTHENTICATED", "Auth error from APNS or Web Push Service", errorCode("THIRD_PARTY_AUTH_ERROR")), push.CodeFCMThirdPartyAuth},
+	{"third party auth, former name", 401, fcmError("UNAUTHENTICATED", "Auth error from APNS", errorCode("APNS_AUTH_ERROR")), push.CodeFCMThirdPartyAuth},
+	{"access token refused", 401, fcmError("UNAUTHENTICATED", "Request had invalid authentication credentials.", `{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_EXPIRED"}`), push.CodeFCMUnauthorized},
+	{"project not found", 404, fcmError("NOT_FOUND", "Requested entity was not found.", ""), push.CodeFCMForbidden},
+	{"quota", 429, fcmError("RESOURCE_EXHAUSTED", "Quota exceeded", errorCode("QUOTA_EXCEEDED")), push.CodeFCMQuotaExceeded},
+	{"quota of the platform", 429, fcmError("RESOURCE_EXHAUSTED", "Quota exceeded for quota metric", ""), push.CodeFCMQuotaExceeded},
+	{"unavailable", 503, fcmError("UNAVAILABLE", "The service is currently unavailable.", errorCode("UNAVAILABLE")), push.CodeFCMUnavailable},
+	{"internal", 500, fcmError("INTERNAL", "Internal error encountered.", errorCode("INTERNAL")), push.CodeFCMInternal},
+	{"unspecified", 500, fcmError("INTERNAL", "?", errorCode("UNSPECIFIED_ERROR")), push.CodeFCMInternal},
+	{"code decides over status", 500, fcmError("UNAVAILABLE", "?", errorCode("UNAVAILABLE")), push.CodeFCMUnavailable},
+
+	{"HTML 502", 502, "<html><title>502 Server Error</title>", push.CodeFCMUnavailable},
+	{"HTML 503", 503, "<!DOCTYPE html><title>Error 503</title>", push.CodeFCMUnavailable},
+	{"HTML 504", 504, "upstream request timeout", push.CodeFCMUnavailable},
+	{"HTML 500", 500, "<html>", push.CodeFCMInternal},
+	{"empty 413", 413, "", push.CodePayloadTooLarge},
+	{"HTML 404", 404, "<html>404. That’s an error.", push.CodeFCMForbidden},
+	{"HTML 400", 400, "<html>Your client has issued a malformed or illegal request.", push.CodeUnclassified},
+	{"HTML 401", 401, "<html>", push.CodeFCMUnauthorized},
+	{"HTML 403", 403, "<html>", push.CodeFCMForbidden},
+	{"HTML 429", 429, "<html>", push.CodeFCMQuotaExceeded},
+
+	{"code that we have not heard of", 400, fcmError("INVALID_ARGUMENT", "?", errorCode("BRAND_NEW")), push.CodeUnclassified},
+	{"new code on 503", 503, fcmError("UNAVAILABLE", "?", errorCode("BRAND_NEW")), push.CodeFCMUnavailable},
+	{"redirect", 302, "", push.CodeUnclassified},
+	{"teapot", 418, "", push.CodeUnclassified},
+	{"not implemented", 501, fcmError("UNIMPLEMENTED", "?", ""), push.CodeUnclassified},
+	{"details of strange shapes", 404, fcmError("NOT_FOUND", "?", `3,null,"x",{"@type":7},`+errorCode("UNREGISTERED")), push.CodeFCMUnregistered},
+	{"error is no object", 400, `{"error":"invalid_request"}`, push.CodeUnclassified},
+	{"error is missing", 400, `{}`, push.CodeUnclassified},
+	{"body is null", 400, `null`, push.CodeUnclassified},
+}
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	for _, tc := range answers {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := classify(tc.status, "", []byte(tc.body), time.Now()); got.Code != tc.want || got.RetryAfter != 0 {
+				t.Errorf("got %v, wait %v; want %v", got.Code, got.RetryAfter, tc.want)
+			}
+		})
+	}
+}
+
+// TestClassifyAgreesWithGoogle asks the predicates of Google's own client about
+// the same answers: whenever one of them knows the reason, so must we.
+func TestClassifyAgreesWithGoogle(t *testing.T) {
+	t.Parallel()
+	predicates := []struct {
+		name string
+		is   func(error) bool
+		want []push.Code
+	}{
+		{"IsUnregistered", messaging.IsUnregistered, []push.Code{push.CodeFCMUnregistered}},
+		// The predicate cannot tell a bad address from a bad message.
+		{"IsInvalidArgument", messaging.IsInvalidArgument, []push.Code{push.CodeFCMInvalidArgument, push.CodePayloadInvalid}},
+		{"IsSenderIDMismatch", messaging.IsSenderIDMismatch, []push.Code{push.CodeFCMSenderIDMismatch}},
+		{"IsThirdPartyAuthError", messaging.IsThirdPartyAuthError, []push.Code{push.CodeFCMThirdPartyAuth}},
+		{"IsQuotaExceeded", messaging.IsQuotaExceeded, []push.Code{push.CodeFCMQuotaExceeded}},
+		{"IsUnavailable", messaging.IsUnavailable, []push.Code{push.CodeFCMUnavailable}},
+		{"IsInternal", messaging.IsInternal, []push.Code{push.CodeFCMInternal}},
+	}
+	agreed := map[string]int{}
+	for _, tc := range answers {
+		client := officialClient(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+			status := tc.status
+			if status == http.StatusServiceUnavailable {
+				status = 599 // the client would try a 503 again, for seven seconds
+			}
+			return &http.Response{StatusCode: status, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(tc.body))}, nil
+		}))
+		_, err := client.Send(t.Context(), &messaging.Message{Fid: "f"})
+		got := classify(tc.status, "", []byte(tc.body), time.Now()).Code
+		for _, p := range predicates {
+			if !p.is(err) {
+				continue
+			}
+			agreed[p.name]++
+			ok := false
+			for _, want := range p.want {
+				ok = ok || got == want
+			}
+			if !ok {
+				t.Errorf("%s: %s says yes, we say %v", tc.name, p.name, got)
+			}
+		}
+	}
+	if len(agreed) != len(predicates) {
+		t.Errorf("only %v were put to the test", agreed)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	retryInfo := fcmError("UNAVAILABLE", "?", `{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"30.5s"}`)
+	for _, tc := range []struct {
+		name, header, body string
+		want               time.Duration
+	}{
+		{"none", "", "", 0},
+		{"seconds", "120", "", 2 * time.Minute},
+		{"zero", "0", "", 0},
+		{"spaces", " 5 ", "", 5 * time.Second},
+		{"date", "Sat, 21 Nov 2026 12:00:42 GMT", "", 42 * time.Second},
+		{"date in the past", "Sat, 21 Nov 2026 11:00:00 GMT", "", 0},
+		{"date far away", "Sun, 21 Nov 2027 11:00:00 GMT", "", 24 * time.Hour},
+		{"huge", "99999999999999999", "", 24 * time.Hour},
+		{"negative", "-1", "", 0},
+		{"words", "soon", "", 0},
+		{"in the body", "", retryInfo, 30500 * time.Millisecond},
+		{"header before body", "7", retryInfo, 7 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := classify(503, tc.header, []byte(tc.body), now).RetryAfter; got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestClassifyTransport(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[h2.Kind]push.Code{
+		h2.Refused: push.CodeNetRefused, h2.DNS: push.CodeNetDNS, h2.TLS: push.CodeNetTLS,
+		h2.Reset: push.CodeNetReset, h2.Timeout: push.CodeNetTimeout, h2.Kind(99): push.CodeUnclassified,
+	} {
+		cause := errors.New("cause")
+		err := classifyTransport(&h2.Error{Kind: kind, Err: cause})
+		if got := push.CodeOf(err); got != want || !errors.Is(err, cause) {
+			t.Errorf("%v: got %v (%v), want %v", kind, got, err, want)
+		}
+	}
+	if cause := errors.New("of ctx"); classifyTransport(cause) != cause { //nolint:errorlint // identity is the point
+		t.Error("an error that is not of the transport must stay as it is")
+	}
+}
+
+func TestWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	token := "eXAmPle:APA91b" + strings.Repeat("aB3_-", 30)
+	for _, tc := range []struct{ name, words, request, want string }{
+		{"token", "token " + token + " is bad", `{"message":{"token":"` + token + `"}}`, "token … is bad"},
+		{"fid, too short to look like one", "fid d4w-9 is bad", `{"message":{"fid":"d4w-9"}}`, "fid … is bad"},
+		{"another token", "see " + token, `{"message":{"topic":"t"}}`, "see …"},
+		{"cut token", "see " + token[:70] + "...", `{"message":{"token":"` + token + `"}}`, "see …..."},
+		{
+			"ordinary words", "Permission 'cloudmessaging.messages.create' denied on resource '//cloudresourcemanager.googleapis.com/projects/p'", `{}`,
+			"Permission 'cloudmessaging.messages.create' denied on resource '//cloudresourcemanager.googleapis.com/projects/p'",
+		},
+		{"request is no JSON", "words", `{`, "words"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := withoutSecrets(tc.words, []byte(tc.request)); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestClip(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, in string
+		want     int
+	}{{"short", "abc", 3}, {"exact", strings.Repeat("x", 300), 300}, {"long", strings.Repeat("x", 301), 300}, {"cut within a rune", strings.Repeat("ü", 200), 299}, {"invalid", "a\xffb", 5}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := clip(tc.in); len(got) != tc.want || !utf8.ValidString(got) {
+				t.Errorf("got %d bytes %q, want %d", len(got), got, tc.want)
+			}
+		})
+	}
+}
+
+func TestMessageName(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, body, want string }{
+		{"compact", `{"name":"projects/p/messages/0:1%2"}`, "projects/p/messages/0:1%2"},
+		{"as FCM prints it", "{\n  \"name\": \"projects/p/messages/1\"\n}\n", "projects/p/messages/1"},
+		{"escaped", `{"name":"a\"b\u0041"}`, `a"bA`},
+		{"other members", `{"x":1,"name":"n"}`, "n"},
+		{"none", `{}`, ""},
+		{"not a string", `{"name":7}`, ""},
+		{"cut", `{"name":"projects/p/mess`, ""},
+		{"empty", ``, ""},
+		{"HTML", `<html>`, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if got := messageName([]byte(tc.body)); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// FuzzClassify reads whatever a server may answer: any answer has a code of the
+// taxonomy that is a failure, and short, valid, token-free words.
+func FuzzClassify(f *testing.F) {
+	const token = "fuzz-token-0123456789"
+	for _, tc := range answers {
+		f.Add(tc.status, "3", []byte(tc.body))
+	}
+	f.Add(400, "Sat, 21 Nov 2026 12:00:42 GMT", []byte(fcmError("INVALID_ARGUMENT", "token "+token, "")))
+	f.Fuzz(func(t *testing.T, status int, retryAfter string, body []byte) {
+		e := classify(status, retryAfter, body, time.Unix(0, 0))
+		e.Detail = withoutSecrets(e.Detail, []byte(`{"message":{"token":"`+token+`"}}`))
+		if !e.Code.Known() || e.Code == push.CodeOpen || e.Code == push.CodeSent {
+			t.Errorf("code %d", e.Code)
+		}
+		if e.RetryAfter < 0 || e.RetryAfter > 24*time.Hour {
+			t.Errorf("wait %v", e.RetryAfter)
+		}
+		if len(e.Detail) > maxDetail || !utf8.ValidString(e.Detail) || strings.Contains(e.Detail, token) {
+			t.Errorf("detail %q", e.Detail)
+		}
+		messageName(body)
+	})
+}

@@ -1,0 +1,130 @@
+package h2_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/h2/h2test"
+)
+
+// ledger is what a server did with each request.
+type ledger struct {
+	mu   sync.Mutex
+	took map[string]int
+}
+
+func (l *ledger) take(id string) {
+	l.mu.Lock()
+	l.took[id]++
+	l.mu.Unlock()
+}
+
+// serve answers most requests and, now and then, refuses one, resets one, says
+// goodbye or hangs up, with answers in any order.
+func (l *ledger) serve(c *h2test.Conn, r *rand.Rand) {
+	var open []uint32
+	last := uint32(0)
+	for {
+		req, err := c.ReadRequest()
+		if err != nil {
+			return
+		}
+		switch r.IntN(40) {
+		case 0:
+			_ = c.WriteRSTStream(req.ID, http2.ErrCodeRefusedStream)
+			continue
+		case 1:
+			l.take(string(req.Body))
+			_ = c.WriteRSTStream(req.ID, http2.ErrCodeInternal)
+			continue
+		case 2: // takes what came before, not this one
+			_ = c.WriteGoAway(last, http2.ErrCodeNo, nil)
+			for _, id := range open {
+				_ = c.Respond(id, 200, "")
+			}
+			return
+		case 3:
+			l.take(string(req.Body))
+			return
+		}
+		l.take(string(req.Body))
+		last = max(last, req.ID)
+		open = append(open, req.ID)
+		for len(open) > 0 && r.IntN(3) > 0 {
+			i := r.IntN(len(open))
+			if c.Respond(open[i], 200, "") != nil {
+				return
+			}
+			open = append(open[:i], open[i+1:]...)
+		}
+		if len(open) > 50 {
+			return
+		}
+	}
+}
+
+// TestVerdictsAreTrue sends through a peer that misbehaves in every allowed way
+// and compares the client's verdicts with what the peer did: no request arrives
+// twice, an answered one did arrive, and a refused one was not taken.
+func TestVerdictsAreTrue(t *testing.T) {
+	t.Parallel()
+	l := &ledger{took: make(map[string]int)}
+	var seed uint64
+	var mu sync.Mutex
+	cl := scripted(t, h2.Config{Connections: 4, MaxStreams: 20}, func(c *h2test.Conn) {
+		mu.Lock()
+		seed++
+		r := rand.New(rand.NewPCG(1, seed))
+		mu.Unlock()
+		l.serve(c, r)
+	})
+	header := postHeader()
+	verdicts := make(map[string]error)
+	var wg sync.WaitGroup
+	for worker := range 40 {
+		wg.Go(func() {
+			var resp h2.Response
+			for i := range 100 {
+				id := strconv.Itoa(worker*1000 + i)
+				err := cl.Do(t.Context(), header, []byte(id), &resp)
+				mu.Lock()
+				verdicts[id] = err
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kinds := map[string]int{}
+	for id, err := range verdicts {
+		took := l.took[id]
+		e, failed := errors.AsType[*h2.Error](err)
+		switch {
+		case took > 1:
+			t.Errorf("request %s arrived %d times", id, took)
+		case err == nil:
+			kinds["answered"]++
+			if took != 1 {
+				t.Errorf("request %s was answered but never taken", id)
+			}
+		case !failed:
+			t.Errorf("request %s: %v", id, err)
+		default:
+			kinds[e.Kind.String()]++
+			if e.Kind == h2.Refused && took != 0 {
+				t.Errorf("request %s was taken, the client says %v", id, err)
+			}
+		}
+	}
+	if kinds["answered"] == 0 || kinds["refused"] == 0 || kinds["reset"] == 0 {
+		t.Errorf("verdicts %v: the test did not reach every kind", kinds)
+	}
+	t.Logf("verdicts %v", kinds)
+}

@@ -1,0 +1,175 @@
+package h2
+
+import (
+	"strconv"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// Header is the header list of a request except content-length, prepared once
+// and used for many requests: connections recognise it by its address and send
+// it again as a handful of bytes. It is immutable.
+type Header struct {
+	fields []hpack.HeaderField
+}
+
+// NewHeader returns the header list of a POST (§8.3.1). The extra fields come
+// in pairs of lower-case name and value and must be valid in HTTP.
+//
+// Every field goes through HPACK's dynamic table, a bearer token too: RFC 7541
+// §7.1 warns of that where an attacker can add fields of his own to the same
+// connection, which is not possible here.
+func NewHeader(scheme, authority, path string, extra ...string) *Header {
+	h := &Header{fields: []hpack.HeaderField{
+		{Name: ":method", Value: "POST"},
+		{Name: ":scheme", Value: scheme},
+		{Name: ":authority", Value: authority},
+		{Name: ":path", Value: path},
+	}}
+	for i := 0; i+1 < len(extra); i += 2 {
+		h.fields = append(h.fields, hpack.HeaderField{Name: extra[i], Value: extra[i+1]})
+	}
+	return h
+}
+
+// headerEncoder writes header blocks for one connection and keeps its half of
+// the HPACK state. The connection's lock guards it.
+type headerEncoder struct {
+	enc   *hpack.Encoder
+	buf   sink
+	block []byte
+
+	// cached is the block of cachedFor when it consists of nothing but indexes
+	// into the table: writing it again changes no state, so it may be repeated.
+	cachedFor *Header
+	cached    []byte
+}
+
+func newHeaderEncoder() *headerEncoder {
+	e := &headerEncoder{}
+	e.enc = hpack.NewEncoder(&e.buf)
+	return e
+}
+
+// setTableSize applies the peer's SETTINGS_HEADER_TABLE_SIZE.
+func (e *headerEncoder) setTableSize(n uint32) {
+	e.enc.SetMaxDynamicTableSizeLimit(n)
+	e.cachedFor = nil
+}
+
+// encode returns the header block for a body of n bytes. It is valid until the
+// next call, and must be written before the block of the next call.
+func (e *headerEncoder) encode(h *Header, n int) []byte {
+	if e.cachedFor != h {
+		e.buf.b = e.buf.b[:0]
+		for _, f := range h.fields {
+			_ = e.enc.WriteField(f) // a sink never fails
+		}
+		e.cachedFor = nil // whatever was inserted has moved the indexes
+		if allIndexed(e.buf.b) {
+			e.cachedFor = h
+			e.cached = append(e.cached[:0], e.buf.b...)
+		}
+		e.block = append(e.block[:0], e.buf.b...)
+	} else {
+		e.block = append(e.block[:0], e.cached...)
+	}
+	e.block = appendContentLength(e.block, n)
+	return e.block
+}
+
+// allIndexed tells whether a block has only indexed fields (RFC 7541 §6.1),
+// each in one byte: the high bit set and an index below 127, which the table of
+// some ten fields never reaches.
+func allIndexed(block []byte) bool {
+	for _, b := range block {
+		if b < 0x80 || b == 0xff {
+			return false
+		}
+	}
+	return true
+}
+
+// appendContentLength appends content-length as a literal without indexing
+// (RFC 7541 §6.2.2) with the name's static index, 28: it differs from request
+// to request and would only push useful entries out of the table.
+func appendContentLength(block []byte, n int) []byte {
+	block = append(block, 0x0f, 28-15, 0)
+	length := len(block) - 1
+	block = strconv.AppendInt(block, int64(n), 10)
+	block[length] = byte(len(block) - length - 1) //nolint:gosec // an int has at most 20 digits
+	return block
+}
+
+// sink is a growing buffer; writing to it never fails.
+type sink struct{ b []byte }
+
+// Write implements io.Writer.
+func (s *sink) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+// Limits on a response's header block, against a peer that never ends one
+// (§10.5.1).
+const (
+	maxHeaderBytes     = 32 << 10
+	maxHeaderFragments = 32
+)
+
+// headerDecoder reads the header blocks of one connection. Only the reader
+// goroutine uses it.
+type headerDecoder struct {
+	dec       *hpack.Decoder
+	bytes     int
+	fragments int
+
+	status     int // 0 = none seen; -1 = invalid
+	retryAfter string
+}
+
+func newHeaderDecoder() *headerDecoder {
+	d := &headerDecoder{}
+	d.dec = hpack.NewDecoder(4096, d.field)
+	d.dec.SetMaxStringLength(maxHeaderBytes)
+	return d
+}
+
+func (d *headerDecoder) field(f hpack.HeaderField) {
+	switch f.Name {
+	case ":status":
+		n, err := strconv.Atoi(f.Value)
+		if err != nil || len(f.Value) != 3 || n < 100 || d.status != 0 {
+			n = -1
+		}
+		d.status = n
+	case "retry-after":
+		d.retryAfter = f.Value
+	}
+}
+
+// begin starts a block.
+func (d *headerDecoder) begin() {
+	d.bytes, d.fragments, d.status, d.retryAfter = 0, 0, 0, ""
+}
+
+// add decodes one fragment and, with the last, completes the block. Any error
+// is one of the connection, since HPACK's state is lost with it (§4.3).
+func (d *headerDecoder) add(fragment []byte, last bool) error {
+	d.bytes += len(fragment)
+	d.fragments++
+	if d.bytes > maxHeaderBytes || d.fragments > maxHeaderFragments {
+		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
+	}
+	if _, err := d.dec.Write(fragment); err != nil {
+		return http2.ConnectionError(http2.ErrCodeCompression)
+	}
+	if !last {
+		return nil
+	}
+	if err := d.dec.Close(); err != nil {
+		return http2.ConnectionError(http2.ErrCodeCompression)
+	}
+	return nil
+}

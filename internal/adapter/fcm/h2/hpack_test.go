@@ -1,0 +1,63 @@
+package h2
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+
+	"golang.org/x/net/http2/hpack"
+	"pgregory.net/rapid"
+)
+
+// TestHeaderBlocks checks, for any course of requests, token changes and table
+// sizes, that a decoder on the other side reads exactly the fields that were
+// meant: the cached block must never get out of step with the table.
+func TestHeaderBlocks(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		enc := newHeaderEncoder()
+		var got []hpack.HeaderField
+		dec := hpack.NewDecoder(4096, func(f hpack.HeaderField) { got = append(got, f) })
+		dec.SetAllowedMaxDynamicTableSize(1 << 16)
+		var headers []*Header
+		for i := range 4 {
+			token := fmt.Sprintf("%0*d", rapid.IntRange(1, 1500).Draw(t, "length of token"), i)
+			headers = append(headers, NewHeader("https", "fcm.googleapis.com", "/v1/projects/p/messages:send", "authorization", "Bearer "+token))
+		}
+		for range rapid.IntRange(1, 40).Draw(t, "requests") {
+			if rapid.IntRange(0, 9).Draw(t, "resize") == 0 {
+				enc.setTableSize(rapid.SampledFrom([]uint32{0, 64, 200, 1500, 4096, 65536}).Draw(t, "size"))
+			}
+			h := rapid.SampledFrom(headers).Draw(t, "header")
+			n := rapid.IntRange(0, 20_000).Draw(t, "length")
+			got = nil
+			if _, err := dec.Write(enc.encode(h, n)); err != nil {
+				t.Fatalf("decode: %v", err)
+			}
+			if err := dec.Close(); err != nil {
+				t.Fatalf("decode: %v", err)
+			}
+			want := append(slices.Clone(h.fields), hpack.HeaderField{Name: "content-length", Value: strconv.Itoa(n)})
+			if !slices.Equal(got, want) {
+				t.Fatalf("decoded %v, want %v", got, want)
+			}
+		}
+	})
+}
+
+// TestHeaderBlockIsSmall is what the cache is for.
+//
+//nolint:paralleltest // counts allocations
+func TestHeaderBlockIsSmall(t *testing.T) {
+	enc := newHeaderEncoder()
+	h := NewHeader("https", "fcm.googleapis.com", "/v1/projects/p/messages:send", "authorization", "Bearer "+fmt.Sprintf("%01000d", 1))
+	first := len(enc.encode(h, 483))
+	second := len(enc.encode(h, 483))
+	if first < 400 || second > 12 || enc.cachedFor != h {
+		t.Errorf("blocks of %d and %d bytes, want a long and a short one", first, second)
+	}
+	if got := testing.AllocsPerRun(100, func() { enc.encode(h, 483) }); got != 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
+}

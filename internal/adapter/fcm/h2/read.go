@@ -1,0 +1,250 @@
+package h2
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/net/http2"
+)
+
+// readLoop reads frames until the connection ends.
+func (c *conn) readLoop() {
+	err := c.readFrames()
+	var ce http2.ConnectionError
+	switch {
+	case errors.As(err, &ce):
+		c.quit(http2.ErrCode(ce), fmt.Errorf("peer broke the protocol: %w", err))
+	case errors.Is(err, http2.ErrFrameTooLarge):
+		c.quit(http2.ErrCodeFrameSize, err)
+	case errors.Is(err, io.EOF):
+		c.fail(errBroken)
+	default:
+		c.fail(err)
+	}
+}
+
+// quit takes the connection out of service and closes it after a GOAWAY that
+// gives the reason (§5.4.1).
+func (c *conn) quit(code http2.ErrCode, cause error) {
+	c.mu.Lock()
+	c.leave(code, cause)
+	c.mu.Unlock()
+	c.client.retire(c, cause)
+}
+
+func (c *conn) readFrames() error {
+	for {
+		f, err := c.rd.ReadFrame()
+		if err != nil {
+			var se http2.StreamError
+			if !errors.As(err, &se) {
+				return err
+			}
+			c.endStream(se.StreamID, se.Code, &Error{Kind: Reset, Err: err})
+			continue
+		}
+		c.heard.Store(true)
+		if err := c.handle(f); err != nil {
+			return err
+		}
+	}
+}
+
+// handle dispatches one frame. Only errors of the connection come back.
+func (c *conn) handle(f http2.Frame) error {
+	switch f := f.(type) {
+	case *http2.HeadersFrame:
+		return c.onHeaders(f)
+	case *http2.DataFrame:
+		return c.onData(f)
+	case *http2.SettingsFrame:
+		return c.onSettings(f)
+	case *http2.WindowUpdateFrame:
+		return c.onWindowUpdate(f)
+	case *http2.PingFrame:
+		c.onPing(f)
+	case *http2.RSTStreamFrame:
+		c.onReset(f)
+	case *http2.GoAwayFrame:
+		c.onGoAway(f)
+	case *http2.PushPromiseFrame:
+		// We said SETTINGS_ENABLE_PUSH 0 (§6.6).
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	}
+	// PRIORITY and unknown types are ignored (§5.3.2, §5.5).
+	return nil
+}
+
+// onHeaders reads a header block, which no other frame may interrupt (§6.10;
+// the Framer watches over that), and applies it to its stream.
+func (c *conn) onHeaders(f *http2.HeadersFrame) error {
+	id, end := f.StreamID, f.StreamEnded()
+	c.hdr.begin()
+	last := f.HeadersEnded()
+	err := c.hdr.add(f.HeaderBlockFragment(), last)
+	for err == nil && !last {
+		next, rerr := c.rd.ReadFrame()
+		if rerr != nil {
+			return rerr
+		}
+		more, ok := next.(*http2.ContinuationFrame)
+		if !ok {
+			return http2.ConnectionError(http2.ErrCodeProtocol)
+		}
+		last = more.HeadersEnded()
+		err = c.hdr.add(more.HeaderBlockFragment(), last)
+	}
+	if err != nil {
+		return err
+	}
+
+	c.mu.Lock()
+	if c.idle(id) {
+		c.mu.Unlock()
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	}
+	s, ok := c.streams[id]
+	if !ok { // one that we gave up
+		c.mu.Unlock()
+		return nil
+	}
+	switch status := c.hdr.status; {
+	case s.resp.Status != 0 && end:
+		// Trailers (§8.1): nothing in them is of interest.
+	case s.resp.Status == 0 && status >= 200:
+		s.resp.Status, s.resp.RetryAfter = status, c.hdr.retryAfter
+		c.answered.Store(true)
+	case s.resp.Status == 0 && status >= 100 && !end:
+		// An interim response; the final one follows (§8.1).
+	default:
+		c.take(s)
+		c.cancel(id, http2.ErrCodeProtocol)
+		c.mu.Unlock()
+		c.finish(s, settle(s, &Error{Kind: Reset, Err: errMalformed}))
+		return nil
+	}
+	if !end {
+		c.mu.Unlock()
+		return nil
+	}
+	c.complete(s)
+	return nil
+}
+
+// complete ends a stream whose response is whole. The lock is held, and given
+// back.
+func (c *conn) complete(s *stream) {
+	if s.sentEnd == 0 {
+		// The peer answered before it had the whole body: the rest is no longer
+		// wanted (§8.1).
+		c.cancel(s.id, http2.ErrCodeNo)
+	}
+	c.take(s)
+	c.mu.Unlock()
+	c.finish(s, nil)
+}
+
+// onData collects a response body and gives the connection's window back.
+func (c *conn) onData(f *http2.DataFrame) error {
+	c.mu.Lock()
+	if c.idle(f.StreamID) {
+		c.mu.Unlock()
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	}
+	// Padding and data for streams that are gone count as well (§6.9).
+	c.recvSpent += int32(f.Length) //nolint:gosec // at most maxRecvFrame
+	if c.recvSpent > recvWindow/2 {
+		_ = c.wr.WriteWindowUpdate(0, uint32(c.recvSpent))
+		c.recvSpent = 0
+		c.wake()
+	}
+	s, ok := c.streams[f.StreamID]
+	if !ok {
+		c.mu.Unlock()
+		return nil
+	}
+	if s.resp.Status == 0 {
+		c.take(s)
+		c.cancel(s.id, http2.ErrCodeProtocol)
+		c.mu.Unlock()
+		c.finish(s, &Error{Kind: Reset, Err: errMalformed})
+		return nil
+	}
+	data := f.Data()
+	room := MaxBody - len(s.resp.Body)
+	s.resp.Truncated = len(data) > room
+	s.resp.Body = append(s.resp.Body, data[:min(len(data), room)]...)
+	switch {
+	case f.StreamEnded():
+		c.complete(s)
+	case len(data) >= room:
+		// The window that we offered is used up and is not renewed: what there
+		// is must do.
+		s.resp.Truncated = true
+		c.take(s)
+		c.cancel(s.id, http2.ErrCodeCancel)
+		c.mu.Unlock()
+		c.finish(s, nil)
+	default:
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// onReset ends one stream at the peer's wish (§6.4). REFUSED_STREAM promises
+// that nothing was processed (§8.7).
+func (c *conn) onReset(f *http2.RSTStreamFrame) {
+	kind := Reset
+	if f.ErrCode == http2.ErrCodeRefusedStream {
+		kind = Refused
+	}
+	c.endStream(f.StreamID, http2.ErrCodeNo, &Error{Kind: kind, Err: fmt.Errorf("peer reset the stream: %v", f.ErrCode)})
+}
+
+// endStream ends a stream with an error, and tells the peer unless code is NO_ERROR.
+func (c *conn) endStream(id uint32, code http2.ErrCode, err *Error) {
+	c.mu.Lock()
+	s, ok := c.streams[id]
+	if !ok {
+		c.mu.Unlock()
+		return
+	}
+	c.take(s)
+	if code != http2.ErrCodeNo {
+		c.cancel(id, code)
+	}
+	c.mu.Unlock()
+	c.finish(s, settle(s, err))
+}
+
+// onGoAway ends the requests that the peer did not take and lets the others
+// finish (§6.8); another connection takes over.
+func (c *conn) onGoAway(f *http2.GoAwayFrame) {
+	cause := errGoAway
+	if f.ErrCode != http2.ErrCodeNo {
+		cause = fmt.Errorf("%w: %v", errGoAway, f.ErrCode)
+	}
+	c.mu.Lock()
+	if c.state == stateOpen {
+		c.state = stateDraining
+	}
+	var refused []*stream
+	for id, s := range c.streams {
+		if id > f.LastStreamID {
+			refused = append(refused, s)
+		}
+	}
+	for _, s := range refused {
+		c.take(s)
+	}
+	c.mu.Unlock()
+	c.drain(cause)
+	for _, s := range refused {
+		c.finish(s, &Error{Kind: Refused, Err: cause})
+	}
+}
+
+// idle tells whether a stream was never opened: frames on it are an error of
+// the connection (§5.1). The lock is held.
+func (c *conn) idle(id uint32) bool { return id >= c.nextID || id%2 == 0 }

@@ -1,0 +1,56 @@
+package h2
+
+import (
+	"sync"
+	"time"
+)
+
+// MaxBody is how many bytes of a response body are kept; the rest is cut. It is
+// the stream's receive window (§5.2), so a peer cannot even send more.
+const MaxBody = 64<<10 - 1
+
+// Response is what came back. The caller may use one for many requests; Body's
+// array is kept.
+type Response struct {
+	Status     int    // HTTP status, 200 and above
+	RetryAfter string // the field of that name, "" without one
+	Body       []byte // at most MaxBody bytes
+	Truncated  bool   // the body is longer, or the stream broke within it
+}
+
+func (r *Response) reset() {
+	r.Status, r.RetryAfter, r.Body, r.Truncated = 0, "", r.Body[:0], false
+}
+
+// stream is one request under way. The connection's lock guards it as long as
+// it is in the connection's table; whoever takes it out of the table owns it
+// and, unless that is the caller himself, signals done once.
+type stream struct {
+	id       uint32
+	resp     *Response
+	deadline time.Time
+	rest     []byte // the body's bytes that wait for flow control
+	window   int32  // how much of it the peer will take (§5.2); may be negative
+	sentEnd  uint64 // offset in the connection's output after END_STREAM; 0 = not written yet
+	err      error
+	done     chan struct{} // capacity 1
+}
+
+// streamPool keeps streams for reuse, their channels above all.
+type streamPool struct{ p sync.Pool }
+
+func (sp *streamPool) get(body []byte, resp *Response, deadline time.Time) *stream {
+	s, ok := sp.p.Get().(*stream)
+	if !ok {
+		s = &stream{done: make(chan struct{}, 1)}
+	}
+	s.resp, s.rest, s.deadline = resp, body, deadline
+	return s
+}
+
+// put gives a stream back. Its channel must be empty and no one else may hold
+// it.
+func (sp *streamPool) put(s *stream) {
+	s.resp, s.rest, s.err, s.sentEnd = nil, nil, nil, 0
+	sp.p.Put(s)
+}

@@ -1,0 +1,210 @@
+package fcm
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/oauth2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// When tokens are fetched. Google's live for an hour
+// (https://developers.google.com/identity/protocols/oauth2/service-account).
+const (
+	refreshAhead = 5 * time.Minute  // before expiry; a fifth of the lifetime if that is less
+	expiryMargin = 10 * time.Second // a token this close to its end may die on the way
+	refreshRetry = 10 * time.Second // after a fetch ahead of expiry failed
+	failureHolds = time.Second      // a failed fetch answers all callers for so long
+)
+
+// bearer is an access token, ready to be sent.
+type bearer struct {
+	header  *h2.Header
+	expires time.Time // zero = never
+	renew   time.Time // when to fetch the next; zero = never
+}
+
+func (b *bearer) usable(now time.Time) bool {
+	return b != nil && (b.expires.IsZero() || now.Before(b.expires.Add(-expiryMargin)))
+}
+
+// tokenCache holds the present access token and renews it in the background.
+// One goroutine makes all fetches, so there is never more than one.
+type tokenCache struct {
+	source  oauth2.TokenSource
+	header  func(token string) *h2.Header
+	log     *zap.Logger
+	current atomic.Pointer[bearer] // nil = none, or refused by FCM
+	kick    chan struct{}
+	stop    chan struct{}
+	stopped sync.Once
+	done    chan struct{} // the goroutine has ended
+
+	mu      sync.Mutex
+	call    *fetch // the fetch that callers wait for, or nil
+	failure error  // of the last fetch
+	retryAt time.Time
+	closed  bool
+}
+
+// fetch is what callers without a token wait for.
+type fetch struct {
+	done   chan struct{}
+	bearer *bearer
+	err    error
+}
+
+var errTokenClosed = errors.New("sender is closed")
+
+func newTokenCache(source oauth2.TokenSource, header func(string) *h2.Header, log *zap.Logger) *tokenCache {
+	c := &tokenCache{
+		source: source, header: header, log: log,
+		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	if source == nil {
+		c.current.Store(&bearer{header: header("")})
+	}
+	go c.run()
+	return c
+}
+
+// get returns a usable token, waiting for a fetch if there is none. The error
+// is a [*push.Error] with CodeCredential, or ctx's.
+func (c *tokenCache) get(ctx context.Context) (*bearer, error) {
+	now := time.Now()
+	if b := c.current.Load(); b.usable(now) {
+		return b, nil
+	}
+	c.mu.Lock()
+	if b := c.current.Load(); b.usable(now) {
+		c.mu.Unlock()
+		return b, nil
+	}
+	if c.closed {
+		c.mu.Unlock()
+		return nil, credentialError(errTokenClosed)
+	}
+	if c.failure != nil && now.Before(c.retryAt) {
+		err := c.failure
+		c.mu.Unlock()
+		return nil, credentialError(err)
+	}
+	call := c.call
+	if call == nil {
+		call = &fetch{done: make(chan struct{})}
+		c.call = call
+		select {
+		case c.kick <- struct{}{}:
+		default: // a kick is pending already
+		}
+	}
+	c.mu.Unlock()
+	select {
+	case <-call.done:
+		if call.err != nil {
+			return nil, credentialError(call.err)
+		}
+		return call.bearer, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// invalidate drops a token that FCM refused, unless a newer one has taken its
+// place: of many refusals at once only the first causes a fetch.
+func (c *tokenCache) invalidate(b *bearer) {
+	if c.source != nil {
+		c.current.CompareAndSwap(b, nil)
+	}
+}
+
+// run fetches when callers ask and ahead of expiry, until close.
+func (c *tokenCache) run() {
+	defer close(c.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var due <-chan time.Time
+		if b := c.current.Load(); b != nil && !b.renew.IsZero() {
+			timer.Reset(max(time.Until(b.renew), 0))
+			due = timer.C
+		}
+		select {
+		case <-c.stop:
+			c.answer(nil, errTokenClosed)
+			return
+		case <-due:
+		case <-c.kick:
+			if b := c.current.Load(); b.usable(time.Now()) {
+				// The fetch before this one came in time for the caller.
+				c.answer(b, nil)
+				continue
+			}
+		}
+		c.renew()
+	}
+}
+
+// renew makes one fetch and answers those who wait for it.
+func (c *tokenCache) renew() {
+	token, err := c.source.Token()
+	if err == nil && !headerValue(token.AccessToken) {
+		err = errors.New("token source returned an empty or malformed access token")
+	}
+	now := time.Now()
+	if err != nil {
+		switch old := c.current.Load(); {
+		case old.usable(now):
+			c.log.Warn("FCM access token could not be renewed; the present one is still valid",
+				zap.Time("expires", old.expires), zap.Error(credentialError(err)))
+			retry := *old
+			retry.renew = now.Add(refreshRetry)
+			c.current.CompareAndSwap(old, &retry)
+		case old != nil:
+			c.current.CompareAndSwap(old, nil) // from here on callers ask for the next
+		}
+		c.answer(nil, err)
+		return
+	}
+	b := &bearer{header: c.header(token.AccessToken), expires: token.Expiry}
+	if life := token.Expiry.Sub(now); !token.Expiry.IsZero() {
+		// A source that caches returns the same token again; the floor keeps
+		// that from becoming a loop.
+		b.renew = now.Add(max(life-min(refreshAhead, life/5), refreshRetry))
+	}
+	c.current.Store(b)
+	c.answer(b, nil)
+}
+
+// answer ends the call that is under way, if there is one.
+func (c *tokenCache) answer(b *bearer, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = err
+	c.retryAt = time.Now().Add(failureHolds)
+	c.closed = c.closed || errors.Is(err, errTokenClosed)
+	if c.call != nil {
+		c.call.bearer, c.call.err = b, err
+		close(c.call.done)
+		c.call = nil
+	}
+}
+
+// close ends the goroutine and fails those who wait for a token. A fetch that
+// is under way is waited for; its own time-outs bound it.
+func (c *tokenCache) close() {
+	c.stopped.Do(func() { close(c.stop) })
+	<-c.done
+}
+
+// credentialError keeps the words of the token endpoint short: it may answer
+// with a page of HTML.
+func credentialError(err error) *push.Error {
+	return &push.Error{Code: push.CodeCredential, Detail: clip(err.Error())}
+}

@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+const (
+	selectDevice = `SELECT tenant, id, user_id, quarantined_at, body FROM device `
+	// byAddress and byUser name the index: the planner, which knows nothing of how
+	// many devices a tenant has, would rather walk through all of them.
+	byAddress = `INDEXED BY device_by_address WHERE tenant = ? AND address_hash `
+	byUser    = `INDEXED BY device_by_user WHERE tenant = ? AND user_id <> '' AND user_id `
+)
+
+// Device returns one device, or push.ErrNotFound.
+func (s *Store) Device(ctx context.Context, tenant string, id push.ID) (push.Device, error) {
+	d, err := oneDevice(ctx, s.main.read(), tenant, id)
+	if err != nil {
+		return push.Device{}, fmt.Errorf("device %s: %w", id, err)
+	}
+	return d, nil
+}
+
+func oneDevice(ctx context.Context, q querier, tenant string, id push.ID) (push.Device, error) {
+	d, err := scanDevice(q.QueryRowContext(ctx, selectDevice+`WHERE tenant = ? AND id = ?`, tenant, id))
+	return d, found(err)
+}
+
+// DeleteDevice removes a device, or returns push.ErrNotFound.
+func (s *Store) DeleteDevice(ctx context.Context, tenant string, id push.ID) error {
+	err := s.main.write(ctx, func(tx *sql.Tx) error {
+		ok, err := changed(tx.ExecContext(ctx, deleteDevice, tenant, id))
+		if err == nil && !ok {
+			return push.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete device %s: %w", id, err)
+	}
+	return nil
+}
+
+// Devices lists a tenant's devices by id, all or one user's.
+func (s *Store) Devices(ctx context.Context, tenant, userID, after string, limit int) ([]push.Device, string, error) {
+	const listing = "devices"
+	limit = listLimit(limit)
+	place, err := cursorFields(listing, after, 1)
+	if err != nil {
+		return nil, "", err
+	}
+	query, args := selectDevice+`WHERE tenant = ? `, []any{tenant}
+	if userID != "" {
+		query, args = selectDevice+byUser+`= ? `, []any{tenant, userID}
+	}
+	if place != nil {
+		query += `AND id > ? `
+		args = append(args, place[0])
+	}
+	all, err := collect(ctx, s.main.read(), scanDevice, query+`ORDER BY id LIMIT ?`, append(args, limit+1)...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list devices: %w", err)
+	}
+	page, next := cutPage(all, limit, func(d *push.Device) string { return cursor(listing, string(d.ID)) })
+	return page, next, nil
+}
+
+// addressHash is the address's hash as SQLite's integers hold it.
+func addressHash(a push.Address) int64 { return int64(a.Hash()) } //nolint:gosec // the same 64 bits
+
+// quarantinedAt is the column that says both whether and since when.
+func quarantinedAt(d *push.Device) int64 {
+	if d.State != push.DeviceQuarantined {
+		return 0
+	}
+	return max(micros(d.QuarantinedAt), 1)
+}
+
+func scanDevice(row scanner) (push.Device, error) {
+	d := push.Device{State: push.DeviceActive}
+	var quarantined int64
+	var body []byte
+	if err := row.Scan(&d.Tenant, &d.ID, &d.UserID, &quarantined, &body); err != nil {
+		return d, err
+	}
+	if quarantined != 0 {
+		d.State, d.QuarantinedAt = push.DeviceQuarantined, fromMicros(quarantined)
+	}
+	if err := decodeDevice(&d, body); err != nil {
+		return d, fmt.Errorf("device %s: %w", d.ID, err)
+	}
+	return d, nil
+}

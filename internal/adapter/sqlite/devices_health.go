@@ -1,0 +1,169 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// RecordDevices stores those devices whose address is unknown; the others stay
+// untouched. Nearly all sends go to known addresses, so it looks before it
+// takes the write lock.
+func (s *Store) RecordDevices(ctx context.Context, ds []push.Device) error {
+	unknown, err := s.unknown(ctx, ds)
+	if err != nil {
+		return fmt.Errorf("record %d devices: %w", len(ds), err)
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	err = s.main.write(ctx, func(tx *sql.Tx) error {
+		for i := range unknown {
+			if err := recordDevice(ctx, tx, &unknown[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("record %d devices: %w", len(ds), err)
+	}
+	return nil
+}
+
+// recordDevice looks again: the address may be known by now.
+func recordDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {
+	holders, err := devicesByAddress(ctx, tx, d.Tenant, []push.Address{d.Address})
+	if err != nil || len(holders) > 0 {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, insertDevice+`ON CONFLICT (tenant, id) DO NOTHING`,
+		d.Tenant, d.ID, addressHash(d.Address), d.UserID, quarantinedAt(d), appendDevice(nil, d))
+	return err
+}
+
+// unknown returns the devices whose address no device of their tenant has.
+func (s *Store) unknown(ctx context.Context, ds []push.Device) ([]push.Device, error) {
+	byTenant := map[string][]push.Address{}
+	for i := range ds {
+		byTenant[ds[i].Tenant] = append(byTenant[ds[i].Tenant], ds[i].Address)
+	}
+	known := make(map[string]map[push.Address]push.Device, len(byTenant))
+	for tenant, addresses := range byTenant {
+		var err error
+		if known[tenant], err = devicesByAddress(ctx, s.main.read(), tenant, addresses); err != nil {
+			return nil, err
+		}
+	}
+	var out []push.Device
+	for i := range ds {
+		if _, ok := known[ds[i].Tenant][ds[i].Address]; !ok {
+			out = append(out, ds[i])
+		}
+	}
+	return out, nil
+}
+
+// NoteDevices applies what sends taught, in the given order, and returns the
+// devices that this call quarantined.
+func (s *Store) NoteDevices(ctx context.Context, tenant string, notes []push.DeviceNote) ([]push.Device, error) {
+	if len(notes) == 0 {
+		return nil, nil
+	}
+	addresses := make([]push.Address, len(notes))
+	for i := range notes {
+		addresses[i] = notes[i].Address
+	}
+	var quarantined []push.Device
+	err := s.main.write(ctx, func(tx *sql.Tx) error {
+		devices, err := devicesByAddress(ctx, tx, tenant, addresses)
+		if err != nil {
+			return err
+		}
+		before := make(map[push.Address]push.DeviceState, len(devices))
+		for a, d := range devices {
+			before[a] = d.State
+		}
+		for i := range notes {
+			if d, ok := devices[notes[i].Address]; ok {
+				note(&d, &notes[i])
+				devices[notes[i].Address] = d
+			}
+		}
+		quarantined = nil
+		for a, d := range devices {
+			if err := changeDevice(ctx, tx, &d); err != nil {
+				return err
+			}
+			if before[a] != d.State {
+				quarantined = append(quarantined, d)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("note %d sends: %w", len(notes), err)
+	}
+	return quarantined, nil
+}
+
+// note applies one note. Answers may come out of order: an older one does not
+// replace a newer one's.
+func note(d *push.Device, n *push.DeviceNote) {
+	switch {
+	case n.Code == push.CodeSent && n.At.After(d.LastSuccessAt):
+		d.LastSuccessAt = n.At
+	case n.Code != push.CodeSent && n.At.After(d.LastFailureAt):
+		d.LastFailureAt, d.LastFailure = n.At, n.Code
+	}
+	if n.Quarantine && d.State == push.DeviceActive && !d.UpdatedAt.After(n.SentAt) {
+		d.State, d.QuarantinedAt = push.DeviceQuarantined, n.At
+	}
+}
+
+// RestoreDevice makes a quarantined device active again.
+func (s *Store) RestoreDevice(ctx context.Context, tenant string, id push.ID) (push.Device, error) {
+	var d push.Device
+	err := s.main.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE device SET quarantined_at = 0 WHERE tenant = ? AND id = ? AND quarantined_at <> 0`, tenant, id)
+		if err != nil {
+			return err
+		}
+		d, err = oneDevice(ctx, tx, tenant, id)
+		return err
+	})
+	if err != nil {
+		return push.Device{}, fmt.Errorf("restore device %s: %w", id, err)
+	}
+	return d, nil
+}
+
+// PurgeQuarantined removes up to limit devices quarantined before the given
+// time, of all tenants, the longest quarantined first.
+func (s *Store) PurgeQuarantined(ctx context.Context, before time.Time, limit int) (int, error) {
+	n, err := s.purge(ctx, `DELETE FROM device WHERE (tenant, id) IN (
+		SELECT tenant, id FROM device INDEXED BY device_quarantined
+		WHERE quarantined_at <> 0 AND quarantined_at < ? ORDER BY quarantined_at LIMIT ?)`,
+		micros(before), limit)
+	if err != nil {
+		return 0, fmt.Errorf("purge quarantined devices: %w", err)
+	}
+	return n, nil
+}
+
+// purge runs a deletion and returns how many rows it removed.
+func (s *Store) purge(ctx context.Context, query string, args ...any) (int, error) {
+	var n int64
+	err := s.main.write(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
+	})
+	return int(n), err
+}

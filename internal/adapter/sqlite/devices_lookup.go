@@ -1,0 +1,84 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// DevicesByAddress returns the devices among the addresses.
+func (s *Store) DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error) {
+	found, err := devicesByAddress(ctx, s.main.read(), tenant, as)
+	if err != nil {
+		return nil, fmt.Errorf("devices of %d addresses: %w", len(as), err)
+	}
+	return found, nil
+}
+
+func devicesByAddress(ctx context.Context, q querier, tenant string, as []push.Address) (map[push.Address]push.Device, error) {
+	const digits = 21 // of an int64, with sign and comma
+	wanted := make(map[push.Address]bool, len(as))
+	hashes := make([]byte, 0, digits*len(as)+2)
+	hashes = append(hashes, '[')
+	for _, a := range as {
+		wanted[a] = true
+		if len(hashes) > 1 {
+			hashes = append(hashes, ',')
+		}
+		hashes = strconv.AppendInt(hashes, addressHash(a), 10)
+	}
+	hashes = append(hashes, ']')
+	found := make(map[push.Address]push.Device, len(as))
+	err := eachDevice(ctx, q, func(d push.Device) {
+		if wanted[d.Address] { // another address may have the same hash
+			found[d.Address] = d
+		}
+	}, byAddress+`IN (SELECT value FROM json_each(?))`, tenant, string(hashes))
+	return found, err
+}
+
+// DevicesByUser returns all devices of the users, by user.
+func (s *Store) DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error) {
+	found := make(map[string][]push.Device, len(users))
+	list, err := json.Marshal(users)
+	if err == nil {
+		err = eachDevice(ctx, s.main.read(), func(d push.Device) { found[d.UserID] = append(found[d.UserID], d) },
+			byUser+`IN (SELECT value FROM json_each(?)) ORDER BY user_id, id`, tenant, string(list))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("devices of %d users: %w", len(users), err)
+	}
+	return found, nil
+}
+
+// DevicesByID returns the devices among the ids.
+func (s *Store) DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error) {
+	found := make(map[push.ID]push.Device, len(ids))
+	err := devicesByID(ctx, s.main.read(), tenant, ids, func(d push.Device) { found[d.ID] = d })
+	if err != nil {
+		return nil, fmt.Errorf("devices of %d ids: %w", len(ids), err)
+	}
+	return found, nil
+}
+
+func devicesByID(ctx context.Context, q querier, tenant string, ids []push.ID, visit func(push.Device)) error {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	return eachDevice(ctx, q, visit, `WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))`, tenant, string(list))
+}
+
+// eachDevice visits the devices that a condition selects.
+func eachDevice(ctx context.Context, q querier, visit func(push.Device), where string, args ...any) error {
+	return each(ctx, q, func(row scanner) error {
+		d, err := scanDevice(row)
+		if err == nil {
+			visit(d)
+		}
+		return err
+	}, selectDevice+where, args...)
+}

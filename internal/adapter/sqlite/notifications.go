@@ -1,0 +1,161 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+const selectNotification = `SELECT b.body, h.progress FROM notification h JOIN notification_body b ON b.seq = h.seq `
+
+// Create stores the notification unless its id exists; it returns what is
+// stored now and whether this call stored it.
+func (s *Store) Create(ctx context.Context, n push.Notification) (push.Notification, bool, error) {
+	body, progress, err := encodeNotification(&n)
+	if err != nil {
+		return push.Notification{}, false, fmt.Errorf("create %s: %w", n.ID, err)
+	}
+	var stored push.Notification
+	var created bool
+	err = s.main.write(ctx, func(tx *sql.Tx) error {
+		stored, created = n, false
+		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, version, outbox, progress)
+			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			n.ID, n.Tenant, micros(n.AcceptedAt), n.Progress.Version, inOutbox(&n.Progress), progress)
+		if created, err = changed(r, err); err != nil {
+			return err
+		}
+		if !created {
+			stored, err = notification(ctx, tx, n.ID)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO notification_body (seq, body) VALUES (last_insert_rowid(), ?)`, body)
+		return err
+	})
+	if err != nil {
+		return push.Notification{}, false, fmt.Errorf("create %s: %w", n.ID, err)
+	}
+	return stored, created, nil
+}
+
+// Notification returns the stored notification or push.ErrNotFound.
+func (s *Store) Notification(ctx context.Context, id push.ID) (push.Notification, error) {
+	n, err := notification(ctx, s.main.read(), id)
+	if err != nil {
+		return push.Notification{}, fmt.Errorf("notification %s: %w", id, err)
+	}
+	return n, nil
+}
+
+func notification(ctx context.Context, q querier, id push.ID) (push.Notification, error) {
+	n, err := scanNotification(q.QueryRowContext(ctx, selectNotification+`WHERE h.id = ?`, id))
+	return n, found(err)
+}
+
+// Advance replaces the progress on condition that the stored version is
+// next.Version-1; otherwise push.ErrConflict.
+func (s *Store) Advance(ctx context.Context, id push.ID, next push.Progress) error {
+	progress, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("advance %s: %w", id, err)
+	}
+	err = s.main.write(ctx, func(tx *sql.Tx) error {
+		ok, err := changed(tx.ExecContext(ctx, `UPDATE notification SET version = ?, outbox = ?, progress = ? WHERE id = ? AND version = ?`,
+			next.Version, inOutbox(&next), string(progress), id, next.Version-1))
+		if err == nil && !ok {
+			return push.ErrConflict
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("advance %s to version %d: %w", id, next.Version, err)
+	}
+	return nil
+}
+
+// Notifications lists a tenant's notifications, newest first.
+func (s *Store) Notifications(ctx context.Context, tenant, after string, limit int) ([]push.Notification, string, error) {
+	const listing = "notifications"
+	limit = listLimit(limit)
+	place, err := cursorFields(listing, after, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	query, args := selectNotification+`WHERE h.tenant = ? `, []any{tenant}
+	if place != nil {
+		at, err := cursorTime(listing, place[0])
+		if err != nil {
+			return nil, "", err
+		}
+		query += `AND (h.accepted_at, h.id) < (?, ?) `
+		args = append(args, at, place[1])
+	}
+	query += `ORDER BY h.accepted_at DESC, h.id DESC LIMIT ?`
+	all, err := collect(ctx, s.main.read(), scanNotification, query, append(args, limit+1)...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list notifications: %w", err)
+	}
+	page, next := cutPage(all, limit, func(n *push.Notification) string {
+		return cursor(listing, strconv.FormatInt(micros(n.AcceptedAt), 10), string(n.ID))
+	})
+	return page, next, nil
+}
+
+// Unenqueued returns up to limit notifications in the outbox that were accepted
+// before the given time, oldest first.
+func (s *Store) Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error) {
+	all, err := collect(ctx, s.main.read(), scanNotification,
+		selectNotification+`WHERE h.outbox = 1 AND h.accepted_at < ? ORDER BY h.accepted_at, h.id LIMIT ?`,
+		micros(before), listLimit(limit))
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", err)
+	}
+	return all, nil
+}
+
+// inOutbox tells whether a notification waits for a sweeper to enqueue it. A
+// batch that is uploading waits for its caller instead.
+func inOutbox(p *push.Progress) bool { return !p.Enqueued && p.State != push.StateUploading }
+
+func encodeNotification(n *push.Notification) (body, progress string, err error) {
+	fixed := *n
+	fixed.Progress = push.Progress{}
+	if body, err = encodeJSON(fixed); err != nil {
+		return "", "", err
+	}
+	progress, err = encodeJSON(n.Progress)
+	return body, progress, err
+}
+
+// encodeJSON leaves <, > and & as they are, because a message comes back byte
+// for byte as it was accepted.
+func encodeJSON(v any) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return "", err
+	}
+	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+func scanNotification(row scanner) (push.Notification, error) {
+	var body, progress []byte
+	var n push.Notification
+	if err := row.Scan(&body, &progress); err != nil {
+		return n, err
+	}
+	if err := json.Unmarshal(body, &n); err != nil {
+		return n, fmt.Errorf("stored notification: %w", err)
+	}
+	if err := json.Unmarshal(progress, &n.Progress); err != nil {
+		return n, fmt.Errorf("stored progress of %s: %w", n.ID, err)
+	}
+	return n, nil
+}

@@ -1,0 +1,49 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// Send implements worker.Sink.
+func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
+	failed, err := checkOutgoing(msgs)
+	if err != nil {
+		return q.fail("send", err)
+	}
+	if len(failed) == len(msgs) {
+		return batchError(failed)
+	}
+	err = q.db.write(ctx, func(tx *sql.Tx) error {
+		now := q.cfg.Now()
+		for i, m := range msgs {
+			if failed[i] != nil {
+				continue
+			}
+			state := stateReady
+			if m.Delay > 0 {
+				state = stateDelayed
+			}
+			const insert = `INSERT INTO message (queue, grp, state, due, receives, sent_at, received_at) VALUES (?, ?, ?, ?, 0, ?, 0)`
+			res, err := tx.ExecContext(ctx, insert, q.id, m.Group, state, now.Add(m.Delay).UnixMilli(), now.UnixMilli())
+			if err != nil {
+				return err
+			}
+			id, err := res.LastInsertId()
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO body (id, data) VALUES (?, ?)`, id, m.Body); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return q.fail("send", err)
+	}
+	q.bell.ring()
+	return batchError(failed)
+}

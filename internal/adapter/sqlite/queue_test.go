@@ -1,0 +1,175 @@
+package sqlite
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+func TestQueueConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	b := openBackend(t, t.TempDir())
+	for _, c := range []struct {
+		test, name string
+		cfg        QueueConfig
+		want       string // in the error; "" means none
+	}{
+		{"defaults", "work", QueueConfig{}, ""},
+		{"everything", "work", QueueConfig{Visibility: worker.MaxVisibility, MaxReceives: 1000, DeadLetterQueue: "dead"}, ""},
+		{"no name", "", QueueConfig{}, "queue name"},
+		{"odd name", "a b", QueueConfig{}, `"a b"`},
+		{"long name", strings.Repeat("q", 81), QueueConfig{}, "1..80"},
+		{"negative visibility", "work", QueueConfig{Visibility: -1}, "visibility"},
+		{"long visibility", "work", QueueConfig{Visibility: worker.MaxVisibility + 1}, "12h0m0s"},
+		{"too many receives", "work", QueueConfig{MaxReceives: 1001, DeadLetterQueue: "dead"}, "1001"},
+		{"receives without a dead-letter queue", "work", QueueConfig{MaxReceives: 3}, "dead-letter queue"},
+		{"dead-letter queue without receives", "work", QueueConfig{DeadLetterQueue: "dead"}, "max receives"},
+		{"its own dead-letter queue", "work", QueueConfig{MaxReceives: 3, DeadLetterQueue: "work"}, "its own"},
+		{"odd dead-letter queue", "work", QueueConfig{MaxReceives: 3, DeadLetterQueue: "a/b"}, `"a/b"`},
+	} {
+		t.Run(c.test, func(t *testing.T) {
+			t.Parallel()
+			_, err := b.Queue(t.Context(), c.name, c.cfg)
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("Queue: %v", err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("Queue: %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestCloseEndsWaitingReceive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := openBackend(t, t.TempDir())
+		q := openQueue(t, b, "work", QueueConfig{})
+		out := make(chan error)
+		go func() {
+			_, err := q.Receive(t.Context(), 1, worker.MaxWait)
+			out <- err
+		}()
+		synctest.Wait()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-out; !errors.Is(err, errClosed) {
+			t.Errorf("Receive: %v, want errClosed", err)
+		}
+		if _, err := q.Receive(t.Context(), 1, worker.MaxWait); !errors.Is(err, errClosed) {
+			t.Errorf("Receive after close: %v, want errClosed", err)
+		}
+	})
+}
+
+// Two backends on one directory stand for two processes: neither rings the
+// other's bells.
+func TestReceiveNoticesOthersCommits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		mine := openQueue(t, openBackend(t, dir), "work", QueueConfig{})
+		theirs := openQueue(t, openBackend(t, dir), "work", QueueConfig{})
+		out := make(chan int)
+		receive := func() {
+			msgs, err := mine.Receive(t.Context(), 1, worker.MaxWait)
+			if err != nil {
+				t.Error(err)
+			}
+			out <- len(msgs)
+		}
+		for _, c := range []struct {
+			delay, most time.Duration
+		}{
+			{0, watchEvery},
+			{3 * time.Second, 3 * time.Second},
+		} {
+			go receive()
+			synctest.Wait()
+			start := time.Now()
+			if err := theirs.Send(t.Context(), []worker.Outgoing{{Body: []byte("x"), Delay: c.delay}}); err != nil {
+				t.Fatal(err)
+			}
+			if n := <-out; n != 1 {
+				t.Errorf("received %d messages, want 1", n)
+			}
+			if took := time.Since(start); took > c.most {
+				t.Errorf("woke after %v, want at most %v", took, c.most)
+			}
+		}
+	})
+}
+
+// All handles of a queue wait at one bell, and a redrive rings that of the
+// dead-letter queue.
+func TestRedriveWakesTheDeadLetterQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := openBackend(t, t.TempDir())
+		work := openQueue(t, b, "work", QueueConfig{MaxReceives: 1, DeadLetterQueue: "dead", Visibility: time.Second})
+		dead := openQueue(t, b, "dead", QueueConfig{})
+		if err := work.Send(t.Context(), []worker.Outgoing{{Body: []byte("x")}}); err != nil {
+			t.Fatal(err)
+		}
+		if msgs, err := work.Receive(t.Context(), 1, 0); err != nil || len(msgs) != 1 {
+			t.Fatalf("received %d messages, %v", len(msgs), err)
+		}
+		out := make(chan []worker.Message)
+		go func() {
+			msgs, err := dead.Receive(t.Context(), 1, worker.MaxWait)
+			if err != nil {
+				t.Error(err)
+			}
+			out <- msgs
+		}()
+		synctest.Wait()
+		start := time.Now()
+		if msgs, err := work.Receive(t.Context(), 1, 2*time.Second); err != nil || len(msgs) != 0 {
+			t.Fatalf("received %d messages, %v; want none", len(msgs), err)
+		}
+		msgs := <-out
+		if len(msgs) != 1 || msgs[0].Receives != 1 || string(msgs[0].Body) != "x" {
+			t.Errorf("dead letters %v, want one, received once", msgs)
+		}
+		if took := time.Since(start); took != 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestBellPassesAnUnheardRingOn(t *testing.T) {
+	t.Parallel()
+	var b bell
+	first, second, third := b.join(time.Now), b.join(time.Now), b.join(time.Now)
+	b.ring()
+	b.leave(second) // was not rung
+	b.leave(first)  // was, and did not hear it
+	select {
+	case <-third.rung:
+	default:
+		t.Error("the ring got lost")
+	}
+	b.leave(third)
+	b.ring() // nobody is there
+}
+
+func FuzzReceipt(f *testing.F) {
+	for _, s := range []string{"1.1", "7.12", "", ".", "1", "0.1", "1.0", "-1.1", "+1.1", "1.1.1", "99999999999999999999.1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := parseReceipt(s)
+		if err != nil {
+			return
+		}
+		again, err := parseReceipt(r.String())
+		if err != nil || again != r {
+			t.Errorf("%q parses as %v, and its text as %v, %v", s, r, again, err)
+		}
+	})
+}

@@ -1,0 +1,56 @@
+package sqlite
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// A cursor is the place of the last row of a page: the name of the listing and
+// the fields that it is ordered by. It holds no secret, and a forged one only
+// starts the caller's own listing somewhere else.
+const cursorSeparator = "\x00"
+
+func cursor(listing string, fields ...string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(append([]string{listing}, fields...), cursorSeparator)))
+}
+
+// cursorFields returns the n fields of a cursor of the listing, none for "".
+// Anything else is push.ErrCursor.
+func cursorFields(listing, c string, n int) ([]string, error) {
+	if c == "" {
+		return nil, nil
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(c)
+	if err != nil {
+		return nil, fmt.Errorf("cursor of %s: %w", listing, push.ErrCursor)
+	}
+	fields := strings.Split(string(raw), cursorSeparator)
+	if len(fields) != n+1 || fields[0] != listing || slices.Contains(fields, "") {
+		return nil, fmt.Errorf("cursor of %s: %w", listing, push.ErrCursor)
+	}
+	return fields[1:], nil
+}
+
+// cursorTime reads a field that holds microseconds.
+func cursorTime(listing, field string) (int64, error) {
+	us, err := strconv.ParseInt(field, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("cursor of %s: %w", listing, push.ErrCursor)
+	}
+	return us, nil
+}
+
+// cutPage takes a page of at most limit from rows read with a limit one higher,
+// and its cursor, "" at the end.
+func cutPage[T any](rows []T, limit int, place func(*T) string) ([]T, string) {
+	if len(rows) <= limit {
+		return rows, ""
+	}
+	rows = rows[:limit]
+	return rows, place(&rows[limit-1])
+}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/sqlite"
+	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/deliver"
+	"github.com/belfry-push/belfry/internal/device"
+	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/fanout"
+	"github.com/belfry-push/belfry/internal/idempotency"
+	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// store is every storage port of every room: one backend drives them all.
+type store interface {
+	ingest.Recorder
+	ingest.Marker
+	ingest.Backlog
+	fanout.Notifications
+	fanout.Lines
+	deliver.Lines
+	device.Store
+	batch.Pages
+	idempotency.Store
+	document.Store
+	report.Notifications
+	report.Chunks
+}
+
+// queue is a queue that tells its depth.
+type queue interface {
+	worker.Queue
+	worker.Gauge
+}
+
+// visibility is how long a received message stays invisible without a
+// heartbeat. A dead worker's messages come back after that; its heartbeat runs
+// at a third of it.
+const visibility = 30 * time.Second
+
+// backend is the storage and the queues of a running service.
+type backend struct {
+	store  store
+	queues map[string]queue // source queues and, by their names, dead-letter queues
+	events outcome.Publisher
+	bus    *Bus // embedded: where events go
+	close  func() error
+}
+
+// openEmbedded opens a data directory.
+func openEmbedded(ctx context.Context, dir string, log *zap.Logger) (*backend, error) {
+	b, err := sqlite.Open(ctx, dir, log)
+	if err != nil {
+		return nil, err
+	}
+	out := &backend{store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: b.Close}
+	out.events = out.bus
+	for _, name := range push.Queues() {
+		dlq := push.DeadLetterQueue(name)
+		for _, q := range []struct {
+			name string
+			cfg  sqlite.QueueConfig
+		}{
+			{dlq, sqlite.QueueConfig{Visibility: visibility}},
+			{name, sqlite.QueueConfig{Visibility: visibility, MaxReceives: push.MaxReceives, DeadLetterQueue: dlq}},
+		} {
+			opened, err := b.Queue(ctx, q.name, q.cfg)
+			if err != nil {
+				_ = b.Close()
+				return nil, fmt.Errorf("open queue: %w", err)
+			}
+			out.queues[q.name] = opened
+		}
+	}
+	return out, nil
+}

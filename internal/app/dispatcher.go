@@ -1,0 +1,144 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm"
+	"github.com/belfry-push/belfry/internal/deliver"
+	"github.com/belfry-push/belfry/internal/fanout"
+	"github.com/belfry-push/belfry/internal/guard"
+	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// dispatcherOptions is what a dispatcher can be told.
+type dispatcherOptions struct {
+	fanout, deliver bool
+	fcm             fcm.Config
+	perSecond       float64
+	ramp            time.Duration
+	maxAttempts     int
+	recordUnknown   bool
+}
+
+// startDispatcher starts the roles. The high lane has its own worker, and more
+// streams to FCM than it can use are never taken by the bulk lane: that is its
+// headroom.
+func (s *service) startDispatcher(ctx context.Context, o dispatcherOptions) error {
+	outcomes, err := s.newOutcomes()
+	if err != nil {
+		return err
+	}
+	if o.fanout {
+		if err := s.startFanout(ctx, o, outcomes); err != nil {
+			return err
+		}
+	}
+	if o.deliver {
+		return s.startDeliver(ctx, o, outcomes)
+	}
+	return nil
+}
+
+func (s *service) newOutcomes() (*outcome.Outcomes, error) {
+	wave, err := outcome.NewWave(outcome.DefaultWaveShare, outcome.DefaultWaveLeast, outcome.DefaultWaveSpan)
+	if err != nil {
+		return nil, err
+	}
+	return outcome.New(outcome.Config{
+		Devices: s.backend.store, Events: s.backend.events, Source: "belfry", Wave: wave,
+		Log: s.log, Metrics: outcome.NewMetrics(s.reg), Now: s.now,
+	}), nil
+}
+
+func (s *service) lanes() map[push.Lane]worker.Sink {
+	return map[push.Lane]worker.Sink{
+		push.LaneHigh: s.backend.queues[push.QueueHigh],
+		push.LaneBulk: s.backend.queues[push.QueueBulk],
+	}
+}
+
+func (s *service) startFanout(ctx context.Context, o dispatcherOptions, outcomes *outcome.Outcomes) error {
+	f, err := fanout.New(fanout.Config{
+		Notifications: s.backend.store, Lines: s.backend.store, Pages: s.backend.store, Devices: s.backend.store,
+		Tasks: s.backend.queues[push.QueueNotifications], Chunks: s.lanes(), Completed: outcomes.Completed,
+		RecordUnknown: o.recordUnknown, Log: s.log, Metrics: fanout.NewMetrics(s.reg, s.outcomes), Now: s.now,
+	})
+	if err != nil {
+		return err
+	}
+	const concurrency, pollers = 64, 2
+	s.work(ctx, push.QueueNotifications, worker.Config{Concurrency: concurrency, Pollers: pollers}, f)
+	return nil
+}
+
+// How a lane uses FCM's streams (10 connections of 90): the bulk lane has 6
+// chunks of 100 requests each under way, the high lane takes many small ones.
+const (
+	bulkChunks = 6
+	bulkWindow = 100
+	highChunks = 200
+	highWindow = 20
+	// maxElapsed is FCM's advice on when to give up a series of retries.
+	maxElapsed = time.Hour
+)
+
+func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcomes *outcome.Outcomes) error {
+	sender, err := fcm.New(ctx, o.fcm, s.log, fcm.NewMetrics(s.reg))
+	if err != nil {
+		return fmt.Errorf("FCM: %w", err)
+	}
+	const closing = 5 * time.Second
+	s.stack.onStop("FCM connections", closing, sender.Close)
+	encoder, err := fcm.NewEncoder(ctx)
+	if err != nil {
+		return err
+	}
+	g, err := s.newGuard(o, outcomes)
+	if err != nil {
+		return err
+	}
+	metrics := deliver.NewMetrics(s.reg, s.outcomes)
+	for _, lane := range []struct {
+		lane           push.Lane
+		chunks, window int
+	}{{push.LaneBulk, bulkChunks, bulkWindow}, {push.LaneHigh, highChunks, highWindow}} {
+		d, err := deliver.New(deliver.Config{
+			Owner: owner(), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
+			Guard: g, Outcomes: outcomes, Chunks: s.lanes(), Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
+			Lane: lane.lane, Window: lane.window, MaxAttempts: o.maxAttempts, MaxElapsed: maxElapsed, Software: telemetry.Version(),
+			Log: s.log, Metrics: metrics, Now: s.now, Rand: newRand(),
+		})
+		if err != nil {
+			return err
+		}
+		s.work(ctx, push.DeliveryQueue(lane.lane), worker.Config{Concurrency: lane.chunks}, d)
+	}
+	return nil
+}
+
+func (s *service) newGuard(o dispatcherOptions, outcomes *outcome.Outcomes) (*guard.Guard, error) {
+	metrics, err := guard.NewMetrics(s.reg)
+	if err != nil {
+		return nil, err
+	}
+	cfg := guard.DefaultConfig(o.fcm.Project)
+	cfg.PerSecond, cfg.Ramp = o.perSecond, o.ramp
+	return guard.New(cfg, s.now, newRand(), s.log, metrics, func(c guard.Change) {
+		s.log.Warn("circuit breaker moved", zap.String("credential", c.Credential),
+			zap.Stringer("from", c.From), zap.Stringer("to", c.To), zap.Time("until", c.Until), zap.Stringer("code", c.Cause))
+		// Off the sender's goroutine: publishing may be a network call.
+		go outcomes.BreakerChanged(context.Background(), c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
+	})
+}
+
+func newRand() *rand.Rand {
+	return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // jitter, not secrets
+}

@@ -1,0 +1,49 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/telemetry"
+)
+
+// Exit codes of a service.
+const (
+	exitOK     = 0
+	exitFailed = 1
+)
+
+// Main runs a service until SIGINT or SIGTERM asks it to stop; a second signal
+// kills it. It returns the exit code.
+func Main(name string, l config.Log, stderr io.Writer, run func(ctx context.Context, log *zap.Logger) error) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the next signal has its usual effect
+	log, err := NewLogger(l, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return config.ExitUsage
+	}
+	defer func() { _ = log.Sync() }()
+	if err := run(ctx, log.With(zap.String("service", name))); err != nil && !errors.Is(err, context.Canceled) {
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// NewLogger returns the logger that the settings ask for.
+func NewLogger(l config.Log, stderr io.Writer) (*zap.Logger, error) {
+	f, isFile := stderr.(*os.File)
+	terminal := isFile && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor fits
+	return telemetry.NewLogger(l.Level, l.FormatFor(terminal), stderr)
+}

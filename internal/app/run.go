@@ -1,0 +1,184 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/fcmsim"
+	"github.com/belfry-push/belfry/internal/httpapi"
+	"github.com/belfry-push/belfry/internal/wire"
+)
+
+// Dispatcher runs the dispatcher service until ctx ends.
+func Dispatcher(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) error {
+	s, err := newService(ctx, log, cfg.Stop.Drain, opener(cfg.Store, log))
+	if err != nil {
+		return err
+	}
+	o := dispatcherOptions{
+		fanout: cfg.Roles.Has(config.RoleFanout), deliver: cfg.Roles.Has(config.RoleDeliver),
+		perSecond: float64(cfg.FCM.PerSecond), ramp: fcmRamp, maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
+	}
+	if o.deliver {
+		if o.fcm, err = fcmConfig(ctx, cfg.FCM); err != nil {
+			return errors.Join(err, s.stack.unwind())
+		}
+		o.ramp = rampFor(cfg.FCM.Endpoint)
+	}
+	if err := s.startDispatcher(ctx, o); err != nil {
+		return errors.Join(err, s.stack.unwind())
+	}
+	if cfg.Metrics.Listen != "" {
+		addr, err := s.listen(ctx, "health and metrics", cfg.Metrics.Listen, httpapi.NewServer(httpapi.NewProbes(s.health, s.reg, log), log))
+		if err != nil {
+			return errors.Join(err, s.stack.unwind())
+		}
+		log.Info("dispatcher is up", zap.Bool("fanout", o.fanout), zap.Bool("deliver", o.deliver), zap.String("metrics", addr))
+	}
+	return s.run(ctx)
+}
+
+// fcmRamp is how long a fresh process takes to reach its full pace: FCM asks for
+// at least a minute (https://firebase.google.com/docs/cloud-messaging/scale-fcm).
+const fcmRamp = time.Minute
+
+// rampFor spares a simulator the ramp.
+func rampFor(endpoint string) time.Duration {
+	if endpoint == fcm.DefaultEndpoint {
+		return fcmRamp
+	}
+	return 0
+}
+
+// sandboxProject is the project of a simulator that asks for no credentials.
+const sandboxProject = "belfry-sandbox"
+
+// fcmConfig turns settings into the sender's. Only a place that isn't Google's
+// may be called without credentials.
+func fcmConfig(ctx context.Context, c config.FCM) (fcm.Config, error) {
+	out := fcm.Config{Endpoint: c.Endpoint, Project: c.Project, Connections: c.Connections}
+	if c.Credentials == "" && c.Endpoint != fcm.DefaultEndpoint {
+		if out.Project == "" {
+			out.Project = sandboxProject
+		}
+		return out, nil
+	}
+	project, tokens, err := fcm.Credentials(ctx, c.Credentials)
+	if err != nil {
+		return fcm.Config{}, err
+	}
+	if out.Project == "" {
+		out.Project = project
+	}
+	out.TokenSource = tokens
+	return out, nil
+}
+
+// Hooks let whoever starts a service in-process see inside. All are optional.
+type Hooks struct {
+	Ready func(Addresses)  // everything listens
+	Event func(wire.Event) // an outgoing event; must be quick
+}
+
+// Addresses says where a service listens, as base URLs.
+type Addresses struct {
+	API string
+	Sim string // with the simulator only
+}
+
+// Up runs ingest and dispatcher, and with Sandbox the simulator, in one process
+// until ctx ends.
+func Up(ctx context.Context, cfg config.Up, log *zap.Logger, hooks Hooks) error {
+	s, err := newService(ctx, log, cfg.Stop.Drain, opener(cfg.Store, log))
+	if err != nil {
+		return err
+	}
+	addresses, err := s.startUp(ctx, cfg, hooks)
+	if err != nil {
+		return errors.Join(err, s.stack.unwind())
+	}
+	if hooks.Ready != nil {
+		hooks.Ready(addresses)
+	}
+	return s.run(ctx)
+}
+
+func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out Addresses, err error) {
+	if hooks.Event != nil && s.backend.bus != nil {
+		s.backend.bus.Subscribe(hooks.Event)
+	}
+	o := dispatcherOptions{
+		fanout: true, deliver: true, perSecond: float64(cfg.FCM.PerSecond),
+		maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
+	}
+	if cfg.Sandbox {
+		sim, err := s.startSim(cfg.Simulator)
+		if err != nil {
+			return out, err
+		}
+		out.Sim = strings.TrimSuffix(sim.URL(), "/v1")
+		// Ten seconds, FCM's least, so that hanging tokens show within a demo.
+		const timeout = 10 * time.Second
+		o.fcm = fcm.Config{Endpoint: sim.URL(), Project: sandboxProject, Connections: cfg.FCM.Connections, Timeout: timeout}
+	} else {
+		if o.fcm, err = fcmConfig(ctx, cfg.FCM); err != nil {
+			return out, err
+		}
+		o.ramp = rampFor(cfg.FCM.Endpoint)
+	}
+	if err := s.startDispatcher(ctx, o); err != nil {
+		return out, err
+	}
+	addr, err := s.startIngest(ctx, cfg.API)
+	out.API = baseURL(addr)
+	return out, err
+}
+
+// startSim starts a simulator that stops with the service.
+func (s *service) startSim(c config.Simulator) (*fcmsim.Sim, error) {
+	sim, err := newSim(c, s.log)
+	if err != nil {
+		return nil, err
+	}
+	const grace = 5 * time.Second
+	s.stack.onStop("FCM simulator", grace, sim.Stop)
+	return sim, nil
+}
+
+func newSim(c config.Simulator, log *zap.Logger) (*fcmsim.Sim, error) {
+	const sigma = 0.3 // the slowest of a hundred answers takes twice the median
+	sim, err := fcmsim.New(fcmsim.Config{
+		Project: sandboxProject, Listen: c.Listen, Latency: fcmsim.Latency{Median: c.Latency, Sigma: sigma},
+		QuotaPerMinute: c.Quota, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := sim.Start(); err != nil {
+		return nil, err
+	}
+	log.Info("FCM simulator is up; nothing goes to Google", zap.String("endpoint", sim.URL()))
+	return sim, nil
+}
+
+// Sim runs the FCM simulator alone until ctx ends.
+func Sim(ctx context.Context, cfg config.Sim, log *zap.Logger, ready func(Addresses)) error {
+	sim, err := newSim(cfg.Simulator, log)
+	if err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(Addresses{Sim: strings.TrimSuffix(sim.URL(), "/v1")})
+	}
+	<-ctx.Done()
+	const grace = 5 * time.Second
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return sim.Stop(stop)
+}

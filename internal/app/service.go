@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// service is what all services of one process share.
+type service struct {
+	log     *zap.Logger
+	reg     *prometheus.Registry
+	health  *telemetry.Health
+	stack   *stack
+	backend *backend
+	drain   time.Duration // how long workers may take to finish or hand back
+	now     func() time.Time
+
+	workerMetrics *worker.Metrics
+	outcomes      *prometheus.CounterVec
+	failed        chan error // a part that should run for ever has ended
+}
+
+// healthTimeout bounds one readiness check.
+const healthTimeout = 2 * time.Second
+
+// newService opens the backend. On error nothing is left open.
+func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open func(context.Context) (*backend, error)) (*service, error) {
+	b, err := open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reg := telemetry.NewRegistry()
+	s := &service{
+		log: log, reg: reg, health: telemetry.NewHealth(healthTimeout), stack: &stack{log: log}, backend: b, drain: drain, now: time.Now,
+		workerMetrics: worker.NewMetrics(reg), outcomes: outcome.NewCounter(reg), failed: make(chan error, 1),
+	}
+	const closing = 10 * time.Second
+	s.stack.onStop("backend", closing, func(context.Context) error { return b.close() })
+	if err := reg.Register(newDepthGauges(b.queues, log)); err != nil {
+		return nil, errors.Join(err, s.stack.unwind())
+	}
+	err = s.health.Register("queue", func(ctx context.Context) error {
+		_, err := b.queues[push.QueueNotifications].Depth(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.stack.unwind())
+	}
+	return s, nil
+}
+
+// run waits until ctx ends or a part fails, then stops everything.
+func (s *service) run(ctx context.Context) error {
+	var failure error
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	case failure = <-s.failed:
+		s.log.Error("a part of the service failed; stopping", zap.Error(failure))
+	}
+	s.health.Drain()
+	return errors.Join(failure, s.stack.unwind())
+}
+
+// listen serves handler on addr until the stack unwinds. It returns the address
+// that it got.
+func (s *service) listen(ctx context.Context, name, addr string, srv *http.Server) (string, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("%s: listen on %s: %w", name, addr, err)
+	}
+	go func() {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(fmt.Errorf("%s: %w", name, err))
+		}
+	}()
+	const grace = 10 * time.Second
+	s.stack.onStop(name, grace, func(ctx context.Context) error {
+		if err := srv.Shutdown(ctx); err != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	return ln.Addr().String(), nil
+}
+
+func (s *service) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// work runs a worker on a source queue until the stack unwinds: then it drains,
+// and what still runs after the drain time is cut short.
+func (s *service) work(ctx context.Context, queueName string, cfg worker.Config, h worker.Handler) {
+	cfg.Name, cfg.Visibility, cfg.Wait, cfg.Software = queueName, visibility, worker.MaxWait, telemetry.Version()
+	w := worker.New(cfg, s.backend.queues[queueName], s.backend.queues[push.DeadLetterQueue(queueName)], h, s.log, s.workerMetrics)
+	ctx, cut := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Run(ctx)
+	}()
+	const afterCut = 10 * time.Second
+	s.stack.onStop("worker "+queueName, s.drain+afterCut, func(stop context.Context) error {
+		w.Drain()
+		patience, cancel := context.WithTimeout(stop, s.drain)
+		defer cancel()
+		if waitFor(patience, ended) == nil {
+			cut()
+			return nil
+		}
+		cut()
+		return waitFor(stop, ended)
+	})
+}
+
+// owner names this process in ledger lines.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + "/" + strconv.Itoa(os.Getpid()) + "/" + strconv.FormatInt(time.Now().UnixMilli(), 36)
+}

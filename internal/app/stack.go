@@ -1,0 +1,80 @@
+// Package app is the house: it joins rooms to adapters and runs them. It is the
+// only package that sees both sides. Every service is built here, so that a
+// test, a command and `belfry up` start the same thing.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// stack stops what was started, in reverse, by name, each in bounded time.
+// Register the stop on the line after the start.
+type stack struct {
+	log   *zap.Logger
+	mu    sync.Mutex
+	stops []namedStop
+}
+
+type namedStop struct {
+	name  string
+	grace time.Duration
+	stop  func(ctx context.Context) error
+}
+
+// onStop registers a stop that may take up to grace.
+func (s *stack) onStop(name string, grace time.Duration, stop func(ctx context.Context) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stops = append(s.stops, namedStop{name, grace, stop})
+}
+
+// background runs f until the stack unwinds to here; f must return soon after
+// its ctx ends.
+func (s *stack) background(ctx context.Context, name string, grace time.Duration, f func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f(ctx)
+	}()
+	s.onStop(name, grace, func(ctx context.Context) error {
+		cancel()
+		return waitFor(ctx, ended)
+	})
+}
+
+func waitFor(ctx context.Context, ended <-chan struct{}) error {
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// unwind stops everything. It returns all errors, each with its name.
+func (s *stack) unwind() error {
+	s.mu.Lock()
+	stops := s.stops
+	s.stops = nil
+	s.mu.Unlock()
+	var errs []error
+	for i := len(stops) - 1; i >= 0; i-- {
+		st := stops[i]
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(context.Background(), st.grace)
+		err := st.stop(ctx)
+		cancel()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", st.name, err))
+		}
+		s.log.Debug("stopped", zap.String("part", st.name), zap.Duration("took", time.Since(begun)), zap.Error(err))
+	}
+	return errors.Join(errs...)
+}

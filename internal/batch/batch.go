@@ -1,0 +1,157 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// Ledger is the part of the notification ledger that a batch's life needs.
+type Ledger interface {
+	ledger.Progresser
+	// Counts sums all lines of a notification: O(lines).
+	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
+}
+
+// PageWriter is the part of [Pages] that an upload needs. The promise that no
+// line is counted twice rests on its conditional put.
+type PageWriter interface {
+	// PutPage stores data unless the page exists; it returns what is stored now.
+	PutPage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) ([]byte, error)
+}
+
+// Config is what the room is built from. Zero limits mean their defaults.
+type Config struct {
+	Ledger  Ledger
+	Pages   PageWriter
+	Tasks   worker.Sink // the notifications queue
+	Log     *zap.Logger
+	Metrics *Metrics
+	Now     func() time.Time
+
+	// PageRecipients and PageBytes end a page: 1 to 2,800 recipients and 1 to
+	// 480 KiB of them. That is about eight chunks, so that a million lines are
+	// some 360 pages, which dispatchers plan side by side.
+	PageRecipients int
+	PageBytes      int
+	// SpoolBytes bounds what an all-or-nothing upload may keep in memory: 64 MiB,
+	// about 200,000 plain tokens.
+	SpoolBytes int
+}
+
+// The limits' defaults, which are their upper bounds for a page.
+const (
+	maxPageRecipients = 2800
+	maxPageBytes      = 480 << 10
+	defaultSpoolBytes = 64 << 20
+)
+
+// Batches is the room: uploads, start, pause, resume and cancel. Safe for
+// concurrent use, also by several processes on one batch.
+type Batches struct {
+	cfg Config
+}
+
+// New returns the room.
+func New(cfg Config) *Batches {
+	cfg.PageRecipients = limit(cfg.PageRecipients, maxPageRecipients)
+	cfg.PageBytes = limit(cfg.PageBytes, maxPageBytes)
+	if cfg.SpoolBytes <= 0 {
+		cfg.SpoolBytes = defaultSpoolBytes
+	}
+	return &Batches{cfg: cfg}
+}
+
+func limit(v, most int) int {
+	if v <= 0 {
+		return most
+	}
+	return min(v, most)
+}
+
+// The operations, as a [push.StateError] names them.
+const (
+	opUpload = "upload"
+	opStart  = "start"
+	opPause  = "pause"
+	opResume = "resume"
+	opCancel = "cancel"
+)
+
+// owned returns push.ErrNotFound unless the notification is the tenant's: what
+// belongs to others does not exist.
+func owned(n *push.Notification, tenant string) error {
+	if n.Tenant != tenant {
+		return fmt.Errorf("%s: %w", n.ID, push.ErrNotFound)
+	}
+	return nil
+}
+
+// illegal is the error for an operation that the notification's state forbids.
+func illegal(n *push.Notification, state push.State, op string) error {
+	return &push.StateError{ID: n.ID, State: string(state), Op: op, Legal: legal(n.ID, state)}
+}
+
+// legal lists what may be asked of a notification in a state.
+func legal(id push.ID, state push.State) []string {
+	switch state {
+	case push.StateUploading:
+		return []string{opUpload, opStart, opCancel}
+	case push.StateAccepted, push.StateSending:
+		if id.IsBatch() {
+			return []string{opPause, opCancel}
+		}
+		return []string{opCancel}
+	case push.StatePaused:
+		return []string{opResume, opCancel}
+	case push.StateDeadLettered:
+		return []string{opCancel}
+	case push.StateCompleted, push.StateCancelled:
+		return nil
+	default:
+		return nil
+	}
+}
+
+// dispatch takes a notification out of the outbox: it puts its task on the
+// queue, then marks it. Neither failing loses anything: while Enqueued is false
+// in the ledger, the sweeper sends the task again, and a task that comes twice
+// is harmless. So what goes wrong here is logged and not returned.
+func (b *Batches) dispatch(ctx context.Context, n push.Notification) push.Notification {
+	op := taskOp(n.Progress.State)
+	body, err := wire.EncodeTask(wire.Task{Op: op, Notification: n.ID, Page: wire.AllPages, TraceParent: n.TraceParent})
+	if err == nil {
+		err = b.cfg.Tasks.Send(ctx, []worker.Outgoing{{Body: body, Group: n.Tenant}})
+	}
+	if err != nil {
+		b.cfg.Log.Warn("enqueue failed; the sweeper will send it", zap.String("notification", string(n.ID)), zap.Error(err))
+		return n
+	}
+	marked, err := ledger.Advance(ctx, b.cfg.Ledger, n.ID, func(now push.Notification) (push.Progress, error) {
+		p := now.Progress
+		// A cancellation that came in between has a task of its own to send.
+		if taskOp(p.State) == op {
+			p.Enqueued = true
+		}
+		return p, nil
+	})
+	if err != nil {
+		b.cfg.Log.Warn("marking as enqueued failed; the sweeper will send it again", zap.String("notification", string(n.ID)), zap.Error(err))
+		return n
+	}
+	return marked
+}
+
+func taskOp(s push.State) wire.Op {
+	if s == push.StateCancelled {
+		return wire.OpCancel
+	}
+	return wire.OpPlan
+}

@@ -1,0 +1,114 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+)
+
+// draft is a page that is not durable yet.
+type draft struct {
+	wire.UploadPage
+
+	begun time.Time // when its first line came
+	bytes int       // about what it takes, encoded or in memory
+}
+
+func newDraft(first int64, now time.Time) *draft {
+	return &draft{UploadPage: wire.UploadPage{First: first, Last: first - 1}, begun: now}
+}
+
+// full tells whether a line no longer fits.
+func (d *draft) full(cfg *Config, r *push.Recipient, f *push.Fault) bool {
+	return len(d.Recipients)+len(d.Refused) >= cfg.PageRecipients || d.bytes+weight(r, f) > cfg.PageBytes
+}
+
+// add appends a line: a recipient, a fault, or neither for a blank one.
+func (d *draft) add(number int64, r *push.Recipient, f *push.Fault) {
+	d.Last = number
+	d.bytes += weight(r, f)
+	switch {
+	case f != nil:
+		d.Refused = append(d.Refused, wire.RefusedLine{Line: number, Fault: *f})
+	case r != nil:
+		r.Line = number
+		d.Recipients = append(d.Recipients, *r)
+	}
+}
+
+func weight(r *push.Recipient, f *push.Fault) int {
+	const names = 64 // {"line":…,"pointer":…} and its like
+	switch {
+	case f != nil:
+		return names + len(f.Pointer) + len(f.Code) + len(f.Detail)
+	case r != nil:
+		return wire.RecipientBytes(r)
+	default:
+		return 0
+	}
+}
+
+// shift moves the page by a number of lines, because others were faster.
+func (d *draft) shift(by int64) {
+	d.First, d.Last = d.First+by, d.Last+by
+	for i := range d.Recipients {
+		d.Recipients[i].Line += by
+	}
+	for i := range d.Refused {
+		d.Refused[i].Line += by
+	}
+}
+
+// decode reads a line: a recipient, what is wrong with it, or neither if it is
+// blank. Of several faults the first is kept and the others are counted.
+func decode(line []byte, unread error) (*push.Recipient, *push.Fault) {
+	if unread != nil {
+		return nil, &push.Fault{Code: push.FaultTooLarge, Detail: fmt.Sprintf("must be at most %d bytes", push.MaxRecipientLine)}
+	}
+	if wire.Blank(line) {
+		return nil, nil
+	}
+	r, err := push.DecodeRecipient(line)
+	if err == nil {
+		if f := tooMuchData(r.Data); f != nil {
+			return nil, f
+		}
+		return &r, nil
+	}
+	f := push.Fault{Code: push.FaultSyntax, Detail: err.Error()}
+	if faults, ok := errors.AsType[push.Faults](err); ok && len(faults) > 0 {
+		if f = faults[0]; len(faults) > 1 {
+			f.Detail = fmt.Sprintf("%s (and %d more)", f.Detail, len(faults)-1)
+		}
+	}
+	f.Pointer = clip(f.Pointer)
+	f.Detail = clip(f.Detail)
+	return nil, &f
+}
+
+// clip bounds what a refused line may leave in a page: a pointer repeats names
+// that the caller chose.
+func clip(s string) string {
+	const most = 300
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// tooMuchData refuses data that no message can carry, and with it any recipient
+// that would not fit into a chunk.
+func tooMuchData(data map[string]string) *push.Fault {
+	n := 0
+	for k, v := range data {
+		n += len(k) + len(v)
+	}
+	if n <= push.MaxPayloadBytes {
+		return nil
+	}
+	return &push.Fault{Pointer: "/data", Code: push.FaultTooLarge, Detail: fmt.Sprintf("must have at most %d bytes of names and values (got %d)", push.MaxPayloadBytes, n)}
+}

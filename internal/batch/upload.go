@@ -1,0 +1,269 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+)
+
+// Options say how an upload's lines fit into the batch.
+type Options struct {
+	// Offset is the number of the stream's first line in the whole upload, from
+	// 1; lines up to the durable watermark are passed over, so that repeating an
+	// upload changes nothing. 0 appends after the watermark, which is not
+	// repeatable: after an error go on with an offset.
+	Offset int64
+	// AllOrNothing refuses every line of the stream if one is bad, or if the
+	// stream breaks off. Its lines are held in memory meanwhile.
+	AllOrNothing bool
+}
+
+// LineFault is what is wrong with one line.
+type LineFault struct {
+	Line int64 // number in the whole upload, from 1
+	push.Fault
+}
+
+// Result says what became of a stream's lines. Accepted, Invalid and Skipped
+// add up to the lines that are durable now; only in a [RefusedError] Invalid
+// counts lines that are not.
+type Result struct {
+	Accepted  int64 // good, and durable now
+	Invalid   int64 // refused
+	Skipped   int64 // blank, or durable before this upload came to them
+	Watermark int64 // number of the last durable line; go on with the next
+	// Faults are the first hundred refused lines, and lines that an earlier
+	// upload has stored with other content (conflict; that one is kept).
+	Faults []LineFault
+}
+
+const maxFaults = 100
+
+func (r *Result) fault(line int64, f push.Fault) {
+	if len(r.Faults) < maxFaults {
+		r.Faults = append(r.Faults, LineFault{line, f})
+	}
+}
+
+// GapError says that an upload begins beyond the line that is due.
+type GapError struct {
+	Offset    int64 // where it begins
+	Watermark int64 // the line before the one that is due
+}
+
+// Error implements error.
+func (e *GapError) Error() string {
+	return fmt.Sprintf("the upload begins at line %d, but lines are durable up to %d only: go on at %d", e.Offset, e.Watermark, e.Watermark+1)
+}
+
+// RefusedError says that an all-or-nothing upload had bad lines, so that
+// nothing of it was taken.
+type RefusedError struct{ Result Result }
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("nothing was taken: %d bad lines", e.Result.Invalid)
+}
+
+// Upload reads recipients as NDJSON, one a line, and makes them durable page by
+// page; memory does not grow with the stream. Blank lines are passed over, but
+// counted, so that line numbers are the file's. A bad line is refused by
+// itself. A page is stored first and announced by the notification's progress
+// after that; a page that a crash left unannounced is taken over by the next
+// upload that comes to its place.
+//
+// The Result holds with an error as well. Errors are push.ErrNotFound,
+// [push.StateError], [GapError], [RefusedError], [push.Faults] for options out
+// of range, a store's, or the stream's own: then the whole lines before it are
+// durable (none, with AllOrNothing).
+//
+// A store that fails while an all-or-nothing upload is being announced may
+// leave a part of it durable; the Result's watermark says which.
+func (b *Batches) Upload(ctx context.Context, tenant string, id push.ID, r io.Reader, o Options) (Result, error) {
+	u, err := b.begin(ctx, tenant, id, o)
+	if err != nil {
+		return Result{}, err
+	}
+	err = u.read(ctx, wire.NewLineReader(r, push.MaxRecipientLine))
+	u.finish()
+	return u.res, err
+}
+
+// upload is one running Upload.
+type upload struct {
+	*Batches
+
+	n       push.Notification // as last seen in the ledger
+	atomic  bool
+	appends bool // the lines' numbers follow the watermark, wherever it is
+	res     Result
+
+	next    int64            // number of the stream's next line
+	draft   *draft           // being filled; nil when nothing waits
+	spool   []*draft         // all-or-nothing: full ones
+	spooled int              // about the bytes of spool and draft
+	adopted *wire.UploadPage // the last page of another upload that was found in the way
+}
+
+func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Options) (*upload, error) {
+	if o.Offset < 0 {
+		return nil, push.Faults{{Code: push.FaultValue, Detail: fmt.Sprintf("offset must be at least 1, the first line (got %d)", o.Offset)}}
+	}
+	if !id.IsBatch() {
+		return nil, fmt.Errorf("upload to %s: %w: not a batch", id, push.ErrNotFound)
+	}
+	n, err := b.cfg.Ledger.Notification(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("upload: %w", err)
+	}
+	if err := owned(&n, tenant); err != nil {
+		return nil, fmt.Errorf("upload: %w", err)
+	}
+	if n.Progress.State != push.StateUploading {
+		return nil, illegal(&n, n.Progress.State, opUpload)
+	}
+	w := n.Progress.Watermark
+	u := &upload{Batches: b, n: n, atomic: o.AllOrNothing, appends: o.Offset == 0, next: o.Offset}
+	if u.appends {
+		u.next = w + 1
+	}
+	if u.next > w+1 {
+		return nil, &GapError{Offset: o.Offset, Watermark: w}
+	}
+	return u, nil
+}
+
+// read takes the stream to its end. What it read before an error of the stream
+// is made durable all the same.
+func (u *upload) read(ctx context.Context, lines *wire.LineReader) error {
+	for {
+		if u.due(lines) {
+			if err := u.seal(ctx); err != nil {
+				return err
+			}
+		}
+		line, err := lines.Next()
+		switch {
+		case err == nil:
+			err = u.take(ctx, line, nil)
+		case errors.Is(err, wire.ErrLineTooLong):
+			err = u.take(ctx, nil, err)
+		case errors.Is(err, io.EOF):
+			return u.end(ctx)
+		case u.atomic:
+			return err
+		default:
+			return errors.Join(err, u.flush(ctx))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// due tells whether the lines in hand have waited for others long enough. Only
+// a stream that is not ahead is looked at, so a fast one pays nothing.
+func (u *upload) due(lines *wire.LineReader) bool {
+	const patience = time.Second
+	return u.draft != nil && !u.atomic && !lines.Ready() && u.cfg.Now().Sub(u.draft.begun) >= patience
+}
+
+// take accounts for one line: its bytes, or the reason why they were not read.
+func (u *upload) take(ctx context.Context, line []byte, unread error) error {
+	u.next++
+	if u.durable() {
+		u.pass(line, unread)
+		return nil
+	}
+	r, fault := decode(line, unread)
+	if u.atomic && (fault != nil || u.res.Invalid > 0) {
+		u.refuseAll(fault)
+		return nil
+	}
+	if u.draft != nil && u.draft.full(&u.cfg, r, fault) {
+		if err := u.seal(ctx); err != nil {
+			return err
+		}
+		if u.durable() { // a page that was found in the way covers it too
+			u.pass(line, unread)
+			return nil
+		}
+	}
+	if u.draft == nil {
+		u.draft = newDraft(u.next-1, u.cfg.Now())
+	}
+	u.draft.add(u.next-1, r, fault)
+	if u.atomic {
+		return u.spoolMore(weight(r, nil))
+	}
+	return nil
+}
+
+// durable tells whether the line that was read last is durable already. To an
+// appended line that can't happen: its number is provisional until its page
+// is announced.
+func (u *upload) durable() bool { return !u.appends && u.next-1 <= u.n.Progress.Watermark }
+
+// seal ends the page in hand, and with it an upload that nobody waits for.
+func (u *upload) seal(ctx context.Context) error {
+	if !u.atomic {
+		if err := u.flush(ctx); err != nil {
+			return err
+		}
+		return context.Cause(ctx)
+	}
+	u.spool = append(u.spool, u.draft)
+	u.draft = nil
+	return nil
+}
+
+// flush makes the lines in hand durable.
+func (u *upload) flush(ctx context.Context) error {
+	if u.draft == nil {
+		return nil
+	}
+	d := u.draft
+	u.draft = nil
+	return u.commit(ctx, []*draft{d})
+}
+
+// refuseAll turns an all-or-nothing upload down; the rest of it is read for its
+// faults only.
+func (u *upload) refuseAll(f *push.Fault) {
+	u.spool, u.draft = nil, nil
+	if f != nil {
+		u.res.Invalid++
+		u.res.fault(u.next-1, *f)
+	}
+}
+
+// spoolMore bounds what an all-or-nothing upload keeps in memory.
+func (u *upload) spoolMore(bytes int) error {
+	const row = 160 // what a push.Recipient takes besides its strings
+	if u.spooled += bytes + row; u.spooled <= u.cfg.SpoolBytes {
+		return nil
+	}
+	return push.Faults{{Code: push.FaultTooLarge, Detail: fmt.Sprintf("all_or_nothing takes at most about %d MiB of recipients: upload without it, where good lines are kept and bad ones reported", u.cfg.SpoolBytes>>20)}}
+}
+
+// end accounts for the end of the stream.
+func (u *upload) end(ctx context.Context) error {
+	if !u.atomic {
+		return u.flush(ctx)
+	}
+	if u.res.Invalid > 0 {
+		u.finish()
+		return &RefusedError{Result: u.res}
+	}
+	if u.draft != nil {
+		u.spool = append(u.spool, u.draft)
+	}
+	return u.commit(ctx, u.spool)
+}
+
+func (u *upload) finish() { u.res.Watermark = u.n.Progress.Watermark }

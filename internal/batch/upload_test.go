@@ -1,0 +1,384 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+)
+
+// stored returns the announced pages, checked to be one run of lines.
+func (h *house) stored(t fataler) []wire.UploadPage {
+	var out []wire.UploadPage
+	var last, good, bad int64
+	for n := range h.n.Progress.Pages {
+		p, err := wire.DecodeUploadPage(h.pages[n])
+		if err != nil {
+			t.Fatalf("page %d: %v", n, err)
+		}
+		if p.First != last+1 {
+			t.Fatalf("page %d begins at line %d, the one before ends at %d", n, p.First, last)
+		}
+		last, good, bad = p.Last, good+int64(len(p.Recipients)), bad+int64(len(p.Refused))
+		out = append(out, p)
+	}
+	got := [3]int64{h.n.Progress.Watermark, h.n.Progress.Sources, h.n.Progress.Invalid}
+	if want := [3]int64{last, good, bad}; got != want {
+		t.Fatalf("progress says %v (watermark, sources, invalid), the pages %v", got, want)
+	}
+	return out
+}
+
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
+
+// layout tells an upload's pages in a few characters: g good, b bad, . blank.
+func layout(pages []wire.UploadPage) string {
+	var parts []string
+	for _, p := range pages {
+		cells := []byte(strings.Repeat(".", int(p.Last-p.First+1)))
+		for _, r := range p.Recipients {
+			cells[r.Line-p.First] = 'g'
+		}
+		for _, r := range p.Refused {
+			cells[r.Line-p.First] = 'b'
+		}
+		parts = append(parts, string(cells))
+	}
+	return strings.Join(parts, " ")
+}
+
+const long = 1 << 17
+
+func TestUploadLayout(t *testing.T) {
+	t.Parallel()
+	const good, bad = `{"token":"abc"}`, `{"tokn":"abc"}`
+	cases := []struct {
+		name, body string
+		o          batch.Options
+		want       string
+		res        batch.Result
+	}{
+		{"nothing", "", batch.Options{}, "", batch.Result{}},
+		{"no last newline", good + "\n" + good, batch.Options{Offset: 1}, "gg", batch.Result{Accepted: 2, Watermark: 2}},
+		{"CRLF and a byte order mark", "\xef\xbb\xbf" + good + "\r\n" + good + "\r\n", batch.Options{Offset: 1}, "gg", batch.Result{Accepted: 2, Watermark: 2}},
+		{"blank lines count", "\n" + good + "\n \t\n\r\n" + good + "\n\n", batch.Options{Offset: 1}, ".g..g.", batch.Result{Accepted: 2, Skipped: 4, Watermark: 6}},
+		{"pages end when they are full", strings.Repeat(good+"\n", 7), batch.Options{}, "ggg ggg g", batch.Result{Accepted: 7, Watermark: 7}},
+		{"bad lines fill pages too", strings.Repeat(bad+"\n", 4), batch.Options{}, "bbb b", batch.Result{Invalid: 4, Watermark: 4}},
+		{"a line too long is refused unread", strings.Repeat("x", long) + "\n" + good, batch.Options{}, "bg", batch.Result{Accepted: 1, Invalid: 1, Watermark: 2}},
+		{"a last line too long", good + "\n" + strings.Repeat("x", long), batch.Options{}, "gb", batch.Result{Accepted: 1, Invalid: 1, Watermark: 2}},
+		{"data that fits no message", `{"token":"a","data":{"k":"` + strings.Repeat("v", 5000) + `"}}`, batch.Options{}, "b", batch.Result{Invalid: 1, Watermark: 1}},
+		{"all of it", strings.Repeat(good+"\n", 5), batch.Options{AllOrNothing: true}, "ggg gg", batch.Result{Accepted: 5, Watermark: 5}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := open()
+			res, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(c.body), c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := layout(h.stored(t)); got != c.want {
+				t.Errorf("pages are %q, want %q", got, c.want)
+			}
+			if int64(len(res.Faults)) != res.Invalid {
+				t.Errorf("%d faults for %d bad lines", len(res.Faults), res.Invalid)
+			}
+			res.Faults = nil
+			if d := cmp.Diff(c.res, res); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestUploadKeepsWhatAFaultSays(t *testing.T) {
+	t.Parallel()
+	h := open()
+	res, err := room(t, h, 9).Upload(t.Context(), tenant, h.n.ID, strings.NewReader("\n"+`{"token":"a","user_id":"u","nope":1}`), batch.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []batch.LineFault{{Line: 2, Fault: push.Fault{Pointer: "/nope", Code: push.FaultUnknown, Detail: "unknown field (and 1 more)"}}}
+	if d := cmp.Diff(want, res.Faults); d != "" {
+		t.Error(d)
+	}
+	kept := h.stored(t)[0].Refused[0]
+	if d := cmp.Diff(want[0].Fault, kept.Fault); d != "" || kept.Line != 2 {
+		t.Errorf("the page has line %d: %s", kept.Line, d)
+	}
+}
+
+func TestUploadBounds(t *testing.T) {
+	t.Parallel()
+	h := open()
+	body := numbered(1, 5)
+	b := room(t, h, 3)
+	if _, err := b.Upload(t.Context(), tenant, h.n.ID, body, batch.Options{Offset: 1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("a gap names the watermark", func(t *testing.T) {
+		t.Parallel()
+		_, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(7, 9), batch.Options{Offset: 7})
+		if gap, ok := errors.AsType[*batch.GapError](err); !ok || *gap != (batch.GapError{Offset: 7, Watermark: 5}) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a negative offset is a fault", func(t *testing.T) {
+		t.Parallel()
+		_, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(1, 1), batch.Options{Offset: -1})
+		if _, ok := errors.AsType[push.Faults](err); !ok {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("another tenant's batch does not exist", func(t *testing.T) {
+		t.Parallel()
+		_, err := b.Upload(t.Context(), "else", h.n.ID, numbered(6, 6), batch.Options{})
+		if !errors.Is(err, push.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a single notification takes no upload", func(t *testing.T) {
+		t.Parallel()
+		_, err := b.Upload(t.Context(), tenant, push.NewID(push.PrefixNotification), numbered(1, 1), batch.Options{})
+		if !errors.Is(err, push.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a started batch takes no upload", func(t *testing.T) {
+		t.Parallel()
+		h := open()
+		h.n.Progress.State = push.StateSending
+		_, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, numbered(1, 1), batch.Options{})
+		if e, ok := errors.AsType[*push.StateError](err); !ok || e.State != "sending" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestUploadAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	h := open()
+	b := room(t, h, 3)
+	for range 2 {
+		if _, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(1, 8), batch.Options{Offset: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	res, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(4, 10), batch.Options{Offset: 4})
+	if err != nil || res.Skipped != 5 || res.Accepted != 2 || res.Watermark != 10 {
+		t.Errorf("got %+v, %v", res, err)
+	}
+	if got := layout(h.stored(t)); got != "ggg ggg gg gg" {
+		t.Errorf("pages are %q", got)
+	}
+}
+
+func TestUploadBrokenStream(t *testing.T) {
+	t.Parallel()
+	errCut := errors.New("connection reset")
+	stream := func() io.Reader {
+		return io.MultiReader(numbered(1, 4), strings.NewReader(`{"token":"t5`), iotest.ErrReader(errCut))
+	}
+	h := open()
+	res, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, stream(), batch.Options{Offset: 1})
+	if !errors.Is(err, errCut) || res.Accepted != 4 || res.Watermark != 4 {
+		t.Errorf("whole lines are kept: got %+v, %v", res, err)
+	}
+	h = open()
+	res, err = room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, stream(), batch.Options{AllOrNothing: true})
+	if !errors.Is(err, errCut) || res.Watermark != 0 || len(h.pages) != 0 {
+		t.Errorf("nothing is kept of all or nothing: got %+v, %v", res, err)
+	}
+}
+
+func TestUploadCallerHangsUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h := open()
+	res, err := room(t, h, 3).Upload(ctx, tenant, h.n.ID, numbered(1, 8), batch.Options{})
+	if !errors.Is(err, context.Canceled) || res.Watermark != 3 {
+		t.Errorf("got %+v, %v; want the page in hand to be durable and no more", res, err)
+	}
+}
+
+func TestUploadAllOrNothing(t *testing.T) {
+	t.Parallel()
+	h := open()
+	b := room(t, h, 3)
+	body := io.MultiReader(numbered(1, 5), strings.NewReader("nope\n"), numbered(7, 8), strings.NewReader("{}\n"))
+	res, err := b.Upload(t.Context(), tenant, h.n.ID, body, batch.Options{Offset: 1, AllOrNothing: true})
+	refused, ok := errors.AsType[*batch.RefusedError](err)
+	if !ok || refused.Result.Invalid != 2 || refused.Result.Faults[0].Line != 6 || refused.Result.Faults[1].Line != 9 {
+		t.Errorf("got %v", err)
+	}
+	if res.Accepted != 0 || res.Watermark != 0 || len(h.pages) != 0 {
+		t.Errorf("got %+v and %d pages, want nothing", res, len(h.pages))
+	}
+
+	const more = 10_000 // beyond the room's 1 MiB
+	_, err = b.Upload(t.Context(), tenant, h.n.ID, numbered(1, more), batch.Options{Offset: 1, AllOrNothing: true})
+	if f, ok := errors.AsType[push.Faults](err); !ok || f[0].Code != push.FaultTooLarge || len(h.pages) != 0 {
+		t.Errorf("got %v and %d pages", err, len(h.pages))
+	}
+}
+
+// A page that nobody announced, its writer having died, is taken over.
+func TestUploadAdoptsOrphan(t *testing.T) {
+	t.Parallel()
+	orphan := func(t *testing.T, body string, lines int64) *house {
+		t.Helper()
+		before := open()
+		if _, err := room(t, before, 9).Upload(t.Context(), tenant, before.n.ID, strings.NewReader(body), batch.Options{Offset: 1}); err != nil {
+			t.Fatal(err)
+		}
+		h := open()
+		h.pages[0] = before.pages[0]
+		if p, _ := wire.DecodeUploadPage(h.pages[0]); p.Last != lines {
+			t.Fatalf("orphan has %d lines", p.Last)
+		}
+		return h
+	}
+	t.Run("with the same lines", func(t *testing.T) {
+		t.Parallel()
+		h := orphan(t, lines(1, 5), 5)
+		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 8), batch.Options{Offset: 1})
+		if err != nil || res.Skipped != 5 || res.Accepted != 3 || len(res.Faults) != 0 {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		if got := layout(h.stored(t)); got != "ggggg gg g" {
+			t.Errorf("pages are %q", got)
+		}
+	})
+	t.Run("with other lines", func(t *testing.T) {
+		t.Parallel()
+		h := orphan(t, lines(1, 1)+"{}\n\n"+lines(44, 44), 4)
+		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 6), batch.Options{Offset: 1})
+		if err != nil || res.Skipped != 4 || res.Accepted != 2 {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		var conflicts []int64
+		for _, f := range res.Faults {
+			if f.Code == push.FaultConflict {
+				conflicts = append(conflicts, f.Line)
+			}
+		}
+		if d := cmp.Diff([]int64{2, 3, 4}, conflicts); d != "" {
+			t.Errorf("lines that differ: %s", d)
+		}
+	})
+	t.Run("before appended ones", func(t *testing.T) {
+		t.Parallel()
+		h := orphan(t, lines(1, 3), 3)
+		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(lines(4, 6)+"{}\n"), batch.Options{})
+		if err != nil || res.Accepted != 3 || res.Skipped != 0 || res.Faults[0].Line != 7 {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		if got := tokens(h.stored(t)); got != "t1 t2 t3 t4 t5 t6" {
+			t.Errorf("recipients are %s", got)
+		}
+	})
+	t.Run("that is not ours", func(t *testing.T) {
+		t.Parallel()
+		h := open()
+		h.pages[0] = []byte(`{"v":1,"type":"task"}`)
+		_, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 2), batch.Options{})
+		if !errors.Is(err, wire.ErrForeign) || h.n.Progress.Pages != 0 {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Another upload may announce the first of our pages before we announce all.
+func TestUploadOvertaken(t *testing.T) {
+	t.Parallel()
+	for _, o := range []batch.Options{{Offset: 1, AllOrNothing: true}, {AllOrNothing: true}} {
+		h := open()
+		h.meet = func() {
+			p := &h.n.Progress
+			p.Version, p.Pages, p.Watermark, p.Sources = p.Version+1, 1, 2, 2
+		}
+		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 5), o)
+		if want := (batch.Result{Accepted: 5, Watermark: 5}); err != nil || cmp.Diff(want, res) != "" {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		if got := layout(h.stored(t)); got != "gg gg g" {
+			t.Errorf("pages are %q", got)
+		}
+	}
+}
+
+func TestUploadMeetsStart(t *testing.T) {
+	t.Parallel()
+	h := open()
+	h.meet = func() {
+		h.n.Progress.Version++
+		h.n.Progress.State = push.StateAccepted
+	}
+	res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 5), batch.Options{Offset: 1})
+	if e, ok := errors.AsType[*push.StateError](err); !ok || e.State != "accepted" || res.Watermark != 0 || res.Accepted != 0 {
+		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+func TestUploadSlowStream(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := open()
+		r, w := io.Pipe()
+		done := make(chan batch.Result)
+		go func() {
+			res, err := room(t, h, 100).Upload(t.Context(), tenant, h.n.ID, r, batch.Options{Offset: 1})
+			if err != nil {
+				t.Error(err)
+			}
+			done <- res
+		}()
+		for i := int64(1); i <= 4; i++ {
+			io.WriteString(w, lines(i, i))
+			synctest.Wait()
+			// 600 ms a line: the third finds the first 1.2 s old.
+			if want := i / 3 * 3; h.n.Progress.Watermark != want {
+				t.Errorf("after line %d the watermark is %d, want %d", i, h.n.Progress.Watermark, want)
+			}
+			time.Sleep(600 * time.Millisecond)
+		}
+		w.Close()
+		if res := <-done; res.Accepted != 4 || res.Watermark != 4 {
+			t.Errorf("got %+v", res)
+		}
+	})
+}
+
+func numbered(first, last int64) io.Reader { return strings.NewReader(lines(first, last)) }
+
+func lines(first, last int64) string {
+	var b strings.Builder
+	for i := first; i <= last; i++ {
+		fmt.Fprintf(&b, "{\"token\":\"t%d\"}\n", i)
+	}
+	return b.String()
+}
+
+func tokens(pages []wire.UploadPage) string {
+	var out []string
+	for _, p := range pages {
+		for _, r := range p.Recipients {
+			out = append(out, r.Address.Value.Reveal())
+		}
+	}
+	return strings.Join(out, " ")
+}

@@ -1,0 +1,88 @@
+// Package bench measures a whole process: how fast this machine delivers a
+// batch, what that costs the process, and how long acceptance takes under load.
+// The simulator runs as a process of its own, so that its work is not counted.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/config"
+)
+
+// Run measures and prints a table. The program itself, started again as
+// `belfry sim`, is the simulator.
+func Run(ctx context.Context, c config.Bench, log *zap.Logger, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "belfry-bench-")
+	if err != nil {
+		return fmt.Errorf("bench: data directory: %w", err)
+	}
+	err = (&run{cfg: c, log: log, out: out, dir: dir}).all(ctx)
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+type run struct {
+	cfg config.Bench
+	log *zap.Logger
+	out io.Writer
+	dir string
+	api *client.Client
+}
+
+func (r *run) all(ctx context.Context) error {
+	sim, err := startSim(ctx, r.cfg.Simulator)
+	if err != nil {
+		return err
+	}
+	defer sim.stop()
+	addr, stop, err := r.start(ctx, sim.endpoint)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if r.api, err = client.New(addr, ""); err != nil {
+		return err
+	}
+	r.printf("machine: %d cores, %s; simulator: %s median latency, its own process\n\n", runtime.NumCPU(), runtime.Version(), r.cfg.Simulator.Latency)
+	if err := r.batch(ctx); err != nil {
+		return err
+	}
+	return r.accept(ctx, addr)
+}
+
+func (r *run) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
+
+// start runs ingest and dispatcher in this process.
+func (r *run) start(ctx context.Context, endpoint string) (addr string, stop func(), err error) {
+	const attempts, drain = 8, 10 * time.Second
+	cfg := config.Up{
+		Store:    config.Store{Backend: r.cfg.Backend, Data: filepath.Join(r.dir, "data")},
+		API:      config.API{Listen: "127.0.0.1:0"},
+		FCM:      r.cfg.FCM,
+		Delivery: config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},
+		Stop:     config.Stop{Drain: drain}, Log: r.cfg.Log(),
+	}
+	cfg.FCM.Endpoint = endpoint
+	ctx, cancel := context.WithCancel(ctx)
+	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
+	go func() {
+		ended <- app.Up(ctx, cfg, r.log, app.Hooks{Ready: func(a app.Addresses) { ready <- a }})
+	}()
+	select {
+	case a := <-ready:
+		return a.API, func() { cancel(); <-ended }, nil
+	case err := <-ended:
+		cancel()
+		return "", nil, err
+	}
+}

@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cli/progress"
+)
+
+type batchCmd struct {
+	Create batchCreateCmd `cmd:"" help:"Create a batch, which waits for its recipients."`
+	Upload batchUploadCmd `cmd:"" help:"Upload recipients; repeating it changes nothing."`
+	Start  batchStartCmd  `cmd:"" help:"End the upload and begin to send."`
+	Pause  batchPauseCmd  `cmd:"" help:"Hold back what is not sent yet."`
+	Resume batchResumeCmd `cmd:"" help:"Go on with a paused batch."`
+	Cancel batchCancelCmd `cmd:"" help:"End a batch; what is open is cancelled."`
+	Get    batchGetCmd    `cmd:"" help:"Show how a batch stands, or watch it with --wait."`
+}
+
+type batchCreateCmd struct {
+	Server  server  `embed:""`
+	Content content `embed:""`
+	Output  output  `embed:""`
+}
+
+// Help implements kong's HelpProvider.
+func (batchCreateCmd) Help() string {
+	return `belfry send --recipients does all of this in one go. Step by step:
+
+    id=$(belfry batch create --message msg.json -o json | jq -r .id)
+    belfry batch upload $id part1.ndjson
+    belfry batch upload $id part2.csv --append
+    belfry batch start $id && belfry batch get $id --wait`
+}
+
+// Run creates the batch.
+func (c *batchCreateCmd) Run(ctx context.Context, con *console) error {
+	api, err := c.Server.connect()
+	if err != nil {
+		return err
+	}
+	req, err := c.Content.request(con.in)
+	if err != nil {
+		return err
+	}
+	var opts []client.CallOption
+	if c.Content.IdempotencyKey != "" {
+		opts = append(opts, client.WithIdempotencyKey(c.Content.IdempotencyKey))
+	}
+	n, err := api.CreateBatch(ctx, req, opts...)
+	if err != nil {
+		return err
+	}
+	return printNotification(con.out, n, c.Output.json())
+}
+
+type batchUploadCmd struct {
+	Server server `embed:""`
+	ID     string `arg:"" help:"Batch."`
+	File   string `arg:"" help:"Recipients, - for standard input."`
+	Format string `default:"auto" enum:"auto,ndjson,csv" help:"ndjson, csv, or auto: csv for *.csv."`
+	Append bool   `help:"Put the recipients behind those that are there. Without it the file is the batch from its first recipient on, and what is there already is skipped."`
+	Start  bool   `help:"Start the batch afterwards."`
+	Output output `embed:""`
+}
+
+// Run uploads the file.
+func (c *batchUploadCmd) Run(ctx context.Context, con *console) error {
+	api, err := c.Server.connect()
+	if err != nil {
+		return err
+	}
+	offset := int64(1)
+	if c.Append {
+		n, err := api.Batch(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if n.Received != nil {
+			offset += *n.Received
+		}
+	}
+	r, err := openRecipients(c.File, c.Format, con.in)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.close() }()
+	up, err := upload(ctx, con, api, c.ID, r, offset)
+	if err != nil {
+		_, _ = fmt.Fprintf(con.err, "%s has %s lines. Without --append the same command goes on from there.\n", c.ID, progress.Group(up.total.Watermark))
+		return err
+	}
+	next := api.Batch
+	if c.Start {
+		next = api.StartBatch
+	}
+	n, err := next(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if err := printNotification(con.out, n, c.Output.json()); err != nil {
+		return err
+	}
+	if up.refused > 0 {
+		return statusError(ExitIncomplete)
+	}
+	return nil
+}
+
+// one is a command on one notification or batch.
+type one struct {
+	Server server `embed:""`
+	ID     string `arg:"" help:"Its id."`
+	Output output `embed:""`
+}
+
+// apply makes the call and prints how the thing stands after it.
+func (c *one) apply(ctx context.Context, con *console, call func(*client.Client, context.Context, string) (client.Notification, error)) error {
+	api, err := c.Server.connect()
+	if err != nil {
+		return err
+	}
+	n, err := call(api, ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return printNotification(con.out, n, c.Output.json())
+}
+
+type batchStartCmd struct {
+	one
+}
+
+// Run starts the batch.
+func (c *batchStartCmd) Run(ctx context.Context, con *console) error {
+	return c.apply(ctx, con, (*client.Client).StartBatch)
+}
+
+type batchPauseCmd struct {
+	one
+}
+
+// Run pauses the batch.
+func (c *batchPauseCmd) Run(ctx context.Context, con *console) error {
+	return c.apply(ctx, con, (*client.Client).PauseBatch)
+}
+
+type batchResumeCmd struct {
+	one
+}
+
+// Run resumes the batch.
+func (c *batchResumeCmd) Run(ctx context.Context, con *console) error {
+	return c.apply(ctx, con, (*client.Client).ResumeBatch)
+}
+
+type batchCancelCmd struct {
+	one
+}
+
+// Run cancels the batch.
+func (c *batchCancelCmd) Run(ctx context.Context, con *console) error {
+	return c.apply(ctx, con, (*client.Client).CancelBatch)
+}
+
+type batchGetCmd struct {
+	one
+	Wait bool `help:"Watch it until it has ended. Exit code 0 says that everything was sent, 3 that not."`
+}
+
+// Run shows the batch.
+func (c *batchGetCmd) Run(ctx context.Context, con *console) error {
+	return c.get(ctx, con, c.Wait)
+}
+
+// get shows a notification or batch as it stands, or waits for its end.
+func (c *one) get(ctx context.Context, con *console, wait bool) error {
+	if !wait {
+		return c.apply(ctx, con, func(api *client.Client, ctx context.Context, id string) (client.Notification, error) {
+			return fetch(ctx, api, id)
+		})
+	}
+	api, err := c.Server.connect()
+	if err != nil {
+		return err
+	}
+	n, err := watch(ctx, con, c.Server, api, c.ID)
+	if err != nil {
+		return err
+	}
+	if err := printNotification(con.out, n, c.Output.json()); err != nil {
+		return err
+	}
+	return verdict(n, invalid(n))
+}

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+)
+
+// fakeAPI is a server with one notification and one batch. A line of an upload
+// is refused if it holds the word bad, and fails to be delivered if it holds
+// the word gone. Everything started is completed at once, unless it hangs.
+type fakeAPI struct {
+	*httptest.Server
+	mu     sync.Mutex
+	state  string // of the batch
+	lines  []string
+	bad    int64
+	bodies map[string]string // last request body by method and path
+	calls  []string
+	hangs  bool
+	cuts   int // connections that break while they upload
+	asked  chan struct{}
+}
+
+func newFakeAPI(t *testing.T) *fakeAPI {
+	t.Helper()
+	f := &fakeAPI{bodies: map[string]string{}, asked: make(chan struct{}, 1000)}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(f.Close)
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	return f
+}
+
+func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	call := r.Method + " " + r.URL.Path
+	f.calls = append(f.calls, call)
+	if r.Header.Get("Authorization") != "Bearer key-1" {
+		say(w, http.StatusUnauthorized, client.Problem{Title: "Unauthorized", Detail: "the API key is not known", Code: "unauthorized"})
+		return
+	}
+	if call == "POST /v1/batches/bat_1/recipients" {
+		f.upload(w, r)
+		return
+	}
+	var body strings.Builder
+	_, _ = bufio.NewReader(r.Body).WriteTo(&body)
+	f.bodies[call] = body.String()
+	switch call {
+	case "POST /v1/notifications":
+		say(w, http.StatusAccepted, client.Notification{ID: "ntf_1", State: "accepted", Priority: "normal", Recipients: 1})
+	case "GET /v1/notifications/ntf_1", "POST /v1/notifications/ntf_1/cancel":
+		n := f.batch()
+		n.ID, n.State, n.Counts, n.Recipients, n.Received, n.Invalid = "ntf_1", "completed", &client.Counts{Accepted: 1, Sent: 1, ByCode: map[string]int64{"sent": 1}}, 1, nil, nil
+		say(w, http.StatusOK, n)
+	case "GET /v1/notifications":
+		say(w, http.StatusOK, client.NotificationList{Items: []client.Notification{f.batch(), {ID: "ntf_1", State: "sending", Priority: "high", Recipients: 1234}}})
+	case "GET /v1/notifications/bat_1/deliveries":
+		say(w, http.StatusOK, client.DeliveryList{Items: []client.Delivery{{Line: 2, Class: r.URL.Query().Get("class"), Code: r.URL.Query().Get("code")}}})
+	case "POST /v1/batches":
+		if f.state == "" {
+			f.state = client.StateUploading
+		}
+		say(w, http.StatusCreated, f.batch())
+	case "POST /v1/batches/bat_1/start", "POST /v1/batches/bat_1/resume":
+		f.state = client.StateCompleted
+		say(w, http.StatusOK, f.batch())
+	case "POST /v1/batches/bat_1/pause":
+		f.state = client.StatePaused
+		say(w, http.StatusOK, f.batch())
+	case "POST /v1/batches/bat_1/cancel":
+		f.state = client.StateCancelled
+		say(w, http.StatusOK, f.batch())
+	case "GET /v1/batches/bat_1":
+		f.asked <- struct{}{}
+		say(w, http.StatusOK, f.batch())
+	case "POST /v1/devices/import":
+		say(w, http.StatusOK, client.ImportResult{Imported: 2, Invalid: 1, Errors: []client.LineError{{Line: 3, Pointer: "/platform", Detail: "must be android, ios or web"}}})
+	case "GET /v1/devices":
+		say(w, http.StatusOK, client.DeviceList{Items: []client.Device{device(), {ID: "dev_2"}}})
+	case "GET /v1/devices/dev_1":
+		say(w, http.StatusOK, device())
+	default:
+		say(w, http.StatusNotFound, client.Problem{Title: "Not Found", Detail: "there is no such thing", Code: "not_found"})
+	}
+}
+
+func device() client.Device {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	return client.Device{ID: "dev_1", Token: "secret-token", UserID: "alice", Platform: "android", State: "quarantined", LastFailure: "fcm.unregistered", LastFailureAt: &at}
+}
+
+// batch is how the batch stands.
+func (f *fakeAPI) batch() client.Notification {
+	received := int64(len(f.lines))
+	c := client.Counts{Accepted: received - f.bad, ByCode: map[string]int64{}}
+	for _, line := range f.lines {
+		switch {
+		case strings.Contains(line, "bad"):
+		case f.state == client.StateUploading || f.hangs:
+			c.Open++
+		case strings.Contains(line, "gone"):
+			c.Permanent++
+			c.ByCode["fcm.unregistered"]++
+		default:
+			c.Sent++
+			c.ByCode["sent"]++
+		}
+	}
+	state := f.state
+	if f.hangs && state == client.StateCompleted {
+		state = "sending"
+	}
+	return client.Notification{
+		ID: "bat_1", State: state, Priority: "bulk", Labels: map[string]string{"b": "2", "a": "1"},
+		AcceptedAt: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+		Recipients: c.Accepted, Received: &received, Invalid: &f.bad, Counts: &c,
+	}
+}
+
+func (f *fakeAPI) upload(w http.ResponseWriter, r *http.Request) {
+	if f.state != client.StateUploading {
+		say(w, http.StatusConflict, client.Problem{Title: "Conflict", Detail: "bat_1 is " + f.state + ": cannot upload", Code: "state"})
+		return
+	}
+	at, _ := strconv.ParseInt(r.URL.Query().Get("offset"), 10, 64)
+	var res client.UploadResult
+	for in := bufio.NewScanner(r.Body); in.Scan(); at++ {
+		if at <= int64(len(f.lines)) {
+			res.Skipped++
+			continue
+		}
+		f.lines = append(f.lines, in.Text())
+		if strings.Contains(in.Text(), "bad") {
+			f.bad++
+			res.Invalid++
+			res.Errors = append(res.Errors, client.LineError{Line: at, Pointer: "/token", Detail: "must be printable ASCII"})
+		} else {
+			res.Accepted++
+		}
+		if f.cuts > 0 {
+			f.cuts--
+			panic(http.ErrAbortHandler)
+		}
+	}
+	res.Watermark = int64(len(f.lines))
+	say(w, http.StatusOK, res)
+}
+
+func say(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	if p, ok := v.(client.Problem); ok {
+		w.Header().Set("Content-Type", "application/problem+json")
+		p.Status = status
+		v = p
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The bounds that help texts name.
+const (
+	maxConnections = 100
+	maxPerSecond   = 1_000_000
+	maxAttempts    = 100
+	maxDrain       = 15 * time.Minute // an SQS delay, and longer than any orchestrator waits
+	maxLatency     = 10 * time.Minute
+)
+
+func (s Store) check(f *Faults) {
+	oneOf(f, "backend", s.Backend, BackendEmbedded, BackendAWS)
+	if s.Backend == BackendEmbedded && strings.TrimSpace(s.Data) == "" {
+		f.add("data", s.Data, "must name a directory for the embedded backend")
+	}
+}
+
+func (a API) check(f *Faults) {
+	host, ok := address(f, "listen", a.Listen)
+	if strings.ContainsFunc(a.Key.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		f.add("api-key", "", "must be printable ASCII without spaces")
+	}
+	if ok && a.Key.IsZero() && !loopback(host) {
+		f.add("listen", a.Listen, "listening beyond the loopback interface needs an API key: set %s, or listen on 127.0.0.1", envOf("api-key"))
+	}
+}
+
+func (c FCM) checkPace(f *Faults) {
+	between(f, "fcm-connections", c.Connections, 1, maxConnections)
+	between(f, "fcm-per-second", c.PerSecond, 1, maxPerSecond)
+}
+
+func (c FCM) check(f *Faults) {
+	c.checkPace(f)
+	if c.Credentials != "" {
+		if info, err := os.Stat(c.Credentials); err != nil {
+			f.add("fcm-credentials", c.Credentials, "cannot be read: %v", reason(err))
+		} else if !info.Mode().IsRegular() {
+			f.add("fcm-credentials", c.Credentials, "must be a file")
+		}
+	}
+	if strings.ContainsAny(c.Project, "/ ?#%") {
+		f.add("fcm-project", c.Project, "must be a project id, such as my-app-1a2b3")
+	}
+	u, ok := webURL(f, "fcm-endpoint", c.Endpoint)
+	switch {
+	case !ok:
+	case c.Credentials == "" && !c.Private():
+		f.add("fcm-credentials", "", "is required to send through Google: give a service-account key file, or try without FCM: belfry up --sandbox")
+	case c.Credentials != "" && u.Scheme == "http" && !loopback(u.Hostname()):
+		f.add("fcm-endpoint", c.Endpoint, "must be https, or on the loopback interface: access tokens would travel readable")
+	}
+}
+
+// Private tells whether the endpoint is not Google's: a simulator or a proxy,
+// for which credentials and project may be left out.
+func (c FCM) Private() bool {
+	u, err := url.Parse(c.Endpoint)
+	return err == nil && !strings.HasSuffix("."+u.Hostname(), ".googleapis.com")
+}
+
+func (d Delivery) check(f *Faults) { between(f, "max-attempts", d.MaxAttempts, 1, maxAttempts) }
+
+func (l Log) check(f *Faults) {
+	oneOf(f, "log-level", l.Level, "debug", "info", "warn", "error")
+	oneOf(f, "log-format", l.Format, "auto", "json", "console")
+}
+
+func (s Stop) check(f *Faults) { between(f, "drain", s.Drain, 0, maxDrain) }
+
+func (m Metrics) check(f *Faults) {
+	if m.Listen != "" {
+		address(f, "metrics-listen", m.Listen)
+	}
+}
+
+func (s Simulator) check(f *Faults) {
+	address(f, "sim-listen", s.Listen)
+	between(f, "sim-latency", s.Latency, 0, maxLatency)
+	if s.Quota < 0 {
+		f.add("sim-quota", strconv.Itoa(s.Quota), "must not be negative")
+	}
+}
+
+// Validate reports what is wrong with the server's URL and key.
+func (r Remote) Validate() error {
+	var f Faults
+	webURL(&f, "api", r.API)
+	return f.Err()
+}
+
+func between[T cmp.Ordered](f *Faults, flag string, v, low, high T) {
+	if v < low || v > high {
+		f.add(flag, fmt.Sprint(v), "must be %v to %v", low, high)
+	}
+}
+
+func oneOf(f *Faults, flag, v string, allowed ...string) {
+	if !slices.Contains(allowed, v) {
+		last := len(allowed) - 1
+		f.add(flag, v, "must be %s or %s", strings.Join(allowed[:last], ", "), allowed[last])
+	}
+}
+
+// address checks host:port. An empty host, as in :8080, means every interface.
+func address(f *Faults, flag, v string) (host string, ok bool) {
+	host, port, err := net.SplitHostPort(v)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > 65535 {
+		f.add(flag, v, "must be host:port with a port of 0 to 65535, such as 127.0.0.1:8080")
+		return "", false
+	}
+	return host, true
+}
+
+// loopback tells whether only this machine can reach the host. A name other
+// than localhost may resolve to anything, so it does not count.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func webURL(f *Faults, flag, v string) (*url.URL, bool) {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		f.add(flag, v, "must be http://host or https://host, with a path if need be and nothing else")
+		return nil, false
+	}
+	return u, true
+}
+
+// reason drops the path, which the fault names anyway.
+func reason(err error) error {
+	if e, ok := err.(*os.PathError); ok { //nolint:errorlint // os.Stat returns it bare
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,185 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Role is a half of the dispatcher.
+type Role string
+
+// The roles.
+const (
+	RoleFanout  Role = "fanout"  // turns notifications into chunks
+	RoleDeliver Role = "deliver" // sends chunks to FCM
+)
+
+// Roles are the halves that a dispatcher runs.
+type Roles []Role
+
+// Has tells whether the role is among them.
+func (r Roles) Has(role Role) bool { return slices.Contains(r, role) }
+
+func (r Roles) check(f *Faults) {
+	texts := make([]string, len(r))
+	seen := map[Role]bool{}
+	bad := len(r) == 0
+	for i, role := range r {
+		texts[i] = string(role)
+		bad = bad || seen[role] || role != RoleFanout && role != RoleDeliver
+		seen[role] = true
+	}
+	if bad {
+		f.add("roles", strings.Join(texts, ","), "must be fanout, deliver or fanout,deliver")
+	}
+}
+
+// checker is a group of settings that belong together.
+type checker interface{ check(*Faults) }
+
+func checkAll(groups ...checker) Faults {
+	var f Faults
+	for _, g := range groups {
+		g.check(&f)
+	}
+	return f
+}
+
+// Ingest is the configuration of cmd/ingest: the HTTP API and the event
+// consumer.
+type Ingest struct {
+	Store Store `embed:""`
+	API   API   `embed:""`
+	Stop  Stop  `embed:""`
+	Log   Log   `embed:""`
+}
+
+// Validate reports everything that is wrong, as [Faults].
+func (c Ingest) Validate() error {
+	return checkAll(c.Store, c.API, c.Stop, c.Log).Err()
+}
+
+// Dispatcher is the configuration of cmd/dispatcher: fanout and delivery.
+type Dispatcher struct {
+	Roles    Roles    `default:"fanout,deliver" env:"BELFRY_ROLES" group:"send" help:"Halves to run: fanout, deliver or both."`
+	Store    Store    `embed:""`
+	FCM      FCM      `embed:""`
+	Delivery Delivery `embed:""`
+	Metrics  Metrics  `embed:""`
+	Stop     Stop     `embed:""`
+	Log      Log      `embed:""`
+}
+
+// Validate reports everything that is wrong, as [Faults]. What only the deliver
+// role needs is not asked of a process without it.
+func (c Dispatcher) Validate() error {
+	f := checkAll(c.Roles, c.Store, c.Metrics, c.Stop, c.Log)
+	if c.Roles.Has(RoleDeliver) {
+		f = append(f, checkAll(c.FCM, c.Delivery)...)
+	}
+	return f.Err()
+}
+
+// Replayer is the configuration of cmd/dlq-replayer's drain: it moves dead
+// letters from the queues into the store.
+type Replayer struct {
+	Store   Store   `embed:""`
+	Metrics Metrics `embed:""`
+	Stop    Stop    `embed:""`
+	Log     Log     `embed:""`
+}
+
+// Validate reports everything that is wrong, as [Faults].
+func (c Replayer) Validate() error {
+	return checkAll(c.Store, c.Metrics, c.Stop, c.Log).Err()
+}
+
+// Up is the configuration of belfry up: everything in one process. Health and
+// metrics are on the HTTP API's address.
+type Up struct {
+	Sandbox   bool      `env:"BELFRY_SANDBOX" help:"Run the FCM simulator too and send to it. Nothing goes to Google, whatever --fcm-endpoint and --fcm-credentials say."`
+	Store     Store     `embed:""`
+	API       API       `embed:""`
+	FCM       FCM       `embed:""`
+	Delivery  Delivery  `embed:""`
+	Simulator Simulator `embed:""`
+	Stop      Stop      `embed:""`
+	Log       Log       `embed:""`
+}
+
+// Validate reports everything that is wrong, as [Faults]. With Sandbox the
+// settings of FCM's place are not looked at, without it those of the simulator.
+func (c Up) Validate() error {
+	f := checkAll(c.Store, c.API, c.Delivery, c.Stop, c.Log)
+	if c.Sandbox {
+		c.Simulator.check(&f)
+		c.FCM.checkPace(&f)
+	} else {
+		c.FCM.check(&f)
+	}
+	return f.Err()
+}
+
+// Sim is the configuration of belfry sim: the FCM simulator alone.
+type Sim struct {
+	Simulator Simulator `embed:""`
+	Log       Log       `embed:""`
+}
+
+// Validate reports everything that is wrong, as [Faults].
+func (c Sim) Validate() error { return checkAll(c.Simulator, c.Log).Err() }
+
+// maxRehearsal bounds what the demo and the bench send.
+const maxRehearsal = 10_000_000
+
+// Demo is the configuration of belfry demo. State is kept in a directory that
+// is removed at the end.
+type Demo struct {
+	Backend    string `default:"embedded" env:"BELFRY_BACKEND" group:"store" help:"embedded or aws."`
+	Recipients int    `default:"10000" env:"BELFRY_RECIPIENTS" help:"Size of the batch that it sends, 1000 to 10000000."`
+	Keep       bool   `help:"Leave it serving at the end, until Ctrl-C."`
+	Verbose    bool   `help:"Show the log as well."`
+}
+
+// Validate reports everything that is wrong, as [Faults].
+func (c Demo) Validate() error { return rehearsal(c.Backend, c.Recipients).Err() }
+
+// Log returns how the demo logs: errors only, so that its own output can be
+// read, unless Verbose.
+func (c Demo) Log() Log { return quietLog(c.Verbose) }
+
+// Bench is the configuration of belfry bench.
+type Bench struct {
+	Backend    string    `default:"embedded" env:"BELFRY_BACKEND" group:"store" help:"embedded or aws."`
+	Recipients int       `default:"300000" env:"BELFRY_RECIPIENTS" help:"Notifications to send, 1000 to 10000000."`
+	FCM        FCM       `embed:""`
+	Simulator  Simulator `embed:""`
+	Verbose    bool      `help:"Show the log as well."`
+}
+
+// Validate reports everything that is wrong, as [Faults].
+func (c Bench) Validate() error {
+	f := rehearsal(c.Backend, c.Recipients)
+	c.Simulator.check(&f)
+	c.FCM.checkPace(&f)
+	return f.Err()
+}
+
+// Log returns how the bench logs: errors only, unless Verbose.
+func (c Bench) Log() Log { return quietLog(c.Verbose) }
+
+func quietLog(verbose bool) Log {
+	level := "error"
+	if verbose {
+		level = "info"
+	}
+	return Log{Level: level, Format: "auto"}
+}
+
+func rehearsal(backend string, recipients int) Faults {
+	const least = 1000 // fewer do not show every outcome
+	var f Faults
+	oneOf(&f, "backend", backend, BackendEmbedded, BackendAWS)
+	between(&f, "recipients", recipients, least, maxRehearsal)
+	return f
+}

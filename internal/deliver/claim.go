@@ -1,0 +1,119 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// load reads what the chunk belongs to.
+func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
+	if wait := j.chunk.NotBefore.Sub(d.Now()); wait > time.Second {
+		return done(worker.RetryAfter(wait, nil)) // a wait longer than the queue can delay
+	}
+	h, err := d.heads.get(ctx, j.chunk.Ref.Notification)
+	if errors.Is(err, push.ErrNotFound) {
+		return done(worker.Dead(push.CodeUnexpandable, "the ledger has no such notification"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the notification: %w", err)
+	}
+	line, err := d.Lines.Line(ctx, j.chunk.Ref)
+	if errors.Is(err, push.ErrNotFound) {
+		return done(worker.Dead(push.CodeUnexpandable, "the ledger has no line for this chunk"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the line: %w", err)
+	}
+	if last := j.chunk.Index[len(j.chunk.Index)-1]; last >= len(line.Cells) {
+		return done(worker.Dead(push.CodeUndecodable, fmt.Sprintf("cell %d of a line with %d", last, len(line.Cells))))
+	}
+	j.head, j.n, j.line, j.base = h, h.notification(), line, line.Epoch
+	return nil, nil
+}
+
+// claim takes the line for this process. The reservation of the first window
+// is part of the claim, so that a crash right after it is accounted for.
+func (d *Deliver) claim(ctx context.Context, j *job) (*worker.Verdict, error) {
+	claimed, err := j.line.Claim(d.Owner, j.chunk.Turn, d.Now().UTC())
+	switch {
+	case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrStale):
+		return done(worker.Ack())
+	case errors.Is(err, ledger.ErrBusy):
+		// The owner is alive and deletes its own copy. This one looks again later.
+		return done(worker.RetryAfter(2*ledger.FreshFor, nil))
+	case err != nil:
+		return nil, err
+	}
+	claimed.Attempt = max(claimed.Attempt, j.chunk.Attempt)
+	claimed.Reserved = d.reserve(j, 0)
+	if err := d.Lines.SaveLine(ctx, claimed, j.base, nil); err != nil {
+		return nil, fmt.Errorf("claim: %w", err)
+	}
+	j.line, j.base = claimed, claimed.Epoch
+	return nil, nil
+}
+
+// gate settles what needs no sending any more.
+func (d *Deliver) gate(_ context.Context, j *job) (*worker.Verdict, error) {
+	if j.n.Guarantee == push.AtMostOnce {
+		for _, cell := range j.chunk.Index {
+			if c := j.line.Cells[cell]; c.Open() && c.PossibleDuplicate() {
+				d.settleCell(j, cell, push.CodeUnknown, false)
+			}
+		}
+	}
+	switch why := d.stopReason(j); why {
+	case stopExpired:
+		d.settleRest(j, push.CodeExpired)
+	case stopCancelled:
+		d.settleRest(j, push.CodeCancelled)
+	case stopPaused, stopNone:
+	case stopDrained, stopDeferred, stopPayload:
+	}
+	return nil, nil
+}
+
+// settleRest gives every open recipient of the chunk the same outcome.
+func (d *Deliver) settleRest(j *job, code push.Code) {
+	for _, cell := range j.chunk.Index {
+		d.settleCell(j, cell, code, false)
+	}
+}
+
+func (d *Deliver) settleCell(j *job, cell int, code push.Code, possibleDuplicate bool) {
+	if j.line.Settle(cell, code, possibleDuplicate) {
+		d.Metrics.outcome(code)
+	}
+}
+
+// stop is why a chunk is not sent further in this turn.
+type stop uint8
+
+const (
+	stopNone stop = iota
+	stopExpired
+	stopCancelled
+	stopPaused
+	stopDrained  // this process is shutting down
+	stopDeferred // breaker, pace or budget said later
+	stopPayload  // FCM called the message itself invalid
+)
+
+// stopReason looks at the clock and at the notification as it is known now.
+func (d *Deliver) stopReason(j *job) stop {
+	switch {
+	case j.n.Progress.State == push.StateCancelled:
+		return stopCancelled
+	case j.n.Progress.State == push.StatePaused:
+		return stopPaused
+	case !d.Now().Before(j.n.Deadline()):
+		return stopExpired
+	}
+	return stopNone
+}

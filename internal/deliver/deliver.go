@@ -1,0 +1,164 @@
+// Package deliver sends chunks to FCM. One chunk passes a chain of stages, in
+// this order, each a file:
+//
+//	load   read the chunk's notification and ledger line
+//	claim  take the line: epoch+1; nobody else may write it from now on
+//	gate   give up what is expired, cancelled or already may have been delivered
+//	render encode the message once, personal ones per recipient
+//	send   open recipients through breaker and pacing in a bounded window,
+//	       with outcomes checkpointed every 50 results or 100 ms
+//	settle close the line, or hand the rest back to the queue
+//
+// A crash anywhere leaves the queue message, which comes again, and a line that
+// knows what is decided and which recipients may have been sent to.
+package deliver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/guard"
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// Sender makes exactly one request to FCM per call. The error is a
+// *push.Error, or ctx's error if the request was certainly not made.
+type Sender interface {
+	Send(ctx context.Context, body []byte) (name string, err error)
+}
+
+// Encoder encodes a message for sending. An error of code payload.invalid means
+// that nobody can get it.
+type Encoder interface {
+	Encode(m push.Message) (push.Template, error)
+}
+
+// Notifications are the heads of what is delivered.
+type Notifications interface {
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
+	Advance(ctx context.Context, id push.ID, next push.Progress) error
+}
+
+// Lines are the chunks' ledger lines.
+type Lines interface {
+	Line(ctx context.Context, ref push.ChunkRef) (ledger.Line, error)
+	SaveLine(ctx context.Context, line ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error
+}
+
+// Outcomes is told what became of a chunk, after it is durable.
+type Outcomes interface {
+	Settled(ctx context.Context, n *push.Notification, line *ledger.Line, notes []push.DeviceNote)
+	Completed(ctx context.Context, n push.Notification, c ledger.Counts)
+}
+
+// Config is what the room is built from.
+type Config struct {
+	Owner         string // names this process in ledger lines; unique per start
+	Notifications Notifications
+	Lines         Lines
+	Sender        Sender
+	Encoder       Encoder
+	Guard         *guard.Guard
+	Backoff       guard.Backoff
+	Outcomes      Outcomes
+	Chunks        map[push.Lane]worker.Sink // the delivery queues, for what is handed back
+	Dead          worker.Sink               // dead letters of recipients
+	Lane          push.Lane                 // of this instance
+	Window        int                       // requests of one chunk under way at once, 1..500
+	MaxAttempts   int                       // per recipient, from 1
+	MaxElapsed    time.Duration             // from a recipient's first attempt; FCM: give up by 60 min
+	Software      string                    // version, written into dead letters
+	Log           *zap.Logger
+	Metrics       *Metrics
+	Now           func() time.Time
+	Rand          *rand.Rand // jitter; guarded by the room
+}
+
+// Deliver handles chunks of one lane's queue. Safe for concurrent use.
+type Deliver struct {
+	Config
+
+	heads *heads
+	rand  sync.Mutex
+}
+
+// New returns the room.
+func New(cfg Config) (*Deliver, error) {
+	h, err := newHeads(cfg.Notifications, cfg.Encoder, cfg.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &Deliver{Config: cfg, heads: h}, nil
+}
+
+// job is one chunk on its way through the stages.
+type job struct {
+	chunk       push.Chunk
+	traceParent string
+	draining    <-chan struct{}
+
+	head *head
+	n    *push.Notification // head's, as read last
+	line ledger.Line        // this owner's state of the line
+	base int64              // epoch under which the line is stored
+
+	attempts []ledger.Attempt  // since the last save
+	notes    []push.DeviceNote // for the registry, at the end
+	retry    retry             // what is handed back
+	dead     undelivered       // what is given up
+}
+
+// A stage does its part of a job. A non-nil verdict ends the chain.
+type stage func(ctx context.Context, j *job) (*worker.Verdict, error)
+
+// chain is the life of a chunk in reading order.
+func (d *Deliver) chain() []stage {
+	return []stage{d.load, d.claim, d.gate, d.render, d.send, d.settle}
+}
+
+// retryPause is how long a chunk waits when a store is away.
+const retryPause = 5 * time.Second
+
+// Handle implements worker.Handler.
+func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-chan struct{}) worker.Verdict {
+	chunk, traceParent, err := wire.DecodeChunk(msg.Body)
+	if err != nil {
+		return worker.Dead(push.CodeUndecodable, err.Error())
+	}
+	j := &job{chunk: chunk, traceParent: traceParent, draining: draining}
+	for _, run := range d.chain() {
+		v, err := run(ctx, j)
+		switch {
+		case err != nil:
+			return d.failed(ctx, j, err)
+		case v != nil:
+			return *v
+		}
+	}
+	return worker.Ack()
+}
+
+// failed turns a stage's error into a verdict: a lost claim is somebody else's
+// chunk, a store that is away is waited for.
+func (d *Deliver) failed(ctx context.Context, j *job, err error) worker.Verdict {
+	log := d.Log.With(zap.Stringer("chunk", j.chunk.Ref), zap.Int64("epoch", j.base))
+	switch {
+	case errors.Is(err, ledger.ErrFenced):
+		log.Info("chunk was claimed by another owner; leaving it")
+		return worker.Leave()
+	case ctx.Err() != nil:
+		return worker.Leave()
+	}
+	log.Warn("chunk failed; trying again", zap.Error(err))
+	return worker.RetryAfter(retryPause, nil)
+}
+
+func done(v worker.Verdict) (*worker.Verdict, error) { return &v, nil }

@@ -1,0 +1,84 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// heads caches what many chunks of one notification share: its head, read
+// again when it is older than headFresh so that pausing and cancelling are seen
+// everywhere within a second, and its message, encoded once.
+type heads struct {
+	store   Notifications
+	encoder Encoder
+	now     func() time.Time
+	cache   *otter.Cache[push.ID, *head]
+}
+
+// headFresh is how old a head may be. A process that sends a notification reads
+// it twice a second, whatever the number of chunks.
+const headFresh = 500 * time.Millisecond
+
+// head is one notification as its chunks see it.
+type head struct {
+	current  atomic.Pointer[push.Notification]
+	readAt   atomic.Int64 // Unix nanoseconds
+	template atomic.Pointer[rendered]
+	badCause atomic.Pointer[string] // FCM's words when it called the shared message invalid
+}
+
+// rendered is the shared message ready to send, or why it can't be.
+type rendered struct {
+	template push.Template
+	code     push.Code // CodeOpen, or what every recipient ends with
+	detail   string
+}
+
+func newHeads(store Notifications, encoder Encoder, now func() time.Time) (*heads, error) {
+	const entries, keep = 10_000, 10 * time.Minute
+	c, err := otter.New(&otter.Options[push.ID, *head]{
+		MaximumSize: entries, ExpiryCalculator: otter.ExpiryAccessing[push.ID, *head](keep),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("notification cache: %w", err)
+	}
+	return &heads{store: store, encoder: encoder, now: now, cache: c}, nil
+}
+
+// get returns the head, fresh enough.
+func (hs *heads) get(ctx context.Context, id push.ID) (*head, error) {
+	h, ok := hs.cache.GetIfPresent(id)
+	if !ok {
+		h = &head{}
+	}
+	if err := hs.refresh(ctx, h, id); err != nil {
+		return nil, err
+	}
+	if !ok {
+		hs.cache.Set(id, h)
+	}
+	return h, nil
+}
+
+// refresh reads the notification again if it is older than headFresh.
+func (hs *heads) refresh(ctx context.Context, h *head, id push.ID) error {
+	now, last := hs.now().UnixNano(), h.readAt.Load()
+	if h.current.Load() != nil && (now-last < int64(headFresh) || !h.readAt.CompareAndSwap(last, now)) {
+		return nil // fresh, or being read by another chunk
+	}
+	n, err := hs.store.Notification(ctx, id)
+	if err != nil {
+		return err
+	}
+	h.current.Store(&n)
+	h.readAt.Store(now)
+	return nil
+}
+
+func (h *head) notification() *push.Notification { return h.current.Load() }

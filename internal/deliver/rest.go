@@ -1,0 +1,128 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// retry collects what goes back to the queue: which rows were tried in vain,
+// and when all of them may be tried again.
+type retry struct {
+	rows map[int]struct{}
+	code push.Code // the last failure
+	at   time.Time // the latest of all waits
+	// postponed tells that breaker, pace or budget kept rows from being tried.
+	postponed bool
+}
+
+// again notes a failed try.
+func (r *retry) again(row int, code push.Code, at time.Time) {
+	if r.rows == nil {
+		r.rows = make(map[int]struct{})
+	}
+	r.rows[row] = struct{}{}
+	r.code = code
+	r.later(at)
+}
+
+// postpone notes that a row was not tried, and when it may be.
+func (r *retry) postpone(at time.Time) {
+	if !at.IsZero() {
+		r.postponed = true
+		r.later(at)
+	}
+}
+
+// later notes that nothing may be sent before at.
+func (r *retry) later(at time.Time) {
+	if at.After(r.at) {
+		r.at = at
+	}
+}
+
+// tried returns 1 if the row used up an attempt in this turn, else 0: deferring
+// never does.
+func (r *retry) tried(row int) int {
+	if _, ok := r.rows[row]; ok {
+		return 1
+	}
+	return 0
+}
+
+// undelivered collects recipients whose attempts are exhausted.
+type undelivered struct{ results []result }
+
+func (u *undelivered) add(r result) { u.results = append(u.results, r) }
+
+// bury puts the given-up recipients on the dead-letter queue as one letter.
+func (d *Deliver) bury(ctx context.Context, j *job, now time.Time) error {
+	if len(j.dead.results) == 0 {
+		return nil
+	}
+	slices.SortFunc(j.dead.results, func(a, b result) int { return a.row - b.row })
+	last := j.dead.results[0].code
+	u := wire.Undelivered{Chunk: push.Chunk{
+		Ref: j.chunk.Ref, Tenant: j.chunk.Tenant, Turn: j.chunk.Turn, Attempt: j.chunk.Attempt, Since: j.chunk.Since, LastCode: last,
+	}}
+	for _, r := range j.dead.results {
+		u.Chunk.Recipients = append(u.Chunk.Recipients, j.chunk.Recipients[r.row])
+		u.Chunk.Index = append(u.Chunk.Index, j.chunk.Index[r.row])
+		u.Chunk.Attempts = append(u.Chunk.Attempts, j.chunk.AttemptOf(r.row))
+		u.Codes = append(u.Codes, r.code)
+		u.Detail = append(u.Detail, r.detail)
+	}
+	body, err := wire.EncodeUndelivered(&u, j.traceParent)
+	if err != nil {
+		return err
+	}
+	letter, err := wire.EncodeDeadLetter(&push.DeadLetter{
+		Queue: push.DeliveryQueue(d.Lane), Code: push.CodeAttemptsExhausted, Detail: "last: " + last.String(),
+		Body: body, Group: j.chunk.Tenant, SentAt: j.n.AcceptedAt, At: now, Software: d.Software,
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.Dead.Send(ctx, []worker.Outgoing{{Body: letter, Group: j.chunk.Tenant}}); err != nil {
+		return fmt.Errorf("dead-letter %d recipients: %w", len(j.dead.results), err)
+	}
+	return nil
+}
+
+// attempted keeps the evidence of a request.
+func (j *job) attempted(row int, r result) {
+	detail := r.detail
+	if r.code == push.CodeSent {
+		// The rest of the name is the project, the same for all.
+		detail = detail[strings.LastIndexByte(detail, '/')+1:]
+	}
+	j.attempts = append(j.attempts, ledger.Attempt{
+		Cell: j.chunk.Index[row], Attempt: j.chunk.AttemptOf(row), Code: r.code, At: r.at, Latency: r.at.Sub(r.sentAt), Detail: detail,
+	})
+}
+
+// noteOf returns what a result teaches about the device: every failure that is
+// its own, and a success when the registry's is old.
+func noteOf(rcp *push.Recipient, r result) (push.DeviceNote, bool) {
+	if !rcp.Address.Kind.IsDevice() {
+		return push.DeviceNote{}, false
+	}
+	note := push.DeviceNote{Address: rcp.Address, Code: r.code, At: r.at, SentAt: r.sentAt}
+	switch r.code.Class() {
+	case push.ClassSent:
+		return note, rcp.Renew
+	case push.ClassPermanent:
+		note.Quarantine = r.code == push.CodeFCMUnregistered
+		return note, r.code != push.CodePayloadInvalid && r.code != push.CodePayloadTooLarge
+	case push.ClassOpen, push.ClassRetryable, push.ClassAmbiguous, push.ClassSuppressed,
+		push.ClassExpired, push.ClassCancelled, push.ClassDeadLettered:
+	}
+	return push.DeviceNote{}, false
+}

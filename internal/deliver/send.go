@@ -1,0 +1,173 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/guard"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// Checkpoints: every so many results or so much time, whichever is first. With
+// 100 requests under way a SIGKILL then repeats some 90 sends, and all of them
+// are flagged.
+const (
+	checkpointResults = 50
+	checkpointEvery   = 100 * time.Millisecond
+	controlEvery      = 250 * time.Millisecond
+)
+
+// result is what one request came to.
+type result struct {
+	row        int
+	code       push.Code // CodeOpen: the request was not made
+	detail     string
+	retryAfter time.Duration
+	deferred   time.Time // not made: not before this
+	sentAt     time.Time
+	at         time.Time
+}
+
+// send tries every open recipient once, in order, with at most Window requests
+// under way. The goroutine that runs it owns the job; requests run beside it and
+// report back.
+func (d *Deliver) send(ctx context.Context, j *job) (*worker.Verdict, error) {
+	order := j.sendable()
+	if len(order) == 0 || d.stopReason(j) != stopNone {
+		return nil, nil
+	}
+	if len(order) == 1 {
+		d.apply(j, d.request(ctx, j, order[0]))
+		return nil, nil
+	}
+	w := d.newWindow(ctx, j, order)
+	err := w.run(ctx)
+	w.close()
+	return nil, err
+}
+
+// openRows returns the rows of the chunk whose cells are open.
+func (j *job) openRows() []int {
+	rows := make([]int, 0, len(j.chunk.Index))
+	for row, cell := range j.chunk.Index {
+		if j.line.Cells[cell].Open() {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// sendable returns the open rows, without those whose message FCM has called
+// invalid.
+func (j *job) sendable() []int {
+	rows := j.openRows()
+	if j.head.badCause.Load() == nil {
+		return rows
+	}
+	return slices.DeleteFunc(rows, func(row int) bool { return !j.chunk.Recipients[row].HasOverrides() })
+}
+
+// reserve returns the reservation for a chunk of which the first issued open
+// rows are under way or done: a window and a checkpoint's worth ahead, so that
+// sending rarely waits for a checkpoint, and a crash can repeat no more.
+func (d *Deliver) reserve(j *job, issued int) int {
+	rows := j.openRows()
+	ahead := min(issued+d.Window+checkpointResults, len(rows))
+	if ahead == 0 {
+		return 0
+	}
+	return j.chunk.Index[rows[ahead-1]] + 1
+}
+
+// request makes one request to FCM, if breaker, pace and budget allow.
+func (d *Deliver) request(ctx context.Context, j *job, row int) result {
+	ticket, err := d.Guard.Admit(ctx, j.chunk.AttemptOf(row) > 1)
+	if err != nil {
+		r := result{row: row}
+		if def, ok := errors.AsType[*guard.Deferred](err); ok {
+			r.deferred = def.Until
+		}
+		return r
+	}
+	buf := bodies.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	defer bodies.Put(buf)
+	body, err := d.body((*buf)[:0], j, &j.chunk.Recipients[row])
+	if err != nil {
+		ticket.Abandon()
+		return failure(row, err, d.Now(), d.Now())
+	}
+	*buf = body
+	sentAt := d.Now()
+	name, err := d.Sender.Send(ctx, body)
+	at := d.Now()
+	if err != nil {
+		if _, classified := errors.AsType[*push.Error](err); !classified && ctx.Err() != nil {
+			ticket.Abandon()
+			return result{row: row}
+		}
+		r := failure(row, err, sentAt, at)
+		ticket.Done(r.code, r.retryAfter)
+		return r
+	}
+	ticket.Done(push.CodeSent, 0)
+	return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at}
+}
+
+func failure(row int, err error, sentAt, at time.Time) result {
+	r := result{row: row, code: push.CodeOf(err), sentAt: sentAt, at: at}
+	if e, ok := errors.AsType[*push.Error](err); ok {
+		r.detail, r.retryAfter = e.Detail, e.RetryAfter
+	}
+	return r
+}
+
+//nolint:gochecknoglobals // pool of request bodies; holds no state
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+// apply writes a result into the job.
+func (d *Deliver) apply(j *job, r result) {
+	row, cell := r.row, j.chunk.Index[r.row]
+	if r.code == push.CodeOpen {
+		j.retry.postpone(r.deferred)
+		return
+	}
+	attempt := j.chunk.AttemptOf(row)
+	j.attempted(row, r)
+	d.Metrics.answered(j.n, r, attempt)
+	if note, ok := noteOf(&j.chunk.Recipients[row], r); ok {
+		j.notes = append(j.notes, note)
+	}
+	switch {
+	case r.code.Terminal():
+		d.settleCell(j, cell, r.code, false)
+		if r.code == push.CodePayloadInvalid && !j.chunk.Recipients[row].HasOverrides() {
+			j.head.badCause.Store(&r.detail)
+		}
+	case r.code.MaybeDelivered() && j.n.Guarantee == push.AtMostOnce:
+		d.settleCell(j, cell, push.CodeUnknown, false)
+	case attempt >= d.MaxAttempts, d.overdue(j, r.at):
+		j.dead.add(r)
+		d.settleCell(j, cell, push.CodeAttemptsExhausted, r.code.MaybeDelivered())
+	default:
+		if r.code.MaybeDelivered() {
+			j.line.MarkAmbiguous(cell)
+		}
+		j.retry.again(row, r.code, r.at.Add(d.backoff(attempt, r)))
+	}
+}
+
+// overdue tells whether the chunk has been tried for longer than FCM wants a
+// series of retries to last.
+func (d *Deliver) overdue(j *job, now time.Time) bool {
+	return !j.chunk.Since.IsZero() && now.Sub(j.chunk.Since) >= d.MaxElapsed
+}
+
+func (d *Deliver) backoff(attempt int, r result) time.Duration {
+	d.rand.Lock()
+	defer d.rand.Unlock()
+	return d.Backoff.Next(attempt, r.code, r.retryAfter, d.Rand)
+}

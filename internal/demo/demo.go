@@ -1,0 +1,138 @@
+// Package demo shows the main job in a minute: a batch with every kind of
+// trouble goes from the API to devices while FCM fails in the middle, and
+// afterwards the books are checked against the simulator's own.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/cli/progress"
+	"github.com/belfry-push/belfry/internal/config"
+)
+
+// outage is what happens to FCM in the middle.
+const outage = 3 * time.Second
+
+// message is what the demo sends.
+const message = `{"notification":{"title":"The bells are ringing","body":"Belfry says hello 🔔"},"data":{"demo":"yes"},"android":{"priority":"HIGH"}}`
+
+// Run shows the demo and returns an error if anything did not end as it should.
+// What it does goes to out, progress to screen.
+func Run(ctx context.Context, c config.Demo, log *zap.Logger, out, screen io.Writer) error {
+	dir, err := os.MkdirTemp("", "belfry-demo-")
+	if err != nil {
+		return fmt.Errorf("demo: data directory: %w", err)
+	}
+	s := &show{cfg: c, log: log, out: out, dir: dir, display: progress.New(screen, isTerminal(screen)), begun: time.Now()}
+	err = s.run(ctx)
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// show is one run of the demo.
+type show struct {
+	cfg     config.Demo
+	log     *zap.Logger
+	out     io.Writer
+	dir     string
+	display *progress.Display
+	begun   time.Time
+
+	api *client.Client
+	sim *simulator
+}
+
+func (s *show) run(ctx context.Context) error {
+	up, stop, err := s.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if s.api, err = client.New(up.API, ""); err != nil {
+		return err
+	}
+	s.sim = &simulator{base: up.Sim}
+	s.say("belfry is up on a fresh %s backend: API %s, FCM simulator %s", s.cfg.Backend, up.API, up.Sim)
+
+	cast := newCast(s.cfg.Recipients)
+	recipients := filepath.Join(s.dir, "recipients.ndjson")
+	if err := cast.write(recipients); err != nil {
+		return err
+	}
+	if err := s.importDevices(ctx, cast); err != nil {
+		return err
+	}
+	id, err := s.upload(ctx, recipients)
+	if err != nil {
+		return err
+	}
+	final, err := s.deliver(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := s.check(ctx, cast, final); err != nil {
+		return err
+	}
+	s.say("done in %.0f s", time.Since(s.begun).Seconds())
+	if !s.cfg.Keep {
+		return nil
+	}
+	s.say("still serving: try  curl %s/v1/notifications   (Ctrl-C ends it)", up.API)
+	<-ctx.Done()
+	return nil
+}
+
+func (s *show) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.out, format+"\n", args...)
+}
+
+// start runs the whole pipeline in this process.
+func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
+	ctx, cancel := context.WithCancel(ctx)
+	ready := make(chan app.Addresses, 1)
+	ended := make(chan error, 1)
+	cfg := s.settings()
+	go func() {
+		ended <- app.Up(ctx, cfg, s.log, app.Hooks{Ready: func(a app.Addresses) { ready <- a }, Event: s.event})
+	}()
+	stop := func() {
+		cancel()
+		<-ended
+	}
+	select {
+	case a := <-ready:
+		return a, stop, nil
+	case err := <-ended:
+		cancel()
+		return app.Addresses{}, nil, err
+	}
+}
+
+func (s *show) settings() config.Up {
+	const (
+		anyPort  = "127.0.0.1:0"
+		latency  = 50 * time.Millisecond
+		quota    = 600_000
+		attempts = 8
+		drain    = 5 * time.Second
+	)
+	return config.Up{
+		Sandbox:   true,
+		Store:     config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data")},
+		API:       config.API{Listen: anyPort},
+		FCM:       config.FCM{Connections: 10, PerSecond: quota / 60},
+		Delivery:  config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},
+		Simulator: config.Simulator{Listen: anyPort, Latency: latency, Quota: quota},
+		Stop:      config.Stop{Drain: drain},
+		Log:       s.cfg.Log(),
+	}
+}

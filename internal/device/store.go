@@ -1,0 +1,49 @@
+// Package device is the registry room: which app instances exist, whose they
+// are, and whether they are sent to. It validates and normalises registrations;
+// stores keep them.
+package device
+
+import (
+	"context"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Store is the device registry. Implementations are safe for concurrent use by
+// several processes; every successful write is durable. (tenant, id) and
+// (tenant, address) are unique. Lookups never fail for what is not there.
+type Store interface {
+	// PutDevices creates or replaces registrations (full state; up to 1000). It
+	// keeps CreatedAt and the last success and failure of an existing device, makes it active,
+	// and removes another device of the tenant that held the same address.
+	PutDevices(ctx context.Context, ds []push.Device) error
+	// Device returns one device, or push.ErrNotFound.
+	Device(ctx context.Context, tenant string, id push.ID) (push.Device, error)
+	// DeleteDevice removes a device, or returns push.ErrNotFound.
+	DeleteDevice(ctx context.Context, tenant string, id push.ID) error
+	// Devices lists a tenant's devices by id, all or one user's. cursor is "" or
+	// what the last call returned; "" comes back at the end. limit is 1..1000.
+	Devices(ctx context.Context, tenant, userID, cursor string, limit int) ([]push.Device, string, error)
+
+	// DevicesByAddress returns the devices among up to 1000 addresses.
+	DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error)
+	// DevicesByUser returns all devices of up to 1000 users, by user.
+	DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error)
+	// DevicesByID returns the devices among up to 1000 ids.
+	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
+
+	// RecordDevices stores those devices (up to 1000) whose address is unknown; the others stay
+	// untouched.
+	RecordDevices(ctx context.Context, ds []push.Device) error
+	// NoteDevices applies what sends (up to 1000) taught: last success or failure, and
+	// quarantine unless the device was updated after SentAt. Unknown addresses are passed over. It returns
+	// the devices that this call quarantined.
+	NoteDevices(ctx context.Context, tenant string, notes []push.DeviceNote) ([]push.Device, error)
+	// RestoreDevice makes a quarantined device active again; restoring an active
+	// one changes nothing.
+	RestoreDevice(ctx context.Context, tenant string, id push.ID) (push.Device, error)
+	// PurgeQuarantined removes up to limit devices quarantined before the given
+	// time and returns how many.
+	PurgeQuarantined(ctx context.Context, before time.Time, limit int) (int, error)
+}

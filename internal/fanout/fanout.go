@@ -1,0 +1,237 @@
+// Package fanout turns an accepted notification into chunks: it resolves users
+// and devices to addresses, cuts the recipients at fixed boundaries, records
+// the plan in the ledger, and only then puts the chunks on a delivery queue.
+//
+// Every step is repeatable. A task that runs twice finds the first run's plan
+// and sends what is still planned; so the same code serves planning, resume
+// after a pause, and repair after a crash. The order is: resolved page, ledger
+// lines in ascending sequence, chunk messages, delete the task. A crash between
+// any two leaves a task that is delivered again.
+package fanout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// Notifications are the heads of what is to be planned.
+type Notifications interface {
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
+	Advance(ctx context.Context, id push.ID, next push.Progress) error
+	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
+}
+
+// Lines are the chunks' ledger lines.
+type Lines interface {
+	Plan(ctx context.Context, plans []ledger.Plan, now time.Time) ([]ledger.Line, error)
+	SaveLine(ctx context.Context, line ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error
+}
+
+// Pages hold recipients: as uploaded, and as resolved.
+type Pages interface {
+	PutPage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) ([]byte, error)
+	Page(ctx context.Context, id push.ID, kind push.PageKind, n int) ([]byte, error)
+}
+
+// Devices is the registry as fanout needs it.
+type Devices interface {
+	DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error)
+	DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error)
+	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
+	RecordDevices(ctx context.Context, ds []push.Device) error
+}
+
+// Completed is told when a notification has no open delivery any more.
+type Completed func(ctx context.Context, n push.Notification, c ledger.Counts)
+
+// Config is what the room is built from.
+type Config struct {
+	Notifications Notifications
+	Lines         Lines
+	Pages         Pages
+	Devices       Devices
+	Tasks         worker.Sink               // the notifications queue
+	Chunks        map[push.Lane]worker.Sink // the delivery queues
+	Completed     Completed                 // may be nil
+	// RecordUnknown adds addresses that the registry does not know as devices
+	// (source: send).
+	RecordUnknown bool
+	Log           *zap.Logger
+	Metrics       *Metrics
+	Now           func() time.Time
+}
+
+// Fanout handles tasks of the notifications queue. Safe for concurrent use.
+type Fanout struct {
+	Config
+
+	known *otter.Cache[knownKey, known]
+}
+
+// New returns the room.
+func New(cfg Config) (*Fanout, error) {
+	cache, err := newKnownCache()
+	if err != nil {
+		return nil, err
+	}
+	return &Fanout{Config: cfg, known: cache}, nil
+}
+
+// retryPause is how long a task waits when a store is away.
+const retryPause = 5 * time.Second
+
+// Handle implements worker.Handler.
+func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct{}) worker.Verdict {
+	task, err := wire.DecodeTask(msg.Body)
+	if err != nil {
+		return worker.Dead(push.CodeUndecodable, err.Error())
+	}
+	v, err := f.run(ctx, task)
+	if err == nil {
+		return v
+	}
+	if un, ok := errors.AsType[*unexpandableError](err); ok {
+		return f.giveUp(ctx, task, un)
+	}
+	f.Log.Warn("task failed; trying again", zap.String("notification", string(task.Notification)), zap.String("op", string(task.Op)), zap.Error(err))
+	return worker.RetryAfter(retryPause, nil)
+}
+
+// unexpandableError says that a notification can't be planned, however often it
+// is tried.
+type unexpandableError struct{ why string }
+
+func (e *unexpandableError) Error() string { return e.why }
+
+// giveUp marks the notification and puts the task on the dead-letter queue.
+func (f *Fanout) giveUp(ctx context.Context, t wire.Task, why *unexpandableError) worker.Verdict {
+	_, err := ledger.Advance(ctx, f.Notifications, t.Notification, func(n push.Notification) (push.Progress, error) {
+		p := n.Progress
+		if push.CanMove(p.State, push.StateDeadLettered) {
+			p.State = push.StateDeadLettered
+			p.CompletedAt = f.Now().UTC()
+			p.Enqueued = true
+		}
+		return p, nil
+	})
+	if err != nil && !errors.Is(err, push.ErrNotFound) {
+		f.Log.Warn("marking as dead-lettered failed; trying again", zap.String("notification", string(t.Notification)), zap.Error(err))
+		return worker.RetryAfter(retryPause, nil)
+	}
+	return worker.Dead(push.CodeUnexpandable, why.Error())
+}
+
+func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
+	n, err := f.Notifications.Notification(ctx, t.Notification)
+	if errors.Is(err, push.ErrNotFound) {
+		return worker.Verdict{}, &unexpandableError{"the ledger has no such notification"}
+	}
+	if err != nil {
+		return worker.Verdict{}, fmt.Errorf("read the notification: %w", err)
+	}
+	switch n.Progress.State {
+	case push.StateAccepted, push.StateSending, push.StateCancelled:
+	case push.StateUploading, push.StatePaused, push.StateCompleted, push.StateDeadLettered:
+		return worker.Ack(), nil // nothing to do now; start and resume send their own task
+	}
+	if t.Op == wire.OpCheck {
+		return f.check(ctx, t, n)
+	}
+	if t.Page == wire.AllPages && n.Progress.Pages != 1 {
+		return worker.Ack(), f.spread(ctx, t, n)
+	}
+	return worker.Ack(), f.planPage(ctx, t, n, max(t.Page, 0))
+}
+
+// spread asks for every page by a task of its own, so that several dispatchers
+// plan one batch together, and for a check of the whole.
+func (f *Fanout) spread(ctx context.Context, t wire.Task, n push.Notification) error {
+	msgs := make([]worker.Outgoing, 0, n.Progress.Pages+1)
+	for page := range n.Progress.Pages {
+		body, err := wire.EncodeTask(wire.Task{Op: t.Op, Notification: n.ID, Page: page, TraceParent: t.TraceParent})
+		if err != nil {
+			return err
+		}
+		msgs = append(msgs, worker.Outgoing{Body: body, Group: n.Tenant})
+	}
+	last, err := f.checkLater(n, 0, t.TraceParent)
+	if err != nil {
+		return err
+	}
+	return sendAll(ctx, f.Tasks, append(msgs, last))
+}
+
+// checkLater returns the message that makes fanout look whether the
+// notification is done: after 2 s, then less and less often, every minute at
+// the rarest. One query over the lines each time, O(chunks).
+func (f *Fanout) checkLater(n push.Notification, turn int, traceParent string) (worker.Outgoing, error) {
+	body, err := wire.EncodeTask(wire.Task{Op: wire.OpCheck, Notification: n.ID, Page: wire.AllPages, Turn: turn, TraceParent: traceParent})
+	return worker.Outgoing{Body: body, Group: n.Tenant, Delay: checkWait(turn)}, err
+}
+
+func checkWait(turn int) time.Duration {
+	const first, most = 2 * time.Second, time.Minute
+	return min(first<<min(turn, 5), most)
+}
+
+func (f *Fanout) check(ctx context.Context, t wire.Task, n push.Notification) (worker.Verdict, error) {
+	counts, err := f.Notifications.Counts(ctx, n.ID)
+	if err != nil {
+		return worker.Verdict{}, fmt.Errorf("count outcomes: %w", err)
+	}
+	if counts.Done(n.Progress.Pages) {
+		return worker.Ack(), f.complete(ctx, n, counts)
+	}
+	next, err := f.checkLater(n, t.Turn+1, t.TraceParent)
+	if err != nil {
+		return worker.Verdict{}, err
+	}
+	return worker.RetryAfter(next.Delay, next.Body), nil
+}
+
+// complete records that nothing is open. A cancelled notification stays so.
+func (f *Fanout) complete(ctx context.Context, n push.Notification, counts ledger.Counts) error {
+	now := f.Now().UTC()
+	first := false
+	done, err := ledger.Advance(ctx, f.Notifications, n.ID, func(n push.Notification) (push.Progress, error) {
+		p := n.Progress
+		first = push.CanMove(p.State, push.StateCompleted)
+		if first {
+			p.State, p.CompletedAt, p.Enqueued = push.StateCompleted, now, true
+		}
+		return p, nil
+	})
+	if err != nil {
+		return fmt.Errorf("complete %s: %w", n.ID, err)
+	}
+	if first && f.Completed != nil {
+		f.Completed(ctx, done, counts)
+	}
+	return nil
+}
+
+// sendAll sends in as few calls as count and size allow.
+func sendAll(ctx context.Context, sink worker.Sink, msgs []worker.Outgoing) error {
+	for len(msgs) > 0 {
+		n, size := 0, 0
+		for n < len(msgs) && n < worker.MaxBatch && size+len(msgs[n].Body) <= worker.MaxBodyBytes {
+			size += len(msgs[n].Body)
+			n++
+		}
+		if err := sink.Send(ctx, msgs[:max(n, 1)]); err != nil {
+			return fmt.Errorf("send %d messages: %w", n, err)
+		}
+		msgs = msgs[max(n, 1):]
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package fanout
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Metrics count what planning decided.
+type Metrics struct {
+	chunks     prometheus.Counter
+	recipients prometheus.Counter
+	outcomes   *prometheus.CounterVec
+}
+
+// NewMetrics registers the room's metrics. outcomes is the counter of outcomes
+// by class and code that all rooms share.
+func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Metrics {
+	m := &Metrics{
+		chunks:     prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_chunks_planned_total", Help: "Chunks planned."}),
+		recipients: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_recipients_planned_total", Help: "Recipients planned."}),
+		outcomes:   outcomes,
+	}
+	reg.MustRegister(m.chunks, m.recipients)
+	return m
+}
+
+// plan counts chunks that were planned just now; what an earlier run had
+// planned has been counted then.
+func (m *Metrics) plan(plans []ledger.Plan, lines []ledger.Line) {
+	for i := range lines {
+		if lines[i].Epoch > 0 || len(lines[i].Cells) != len(plans[i].Cells) {
+			continue
+		}
+		m.chunks.Inc()
+		m.recipients.Add(float64(len(plans[i].Cells)))
+		for _, c := range plans[i].Cells {
+			if code := c.Code(); code != push.CodeOpen {
+				m.outcomes.WithLabelValues(code.Class().String(), code.String()).Inc()
+			}
+		}
+	}
+}

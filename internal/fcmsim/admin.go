@@ -1,0 +1,147 @@
+package fcmsim
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// routes are all paths but that of the send endpoint.
+func (s *Sim) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /token", s.serveToken)
+	mux.HandleFunc("GET /_sim/stats", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, s.Stats())
+	})
+	mux.HandleFunc("GET /_sim/accepted", s.serveAccepted)
+	mux.HandleFunc("POST /_sim/outage", admin(func(in outageInput) error {
+		o, err := in.outage()
+		if err != nil {
+			return err
+		}
+		return s.Outage(o)
+	}))
+	mux.HandleFunc("POST /_sim/latency", admin(func(in latencyInput) error { return s.SetLatency(in.latency()) }))
+	mux.HandleFunc("POST /_sim/quota", admin(func(in quotaInput) error {
+		if in.PerMinute == nil {
+			return errors.New("per_minute: required")
+		}
+		return s.SetQuota(*in.PerMinute)
+	}))
+	mux.HandleFunc("POST /_sim/goaway", admin(func(struct{}) error {
+		s.GoAway()
+		return nil
+	}))
+	mux.HandleFunc("POST /_sim/reset", admin(func(struct{}) error {
+		s.Reset()
+		return nil
+	}))
+	mux.HandleFunc("/", serveNotFound)
+	return mux
+}
+
+// outageInput is the body of POST /_sim/outage.
+type outageInput struct {
+	Status     *int     `json:"status"`
+	RetryAfter string   `json:"retry_after"`
+	Seconds    float64  `json:"seconds"`
+	Share      *float64 `json:"share"` // absent: all requests
+}
+
+// maxOutage keeps seconds within what a Duration holds.
+const maxOutage = 365 * 24 * time.Hour
+
+func (in outageInput) outage() (Outage, error) {
+	o := Outage{RetryAfter: in.RetryAfter, Share: 1}
+	if in.Share != nil {
+		o.Share = *in.Share
+	}
+	switch {
+	case in.Status != nil:
+		o.Status = *in.Status
+	case o.Share != 0:
+		return Outage{}, errors.New("status: required (503, 429, or 0 to refuse connections)")
+	}
+	if in.Seconds > maxOutage.Seconds() {
+		return Outage{}, fmt.Errorf("seconds: must be at most %v (got %v)", maxOutage.Seconds(), in.Seconds)
+	}
+	o.For = time.Duration(in.Seconds * float64(time.Second))
+	return o, nil
+}
+
+// latencyInput is the body of POST /_sim/latency.
+type latencyInput struct {
+	MedianMS float64 `json:"median_ms"`
+	Sigma    float64 `json:"sigma"`
+}
+
+func (in latencyInput) latency() Latency {
+	median := min(in.MedianMS*float64(time.Millisecond), float64(maxLatency)+1) // out of range stays out of range
+	return Latency{Median: time.Duration(median), Sigma: in.Sigma}
+}
+
+// quotaInput is the body of POST /_sim/quota.
+type quotaInput struct {
+	PerMinute *int `json:"per_minute"` // 0: no limit
+}
+
+// admin wraps an operation of the admin side: it reads its input strictly and answers 204, or 400 with the reason.
+func admin[In any](do func(In) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		err := readStrict(http.MaxBytesReader(w, r.Body, maxBody), &in)
+		if err == nil {
+			err = do(in)
+		}
+		if err != nil {
+			writeJSON(w, http.StatusBadRequest, map[string]status{"error": {
+				Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT", Message: err.Error(),
+			}})
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// readStrict decodes one JSON value and refuses unknown fields and trailing data. No body at all is an empty input.
+func readStrict(r io.Reader, into any) error {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("body: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("body: more than one JSON value")
+	}
+	return nil
+}
+
+// serveAccepted streams the accepted messages, one JSON object a line, without bodies if ?body=false.
+func (s *Sim) serveAccepted(w http.ResponseWriter, r *http.Request) {
+	withBody := r.URL.Query().Get("body") != "false"
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out := bufio.NewWriterSize(w, 64<<10)
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	for number, rec := range s.ledger.since(0) {
+		if lines.Encode(s.expand(number, rec, withBody)) != nil {
+			return // the client went away
+		}
+	}
+	_ = out.Flush()
+}
+
+// serveNotFound answers as Google's front end does: in HTML, which clients must survive.
+func serveNotFound(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, "<!DOCTYPE html>\n<title>Error 404 (Not Found)</title>\n<p>The requested URL was not found.\n")
+}

@@ -1,0 +1,102 @@
+package fcmsim
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+)
+
+// answer is an HTTP answer of the send endpoint, built once and written as often as needed. It is immutable.
+type answer struct {
+	code   code
+	status int
+	header http.Header
+	body   []byte
+}
+
+// status is google.rpc.Status as Google's HTTP APIs write it (https://google.aip.dev/193).
+type status struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Status  string `json:"status"`
+	Details []any  `json:"details,omitempty"`
+}
+
+// fcmError is google.firebase.fcm.v1.FcmError (https://firebase.google.com/docs/reference/fcm/rest/v1/FcmError).
+type fcmError struct {
+	Type      string `json:"@type"`
+	ErrorCode string `json:"errorCode"`
+}
+
+// badRequest is google.rpc.BadRequest.
+type badRequest struct {
+	Type       string      `json:"@type"`
+	Violations []violation `json:"fieldViolations,omitempty"`
+}
+
+// violation names a field that is wrong, by its path from the root of the request, and says why.
+type violation struct {
+	Field       string `json:"field,omitempty"`
+	Description string `json:"description"`
+}
+
+// errorInfo is google.rpc.ErrorInfo, which Google's authentication layer sends.
+type errorInfo struct {
+	Type     string            `json:"@type"`
+	Reason   string            `json:"reason"`
+	Domain   string            `json:"domain"`
+	Metadata map[string]string `json:"metadata"`
+}
+
+func newFcmError(c code) fcmError {
+	return fcmError{Type: "type.googleapis.com/google.firebase.fcm.v1.FcmError", ErrorCode: c.String()}
+}
+
+func newBadRequest(v ...violation) badRequest {
+	return badRequest{Type: "type.googleapis.com/google.rpc.BadRequest", Violations: v}
+}
+
+func newErrorInfo(reason string) errorInfo {
+	return errorInfo{
+		Type: "type.googleapis.com/google.rpc.ErrorInfo", Reason: reason, Domain: "googleapis.com",
+		Metadata: map[string]string{
+			"method":  "google.firebase.fcm.v1.FcmService.SendMessage",
+			"service": "fcm.googleapis.com",
+		},
+	}
+}
+
+// newAnswer builds an error answer with google.rpc.Status as its body.
+func newAnswer(c code, s status) *answer {
+	return &answer{
+		code: c, status: s.Code, body: encodeStatus(s),
+		header: http.Header{"Content-Type": {"application/json; charset=UTF-8"}},
+	}
+}
+
+// encodeStatus writes the error body as Google does, indented by two spaces.
+func encodeStatus(s status) []byte {
+	body, err := json.MarshalIndent(map[string]status{"error": s}, "", "  ")
+	if err != nil { // strings, ints and maps of them always encode
+		panic(fmt.Errorf("fcmsim: encode error body: %w", err))
+	}
+	return append(body, '\n')
+}
+
+// withRetryAfter adds a Retry-After header, unless value is empty.
+func (a *answer) withRetryAfter(value string) *answer {
+	if value == "" {
+		return a
+	}
+	with := *a
+	with.header = a.header.Clone()
+	with.header.Set("Retry-After", value)
+	return &with
+}
+
+func (a *answer) write(w http.ResponseWriter) {
+	maps.Copy(w.Header(), a.header)
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // a client that went away is not the simulator's problem
+}

@@ -1,0 +1,118 @@
+package fcmsim
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// defaultMaxStreams is the MAX_CONCURRENT_STREAMS that Google's front ends are believed to announce (a remark in
+	// the source of Go's HTTP/2 server; not documented by Google).
+	defaultMaxStreams = 100
+	// maxLatency bounds what may be asked for and what may be drawn: longer than any sensible client time-out.
+	maxLatency = 10 * time.Minute
+	// maxSigma keeps the log-normal distribution within what a float can carry; 5 is already absurdly wide.
+	maxSigma = 5
+	// defaultBodyBudget holds about 130,000 distinct bodies of 500 bytes.
+	defaultBodyBudget = 64 << 20
+)
+
+// Config is what a simulator is built from. The zero value works: any free port on the loopback interface, plain HTTP,
+// no authentication, no latency, no quota.
+type Config struct {
+	// Project is the Firebase project id. Default "belfry-sandbox".
+	Project string
+	// Listen is the address of the plain listener (HTTP/1.1 and HTTP/2 with prior knowledge). Default "127.0.0.1:0".
+	Listen string
+	// ListenTLS is the address of the TLS listener (HTTP/2 and HTTP/1.1, self-signed certificate). Empty: none.
+	ListenTLS string
+
+	// Latency is what an answer of the send endpoint takes. Zero: at once.
+	Latency Latency
+	// QuotaPerMinute is the number of sends a minute, 0 for no limit. FCM's default for a project is 600,000
+	// (https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas).
+	QuotaPerMinute int
+	// MaxStreams is the number of requests at a time on one HTTP/2 connection, 0 for 100.
+	MaxStreams int
+	// RetryAfter is sent with the scripted QUOTA_EXCEEDED and UNAVAILABLE answers, in whole seconds, rounded up.
+	// Zero: 1 s; negative: the header is left out.
+	RetryAfter time.Duration
+
+	// RequireAuth asks for a bearer token issued by this simulator and for the right project. Without it, every
+	// request to any project is welcome and is answered for Project.
+	RequireAuth bool
+	// TokenTTL is the life of an access token, 0 for an hour as at Google.
+	TokenTTL time.Duration
+	// ServiceAccount is an earlier answer of Sim.ServiceAccountJSON whose key is to be used again, so that a
+	// credential file outlives a restart. Empty: a new key.
+	ServiceAccount []byte
+
+	// BodyBudget is how many bytes of distinct message bodies are kept for Accepted; beyond it messages are still
+	// recorded, but without their body. Zero: 64 MiB.
+	BodyBudget int64
+	// Seed makes latency, outage shares and message names repeat from run to run.
+	Seed uint64
+	// Logger hears of starts, stops and changes of faults, never of tokens. Nil: nobody does.
+	Logger *zap.Logger
+	// Now is the clock of expiry, outages and quota. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Latency is a log-normal distribution of answer times: half of the answers take longer than Median, and Sigma is the
+// standard deviation of the logarithm (0.3: the 99th percentile is twice the median).
+type Latency struct {
+	Median time.Duration // 0 to 10 minutes; 0 answers at once
+	Sigma  float64       // 0 to 5
+}
+
+func (l Latency) validate() error {
+	var faults []error
+	if l.Median < 0 || l.Median > maxLatency {
+		faults = append(faults, fmt.Errorf("latency median: must be 0 to %v (got %v)", maxLatency, l.Median))
+	}
+	if !(l.Sigma >= 0 && l.Sigma <= maxSigma) { // also refuses NaN
+		faults = append(faults, fmt.Errorf("latency sigma: must be 0 to %v (got %v)", maxSigma, l.Sigma))
+	}
+	return errors.Join(faults...)
+}
+
+// withDefaults fills in what was left out and reports all faults at once.
+func (c Config) withDefaults() (Config, error) {
+	faults := []error{c.Latency.validate()}
+	if c.QuotaPerMinute < 0 {
+		faults = append(faults, fmt.Errorf("quota per minute: must not be negative (got %d)", c.QuotaPerMinute))
+	}
+	if c.MaxStreams < 0 || c.MaxStreams > math.MaxInt32 {
+		faults = append(faults, fmt.Errorf("max streams: must be 0 to %d (got %d)", math.MaxInt32, c.MaxStreams))
+	}
+	if c.TokenTTL < 0 {
+		faults = append(faults, fmt.Errorf("token TTL: must not be negative (got %v)", c.TokenTTL))
+	}
+	if c.BodyBudget < 0 {
+		faults = append(faults, fmt.Errorf("body budget: must not be negative (got %d)", c.BodyBudget))
+	}
+	setDefault(&c.Project, "belfry-sandbox")
+	setDefault(&c.Listen, "127.0.0.1:0")
+	setDefault(&c.MaxStreams, defaultMaxStreams)
+	setDefault(&c.RetryAfter, time.Second)
+	setDefault(&c.TokenTTL, time.Hour)
+	setDefault(&c.BodyBudget, defaultBodyBudget)
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, errors.Join(faults...)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

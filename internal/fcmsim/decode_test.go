@@ -1,0 +1,235 @@
+package fcmsim
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// refusalOf returns the error object of a refusal, nil for a valid body.
+func refusalOf(t *testing.T, body string) *status {
+	t.Helper()
+	_, refusal := decode(newSchema(), []byte(body))
+	if refusal == nil {
+		return nil
+	}
+	var out struct {
+		Error status `json:"error"`
+	}
+	if err := json.Unmarshal(refusal.body, &out); err != nil {
+		t.Fatal(err)
+	}
+	if refusal.status != 400 || out.Error.Code != 400 || out.Error.Status != "INVALID_ARGUMENT" {
+		t.Errorf("status %d: %s", refusal.status, refusal.body)
+	}
+	return &out.Error
+}
+
+// message returns a body with a token and more fields.
+func withFields(fields string) string { return `{"message":{"token":"t",` + fields + `}}` }
+
+func TestDecodeAccepts(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"token":                                  `{"message":{"token":"t"}}`,
+		"fid":                                    `{"message":{"fid":"f"}}`,
+		"topic":                                  `{"message":{"topic":"a-Z_0.~%"}}`,
+		"camel case":                             `{"validateOnly":true,"message":{"token":"t","fcmOptions":{"analyticsLabel":"x"}}}`,
+		"null is absent":                         `{"validate_only":null,"message":{"token":"t","topic":null,"data":null,"android":null}}`,
+		"white space":                            " {\n\t\"message\" : { \"token\" : \"t\" } }\r\n",
+		"escaped name":                           `{"message":{"tok\u0065n":"t"}}`,
+		"output only name":                       withFields(`"name":"projects/p/messages/1"`),
+		"enum by number":                         withFields(`"android":{"priority":1}`),
+		"enum in lower case":                     withFields(`"android":{"priority":"high"}`),
+		"ttl at most":                            withFields(`"android":{"ttl":"2419200s"}`),
+		"ttl none":                               withFields(`"android":{"ttl":"0s"}`),
+		"ttl with nanos":                         withFields(`"android":{"ttl":"3.000000001s"}`),
+		"count as text":                          withFields(`"android":{"notification":{"notification_count":"7"}}`),
+		"any struct":                             withFields(`"apns":{"payload":{"aps":{},"x":[1,-2.5e3,true,null,{"y":"z"}]}}`),
+		"collapse_key in data, which FCM allows": withFields(`"data":{"collapse_key":"x"}`),
+		"payload at the limit":                   withFields(`"data":{"k":"` + strings.Repeat("x", 4095) + `"}`),
+		"topic payload at the limit":             `{"message":{"topic":"t","data":{"k":"` + strings.Repeat("x", 2047) + `"}}}`,
+		"android data in place of large data": withFields(`"data":{"k":"` + strings.Repeat("x", 3000) + `"},"android":{"data":{"k":"` +
+			strings.Repeat("x", 3000) + `"}}`),
+		"a long token is no payload": `{"message":{"token":"` + strings.Repeat("t", 5000) + `"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := refusalOf(t, body); got != nil {
+				t.Errorf("refused: %+v", got)
+			}
+		})
+	}
+}
+
+// TestDecodeRefusesUnparsable: the request does not fit the schema, so there is a BadRequest and no FcmError.
+func TestDecodeRefusesUnparsable(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, body, field, message string }{
+		{"number in data", withFields(`"data":{"a":"b","n":12}`), "message.data[1].value", `Invalid value at 'message.data[1].value' (TYPE_STRING), 12`},
+		{"null in data", withFields(`"data":{"a":null}`), "message.data[0].value", `Invalid value at 'message.data[0].value' (TYPE_STRING), null`},
+		{"object in data", withFields(`"data":{"a":{"b":1}}`), "message.data[0].value", `Invalid JSON payload received. Unknown name "b" at 'message.data[0].value': Cannot find field.`},
+		{"list for data", withFields(`"data":[]`), "message.data", `Invalid value at 'message.data' (map), Cannot bind a list to map for field 'data'.`},
+		{"unknown at the root", `{"x":{"y":[1]},"message":{"token":"t"}}`, "", `Invalid JSON payload received. Unknown name "x": Cannot find field.`},
+		{"unknown in message", withFields(`"to":"x"`), "message", `Invalid JSON payload received. Unknown name "to" at 'message': Cannot find field.`},
+		{"unknown deeper", withFields(`"android":{"notification":{"badge":1}}`), "message.android.notification", `Invalid JSON payload received. Unknown name "badge" at 'message.android.notification': Cannot find field.`},
+		{"number for text", `{"message":{"token":5}}`, "message.token", `Invalid value at 'message.token' (TYPE_STRING), 5`},
+		{"list for text", `{"message":{"token":["t"]}}`, "message", `Invalid JSON payload received. Unknown name "token" at 'message': Proto field is not repeating, cannot start list.`},
+		{"text for message", withFields(`"android":"x"`), "message.android", `Invalid value at 'message.android' (type.googleapis.com/google.firebase.fcm.v1.AndroidConfig), "x"`},
+		{"text for bool", `{"validate_only":"yes","message":{"token":"t"}}`, "validate_only", `Invalid value at 'validate_only' (TYPE_BOOL), "yes"`},
+		{"unknown enum", withFields(`"android":{"priority":"urgent"}`), "message.android.priority", `Invalid value at 'message.android.priority' (type.googleapis.com/google.firebase.fcm.v1.AndroidConfig.AndroidMessagePriority), "urgent"`},
+		{"ttl as number", withFields(`"android":{"ttl":60}`), "message.android.ttl", `Invalid value at 'message.android.ttl' (type.googleapis.com/google.protobuf.Duration), Field 'ttl', Invalid data type for duration, value is 60`},
+		{"ttl without unit", withFields(`"android":{"ttl":"60"}`), "message.android.ttl", `Invalid value at 'message.android.ttl' (type.googleapis.com/google.protobuf.Duration), Field 'ttl', Illegal duration format; duration must end with 's'`},
+		{"ttl in words", withFields(`"android":{"ttl":"tens"}`), "message.android.ttl", `Invalid value at 'message.android.ttl' (type.googleapis.com/google.protobuf.Duration), Field 'ttl', Invalid duration format, failed to parse seconds`},
+		{"fractional count", withFields(`"android":{"notification":{"notification_count":1.5}}`), "message.android.notification.notification_count", `Invalid value at 'message.android.notification.notification_count' (TYPE_INT32), 1.5`},
+		{"no list of arguments", withFields(`"android":{"notification":{"body_loc_args":"x"}}`), "message.android.notification.body_loc_args", `Invalid value at 'message.android.notification.body_loc_args' (TYPE_STRING), "x"`},
+		{"number among arguments", withFields(`"android":{"notification":{"body_loc_args":["x",1]}}`), "message.android.notification.body_loc_args[1]", `Invalid value at 'message.android.notification.body_loc_args[1]' (TYPE_STRING), 1`},
+		{"list for payload", withFields(`"apns":{"payload":[]}`), "message.apns", `Invalid JSON payload received. Unknown name "payload" at 'message.apns': Proto field is not repeating, cannot start list.`},
+		{"header number", withFields(`"webpush":{"headers":{"TTL":15}}`), "message.webpush.headers[0].value", `Invalid value at 'message.webpush.headers[0].value' (TYPE_STRING), 15`},
+		{"two targets", `{"message":{"token":"t","topic":"x"}}`, "message", `Invalid value at 'message' (oneof), oneof field 'target' is already set. Cannot set 'topic'`},
+		{"root is a list", `[]`, "", `Invalid JSON payload received. Unknown name "": Root element must be a message.`},
+		{"not JSON", `message`, "", "Invalid JSON payload received. Unexpected token.\nmessage\n^"},
+		{"cut off", `{"message":{"token":"t"`, "", "Invalid JSON payload received. Expected , or } after key:value pair.\n\n^"},
+		{"more than one value", `{"message":{"token":"t"}} {}`, "", "Invalid JSON payload received. Parsing terminated before end of input.\n{}\n^"},
+		{"line break in text", "{\"message\":{\"token\":\"a\nb\"}}", "", "Invalid JSON payload received. Invalid character in string.\n\nb\"}}\n^"},
+		{"no UTF-8", "{\"message\":{\"token\":\"\xff\"}}", "", "Invalid JSON payload received. Invalid UTF-8 in string.\n\ufffd\"}}\n^"},
+		{"too deep", withFields(`"apns":{"payload":{"x":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}}`), "", "Invalid JSON payload received. Message too deep. Max recursion depth reached.\n" + strings.Repeat("[", 20) + "\n^"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			want := &status{Code: 400, Message: tc.message, Status: "INVALID_ARGUMENT", Details: []any{map[string]any{
+				"@type":           "type.googleapis.com/google.rpc.BadRequest",
+				"fieldViolations": []any{violationJSON(tc.field, tc.message)},
+			}}}
+			if diff := cmp.Diff(want, refusalOf(t, tc.body)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func violationJSON(field, description string) map[string]any {
+	v := map[string]any{"description": description}
+	if field != "" {
+		v["field"] = field
+	}
+	return v
+}
+
+func TestDecodeReportsAllViolations(t *testing.T) {
+	t.Parallel()
+	got := refusalOf(t, `{"x":1,"message":{"token":"t","data":{"a":1,"b":2}}}`)
+	if n := strings.Count(got.Message, "\n"); n != 2 {
+		t.Errorf("%d line breaks in %q", n, got.Message)
+	}
+}
+
+// TestDecodeRefusesUnacceptable: the request fits the schema, but FCM will not have it.
+func TestDecodeRefusesUnacceptable(t *testing.T) {
+	t.Parallel()
+	fcm := map[string]any{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": "INVALID_ARGUMENT"}
+	bad := func(field, description string) []any {
+		return []any{map[string]any{
+			"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": []any{violationJSON(field, description)},
+		}, fcm}
+	}
+	bare := []any{map[string]any{"@type": "type.googleapis.com/google.rpc.BadRequest"}, fcm}
+	const noTarget = "Recipient of the message is not set."
+	for _, tc := range []struct {
+		name, body, message string
+		details             []any
+	}{
+		{"no target", `{"message":{"data":{"a":"b"}}}`, noTarget, bad("message", noTarget)},
+		{"empty token", `{"message":{"token":""}}`, noTarget, bad("message", noTarget)},
+		{"no message", `{"validate_only":true}`, noTarget, bad("message", noTarget)},
+		{"no body", ``, noTarget, bad("message", noTarget)},
+		{"topic name", `{"message":{"topic":"/topics/x"}}`, "Topic name contains invalid characters.", bad("message", "Topic name contains invalid characters.")},
+		{"condition", `{"message":{"condition":"a"}}`, "Request contains an invalid argument.", nil},
+		{"key from", withFields(`"data":{"from":"x"}`), "Invalid data payload key: from", bad("message.data", "Invalid data payload key: from")},
+		{"key message_type", withFields(`"data":{"message_type":"x"}`), "Invalid data payload key: message_type", bad("message.data", "Invalid data payload key: message_type")},
+		{"key gcm", withFields(`"android":{"data":{"gcm.notification.x":"x"}}`), "Invalid data payload key: gcm.notification.x", bad("message.android.data", "Invalid data payload key: gcm.notification.x")},
+		{"key google, escaped", withFields(`"data":{"\u0067oogle.x":"x"}`), "Invalid data payload key: google.x", bad("message.data", "Invalid data payload key: google.x")},
+		{"ttl too long", withFields(`"android":{"ttl":"2419201s"}`), "TTL must be between 0 and 2419200 seconds.", bad("message.android.ttl", "TTL must be between 0 and 2419200 seconds.")},
+		{"ttl negative", withFields(`"android":{"ttl":"-0.5s"}`), "TTL must be between 0 and 2419200 seconds.", bad("message.android.ttl", "TTL must be between 0 and 2419200 seconds.")},
+		{"web push ttl", withFields(`"webpush":{"headers":{"ttl":"-1"}}`), "TTL must be a non-negative integer.", bad("message.webpush.headers.TTL", "TTL must be a non-negative integer.")},
+		{"web push link", withFields(`"webpush":{"fcm_options":{"link":"http://example.com"}}`), "Link must be an HTTPS URL.", bad("message.webpush.fcm_options.link", "Link must be an HTTPS URL.")},
+		{"colour", withFields(`"android":{"notification":{"color":"red"}}`), "Color must be in the form #rrggbb.", bad("message.android.notification.color", "Color must be in the form #rrggbb.")},
+		{"light settings", withFields(`"android":{"notification":{"light_settings":{"color":{"red":1}}}}`), "Light settings need color, light_on_duration and light_off_duration.", bad("message.android.notification.light_settings", "Light settings need color, light_on_duration and light_off_duration.")},
+		{"apns priority", withFields(`"apns":{"headers":{"apns-priority":"high"}}`), "Invalid APNs priority.", bad("message.apns.headers.apns-priority", "Invalid APNs priority.")},
+		{"apns collapse id", withFields(`"apns":{"headers":{"apns-collapse-id":"` + strings.Repeat("x", 65) + `"}}`), "APNs collapse id is too long.", bad("message.apns.headers.apns-collapse-id", "APNs collapse id is too long.")},
+		{"aps", withFields(`"apns":{"payload":{"aps":"x"}}`), "The aps dictionary must be an object.", bad("message.apns.payload.aps", "The aps dictionary must be an object.")},
+		{"label", withFields(`"fcm_options":{"analytics_label":"a b"}`), "Invalid analytics label.", bad("fcm_options.analytics_label", "Invalid analytics label.")},
+		{"too large", withFields(`"data":{"k":"` + strings.Repeat("x", 4096) + `"}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
+		{"too large for a topic", `{"message":{"topic":"t","data":{"k":"` + strings.Repeat("x", 2048) + `"}}}`, "Message is too large. The maximum is 2K (2048 bytes).", bare},
+		{"too large with the notification", withFields(`"notification":{"body":"` + strings.Repeat("x", 2000) + `"},"data":{"k":"` + strings.Repeat("x", 2100) + `"}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
+		{"too large for APNs", withFields(`"apns":{"payload":{"k":"` + strings.Repeat("x", 4090) + `"}}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
+		{"too large for web push", withFields(`"webpush":{"notification":{"body":"` + strings.Repeat("x", 4090) + `"}}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			want := &status{Code: 400, Message: tc.message, Status: "INVALID_ARGUMENT", Details: tc.details}
+			if diff := cmp.Diff(want, refusalOf(t, tc.body)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestDecodeReadsTheRequest(t *testing.T) {
+	t.Parallel()
+	body := `{"validate_only":true,"message":{"data":{"token":"decoy","belfry_id":"ntf_1"},"token":"tok"}}`
+	got, refusal := decode(newSchema(), []byte(body))
+	if refusal != nil {
+		t.Fatalf("%s", refusal.body)
+	}
+	at := strings.Index(body, `"tok"`) + 1
+	want := request{validateOnly: true, target: targetToken, address: "tok", start: at, end: at + 3, belfryID: "ntf_1"}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestValidCondition(t *testing.T) {
+	t.Parallel()
+	for condition, want := range map[string]bool{
+		`'a' in topics`: true,
+		`"a" in topics`: true,
+		`'a' in topics && ('b' in topics||'c' in topics)`: true,
+		`!('a' in topics)`: true,
+		strings.Repeat(`'a' in topics && `, 4) + `'a' in topics`: true,
+		strings.Repeat(`'a' in topics && `, 5) + `'a' in topics`: false,
+		``:                              false,
+		`a in topics`:                   false,
+		`'' in topics`:                  false,
+		`'a' in topic`:                  false,
+		`'a' in topics &&`:              false,
+		`('a' in topics`:                false,
+		`'a' in topics)`:                false,
+		`'a in topics`:                  false,
+		`'a' in topics 'b' in topics`:   false,
+		strings.Repeat("(", 1000) + `'`: false,
+	} {
+		if got := validCondition(condition); got != want {
+			t.Errorf("%q: got %v", condition, got)
+		}
+	}
+}
+
+func TestCodesHaveNames(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{"UNKNOWN": true}
+	for c := range codeCount {
+		if seen[c.String()] {
+			t.Errorf("code %d: %v", c, c)
+		}
+		seen[c.String()] = true
+	}
+	for k := targetNone; k <= targetCondition; k++ {
+		if fmt.Sprint(k) == "unknown" {
+			t.Errorf("target %d has no name", k)
+		}
+	}
+}

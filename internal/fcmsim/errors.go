@@ -1,0 +1,128 @@
+package fcmsim
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// The error answers of the send endpoint. Codes and details follow FCM's error reference
+// (https://firebase.google.com/docs/cloud-messaging/error-codes); messages are those seen from the live service
+// where it has been quoted publicly, because clients are known to look at them.
+
+func quotaExceeded() *answer {
+	return newAnswer(codeQuotaExceeded, status{
+		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Message: "Quota exceeded.",
+		Details: []any{newFcmError(codeQuotaExceeded)},
+	})
+}
+
+func unavailable() *answer {
+	return newAnswer(codeUnavailable, status{
+		Code: http.StatusServiceUnavailable, Status: "UNAVAILABLE", Message: "The service is currently unavailable.",
+		Details: []any{newFcmError(codeUnavailable)},
+	})
+}
+
+func internal() *answer {
+	return newAnswer(codeInternal, status{
+		Code: http.StatusInternalServerError, Status: "INTERNAL", Message: "Internal error encountered.",
+		Details: []any{newFcmError(codeInternal)},
+	})
+}
+
+func unregistered() *answer {
+	return newAnswer(codeUnregistered, status{
+		Code: http.StatusNotFound, Status: "NOT_FOUND", Message: "Requested entity was not found.",
+		Details: []any{newFcmError(codeUnregistered)},
+	})
+}
+
+func senderMismatch() *answer {
+	return newAnswer(codeSenderMismatch, status{
+		Code: http.StatusForbidden, Status: "PERMISSION_DENIED", Message: "SenderId mismatch",
+		Details: []any{newFcmError(codeSenderMismatch)},
+	})
+}
+
+func thirdPartyAuth() *answer {
+	return newAnswer(codeThirdPartyAuth, status{
+		Code: http.StatusUnauthorized, Status: "UNAUTHENTICATED", Message: "Auth error from APNS or Web Push Service",
+		Details: []any{newFcmError(codeThirdPartyAuth)},
+	})
+}
+
+// invalidToken is the second example of the error reference: a FcmError and no BadRequest. (Live answers with both,
+// the BadRequest naming message.token, have been quoted too.)
+func invalidToken() *answer {
+	return newAnswer(codeInvalidArgument, status{
+		Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT",
+		Message: "The registration token is not a valid FCM registration token",
+		Details: []any{newFcmError(codeInvalidArgument)},
+	})
+}
+
+// unparsable is the first example of the error reference: the request does not fit the API's schema, so FCM itself
+// never saw it and there is no FcmError.
+func unparsable(violations []violation) *answer {
+	messages := make([]string, len(violations))
+	for i, v := range violations {
+		messages[i] = v.Description
+	}
+	return newAnswer(codeInvalidArgument, status{
+		Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT", Message: strings.Join(messages, "\n"),
+		Details: []any{newBadRequest(violations...)},
+	})
+}
+
+// unacceptable is FCM's own refusal of a request that fits the schema.
+func unacceptable(v violation) *answer {
+	return newAnswer(codeInvalidArgument, status{
+		Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT", Message: v.Description,
+		Details: []any{newBadRequest(v), newFcmError(codeInvalidArgument)},
+	})
+}
+
+// tooLarge has a BadRequest without field violations, as quoted from the live service. The text for topics follows
+// that for devices; it has not been seen.
+func tooLarge(limit int) *answer {
+	return newAnswer(codeInvalidArgument, status{
+		Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT",
+		Message: fmt.Sprintf("Message is too large. The maximum is %dK (%d bytes).", limit>>10, limit),
+		Details: []any{newBadRequest(), newFcmError(codeInvalidArgument)},
+	})
+}
+
+// badCondition has no details at all, as quoted from the live service.
+func badCondition() *answer {
+	return newAnswer(codeInvalidArgument, status{
+		Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT", Message: "Request contains an invalid argument.",
+	})
+}
+
+// unauthenticated is the answer to a bearer token that is missing, unknown or expired, as reason says
+// (https://docs.cloud.google.com/docs/authentication and RFC 6750 §3).
+func unauthenticated(reason string) *answer {
+	const expected = "Expected OAuth 2 access token, login cookie or other valid authentication credential. " +
+		"See https://developers.google.com/identity/sign-in/web/devconsole-project."
+	message, challenge := "Request had invalid authentication credentials. ", `, error="invalid_token"`
+	if reason == reasonMissing {
+		message, challenge = "Request is missing required authentication credential. ", ""
+	}
+	a := newAnswer(codeUnauthenticated, status{
+		Code: http.StatusUnauthorized, Status: "UNAUTHENTICATED", Message: message + expected,
+		Details: []any{newErrorInfo(reason)},
+	})
+	a.header.Set("Www-Authenticate", `Bearer realm="https://accounts.google.com/"`+challenge)
+	return a
+}
+
+// permissionDenied is the answer to a good credential at another project's door.
+func permissionDenied(project string) *answer {
+	return newAnswer(codePermission, status{
+		Code: http.StatusForbidden, Status: "PERMISSION_DENIED",
+		Message: fmt.Sprintf("Permission 'cloudmessaging.messages.create' denied on resource "+
+			"'//cloudresourcemanager.googleapis.com/projects/%s' (or it may not exist).", project),
+		Details: []any{newErrorInfo("IAM_PERMISSION_DENIED")},
+	})
+}

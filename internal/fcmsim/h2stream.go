@@ -1,0 +1,169 @@
+package fcmsim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/net/http2"
+)
+
+// errCut ends a connection that an outage refuses.
+var errCut = errors.New("connection cut by a simulated outage")
+
+// dispatch hands a complete request, or one whose body is too large, to whoever answers it. It runs on the reading
+// goroutine; body is only valid until it returns.
+func (c *h2conn) dispatch(st *h2stream, body []byte) error {
+	st.dispatched = true
+	if st.method == http.MethodPost {
+		if project, ok := sendPath(st.path); ok {
+			return c.send(st, call{project: project, authorization: st.authorization, body: body})
+		}
+	}
+	return c.serveOther(st, bytes.Clone(body))
+}
+
+// send answers one call of the send endpoint, like Sim.send but without a goroutine: an answer that takes time is
+// written when its timer fires.
+func (c *h2conn) send(st *h2stream, in call) error {
+	sim := c.server.sim
+	v := sim.receive(c.state, in, &c.mem)
+	switch v.fate {
+	case fateRefuse:
+		c.state.cut()
+		return errCut
+	case fateHang:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		st.hung = true
+		if c.final {
+			c.abort(st, http2.ErrCodeCancel)
+		}
+		return nil
+	case fateAnswer, fateDrop:
+	}
+	pause := sim.latency.draw()
+	if pause <= 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.conclude(st, v, c.mem.out)
+		return nil
+	}
+	var name []byte
+	if v.answer == nil {
+		name = bytes.Clone(c.mem.out)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.alive(st) {
+		return nil
+	}
+	st.timer = time.AfterFunc(pause, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.conclude(st, v, name)
+		c.flush()
+	})
+	return nil
+}
+
+// conclude ends a send as decided; accepted is the answer to an accepted one. It runs under mu.
+func (c *h2conn) conclude(st *h2stream, v verdict, accepted []byte) {
+	switch {
+	case !c.alive(st):
+	case v.fate == fateDrop:
+		c.abort(st, http2.ErrCodeInternal)
+	case v.answer != nil:
+		c.answer(st, v.answer.status, v.answer.header, v.answer.body)
+	default:
+		c.answer(st, http.StatusOK, c.server.sim.okHeader, accepted)
+	}
+}
+
+// serveOther runs the handler of another path, on a goroutine of its own.
+func (c *h2conn) serveOther(st *h2stream, body []byte) error {
+	target, err := url.ParseRequestURI(st.path)
+	if err != nil {
+		return http2.StreamError{StreamID: st.id, Code: http2.ErrCodeProtocol, Cause: err}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := (&http.Request{
+		Method: st.method, URL: target, RequestURI: st.path, Host: st.authority,
+		Proto: "HTTP/2.0", ProtoMajor: 2, Header: make(http.Header, len(st.header)),
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		RemoteAddr: c.conn.RemoteAddr().String(),
+	}).WithContext(ctx)
+	for _, f := range st.header {
+		r.Header.Add(f.Name, f.Value)
+	}
+	c.mu.Lock()
+	st.cancel = cancel
+	c.mu.Unlock()
+	c.server.running.Go(func() {
+		defer cancel()
+		w := &h2response{c: c, st: st, header: make(http.Header)}
+		defer w.finish()
+		c.server.other.ServeHTTP(w, r)
+	})
+	return nil
+}
+
+// h2response is the http.ResponseWriter of the other paths.
+type h2response struct {
+	c       *h2conn
+	st      *h2stream
+	header  http.Header
+	started bool
+}
+
+// Header implements http.ResponseWriter.
+func (w *h2response) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *h2response) WriteHeader(status int) {
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if !w.started && w.c.alive(w.st) {
+		w.c.writeHeader(w.st, status, w.header, -1)
+	}
+	w.started = true
+}
+
+// Write implements http.ResponseWriter. It waits while the client's window is used up.
+func (w *h2response) Write(p []byte) (int, error) {
+	if !w.started {
+		w.WriteHeader(http.StatusOK)
+	}
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	if !w.c.writeBody(w.st, p, false) {
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+
+// finish ends the answer: with what was written, or, if the handler panicked, without an end.
+func (w *h2response) finish() {
+	broken := recover()
+	if broken == nil && !w.started {
+		w.WriteHeader(http.StatusOK)
+	}
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	switch {
+	case !w.c.alive(w.st):
+	case broken != nil:
+		w.c.server.log.Error("simulator handler panicked", zap.String("panic", fmt.Sprint(broken)))
+		w.c.abort(w.st, http2.ErrCodeInternal)
+	default:
+		w.c.writeData(w.st, nil, true)
+		w.c.done(w.st)
+	}
+	w.c.flush()
+}

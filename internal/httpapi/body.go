@@ -1,0 +1,127 @@
+package httpapi
+
+import (
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limits of a request's body.
+const (
+	// maxBody bounds a JSON body. A thousand registration tokens of 200 bytes and
+	// a full message are 0.2 MiB.
+	maxBody = 1 << 20
+	// bodyPatience is how long a JSON body may take as a whole, and how long
+	// net/http may wait for the rest of a body that no handler wants.
+	bodyPatience = 15 * time.Second
+	// streamPatience is how long an upload may stay silent. An upload has no other
+	// limit: its lines are bounded by the room that reads them.
+	streamPatience = 30 * time.Second
+)
+
+// checkMediaType refuses a body of a type that the route does not take. A
+// missing Content-Type is taken for the right one.
+func (x *exchange) checkMediaType() error {
+	types := x.route.takes
+	if len(types) == 0 {
+		return nil
+	}
+	if enc := x.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return refuse(codeMediaType, "send the body without Content-Encoding")
+	}
+	given := x.r.Header.Get("Content-Type")
+	if given == "" || slices.Contains(types, given) {
+		return nil
+	}
+	if kind, _, err := mime.ParseMediaType(given); err == nil && slices.Contains(types, kind) {
+		return nil
+	}
+	return refuse(codeMediaType, "set Content-Type to %s", strings.Join(types, " or "))
+}
+
+// expectBody begins the patience with a request's body, read or not. A request
+// without one gets no deadline: the server watches its connection for the
+// client's leaving, and a deadline would look like that.
+func (x *exchange) expectBody() {
+	if x.r.ContentLength != 0 {
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(bodyPatience))
+	}
+}
+
+// bodyEnded ends the patience, for the same reason.
+func (x *exchange) bodyEnded() { _ = http.NewResponseController(x.w).SetReadDeadline(time.Time{}) }
+
+// readBody reads a JSON body within its limits. The bytes are the caller's to
+// keep.
+func (x *exchange) readBody() ([]byte, error) {
+	body, err := readAll(http.MaxBytesReader(x.w.ResponseWriter, x.r.Body, maxBody), x.r.ContentLength)
+	if err != nil {
+		return nil, ofRead(err)
+	}
+	x.bodyEnded()
+	return body, nil
+}
+
+// readAll is io.ReadAll that knows how much to expect, and believes it up to
+// the limit.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > maxBody {
+		return io.ReadAll(r)
+	}
+	b := make([]byte, length)
+	if _, err := io.ReadFull(r, b); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return b, nil
+}
+
+// stream returns the body of an upload: no limit of size, and a deadline for
+// every read.
+func (x *exchange) stream() *streamBody {
+	return &streamBody{x: x, rc: http.NewResponseController(x.w)}
+}
+
+type streamBody struct {
+	x   *exchange
+	rc  *http.ResponseController
+	err error // why reading failed; nil at a good end
+}
+
+// Read implements io.Reader.
+func (s *streamBody) Read(p []byte) (int, error) {
+	_ = s.rc.SetReadDeadline(time.Now().Add(streamPatience))
+	n, err := s.x.r.Body.Read(p)
+	switch err {
+	case nil:
+	case io.EOF:
+		s.x.bodyEnded()
+	default:
+		s.err = err
+	}
+	return n, err
+}
+
+// wantsNDJSON tells whether the Accept header names NDJSON.
+func wantsNDJSON(h http.Header) bool {
+	for _, v := range h.Values("Accept") {
+		for part := range strings.SplitSeq(v, ",") {
+			kind, params, err := mime.ParseMediaType(part)
+			if err == nil && slices.Contains(ndjsonTypes(), kind) && acceptable(params["q"]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// acceptable tells whether a weight is not 0 (RFC 9110 §12.4.2).
+func acceptable(q string) bool { return q == "" || strings.Trim(q, "0.") != "" }
+
+// ndjsonTypes are the names in use for newline-delimited JSON; none is
+// registered.
+func ndjsonTypes() []string {
+	return []string{typeNDJSON, "application/ndjson", "application/jsonl"}
+}

@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/idempotency"
+)
+
+// Config is what the door stands on. Every field is required but Now and
+// Version; what is given must be safe for concurrent use.
+type Config struct {
+	Intake  Intake
+	Batches Batches
+	Devices Devices
+	Reports Reports
+	// Answers keeps the first answer of a POST with an Idempotency-Key that the
+	// intake does not deduplicate itself.
+	Answers  idempotency.Store
+	Auth     Authenticator
+	Health   Health
+	Registry *prometheus.Registry // takes the door's metrics and is served at /metrics
+	Log      *zap.Logger
+	Now      func() time.Time // nil: time.Now
+	Version  string           // of the program, for the OpenAPI document
+}
+
+// check names every field that is missing.
+func (c *Config) check() error {
+	var errs []error
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"Intake", c.Intake != nil},
+		{"Batches", c.Batches != nil},
+		{"Devices", c.Devices != nil},
+		{"Reports", c.Reports != nil},
+		{"Answers", c.Answers != nil},
+		{"Auth", c.Auth != nil},
+		{"Health", c.Health != nil},
+		{"Registry", c.Registry != nil},
+		{"Log", c.Log != nil},
+	} {
+		if !f.given {
+			errs = append(errs, fmt.Errorf("http api: %s: required", f.name))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,143 @@
+package httpapi
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+)
+
+const deliveries = "/v1/notifications/" + ntfID + "/deliveries"
+
+func TestListDeliveries(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	g.reports.deliveries = 250
+	var page client.DeliveryList
+	decode(t, g.do(t, "GET", deliveries+"?code=fcm.unregistered&cursor=200&limit=50", "").want(t, http.StatusOK, "").Body.Bytes(), &page)
+	first := page.Items[0]
+	if len(page.Items) != 50 || page.NextCursor != "" || first.Line != 201 || first.Class != "permanent" || first.Code != "fcm.unregistered" {
+		t.Errorf("got %d items, next %q, first %+v", len(page.Items), page.NextCursor, first)
+	}
+	decode(t, g.do(t, "GET", deliveries, "").Body.Bytes(), &page)
+	if len(page.Items) != 100 || page.NextCursor != "100" {
+		t.Errorf("default page: %d items, next %q", len(page.Items), page.NextCursor)
+	}
+}
+
+func TestRefusedListings(t *testing.T) {
+	t.Parallel()
+	for target, pointer := range map[string]string{
+		deliveries + "?limit=0":                        "?limit",
+		deliveries + "?limit=1001":                     "?limit",
+		deliveries + "?limit=ten":                      "?limit",
+		deliveries + "?class=bad":                      "?class",
+		deliveries + "?code=bad":                       "?code",
+		deliveries + "?colour=red":                     "?colour",
+		deliveries + "?limit=1&limit=2":                "?limit",
+		deliveries + "?limit=%zz":                      "?",
+		"/v1/notifications/" + ntfID + "?verbose=true": "?verbose",
+	} {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			got := setup(t).do(t, "GET", target, "").want(t, http.StatusUnprocessableEntity, codeInvalid)
+			if got.problem.Errors[0].Pointer != pointer {
+				t.Errorf("pointer: got %q, want %q", got.problem.Errors[0].Pointer, pointer)
+			}
+		})
+	}
+}
+
+func TestStreamDeliveries(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		target, accept string
+		rows           int
+	}{
+		"all pages":       {deliveries, "application/x-ndjson", 2500},
+		"from a cursor":   {deliveries + "?cursor=2400", "text/html;q=0.1, application/ndjson;q=0.9", 100},
+		"bounded":         {deliveries + "?limit=700", "application/x-ndjson", 700},
+		"bounded, beyond": {deliveries + "?limit=1000&cursor=2499", "application/x-ndjson", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := setup(t)
+			g.reports.deliveries = 2500
+			got := g.do(t, "GET", c.target, "", "Accept", c.accept).want(t, http.StatusOK, "")
+			if n := bytes.Count(got.Body.Bytes(), []byte("\n")); n != c.rows || got.Header().Get("Content-Type") != typeNDJSON {
+				t.Errorf("got %d rows of %q, want %d", n, got.Header().Get("Content-Type"), c.rows)
+			}
+		})
+	}
+}
+
+func TestNoStreamUnlessAsked(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{"", "*/*", "application/json", "application/x-ndjson;q=0", "application/x-ndjson;q=0.000", ";;"} {
+		if wantsNDJSON(http.Header{"Accept": {accept}}) {
+			t.Errorf("Accept: %s must not mean NDJSON", accept)
+		}
+	}
+}
+
+func TestStreamOfNothing(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	g.do(t, "GET", "/v1/notifications/"+batID+"/deliveries", "", "Accept", typeNDJSON).want(t, http.StatusNotFound, codeNotFound)
+	g.reports.view.Notification.ID = batID
+	if got := g.do(t, "GET", "/v1/batches/"+batID+"/report", "").want(t, http.StatusOK, ""); got.Body.Len() != 0 {
+		t.Errorf("got %s", got.Body)
+	}
+	g.do(t, "GET", "/v1/batches/"+ntfID+"/report", "").want(t, http.StatusNotFound, codeNotFound)
+}
+
+// A stream that fails after its beginning must not look whole: over a real
+// connection its end is missing.
+func TestCutStream(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	g.reports.deliveries, g.reports.failAt = 5000, 2000
+	srv := httptest.NewServer(g.mux)
+	defer srv.Close()
+	req, _ := http.NewRequest(http.MethodGet, srv.URL+deliveries, nil)
+	req.Header.Set("Accept", typeNDJSON)
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(resp.Body); err == nil {
+		t.Errorf("a stream that failed ended well after %d bytes", body.Len())
+	}
+	if resp.StatusCode != http.StatusOK || bytes.Count(body.Bytes(), []byte("\n")) != 2000 {
+		t.Errorf("status %d, %d lines", resp.StatusCode, bytes.Count(body.Bytes(), []byte("\n")))
+	}
+	srv.Close() // waits for the handler
+	cut := g.logs.FilterField(zap.Bool("cut", true)).All()
+	if len(cut) != 1 || cut[0].ContextMap()["error"] == nil {
+		t.Errorf("logged %v", cut)
+	}
+}
+
+func TestDeliveryView(t *testing.T) {
+	t.Parallel()
+	got := deliveryView(&report.Delivery{
+		Line: 3, Chunk: 1, Index: 2, Code: push.CodeSent, PossibleDuplicate: true, Hash: 0xab,
+		Attempts: []ledger.Attempt{{Attempt: 1, Code: push.CodeNetTimeout, At: testNow(), Latency: 1500 * time.Microsecond, Detail: "d"}},
+	})
+	if got.AddressHash != "00000000000000ab" || got.Class != "sent" || !got.PossibleDuplicate || got.Attempts[0].LatencyMS != 1.5 || got.Attempts[0].Code != "net.timeout" {
+		t.Errorf("got %+v", got)
+	}
+	if open := deliveryView(&report.Delivery{}); open.AddressHash != "" || open.Class != "open" || open.Code != "open" {
+		t.Errorf("open: %+v", open)
+	}
+}

@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+
+	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/device"
+	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/telemetry"
+)
+
+// Intake accepts what is to be sent, and deduplicates it by its key.
+type Intake interface {
+	// Accept returns push.Faults for a bad body and ingest.ErrKeyReused for a key
+	// that came with another body before.
+	Accept(ctx context.Context, s ingest.Submission) (ingest.Accepted, error)
+}
+
+// Uploads takes the recipients of a batch.
+type Uploads interface {
+	// Upload reads NDJSON lines until r ends. With an error, the result still
+	// says what is durable.
+	Upload(ctx context.Context, tenant string, id push.ID, r io.Reader, o batch.Options) (batch.Result, error)
+}
+
+// Lifecycle moves a batch, and cancels a notification too. An operation that
+// is illegal in the present state is a *push.StateError.
+type Lifecycle interface {
+	Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
+	Pause(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
+	Resume(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
+	Cancel(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
+}
+
+// Batches is what the door uses of the batch room.
+type Batches interface {
+	Uploads
+	Lifecycle
+}
+
+// Registrations are single devices. What does not exist is push.ErrNotFound.
+type Registrations interface {
+	Put(ctx context.Context, tenant string, d push.Device) (push.Device, error)
+	Get(ctx context.Context, tenant string, id push.ID) (push.Device, error)
+	Delete(ctx context.Context, tenant string, id push.ID) error
+	Restore(ctx context.Context, tenant string, id push.ID) (push.Device, error)
+}
+
+// Listing reads and writes many devices.
+type Listing interface {
+	List(ctx context.Context, tenant, userID, cursor string, limit int) ([]push.Device, string, error)
+	// Import reads NDJSON devices until body ends. With an error, the result
+	// still says what was imported.
+	Import(ctx context.Context, tenant string, body io.Reader) (device.ImportResult, error)
+}
+
+// Devices is what the door uses of the registry room.
+type Devices interface {
+	Registrations
+	Listing
+}
+
+// Reports answers how notifications and their deliveries stand. A cursor that
+// no listing gave is push.ErrCursor; "" is the beginning and the end.
+type Reports interface {
+	Notification(ctx context.Context, tenant string, id push.ID) (report.View, error)
+	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
+	Deliveries(ctx context.Context, tenant string, id push.ID, f report.Filter, cursor string, limit int) ([]report.Delivery, string, error)
+}
+
+// Health answers the two questions of an orchestrator.
+type Health interface {
+	Live() telemetry.Report
+	Ready(ctx context.Context) telemetry.Report
+}
+
+var (
+	_ Intake  = (*ingest.Intake)(nil)
+	_ Batches = (*batch.Batches)(nil)
+	_ Devices = (*device.Registry)(nil)
+	_ Reports = (*report.Reader)(nil)
+	_ Health  = (*telemetry.Health)(nil)
+)

@@ -1,0 +1,36 @@
+package ingest
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Metrics count what comes through the doors.
+type Metrics struct {
+	accepted      *prometheus.CounterVec
+	refused       prometheus.Counter
+	deferred      prometheus.Counter
+	enqueueErrors prometheus.Counter
+}
+
+// NewMetrics registers the room's metrics.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_accepted_total", Help: "Notifications and batches accepted, by priority.",
+		}, []string{"priority"}),
+		refused:       prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_refused_total", Help: "Requests refused as invalid."}),
+		deferred:      prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_outbox_deferred_total", Help: "Notifications left to the sweeper because the outbox was full."}),
+		enqueueErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_outbox_errors_total", Help: "Batches that the notifications queue did not take."}),
+	}
+	for _, p := range []push.Priority{push.PriorityHigh, push.PriorityNormal, push.PriorityBulk} {
+		m.accepted.WithLabelValues(string(p))
+	}
+	reg.MustRegister(m.accepted, m.refused, m.deferred, m.enqueueErrors)
+	return m
+}
+
+func (m *Metrics) accept(n *push.Notification) {
+	m.accepted.WithLabelValues(string(n.Priority)).Inc()
+}

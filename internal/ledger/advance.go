@@ -1,0 +1,60 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Progresser is the part of the ledger that reads a notification and moves it
+// on by compare-and-swap.
+type Progresser interface {
+	// Notification returns the stored notification or push.ErrNotFound.
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
+	// Advance replaces the progress on condition that the stored version is
+	// next.Version-1; otherwise push.ErrConflict.
+	Advance(ctx context.Context, id push.ID, next push.Progress) error
+}
+
+// advanceTries bounds how often [Advance] starts over. Only the few processes
+// that work on one notification at the same moment compete, and one of them
+// wins each round; sixteen lost rounds mean that something is wrong.
+const advanceTries = 16
+
+// Advance moves a notification on: it reads it, asks f for the progress that
+// should follow, and stores that with the version counted up, unless somebody
+// else was faster; then it starts over with what is stored now. f may run
+// several times and must not keep what it saw. A progress that f returns
+// unchanged is not written, and an error of f ends Advance as it is.
+//
+// It returns the notification as stored. A store whose answer got lost may
+// report a conflict with our own write; f then finds its change already made,
+// so it should return that unchanged.
+func Advance(ctx context.Context, store Progresser, id push.ID, f func(push.Notification) (push.Progress, error)) (push.Notification, error) {
+	for range advanceTries {
+		n, err := store.Notification(ctx, id)
+		if err != nil {
+			return push.Notification{}, fmt.Errorf("read %s: %w", id, err)
+		}
+		next, err := f(n)
+		if err != nil {
+			return push.Notification{}, err
+		}
+		next.Version = n.Progress.Version
+		if next == n.Progress {
+			return n, nil
+		}
+		next.Version++
+		err = store.Advance(ctx, id, next)
+		if err == nil {
+			n.Progress = next
+			return n, nil
+		}
+		if !errors.Is(err, push.ErrConflict) {
+			return push.Notification{}, fmt.Errorf("advance %s: %w", id, err)
+		}
+	}
+	return push.Notification{}, fmt.Errorf("advance %s: lost %d times: %w", id, advanceTries, push.ErrConflict)
+}

@@ -1,0 +1,19 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Attempt is the evidence of one send: what FCM answered, when and how fast.
+// A chunk's attempts are kept beside its line, appended in the order of their
+// checkpoints, and explain single deliveries.
+type Attempt struct {
+	Cell    int           // the recipient's cell in the line
+	Attempt int           // from 1
+	Code    push.Code     // CodeSent, or why it failed
+	At      time.Time     // when the answer arrived; millisecond precision
+	Latency time.Duration // from admission to the answer; millisecond precision
+	Detail  string        // FCM's message name or words, at most 300 bytes, no token
+}

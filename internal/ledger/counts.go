@@ -1,0 +1,90 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Counts is the sum over lines: how many recipients stand where. It is derived
+// from the lines at every reading, never counted up, so it can't drift.
+// Summing is O(lines) with a few hundred bytes a line.
+type Counts struct {
+	Sources            int64      // accepted sources that the summed lines account for
+	Recipients         int64      // planned rows
+	ByCode             [128]int64 // indexed by push.Code; ByCode[push.CodeOpen] are planned and open
+	PossibleDuplicates int64
+	Chunks             int64
+	ChunksClosed       int64
+	PagesPlanned       int
+	FirstAt, LastAt    time.Time // earliest and latest write among the lines
+}
+
+// Add sums another line or sum into c.
+func (c *Counts) Add(o *Counts) {
+	c.Sources += o.Sources
+	c.Recipients += o.Recipients
+	for i, n := range o.ByCode {
+		c.ByCode[i] += n
+	}
+	c.PossibleDuplicates += o.PossibleDuplicates
+	c.Chunks += o.Chunks
+	c.ChunksClosed += o.ChunksClosed
+	c.PagesPlanned += o.PagesPlanned
+	if c.FirstAt.IsZero() || !o.FirstAt.IsZero() && o.FirstAt.Before(c.FirstAt) {
+		c.FirstAt = o.FirstAt
+	}
+	if o.LastAt.After(c.LastAt) {
+		c.LastAt = o.LastAt
+	}
+}
+
+// AddCells adds n recipients that stand at cell.
+func (c *Counts) AddCells(cell Cell, n int64) {
+	c.Recipients += n
+	c.ByCode[cell.Code()] += n
+	if cell.PossibleDuplicate() {
+		c.PossibleDuplicates += n
+	}
+}
+
+// ByClass returns the counts per class. Open recipients are in ClassOpen.
+func (c *Counts) ByClass() map[push.Class]int64 {
+	out := make(map[push.Class]int64, len(push.Classes()))
+	for i, n := range c.ByCode {
+		if n != 0 {
+			out[push.Code(i).Class()] += n //nolint:gosec // i < 128
+		}
+	}
+	return out
+}
+
+// Terminal returns how many recipients have their outcome.
+func (c *Counts) Terminal() int64 { return c.Recipients - c.ByCode[push.CodeOpen] }
+
+// Unplanned returns how many accepted sources no chunk accounts for yet.
+func (c *Counts) Unplanned(accepted int64) int64 { return max(0, accepted-c.Sources) }
+
+// Done tells whether nothing is open: every page is planned and every
+// recipient has its outcome.
+func (c *Counts) Done(pages int) bool {
+	return c.PagesPlanned >= pages && c.ByCode[push.CodeOpen] == 0
+}
+
+// Balance returns an error unless the books balance (promise 1): the outcomes
+// of the taxonomy and the open recipients add up to the planned recipients, and
+// no line accounts for more sources than were accepted.
+func (c *Counts) Balance(accepted int64) error {
+	sum := c.ByCode[push.CodeOpen]
+	for _, f := range push.Codes() {
+		sum += c.ByCode[f.Code]
+	}
+	if sum != c.Recipients {
+		return fmt.Errorf("ledger: %d recipients, but outcomes and open add up to %d", c.Recipients, sum)
+	}
+	if c.Sources > accepted {
+		return fmt.Errorf("ledger: lines account for %d sources, only %d were accepted", c.Sources, accepted)
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+// Package ledgertest is the conformance suite of the notification ledger: every
+// driver of the ports that ingest, fanout, deliver and the API use runs it.
+package ledgertest
+
+import (
+	"context"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Store is the sum of the ledger ports of all rooms; each room declares the
+// one to four methods that it needs itself. Implementations are safe for
+// concurrent use by several processes, and every successful write is durable.
+type Store interface {
+	// Create stores the notification unless its id exists; it returns what is
+	// stored now and whether this call stored it. Progress.Enqueued false puts it
+	// into the outbox.
+	Create(ctx context.Context, n push.Notification) (push.Notification, bool, error)
+	// Notification returns the stored notification or push.ErrNotFound.
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
+	// Advance replaces the progress on condition that the stored version is
+	// next.Version-1; otherwise push.ErrConflict. Enqueued true leaves the outbox.
+	Advance(ctx context.Context, id push.ID, next push.Progress) error
+	// Notifications lists a tenant's notifications, newest first. cursor is "" or
+	// what the last call returned; "" comes back at the end. limit is 1..1000.
+	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
+	// Unenqueued returns up to limit notifications in the outbox that were
+	// accepted before the given time, oldest first. Uploading batches are not in it.
+	Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error)
+
+	// Plan stores each plan and its first line unless the chunk exists, in the
+	// given order, so that after a crash a stored plan implies all before it. It
+	// returns the lines stored now, parallel to plans.
+	Plan(ctx context.Context, plans []ledger.Plan, now time.Time) ([]ledger.Line, error)
+	// Plans returns up to limit plans of a notification with sequence >= from, ascending.
+	Plans(ctx context.Context, id push.ID, from, limit int) ([]ledger.Plan, error)
+	// Line returns a chunk's line or push.ErrNotFound.
+	Line(ctx context.Context, ref push.ChunkRef) (ledger.Line, error)
+	// Lines returns up to limit lines of a notification with sequence >= from, ascending.
+	Lines(ctx context.Context, id push.ID, from, limit int) ([]ledger.Line, error)
+	// SaveLine replaces a line, and appends the attempts made since the last save,
+	// on condition that the stored epoch is fromEpoch and the stored line is not
+	// closed; otherwise ledger.ErrFenced. Line and attempts are written together
+	// or not at all.
+	SaveLine(ctx context.Context, line ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error
+	// Attempts returns the evidence of a chunk in the order in which it was saved.
+	Attempts(ctx context.Context, ref push.ChunkRef) ([]ledger.Attempt, error)
+	// Counts sums all lines of a notification: O(lines). Unknown ids sum to zero.
+	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
+}

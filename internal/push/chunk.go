@@ -1,0 +1,89 @@
+package push
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits of a chunk. 60 KiB of recipients plus the envelope stay under one SQS
+// billing unit of 64 KiB (https://aws.amazon.com/sqs/pricing/).
+const (
+	MaxChunkRecipients = 500
+	MaxChunkBytes      = 60 << 10
+)
+
+// ChunkRef names a chunk for ever: the notification and its sequence. The
+// sequence is page*ChunksPerPage + position in the page, so that pages can be
+// planned independently of each other.
+type ChunkRef struct {
+	Notification ID
+	Seq          int
+}
+
+// ChunksPerPage is the span of sequences kept for one page.
+const ChunksPerPage = 1 << 12
+
+// String returns the form used in logs: id and sequence.
+func (r ChunkRef) String() string { return fmt.Sprintf("%s#%d", r.Notification, r.Seq) }
+
+// Page returns the page that the chunk was cut from.
+func (r ChunkRef) Page() int { return r.Seq / ChunksPerPage }
+
+// Recipient is one row of a plan: an address, or the user or device id that had
+// none, with what this recipient overrides in the message.
+type Recipient struct {
+	Address  Address
+	UserID   string // set when addressed by user
+	DeviceID ID     // set when addressed by device id, or known from the registry
+	Line     int64  // number of its upload line, from 1; 0 for an inline target
+	// Overrides, all optional.
+	Data       map[string]string // merged over message.data
+	Locale     string            // BCP 47; for templates
+	CollapseID string            // instead of the notification's
+	// Renew asks deliver to renew the device's LastSuccessAt, which is older
+	// than SuccessGrain.
+	Renew bool
+}
+
+// HasOverrides tells whether the recipient's message differs from the shared one.
+func (r *Recipient) HasOverrides() bool { return len(r.Data) > 0 || r.CollapseID != "" }
+
+// Chunk is a run of consecutive recipients as it travels on a delivery queue.
+// After a retry it holds only those still open: Index says which cell of the
+// ledger line each one owns.
+type Chunk struct {
+	Ref        ChunkRef
+	Tenant     string
+	Recipients []Recipient
+	Index      []int // parallel to Recipients: ascending cell numbers
+	Attempts   []int // parallel: the try that each row is at, from 1; nil means Attempt for all
+	// Attempt counts tries, from 1; where rows differ it is the highest. Turn counts how often the
+	// chunk went back to the queue for whatever reason; a message with a lower
+	// turn than the ledger line's is stale.
+	Attempt   int
+	Turn      int
+	NotBefore time.Time // zero, or the time before which nothing may be sent
+	Since     time.Time // first time these recipients were tried; zero before
+	LastCode  Code      // code of the last failed attempt
+}
+
+// PageKind says what a page of recipients holds.
+type PageKind string
+
+// The kinds of page.
+const (
+	PageUpload  PageKind = "upload"  // recipients as uploaded
+	PagePlan    PageKind = "plan"    // recipients as resolved; kept where resolving is not repeatable
+	PageInvalid PageKind = "invalid" // refused lines with their faults
+)
+
+// MaxPageBytes bounds an encoded page.
+const MaxPageBytes = 4 << 20
+
+// AttemptOf returns the try that row i is at.
+func (c *Chunk) AttemptOf(i int) int {
+	if c.Attempts == nil {
+		return c.Attempt
+	}
+	return c.Attempts[i]
+}

@@ -1,0 +1,249 @@
+package push
+
+import (
+	"fmt"
+	"time"
+)
+
+// Class groups outcome codes by what they mean for the sender. The set is
+// closed; switches over it are exhaustive.
+type Class uint8
+
+// The classes of outcome. ClassOpen is not an outcome: the delivery has none yet.
+const (
+	ClassOpen         Class = iota
+	ClassSent               // FCM accepted it
+	ClassRetryable          // will be tried again; never terminal
+	ClassAmbiguous          // may have been delivered
+	ClassPermanent          // this recipient can't get this message
+	ClassSuppressed         // we chose not to send
+	ClassExpired            // past expires_at before it could be sent
+	ClassCancelled          // by the caller
+	ClassDeadLettered       // attempts exhausted or unexpandable; waits in the dead-letter store
+)
+
+// Classes lists every class, in the order in which tables show them.
+func Classes() []Class {
+	return []Class{
+		ClassOpen, ClassSent, ClassRetryable, ClassAmbiguous, ClassPermanent,
+		ClassSuppressed, ClassExpired, ClassCancelled, ClassDeadLettered,
+	}
+}
+
+// String returns the class as it appears in the API and in metric labels.
+func (c Class) String() string {
+	switch c {
+	case ClassOpen:
+		return "open"
+	case ClassSent:
+		return "sent"
+	case ClassRetryable:
+		return "retryable"
+	case ClassAmbiguous:
+		return "ambiguous"
+	case ClassPermanent:
+		return "permanent"
+	case ClassSuppressed:
+		return "suppressed"
+	case ClassExpired:
+		return "expired"
+	case ClassCancelled:
+		return "cancelled"
+	case ClassDeadLettered:
+		return "dead_lettered"
+	default:
+		return fmt.Sprintf("Class(%d)", uint8(c))
+	}
+}
+
+// Code is the one reason why a delivery stands where it stands. The set is
+// closed and small: a code fits in 7 bits, and its number is part of the
+// ledger's storage format, so numbers are never reused or changed.
+type Code uint8
+
+// The outcome codes. What each means for retries, breakers and devices is in
+// the table below.
+const (
+	CodeOpen Code = 0 // no outcome yet
+
+	CodeSent Code = 1
+
+	CodeFCMUnavailable   Code = 10
+	CodeFCMInternal      Code = 11
+	CodeFCMQuotaExceeded Code = 12
+	CodeFCMUnauthorized  Code = 13
+	CodeFCMForbidden     Code = 14
+	CodeNetRefused       Code = 15
+	CodeNetDNS           Code = 16
+	CodeNetTLS           Code = 17
+	CodeCredential       Code = 18
+	CodeUnclassified     Code = 19
+
+	CodeNetTimeout Code = 30
+	CodeNetReset   Code = 31
+	CodeUnknown    Code = 32
+
+	CodeFCMUnregistered     Code = 40
+	CodeFCMInvalidArgument  Code = 41
+	CodeFCMSenderIDMismatch Code = 42
+	CodeFCMThirdPartyAuth   Code = 43
+	CodePayloadInvalid      Code = 44
+	CodePayloadTooLarge     Code = 45
+
+	CodeDeviceQuarantined Code = 60
+	CodeNoDevice          Code = 61
+	CodeDuplicate         Code = 62
+	CodeUserOptedOut      Code = 63
+	CodeCapFrequency      Code = 64
+
+	CodeExpired Code = 80
+
+	CodeCancelled Code = 90
+
+	CodeAttemptsExhausted Code = 100
+	CodeUnexpandable      Code = 101
+	CodeUndecodable       Code = 102
+	CodePoison            Code = 103
+)
+
+// Facts is what the taxonomy says of one code.
+type Facts struct {
+	Code  Code
+	Name  string // as in the API, metric labels and the ledger's reports
+	Class Class
+
+	// Terminal codes end a delivery; the others say why it will be tried again.
+	Terminal bool
+	// Sick codes tell of the provider's or the credential's health and count
+	// as failures for the breaker. A recipient's own faults never do.
+	Sick bool
+	// MaybeDelivered codes may follow a message that FCM did take: a retry is
+	// flagged possible_duplicate, and an at-most-once delivery ends as unknown.
+	MaybeDelivered bool
+	// FirstWait is the least wait before the next attempt when the answer
+	// carried no Retry-After.
+	FirstWait time.Duration
+	// Meaning is one sentence for an operator.
+	Meaning string
+}
+
+// FCM's own floors for retries: 429 without Retry-After waits 60 s, a server
+// error at least 10 s (https://firebase.google.com/docs/cloud-messaging/scale-fcm).
+const (
+	waitQuota  = 60 * time.Second
+	waitServer = 10 * time.Second
+	waitNet    = time.Second // the request never reached FCM: its floors do not apply
+)
+
+//nolint:gochecknoglobals // the closed table of the taxonomy; read-only
+var taxonomy = [...]Facts{
+	{Code: CodeSent, Name: "sent", Class: ClassSent, Terminal: true, Meaning: "FCM accepted the message."},
+
+	{Code: CodeFCMUnavailable, Name: "fcm.unavailable", Class: ClassRetryable, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered 502, 503 or 504: it is overloaded or down."},
+	{Code: CodeFCMInternal, Name: "fcm.internal", Class: ClassRetryable, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered 500: it failed inside."},
+	{Code: CodeFCMQuotaExceeded, Name: "fcm.quota_exceeded", Class: ClassRetryable, FirstWait: waitQuota, Meaning: "FCM answered 429: the project, the device or the topic is over its rate."},
+	{Code: CodeFCMUnauthorized, Name: "fcm.unauthorized", Class: ClassRetryable, Sick: true, FirstWait: waitQuota, Meaning: "FCM refused our access token (401): the service account or the clock is wrong."},
+	{Code: CodeFCMForbidden, Name: "fcm.forbidden", Class: ClassRetryable, Sick: true, FirstWait: waitQuota, Meaning: "FCM refused the credential for this project (403, or 404 of the project): a role, the API or the project id is wrong."},
+	{Code: CodeNetRefused, Name: "net.refused", Class: ClassRetryable, Sick: true, FirstWait: waitNet, Meaning: "FCM could not be reached; the request was certainly not processed."},
+	{Code: CodeNetDNS, Name: "net.dns", Class: ClassRetryable, Sick: true, FirstWait: waitNet, Meaning: "The name of FCM's endpoint did not resolve."},
+	{Code: CodeNetTLS, Name: "net.tls", Class: ClassRetryable, Sick: true, FirstWait: waitNet, Meaning: "The TLS handshake with FCM's endpoint failed."},
+	{Code: CodeCredential, Name: "credential", Class: ClassRetryable, Sick: true, FirstWait: waitServer, Meaning: "No access token could be fetched for the service account."},
+	{Code: CodeUnclassified, Name: "unclassified", Class: ClassRetryable, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered something that the taxonomy does not know."},
+
+	{Code: CodeNetTimeout, Name: "net.timeout", Class: ClassAmbiguous, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM did not answer in time; it may have delivered."},
+	{Code: CodeNetReset, Name: "net.reset", Class: ClassAmbiguous, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "The connection broke after the request was written; FCM may have delivered."},
+	{Code: CodeUnknown, Name: "unknown", Class: ClassAmbiguous, Terminal: true, Meaning: "At-most-once delivery that may have happened; it is not tried again."},
+
+	{Code: CodeFCMUnregistered, Name: "fcm.unregistered", Class: ClassPermanent, Terminal: true, Meaning: "The app instance is gone (404 UNREGISTERED); the device is quarantined."},
+	{Code: CodeFCMInvalidArgument, Name: "fcm.invalid_argument", Class: ClassPermanent, Terminal: true, Meaning: "FCM refused the request as invalid (400 INVALID_ARGUMENT), most likely the token."},
+	{Code: CodeFCMSenderIDMismatch, Name: "fcm.sender_id_mismatch", Class: ClassPermanent, Terminal: true, Meaning: "The token belongs to another Firebase project (403 SENDER_ID_MISMATCH)."},
+	{Code: CodeFCMThirdPartyAuth, Name: "fcm.third_party_auth", Class: ClassPermanent, Terminal: true, Meaning: "The APNs certificate or web push key is missing or invalid (401 THIRD_PARTY_AUTH_ERROR)."},
+	{Code: CodePayloadInvalid, Name: "payload.invalid", Class: ClassPermanent, Terminal: true, Meaning: "The message itself is invalid (400 with BadRequest field violations); every recipient would fail."},
+	{Code: CodePayloadTooLarge, Name: "payload.too_large", Class: ClassPermanent, Terminal: true, Meaning: "The message is over FCM's limit of 4,096 bytes."},
+
+	{Code: CodeDeviceQuarantined, Name: "device.quarantined", Class: ClassSuppressed, Terminal: true, Meaning: "The device is in quarantine: FCM called it unregistered before."},
+	{Code: CodeNoDevice, Name: "no_device", Class: ClassSuppressed, Terminal: true, Meaning: "The user or device id has no registered device."},
+	{Code: CodeDuplicate, Name: "duplicate", Class: ClassSuppressed, Terminal: true, Meaning: "The same address stands earlier in the same notification."},
+	{Code: CodeUserOptedOut, Name: "user.opted_out", Class: ClassSuppressed, Terminal: true, Meaning: "The user opted out of this kind of notification."},
+	{Code: CodeCapFrequency, Name: "cap.frequency", Class: ClassSuppressed, Terminal: true, Meaning: "The user already got as many notifications as the cap allows."},
+
+	{Code: CodeExpired, Name: "expired", Class: ClassExpired, Terminal: true, Meaning: "expires_at passed before it could be sent."},
+
+	{Code: CodeCancelled, Name: "cancelled", Class: ClassCancelled, Terminal: true, Meaning: "The caller cancelled the notification."},
+
+	{Code: CodeAttemptsExhausted, Name: "attempts_exhausted", Class: ClassDeadLettered, Terminal: true, Meaning: "Every attempt failed; the last code is kept as evidence."},
+	{Code: CodeUnexpandable, Name: "unexpandable", Class: ClassDeadLettered, Terminal: true, Meaning: "The notification could not be turned into chunks."},
+	{Code: CodeUndecodable, Name: "undecodable", Class: ClassDeadLettered, Terminal: true, Meaning: "A queue message could not be read; its bytes are kept."},
+	{Code: CodePoison, Name: "poison", Class: ClassDeadLettered, Terminal: true, Meaning: "A queue message was received too often without a verdict: it crashes or stalls workers."},
+}
+
+//nolint:gochecknoglobals // index over taxonomy by code; read-only
+var byCode = func() (idx [128]*Facts) {
+	for i := range taxonomy {
+		idx[taxonomy[i].Code] = &taxonomy[i]
+	}
+	return idx
+}()
+
+// Codes returns the facts of every code, ordered by class.
+func Codes() []Facts { return append([]Facts(nil), taxonomy[:]...) }
+
+// CodeNamed returns the code with that name.
+func CodeNamed(name string) (Code, bool) {
+	for i := range taxonomy {
+		if taxonomy[i].Name == name {
+			return taxonomy[i].Code, true
+		}
+	}
+	return CodeOpen, name == "open"
+}
+
+// Facts returns what the taxonomy says of c. CodeOpen, and a number that the
+// taxonomy does not know, have class open and are not terminal.
+func (c Code) Facts() Facts {
+	if int(c) < len(byCode) {
+		if f := byCode[c]; f != nil {
+			return *f
+		}
+	}
+	return Facts{Code: c, Name: "open", Class: ClassOpen}
+}
+
+// Known tells whether the taxonomy has the code; CodeOpen counts as known.
+func (c Code) Known() bool { return c == CodeOpen || int(c) < len(byCode) && byCode[c] != nil }
+
+// String returns the code's name, "open" for CodeOpen.
+func (c Code) String() string { return c.Facts().Name }
+
+// Class returns the code's class.
+func (c Code) Class() Class {
+	if int(c) < len(byCode) && byCode[c] != nil {
+		return byCode[c].Class
+	}
+	return ClassOpen
+}
+
+// Terminal tells whether the code ends a delivery.
+func (c Code) Terminal() bool { return int(c) < len(byCode) && byCode[c] != nil && byCode[c].Terminal }
+
+// Sick tells whether the code counts as a failure of the provider's health.
+func (c Code) Sick() bool { return int(c) < len(byCode) && byCode[c] != nil && byCode[c].Sick }
+
+// MaybeDelivered tells whether FCM may have taken the message all the same.
+func (c Code) MaybeDelivered() bool {
+	return int(c) < len(byCode) && byCode[c] != nil && byCode[c].MaybeDelivered
+}
+
+// MarshalText implements [encoding.TextMarshaler]: the name.
+func (c Code) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; an unknown name is an
+// error, because the taxonomy is closed.
+func (c *Code) UnmarshalText(b []byte) error {
+	got, ok := CodeNamed(string(b))
+	if !ok {
+		return fmt.Errorf("outcome code %q: not in the taxonomy", clip(string(b)))
+	}
+	*c = got
+	return nil
+}

@@ -1,0 +1,18 @@
+package push
+
+import "time"
+
+// DeadLetter is what is put on a dead-letter queue by an explicit verdict: the
+// original bytes and their story. Messages that the queue's own redrive moves
+// there arrive bare, as they were.
+type DeadLetter struct {
+	Queue    string // name of the source queue
+	Code     Code   // why
+	Detail   string // evidence, without tokens
+	Body     []byte // of the original message, byte for byte
+	Group    string // its fairness group, the tenant
+	Receives int
+	SentAt   time.Time // of the original
+	At       time.Time
+	Software string // version of the program that gave up on it
+}

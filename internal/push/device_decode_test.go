@@ -1,0 +1,94 @@
+package push_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+func TestDecodeDevice(t *testing.T) {
+	t.Parallel()
+	got, err := push.DecodeDevice([]byte(`{"id":"phone-1","token":"abc","platform":"ios","user_id":"u1","locale":"pt-BR",
+		"timezone":"America/Argentina/Buenos_Aires","app_version":"1.2.3","attributes":{"plan":"gold","empty":""}}`))
+	want := push.Device{
+		ID: "phone-1", Address: push.Address{Kind: push.KindToken, Value: "abc"}, Platform: push.PlatformIOS, UserID: "u1", Locale: "pt-BR",
+		Timezone: "America/Argentina/Buenos_Aires", AppVersion: "1.2.3", Attributes: map[string]string{"plan": "gold", "empty": ""},
+	}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v: %s", err, d)
+	}
+	got, err = push.DecodeDevice([]byte(`{"fid":"f"}`))
+	if d := cmp.Diff(push.Device{Address: push.Address{Kind: push.KindFID, Value: "f"}}, got); d != "" || err != nil {
+		t.Errorf("%v: %s", err, d)
+	}
+	for _, zone := range []string{"UTC", "Etc/GMT+12", "Etc/GMT-14", "America/Port-au-Prince"} {
+		if _, err := push.DecodeDevice(fmt.Appendf(nil, `{"fid":"f","timezone":%q}`, zone)); err != nil {
+			t.Errorf("%s: %v", zone, err)
+		}
+	}
+}
+
+func TestDecodeDeviceFaults(t *testing.T) {
+	t.Parallel()
+	many := make([]string, 51)
+	for i := range many {
+		many[i] = fmt.Sprintf(`"k%d":""`, i)
+	}
+	cases := []struct{ name, body, want string }{
+		{"not JSON", `{"token"`, " syntax"},
+		{"not an object", `[]`, " type"},
+		{"no address", `{}`, " missing"},
+		{"two addresses", `{"token":"a","fid":"b"}`, " conflict"},
+		{"an unknown field", `{"token":"a","tokn":"b"}`, "/tokn unknown"},
+		{"a field of the server", `{"token":"a","state":"active"}`, "/state reserved"},
+		{"an empty token", `{"token":""}`, "/token value"},
+		{"a null", `{"token":"a","user_id":null}`, "/user_id type"},
+		{"a bad id", `{"token":"a","id":"a b"}`, "/id value"},
+		{"a platform", `{"token":"a","platform":"windows"}`, "/platform value"},
+		{"an underscore in a locale", `{"token":"a","locale":"en_US"}`, "/locale value"},
+		{"a long locale", `{"token":"a","locale":"` + strings.Repeat("en-", 12) + `x"}`, "/locale value"},
+		{"a path as a zone", `{"token":"a","timezone":"../etc/passwd"}`, "/timezone value"},
+		{"a number as version", `{"token":"a","app_version":1}`, "/app_version type"},
+		{"an attribute that is no string", `{"token":"a","attributes":{"a/b":1}}`, "/attributes/a~1b type"},
+		{"an attribute without a name", `{"token":"a","attributes":{"":"x"}}`, "/attributes/ too_large"},
+		{"a long attribute", `{"token":"a","attributes":{"k":"` + strings.Repeat("x", 513) + `"}}`, "/attributes/k too_large"},
+		{"many attributes", `{"token":"a","attributes":{` + strings.Join(many, ",") + `}}`, "/attributes too_large"},
+		{"all at once", `{"locale":"","timezone":"!","platform":1}`, "/locale value, /platform type, /timezone value,  missing"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := push.DecodeDevice([]byte(c.body))
+			faults, ok := err.(push.Faults) //nolint:errorlint // it must be exactly that
+			if !ok {
+				t.Fatalf("got %v", err)
+			}
+			var got []string
+			for _, f := range faults {
+				got = append(got, f.Pointer+" "+f.Code)
+			}
+			if d := cmp.Diff(c.want, strings.Join(got, ", ")); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func FuzzDecodeDevice(f *testing.F) {
+	f.Add([]byte(`{"id":"a","token":"b","attributes":{"k":"v"}}`))
+	f.Add([]byte(`{"fid":"b","timezone":"Europe/Berlin","locale":"de"}`))
+	f.Add([]byte(`{"token":1}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d, err := push.DecodeDevice(body)
+		if err != nil {
+			return
+		}
+		if !d.Address.Kind.IsDevice() || push.CheckAddress(d.Address.Kind, d.Address.Value.Reveal()) != "" {
+			t.Fatalf("took a device at %s", d.Address)
+		}
+	})
+}

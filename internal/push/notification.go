@@ -1,0 +1,152 @@
+package push
+
+import "time"
+
+// Priority chooses the lane a notification waits in. It is Belfry's own and
+// independent of android.priority and apns-priority inside the message.
+type Priority string
+
+// The priorities.
+const (
+	PriorityHigh   Priority = "high"   // always the high lane
+	PriorityNormal Priority = "normal" // high lane up to NormalHighRecipients, else bulk
+	PriorityBulk   Priority = "bulk"   // always the bulk lane
+)
+
+// NormalHighRecipients is up to how many recipients a notification of normal
+// priority takes the high lane.
+const NormalHighRecipients = 1000
+
+// Lane is the queue on which a notification's chunks travel.
+type Lane string
+
+// The lanes.
+const (
+	LaneHigh Lane = "high"
+	LaneBulk Lane = "bulk"
+)
+
+// Guarantee says what happens to a delivery that may or may not have happened.
+type Guarantee string
+
+// The delivery guarantees.
+const (
+	AtLeastOnce Guarantee = "at_least_once" // tried again, flagged possible_duplicate
+	AtMostOnce  Guarantee = "at_most_once"  // ends as unknown
+)
+
+// DefaultTTL is how long a notification may wait when its request said nothing.
+const DefaultTTL = 24 * time.Hour
+
+// State is where a notification stands. Legal transitions are in [CanMove].
+type State string
+
+// The states of a notification. A batch begins as uploading, any other as accepted.
+const (
+	StateUploading    State = "uploading"     // batch: recipients may still be added; nothing is sent
+	StateAccepted     State = "accepted"      // durable; not yet planned into chunks
+	StateSending      State = "sending"       // chunks are planned and under way
+	StatePaused       State = "paused"        // batch: planned chunks wait for resume
+	StateCompleted    State = "completed"     // every delivery has its outcome
+	StateCancelled    State = "cancelled"     // what was open is cancelled
+	StateDeadLettered State = "dead_lettered" // could not be expanded; waits for an operator
+)
+
+// Final tells whether no transition leaves the state.
+func (s State) Final() bool { return len(transitions[s]) == 0 }
+
+//nolint:gochecknoglobals // the state machine's table; read-only
+var transitions = map[State][]State{
+	StateUploading:    {StateAccepted, StateCancelled},
+	StateAccepted:     {StateSending, StatePaused, StateCompleted, StateCancelled, StateDeadLettered},
+	StateSending:      {StatePaused, StateCompleted, StateCancelled, StateDeadLettered},
+	StatePaused:       {StateSending, StateAccepted, StateCompleted, StateCancelled},
+	StateDeadLettered: {StateAccepted, StateCancelled},
+	StateCompleted:    nil,
+	StateCancelled:    nil,
+}
+
+// CanMove tells whether a notification may go from one state to another.
+func CanMove(from, to State) bool {
+	for _, s := range transitions[from] {
+		if s == to {
+			return true
+		}
+	}
+	return false
+}
+
+// Notification is one accepted request: what to deliver, to whom, until when.
+// A batch is a notification whose recipients arrive by upload (its Target is
+// empty and its id has the prefix "bat").
+type Notification struct {
+	ID         ID                `json:"id"`
+	Tenant     string            `json:"tenant"`
+	Target     Target            `json:"target,omitzero"`
+	Message    Message           `json:"message"`
+	Priority   Priority          `json:"priority"`
+	Guarantee  Guarantee         `json:"guarantee"`
+	CollapseID string            `json:"collapse_id,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	AcceptedAt time.Time         `json:"accepted_at"`
+	// TTL counts from AcceptedAt, for a batch from its start. ExpiresAt, when
+	// set, wins.
+	TTL         time.Duration `json:"ttl,omitempty"`
+	ExpiresAt   time.Time     `json:"expires_at,omitzero"`
+	TraceParent string        `json:"traceparent,omitempty"` // W3C, of the request
+	Fingerprint string        `json:"fingerprint,omitempty"` // hash of the request body, for idempotency
+	Keyed       bool          `json:"keyed,omitempty"`       // its id was derived from an idempotency key
+
+	Progress Progress `json:"progress"`
+}
+
+// Progress is the part of a notification that changes. It is written as one
+// value, conditional on Version, so two writers never overwrite each other.
+type Progress struct {
+	Version     int64     `json:"version"`
+	State       State     `json:"state"`
+	StartedAt   time.Time `json:"started_at,omitzero"`   // batch: start was called
+	CompletedAt time.Time `json:"completed_at,omitzero"` // last outcome seen, cancelled, or dead-lettered
+	// Enqueued is false while the notification waits for its message on the
+	// queue: the outbox that a sweeper empties.
+	Enqueued bool `json:"enqueued"`
+	// Sources is how many addresses, users or upload lines were accepted; one
+	// user may become several recipients.
+	Sources int64 `json:"sources"`
+	Invalid int64 `json:"invalid,omitempty"` // upload lines refused
+	// Pages is how many pages of recipients there are: 1 for an inline target.
+	Pages int `json:"pages"`
+	// Watermark is the number of upload lines that are durable, good or bad.
+	Watermark int64 `json:"watermark,omitempty"`
+}
+
+// Deadline returns the time after which nothing of the notification is sent.
+func (n *Notification) Deadline() time.Time {
+	if !n.ExpiresAt.IsZero() {
+		return n.ExpiresAt
+	}
+	from := n.AcceptedAt
+	if !n.Progress.StartedAt.IsZero() {
+		from = n.Progress.StartedAt
+	}
+	ttl := n.TTL
+	if ttl <= 0 {
+		ttl = DefaultTTL
+	}
+	return from.Add(ttl)
+}
+
+// Lane returns the lane that the notification's chunks take.
+func (n *Notification) Lane() Lane {
+	switch n.Priority {
+	case PriorityHigh:
+		return LaneHigh
+	case PriorityBulk:
+		return LaneBulk
+	case PriorityNormal:
+		if n.Progress.Sources <= NormalHighRecipients {
+			return LaneHigh
+		}
+	}
+	return LaneBulk
+}

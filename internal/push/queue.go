@@ -1,0 +1,30 @@
+package push
+
+// The queues of the pipeline, by the names that drivers prefix or map. Each has
+// a dead-letter queue, [DeadLetterQueue].
+const (
+	QueueEvents        = "events"          // CloudEvents from other services
+	QueueNotifications = "notifications"   // tasks for fanout
+	QueueHigh          = "deliveries-high" // chunks of the high lane
+	QueueBulk          = "deliveries-bulk" // chunks of the bulk lane
+)
+
+// Queues lists every source queue in the order of the flow.
+func Queues() []string {
+	return []string{QueueEvents, QueueNotifications, QueueHigh, QueueBulk}
+}
+
+// DeliveryQueue returns the queue of a lane.
+func DeliveryQueue(l Lane) string {
+	if l == LaneHigh {
+		return QueueHigh
+	}
+	return QueueBulk
+}
+
+// DeadLetterQueue returns the dead-letter queue of a source queue.
+func DeadLetterQueue(queue string) string { return queue + "-dlq" }
+
+// MaxReceives is after how many receives without a verdict a queue's own
+// redrive takes a message away: a backstop for messages that crash workers.
+const MaxReceives = 10

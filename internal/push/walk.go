@@ -1,0 +1,235 @@
+package push
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A walker checks a decoded JSON document against rules and collects every
+// fault with its RFC 6901 pointer. It is not safe for concurrent use.
+type walker struct {
+	path   []string
+	faults Faults
+}
+
+// maxFaults bounds an answer: after so many a body is not worth reading on.
+const maxFaults = 20
+
+// A rule checks the value at the walker's present path.
+type rule func(w *walker, v any)
+
+func (w *walker) fault(code, format string, args ...any) {
+	if len(w.faults) < maxFaults {
+		w.faults = append(w.faults, Fault{Pointer: w.pointer(), Code: code, Detail: fmt.Sprintf(format, args...)})
+	}
+}
+
+// at runs f one step down the document.
+func (w *walker) at(step string, f func()) {
+	w.path = append(w.path, step)
+	f()
+	w.path = w.path[:len(w.path)-1]
+}
+
+func (w *walker) pointer() string {
+	var b strings.Builder
+	for _, step := range w.path {
+		b.WriteByte('/')
+		b.WriteString(pointerEscape(step))
+	}
+	return b.String()
+}
+
+// pointerEscape applies RFC 6901 §3.
+func pointerEscape(step string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(step)
+}
+
+// decodeTree reads exactly one JSON value; numbers stay json.Number. The fault
+// names the byte at which reading failed.
+func decodeTree(data []byte) (any, Faults) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var v any
+	err := dec.Decode(&v)
+	if err == nil {
+		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
+			err = fmt.Errorf("more data after the JSON value at byte %d", dec.InputOffset())
+		}
+	}
+	if err == nil {
+		return v, nil
+	}
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, Faults{{Code: FaultSyntax, Detail: fmt.Sprintf("not valid JSON at byte %d: %s", syntax.Offset, syntax.Error())}}
+	case errors.Is(err, io.EOF):
+		return nil, Faults{{Code: FaultSyntax, Detail: "empty: expected a JSON object"}}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, Faults{{Code: FaultSyntax, Detail: fmt.Sprintf("not valid JSON: it ends early, at byte %d", len(data))}}
+	}
+	return nil, Faults{{Code: FaultSyntax, Detail: "not valid JSON: " + err.Error()}}
+}
+
+// typeName is the JSON type of a decoded value, for error texts.
+func typeName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case json.Number:
+		return "a number"
+	case string:
+		return "a string"
+	case []any:
+		return "an array"
+	default:
+		return "an object"
+	}
+}
+
+func (w *walker) wantType(want string, v any) {
+	w.fault(FaultType, "must be %s (got %s)", want, typeName(v))
+}
+
+// object allows just the named fields.
+func object(fields map[string]rule) rule {
+	return func(w *walker, v any) {
+		m, ok := v.(map[string]any)
+		if !ok {
+			w.wantType("an object", v)
+			return
+		}
+		for _, name := range sortedKeys(m) {
+			w.at(name, func() {
+				if r, ok := fields[name]; ok {
+					r(w, m[name])
+					return
+				}
+				w.fault(FaultUnknown, "unknown field%s", suggest(name, fields))
+			})
+		}
+	}
+}
+
+// suggest names the field that was probably meant: FCM's own JSON parser also
+// takes lowerCamelCase, this one takes the documented snake_case only.
+func suggest(name string, fields map[string]rule) string {
+	flat := strings.ToLower(strings.ReplaceAll(name, "_", ""))
+	for _, known := range sortedKeys(fields) {
+		if strings.ReplaceAll(known, "_", "") == flat {
+			return fmt.Sprintf("; did you mean %q?", known)
+		}
+	}
+	return ""
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func text(w *walker, v any) {
+	if _, ok := v.(string); !ok {
+		w.wantType("a string", v)
+	}
+}
+
+func boolean(w *walker, v any) {
+	if _, ok := v.(bool); !ok {
+		w.wantType("a boolean", v)
+	}
+}
+
+func anyObject(w *walker, v any) {
+	if _, ok := v.(map[string]any); !ok {
+		w.wantType("an object", v)
+	}
+}
+
+func integer(low, high int64) rule {
+	return func(w *walker, v any) {
+		n, ok := v.(json.Number)
+		if !ok {
+			w.wantType("an integer", v)
+			return
+		}
+		i, err := strconv.ParseInt(n.String(), 10, 64)
+		if err != nil || i < low || i > high {
+			w.fault(FaultValue, "must be an integer in %d..%d (got %s)", low, high, clip(n.String()))
+		}
+	}
+}
+
+// fraction takes a number in 0..1.
+func fraction(w *walker, v any) {
+	n, ok := v.(json.Number)
+	if !ok {
+		w.wantType("a number", v)
+		return
+	}
+	if f, err := n.Float64(); err != nil || f < 0 || f > 1 {
+		w.fault(FaultValue, "must be a number in 0..1 (got %s)", clip(n.String()))
+	}
+}
+
+func oneOf(allowed ...string) rule {
+	return func(w *walker, v any) {
+		s, ok := v.(string)
+		if !ok {
+			w.wantType("a string", v)
+			return
+		}
+		if !slices.Contains(allowed, s) {
+			w.fault(FaultValue, "must be one of %s (got %q)", strings.Join(allowed, ", "), clip(s))
+		}
+	}
+}
+
+func list(most int, each rule) rule {
+	return func(w *walker, v any) {
+		items, ok := v.([]any)
+		if !ok {
+			w.wantType("an array", v)
+			return
+		}
+		if len(items) > most {
+			w.fault(FaultTooLarge, "must have at most %d items (got %d)", most, len(items))
+			return
+		}
+		for i, item := range items {
+			w.at(strconv.Itoa(i), func() { each(w, item) })
+		}
+	}
+}
+
+// stringMap takes an object whose values are strings, as FCM's map<string,string>.
+func stringMap(checkKey func(w *walker, key string)) rule {
+	return func(w *walker, v any) {
+		m, ok := v.(map[string]any)
+		if !ok {
+			w.wantType("an object", v)
+			return
+		}
+		for _, k := range sortedKeys(m) {
+			w.at(k, func() {
+				if checkKey != nil {
+					checkKey(w, k)
+				}
+				text(w, m[k])
+			})
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package report
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Delivery is one recipient's row.
+type Delivery struct {
+	Line              int64 // upload line, from 1; 0 for an inline target, or if it is not known any more
+	Chunk             int   // sequence of its chunk
+	Index             int   // its place in the chunk
+	Code              push.Code
+	PossibleDuplicate bool
+	Hash              uint64           // push.Address.Hash; 0 where there was no address
+	Attempts          []ledger.Attempt // what FCM answered, in order
+}
+
+// Filter chooses rows. The zero Filter takes all of them, with attempts.
+type Filter struct {
+	Class    push.Class // if HasClass
+	Code     push.Code  // if HasCode
+	HasClass bool
+	HasCode  bool
+	// NoAttempts leaves the evidence out, which saves one read a chunk.
+	NoAttempts bool
+}
+
+func (f *Filter) takes(c push.Code) bool {
+	return (!f.HasClass || c.Class() == f.Class) && (!f.HasCode || c == f.Code)
+}
+
+// How many lines are read at once, and at most for one answer: 2,000 lines are
+// up to a million recipients. A rare class in a large batch then takes a few
+// calls, of which some may come back without rows and with a cursor.
+const (
+	filteredLines = 100
+	maxLines      = 2000
+)
+
+// Deliveries returns up to limit (1..1000; 0 means 100) rows of a notification
+// in the order of its plan, and the cursor of the next ones, "" at the end.
+// Sources that are not planned yet have no rows. A page may have fewer rows
+// than asked for, also none, and still be followed by others. Errors are
+// push.ErrNotFound and push.ErrCursor.
+//
+// It reads lines in batches, for chunks with matching rows their plans, and
+// unless told otherwise the attempts of each. An upload page is read only where
+// the plans can't tell which line a row was on (see numbering).
+func (r *Reader) Deliveries(ctx context.Context, tenant string, id push.ID, f Filter, cursor string, limit int) ([]Delivery, string, error) {
+	from, err := parseCursor(cursor)
+	if err != nil {
+		return nil, "", fmt.Errorf("list deliveries: %w", err)
+	}
+	n, err := r.owned(ctx, tenant, id)
+	if err != nil {
+		return nil, "", err
+	}
+	s := scan{Reader: r, n: &n, filter: f, limit: within(limit), next: from, pages: map[int]*page{}}
+	if err := s.run(ctx); err != nil {
+		return nil, "", fmt.Errorf("list deliveries of %s: %w", id, err)
+	}
+	if s.ended {
+		return s.rows, "", nil
+	}
+	return s.rows, s.next.cursor(), nil
+}
+
+// scan is one listing under way.
+type scan struct {
+	*Reader
+
+	n      *push.Notification
+	filter Filter
+	limit  int
+	rows   []Delivery
+	next   position
+	ended  bool
+	pages  map[int]*page
+}
+
+func (s *scan) run(ctx context.Context) error {
+	size := 1 + s.limit/push.MaxChunkRecipients
+	if s.filter.HasClass || s.filter.HasCode {
+		size = filteredLines
+	}
+	for read := 0; read < maxLines; read += size {
+		lines, err := s.cfg.Chunks.Lines(ctx, s.n.ID, s.next.seq, size)
+		if err != nil {
+			return fmt.Errorf("read lines: %w", err)
+		}
+		full, err := s.take(ctx, lines)
+		if err != nil || full {
+			return err
+		}
+		if len(lines) < size {
+			s.ended = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// take adds the matching rows of lines, and tells whether the page is full.
+func (s *scan) take(ctx context.Context, lines []ledger.Line) (bool, error) {
+	var plans map[int]*planned
+	for i := range lines {
+		line := &lines[i]
+		seq := line.Ref.Seq
+		if s.next.seq != seq { // the cursor's own chunk is gone, or this is the next one
+			s.next = position{seq: seq}
+		}
+		cells := s.matching(line)
+		now := cells[:min(len(cells), s.limit-len(s.rows))]
+		if len(now) > 0 && plans == nil {
+			var err error
+			if plans, err = s.plans(ctx, lines[i:]); err != nil {
+				return false, err
+			}
+		}
+		if err := s.add(ctx, line, plans[seq], now); err != nil {
+			return false, err
+		}
+		if len(now) < len(cells) {
+			s.next.index = cells[len(now)]
+			return true, nil
+		}
+		s.next = position{seq: seq + 1}
+	}
+	return false, nil
+}
+
+// matching returns the cells of a line, from the cursor on, that the filter takes.
+func (s *scan) matching(line *ledger.Line) []int {
+	var cells []int
+	for i := s.next.index; i < len(line.Cells); i++ {
+		if s.filter.takes(line.Cells[i].Code()) {
+			cells = append(cells, i)
+		}
+	}
+	return cells
+}
+
+func (s *scan) add(ctx context.Context, line *ledger.Line, p *planned, cells []int) error {
+	if len(cells) == 0 {
+		return nil
+	}
+	number, err := s.numbering(ctx, p)
+	if err != nil {
+		return err
+	}
+	attempts, err := s.attempts(ctx, line.Ref)
+	if err != nil {
+		return err
+	}
+	for _, i := range cells {
+		d := Delivery{
+			Line: number(i), Chunk: line.Ref.Seq, Index: i,
+			Code: line.Cells[i].Code(), PossibleDuplicate: line.Cells[i].PossibleDuplicate(), Attempts: attempts[i],
+		}
+		if p != nil && i < len(p.Hashes) {
+			d.Hash = p.Hashes[i]
+		}
+		s.rows = append(s.rows, d)
+	}
+	return nil
+}
+
+// attempts returns a chunk's evidence by cell.
+func (s *scan) attempts(ctx context.Context, ref push.ChunkRef) (map[int][]ledger.Attempt, error) {
+	if s.filter.NoAttempts {
+		return nil, nil
+	}
+	all, err := s.cfg.Chunks.Attempts(ctx, ref)
+	if err != nil {
+		return nil, fmt.Errorf("read the attempts of %s: %w", ref, err)
+	}
+	out := make(map[int][]ledger.Attempt, len(all))
+	for _, a := range all {
+		out[a.Cell] = append(out[a.Cell], a)
+	}
+	return out, nil
+}

@@ -1,0 +1,135 @@
+// Package report answers how a notification stands, in numbers that add up and
+// row by row. It only reads: everything it says is derived from the ledger's
+// lines at the moment of asking, so there is nothing that could drift.
+package report
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Notifications is the part of the ledger that holds heads and sums.
+type Notifications interface {
+	// Notification returns the stored notification or push.ErrNotFound.
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
+	// Notifications lists a tenant's notifications, newest first.
+	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
+	// Counts sums all lines of a notification: O(lines).
+	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
+}
+
+// Chunks is the part of the ledger that holds what happened to each recipient.
+type Chunks interface {
+	// Lines returns up to limit lines of a notification with sequence >= from, ascending.
+	Lines(ctx context.Context, id push.ID, from, limit int) ([]ledger.Line, error)
+	// Plans returns up to limit plans of a notification with sequence >= from, ascending.
+	Plans(ctx context.Context, id push.ID, from, limit int) ([]ledger.Plan, error)
+	// Attempts returns the evidence of a chunk in the order in which it was saved.
+	Attempts(ctx context.Context, ref push.ChunkRef) ([]ledger.Attempt, error)
+}
+
+// Pages is the part of the page store that says which line a recipient was on.
+type Pages interface {
+	// Page returns a page, or push.ErrNotFound.
+	Page(ctx context.Context, id push.ID, kind push.PageKind, n int) ([]byte, error)
+}
+
+// Config is what the room is built from.
+type Config struct {
+	Notifications Notifications
+	Chunks        Chunks
+	Pages         Pages
+	Log           *zap.Logger
+}
+
+// Reader is the room. Safe for concurrent use.
+type Reader struct{ cfg Config }
+
+// New returns the room.
+func New(cfg Config) *Reader { return &Reader{cfg: cfg} }
+
+// View is how a notification stands at one moment. Accepted is the sum of every
+// class of Counts and of the sources that no chunk accounts for yet.
+type View struct {
+	Notification push.Notification
+	Counts       ledger.Counts
+	// State is the stored one, or completed as soon as nothing is open.
+	State    push.State
+	Accepted int64 // deliveries known so far: planned ones, and one for each source not planned yet
+	Open     int64 // those without an outcome
+}
+
+// Notification returns how a notification or batch stands, or push.ErrNotFound.
+// It costs one query over the lines, O(chunks).
+func (r *Reader) Notification(ctx context.Context, tenant string, id push.ID) (View, error) {
+	v, err := r.view(ctx, tenant, id)
+	if err != nil {
+		return View{}, err
+	}
+	if v.Counts.Balance(v.Notification.Progress.Sources) == nil {
+		return v, nil
+	}
+	// Head and lines are two reads: an upload, start and planning in between
+	// look like an imbalance, which a second look removes.
+	if v, err = r.view(ctx, tenant, id); err != nil {
+		return View{}, err
+	}
+	if err := v.Counts.Balance(v.Notification.Progress.Sources); err != nil {
+		// The owner needs an answer all the same, and these are the numbers.
+		r.cfg.Log.Error("the books of a notification do not balance", zap.String("notification", string(id)), zap.Error(err))
+	}
+	return v, nil
+}
+
+func (r *Reader) view(ctx context.Context, tenant string, id push.ID) (View, error) {
+	n, err := r.owned(ctx, tenant, id)
+	if err != nil {
+		return View{}, err
+	}
+	c, err := r.cfg.Notifications.Counts(ctx, id)
+	if err != nil {
+		return View{}, fmt.Errorf("count outcomes of %s: %w", id, err)
+	}
+	unplanned := c.Unplanned(n.Progress.Sources)
+	return View{
+		Notification: n, Counts: c, State: ledger.StateOf(&n, &c),
+		Accepted: c.Recipients + unplanned, Open: c.ByCode[push.CodeOpen] + unplanned,
+	}, nil
+}
+
+// owned returns a tenant's own notification; what belongs to others does not exist.
+func (r *Reader) owned(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
+	n, err := r.cfg.Notifications.Notification(ctx, id)
+	if err != nil {
+		return push.Notification{}, fmt.Errorf("read %s: %w", id, err)
+	}
+	if n.Tenant != tenant {
+		return push.Notification{}, fmt.Errorf("%s: %w", id, push.ErrNotFound)
+	}
+	return n, nil
+}
+
+// Notifications lists a tenant's notifications and batches, newest first, with
+// their stored states: up to limit (1..1000; 0 means 100) and the cursor of the
+// next ones, "" at the end. A cursor that is not from here is push.ErrCursor.
+func (r *Reader) Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error) {
+	ns, next, err := r.cfg.Notifications.Notifications(ctx, tenant, cursor, within(limit))
+	if err != nil {
+		return nil, "", fmt.Errorf("list notifications: %w", err)
+	}
+	return ns, next, nil
+}
+
+// within returns a listing's limit inside its range.
+func within(limit int) int {
+	const usual, most = 100, 1000
+	if limit <= 0 {
+		return usual
+	}
+	return min(limit, most)
+}

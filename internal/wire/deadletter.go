@@ -1,0 +1,88 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+type deadLetterJSON struct {
+	envelope
+	Queue    string    `json:"queue"`
+	Code     string    `json:"code"`
+	Detail   string    `json:"detail,omitempty"`
+	Body     []byte    `json:"body"` // base64: the original may be anything
+	Group    string    `json:"group,omitempty"`
+	Receives int       `json:"receives"`
+	SentAt   time.Time `json:"sent_at"`
+	At       time.Time `json:"at"`
+	Software string    `json:"software"`
+}
+
+// EncodeDeadLetter returns the letter as a message body for a dead-letter queue.
+func EncodeDeadLetter(d *push.DeadLetter) ([]byte, error) {
+	return encode(deadLetterJSON{
+		envelope: envelope{V: Version, Type: typeDeadLetter},
+		Queue:    d.Queue, Code: d.Code.String(), Detail: d.Detail, Body: d.Body, Group: d.Group,
+		Receives: d.Receives, SentAt: d.SentAt, At: d.At, Software: d.Software,
+	})
+}
+
+// DecodeDeadLetter reads a message body from a dead-letter queue. What the
+// queue's own redrive put there is no envelope: it is [ErrForeign] here, and
+// the body itself is the letter.
+func DecodeDeadLetter(data []byte) (push.DeadLetter, error) {
+	var in deadLetterJSON
+	if err := decode(data, typeDeadLetter, &in, &in.envelope); err != nil {
+		return push.DeadLetter{}, err
+	}
+	code, ok := push.CodeNamed(in.Code)
+	if !ok {
+		return push.DeadLetter{}, fmt.Errorf("dead letter of code %q: %w", clip(in.Code), push.ErrNewerSchema)
+	}
+	return push.DeadLetter{
+		Queue: in.Queue, Code: code, Detail: in.Detail, Body: in.Body, Group: in.Group,
+		Receives: in.Receives, SentAt: in.SentAt, At: in.At, Software: in.Software,
+	}, nil
+}
+
+// Undelivered is the body of the dead letter that deliver writes for
+// recipients whose attempts are exhausted: a chunk of just them.
+type Undelivered struct {
+	Chunk  push.Chunk
+	Codes  []push.Code // parallel to Chunk.Recipients: the last code of each
+	Detail []string    // parallel: FCM's last words
+}
+
+type undeliveredJSON struct {
+	Chunk   json.RawMessage `json:"chunk"`
+	Codes   []push.Code     `json:"codes"`
+	Details []string        `json:"details"`
+}
+
+// EncodeUndelivered returns the body for [push.DeadLetter.Body].
+func EncodeUndelivered(u *Undelivered, traceParent string) ([]byte, error) {
+	chunk, err := EncodeChunk(&u.Chunk, traceParent)
+	if err != nil {
+		return nil, err
+	}
+	return encode(undeliveredJSON{Chunk: chunk, Codes: u.Codes, Details: u.Detail})
+}
+
+// DecodeUndelivered reads what [EncodeUndelivered] wrote.
+func DecodeUndelivered(data []byte) (Undelivered, string, error) {
+	var in undeliveredJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return Undelivered{}, "", fmt.Errorf("%w: %w", ErrForeign, err)
+	}
+	c, trace, err := DecodeChunk(in.Chunk)
+	if err != nil {
+		return Undelivered{}, "", err
+	}
+	if len(in.Codes) != len(c.Recipients) || len(in.Details) != len(c.Recipients) {
+		return Undelivered{}, "", fmt.Errorf("%w: %d codes and %d details for %d recipients", ErrForeign, len(in.Codes), len(in.Details), len(c.Recipients))
+	}
+	return Undelivered{Chunk: c, Codes: in.Codes, Detail: in.Details}, trace, nil
+}

@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Verdict is how the handling of a message ended. Its zero value leaves the
+// message alone, so that a forgotten verdict loses nothing: the message comes
+// back when its visibility lapses.
+type Verdict struct {
+	kind   kind
+	after  time.Duration
+	body   []byte
+	code   push.Code
+	detail string
+}
+
+type kind uint8
+
+const (
+	kindLeave kind = iota
+	kindAck
+	kindRetry
+	kindDead
+	kindHandBack
+)
+
+// Ack says that the message is done with: it is deleted.
+func Ack() Verdict { return Verdict{kind: kindAck} }
+
+// Leave says that somebody else answers for the message now: it is neither
+// deleted nor kept invisible.
+func Leave() Verdict { return Verdict{} }
+
+// HandBack says that the message was not worked on: it becomes visible at once.
+// The receive still counts towards the queue's redrive, so it is for shutdown only.
+func HandBack() Verdict { return Verdict{kind: kindHandBack} }
+
+// RetryAfter says that the message is to come again after a wait: the body,
+// or the same bytes when it is nil, is sent as a new message with that delay
+// (capped at [MaxDelay]), then this one is deleted. Waiting this way never
+// counts as a failed receive.
+func RetryAfter(wait time.Duration, body []byte) Verdict {
+	return Verdict{kind: kindRetry, after: min(max(wait, 0), MaxDelay), body: body}
+}
+
+// Dead says that the message can't be handled, ever: it is put on the
+// dead-letter queue with its story, byte for byte, then deleted. detail must
+// hold no token.
+func Dead(code push.Code, detail string) Verdict {
+	return Verdict{kind: kindDead, code: code, detail: detail}
+}
+
+// String returns the verdict's word for logs and metrics.
+func (v Verdict) String() string {
+	switch v.kind {
+	case kindAck:
+		return "ack"
+	case kindRetry:
+		return "retry"
+	case kindDead:
+		return "dead"
+	case kindHandBack:
+		return "hand_back"
+	case kindLeave:
+	}
+	return "leave"
+}

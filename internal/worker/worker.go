@@ -1,0 +1,264 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Handler turns one message into a verdict. ctx ends when the worker's grace
+// for shutting down is over; draining closes earlier, when the worker was asked
+// to drain: a long-running handler then finishes what is under way and hands
+// the rest back. A panic counts as no verdict: the message comes back, and the
+// queue's redrive takes it away after too many.
+type Handler interface {
+	Handle(ctx context.Context, msg Message, draining <-chan struct{}) Verdict
+}
+
+// HandlerFunc lets a function be a Handler.
+type HandlerFunc func(ctx context.Context, msg Message, draining <-chan struct{}) Verdict
+
+// Handle implements Handler.
+func (f HandlerFunc) Handle(ctx context.Context, msg Message, draining <-chan struct{}) Verdict {
+	return f(ctx, msg, draining)
+}
+
+// Config says how a queue is worked on.
+type Config struct {
+	Name        string        // of the queue, for logs, metrics and dead letters
+	Concurrency int           // messages in hand at once, 1..1000
+	Pollers     int           // receives under way at once, from 1; 0 means 1
+	Visibility  time.Duration // of the queue; prolonged at a third of it while in hand
+	Wait        time.Duration // of one long poll, up to MaxWait
+	Software    string        // version, written into dead letters
+}
+
+// settlers is how many batches of verdicts are carried out at once, so that one
+// slow call to the queue does not hold up the others.
+const settlers = 4
+
+// Worker consumes one queue.
+type Worker struct {
+	cfg     Config
+	queue   Queue
+	dead    Sink
+	handler Handler
+	log     *zap.Logger
+	metrics *Metrics
+
+	settler  *settler
+	draining chan struct{}
+	drain    sync.Once
+
+	mu     sync.Mutex
+	inHand map[string]Message // by receipt
+}
+
+// New returns a worker that hands messages of queue to handler and puts dead
+// letters on dead. Call Run to start it.
+func New(cfg Config, queue Queue, dead Sink, handler Handler, log *zap.Logger, metrics *Metrics) *Worker {
+	log = log.With(zap.String("queue", cfg.Name))
+	metrics.start(cfg.Name)
+	return &Worker{
+		cfg: cfg, queue: queue, dead: dead, handler: handler, log: log, metrics: metrics,
+		settler:  newSettler(cfg, queue, dead, log, metrics),
+		draining: make(chan struct{}), inHand: map[string]Message{},
+	}
+}
+
+// Drain asks the worker to stop: no new receives, handlers are told, and Run
+// returns when the last verdict is carried out. It returns at once and may be
+// called more than once.
+func (w *Worker) Drain() { w.drain.Do(func() { close(w.draining) }) }
+
+// Run works until Drain was called and everything in hand is settled, or until
+// ctx ends, which cuts handlers short. Messages without a verdict by then come
+// back when their visibility lapses.
+func (w *Worker) Run(ctx context.Context) {
+	poll, stopPolling := context.WithCancel(ctx)
+	defer stopPolling()
+	go func() {
+		select {
+		case <-w.draining:
+		case <-poll.Done():
+		}
+		stopPolling()
+	}()
+
+	var background, handlers sync.WaitGroup
+	stopBackground := make(chan struct{})
+	background.Go(func() { w.keepInvisible(ctx, stopBackground) })
+	verdicts := make(chan settled, 2*MaxBatch)
+	var settling sync.WaitGroup
+	for range settlers {
+		settling.Go(func() { w.settler.run(ctx, verdicts) })
+	}
+
+	slots := make(chan struct{}, w.cfg.Concurrency)
+	var polling sync.WaitGroup
+	for range max(1, w.cfg.Pollers) {
+		polling.Go(func() {
+			w.pollLoop(poll, slots, func(msg Message) {
+				handlers.Go(func() {
+					defer func() { <-slots }()
+					w.handle(ctx, msg, verdicts)
+				})
+			})
+		})
+	}
+	polling.Wait()
+
+	handlers.Wait()
+	close(verdicts)
+	settling.Wait()
+	close(stopBackground)
+	background.Wait()
+}
+
+// pollLoop receives while there are free slots. A receive error is never fatal:
+// it waits a little longer each time, up to 5 s, and tries again.
+func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(Message)) {
+	const firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
+	pause := firstPause
+	for ctx.Err() == nil {
+		n := acquire(ctx, slots)
+		if n == 0 {
+			return
+		}
+		msgs, err := w.queue.Receive(ctx, n, w.cfg.Wait)
+		for range n - len(msgs) {
+			<-slots
+		}
+		for _, m := range msgs {
+			start(m)
+		}
+		if err == nil {
+			pause = firstPause
+			continue
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		w.metrics.failures.WithLabelValues(w.cfg.Name, "receive").Inc()
+		w.log.Warn("receive failed; trying again", zap.Error(err), zap.Duration("pause", pause))
+		if !wait(ctx, pause) {
+			return
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// acquire takes one slot, waiting for it, and as many more as are free, up to a
+// batch. 0 means that ctx ended.
+func acquire(ctx context.Context, slots chan struct{}) int {
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	n := 1
+	for n < MaxBatch {
+		select {
+		case slots <- struct{}{}:
+			n++
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (w *Worker) handle(ctx context.Context, msg Message, verdicts chan<- settled) {
+	gauge := w.metrics.inFlight.WithLabelValues(w.cfg.Name)
+	gauge.Inc()
+	defer gauge.Dec()
+	w.hold(msg)
+	begun := time.Now()
+	v := w.verdict(ctx, msg)
+	if v.kind == kindLeave || v.kind == kindHandBack {
+		w.release(msg) // at once: prolonging it now would hide it from others
+	}
+	w.metrics.done(w.cfg.Name, v, time.Since(begun))
+	verdicts <- settled{msg: msg, verdict: v, release: w.release}
+}
+
+func (w *Worker) verdict(ctx context.Context, msg Message) (v Verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.Error("handler panicked; the message comes back when its visibility lapses",
+				zap.String("message_id", msg.ID), zap.Int("receives", msg.Receives),
+				zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
+			v = Leave()
+		}
+	}()
+	return w.handler.Handle(ctx, msg, w.draining)
+}
+
+func (w *Worker) hold(msg Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inHand[msg.Receipt] = msg
+}
+
+func (w *Worker) release(msg Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.inHand, msg.Receipt)
+}
+
+// keepInvisible prolongs what is in hand until it is settled, in batches.
+func (w *Worker) keepInvisible(ctx context.Context, stop <-chan struct{}) {
+	every := max(w.cfg.Visibility/3, time.Second/10)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, batch := range w.held() {
+			call, cancel := context.WithTimeout(ctx, every) // a hung call must not cost the others their visibility
+			err := w.queue.Extend(call, batch, w.cfg.Visibility)
+			cancel()
+			if err == nil || ctx.Err() != nil {
+				continue
+			}
+			w.metrics.failures.WithLabelValues(w.cfg.Name, "extend").Inc()
+			if _, partial := errors.AsType[*BatchError](err); !partial {
+				w.log.Warn("keeping messages invisible failed", zap.Error(err))
+			}
+		}
+	}
+}
+
+func (w *Worker) held() [][]Message {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var batches [][]Message
+	for _, m := range w.inHand {
+		if n := len(batches); n == 0 || len(batches[n-1]) == MaxBatch {
+			batches = append(batches, make([]Message, 0, MaxBatch))
+		}
+		batches[len(batches)-1] = append(batches[len(batches)-1], m)
+	}
+	return batches
+}
