@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/document"
@@ -43,27 +44,25 @@ type queue interface {
 	worker.Gauge
 }
 
-// visibility is how long a received message stays invisible without a
-// heartbeat. A dead worker's messages come back after that; its heartbeat runs
-// at a third of it.
-const visibility = 30 * time.Second
-
 // backend is the storage and the queues of a running service.
 type backend struct {
 	store  store
 	queues map[string]queue // source queues and, by their names, dead-letter queues
 	events outcome.Publisher
-	bus    *Bus // embedded: where events go
-	close  func() error
+	// visibility is how long a received message stays invisible without a
+	// heartbeat, which comes at a third of it.
+	visibility time.Duration
+	bus        *Bus // embedded: where events go
+	close      func() error
 }
 
 // openEmbedded opens a data directory.
-func openEmbedded(ctx context.Context, dir string, log *zap.Logger) (*backend, error) {
-	b, err := sqlite.Open(ctx, dir, log)
+func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*backend, error) {
+	b, err := sqlite.Open(ctx, c.Data, log)
 	if err != nil {
 		return nil, err
 	}
-	out := &backend{store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: b.Close}
+	out := &backend{store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: b.Close, visibility: c.Visibility}
 	out.events = out.bus
 	for _, name := range push.Queues() {
 		dlq := push.DeadLetterQueue(name)
@@ -71,8 +70,8 @@ func openEmbedded(ctx context.Context, dir string, log *zap.Logger) (*backend, e
 			name string
 			cfg  sqlite.QueueConfig
 		}{
-			{dlq, sqlite.QueueConfig{Visibility: visibility}},
-			{name, sqlite.QueueConfig{Visibility: visibility, MaxReceives: push.MaxReceives, DeadLetterQueue: dlq}},
+			{dlq, sqlite.QueueConfig{Visibility: c.Visibility}},
+			{name, sqlite.QueueConfig{Visibility: c.Visibility, MaxReceives: push.MaxReceives, DeadLetterQueue: dlq}},
 		} {
 			opened, err := b.Queue(ctx, q.name, q.cfg)
 			if err != nil {

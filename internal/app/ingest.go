@@ -113,7 +113,7 @@ func opener(c config.Store, log *zap.Logger) func(context.Context) (*backend, er
 	return func(ctx context.Context) (*backend, error) {
 		switch c.Backend {
 		case config.BackendEmbedded:
-			return openEmbedded(ctx, c.Data, log)
+			return openEmbedded(ctx, c, log)
 		default:
 			return nil, fmt.Errorf("backend: %q is not built in", c.Backend)
 		}

@@ -63,13 +63,17 @@ const sandboxProject = "belfry-sandbox"
 // may be called without credentials.
 func fcmConfig(ctx context.Context, c config.FCM) (fcm.Config, error) {
 	out := fcm.Config{Endpoint: c.Endpoint, Project: c.Project, Connections: c.Connections}
-	if c.Credentials == "" && c.Endpoint != fcm.DefaultEndpoint {
+	if c.Credentials == "" && c.Private() {
 		if out.Project == "" {
 			out.Project = sandboxProject
 		}
 		return out, nil
 	}
-	project, tokens, err := fcm.Credentials(ctx, c.Credentials)
+	file := c.Credentials
+	if file == config.ApplicationDefault {
+		file = ""
+	}
+	project, tokens, err := fcm.Credentials(ctx, file)
 	if err != nil {
 		return fcm.Config{}, err
 	}

@@ -108,7 +108,7 @@ func (s *service) fail(err error) {
 // work runs a worker on a source queue until the stack unwinds: then it drains,
 // and what still runs after the drain time is cut short.
 func (s *service) work(ctx context.Context, queueName string, cfg worker.Config, h worker.Handler) {
-	cfg.Name, cfg.Visibility, cfg.Wait, cfg.Software = queueName, visibility, worker.MaxWait, telemetry.Version()
+	cfg.Name, cfg.Visibility, cfg.Wait, cfg.Software = queueName, s.backend.visibility, worker.MaxWait, telemetry.Version()
 	w := worker.New(cfg, s.backend.queues[queueName], s.backend.queues[push.DeadLetterQueue(queueName)], h, s.log, s.workerMetrics)
 	ctx, cut := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})

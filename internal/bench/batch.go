@@ -14,7 +14,7 @@ const message = `{"notification":{"title":"The bells are ringing","body":"A mess
 
 // batch uploads recipients, starts them, and measures from the start until the
 // last outcome is in the ledger.
-func (r *run) batch(ctx context.Context) error {
+func (r *run) batch(ctx context.Context, what string) error {
 	n := r.cfg.Recipients
 	b, err := r.api.CreateBatch(ctx, client.Request{Message: json.RawMessage(message), Priority: "bulk"})
 	if err != nil {
@@ -40,7 +40,7 @@ func (r *run) batch(ctx context.Context) error {
 		return fmt.Errorf("bench: %d recipients, but not all were sent: %+v", n, final.Counts)
 	}
 	per := float64(n)
-	r.printf("chunked batch of %d recipients\n", n)
+	r.printf("chunked batch of %d, %s\n", n, what)
 	r.printf("  upload                 %8.0f lines/s\n", per/uploaded.Seconds())
 	r.printf("  queue to closed ledger %8.0f notifications/s (%.1f s)\n", per/took.Seconds(), took.Seconds())
 	r.printf("  CPU of the process     %8.1f µs a notification\n", used.cpu.Seconds()*1e6/per)

@@ -40,7 +40,7 @@ type run struct {
 }
 
 func (r *run) all(ctx context.Context) error {
-	sim, err := startSim(ctx, r.cfg.Simulator)
+	sim, err := startSim(ctx, r.cfg.Latency)
 	if err != nil {
 		return err
 	}
@@ -53,9 +53,11 @@ func (r *run) all(ctx context.Context) error {
 	if r.api, err = client.New(addr, ""); err != nil {
 		return err
 	}
-	r.printf("machine: %d cores, %s; simulator: %s median latency, its own process\n\n", runtime.NumCPU(), runtime.Version(), r.cfg.Simulator.Latency)
-	if err := r.batch(ctx); err != nil {
-		return err
+	r.printf("machine: %d cores, %s; simulator: %s median latency, its own process\n\n", runtime.NumCPU(), runtime.Version(), r.cfg.Latency)
+	for _, what := range []string{"to devices that the registry has not seen", "to the same devices again"} {
+		if err := r.batch(ctx, what); err != nil {
+			return err
+		}
 	}
 	return r.accept(ctx, addr)
 }
@@ -64,9 +66,9 @@ func (r *run) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, for
 
 // start runs ingest and dispatcher in this process.
 func (r *run) start(ctx context.Context, endpoint string) (addr string, stop func(), err error) {
-	const attempts, drain = 8, 10 * time.Second
+	const attempts, drain, visibility = 8, 10 * time.Second, 30 * time.Second
 	cfg := config.Up{
-		Store:    config.Store{Backend: r.cfg.Backend, Data: filepath.Join(r.dir, "data")},
+		Store:    config.Store{Backend: r.cfg.Backend, Data: filepath.Join(r.dir, "data"), Visibility: visibility},
 		API:      config.API{Listen: "127.0.0.1:0"},
 		FCM:      r.cfg.FCM,
 		Delivery: config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},

@@ -10,11 +10,8 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
-
-	"github.com/belfry-push/belfry/internal/config"
 )
 
 // usage is what the process has used.
@@ -47,12 +44,12 @@ type simProcess struct {
 // endpointInLog finds where the simulator says that it listens.
 var endpointInLog = regexp.MustCompile(`"endpoint":"([^"]+)"`) //nolint:gochecknoglobals // compiled once; read-only
 
-func startSim(ctx context.Context, c config.Simulator) (*simProcess, error) {
+func startSim(ctx context.Context, latency time.Duration) (*simProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("bench: find this program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", c.Latency.String(), "--sim-quota", strconv.Itoa(c.Quota), "--log-format", "json") //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, self, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(), "--sim-quota", "0", "--log-format", "json") //nolint:gosec // this very program
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err

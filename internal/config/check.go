@@ -19,6 +19,7 @@ const (
 	maxAttempts    = 100
 	maxDrain       = 15 * time.Minute // an SQS delay, and longer than any orchestrator waits
 	maxLatency     = 10 * time.Minute
+	maxVisibility  = 12 * time.Hour // SQS's
 )
 
 func (s Store) check(f *Faults) {
@@ -26,6 +27,7 @@ func (s Store) check(f *Faults) {
 	if s.Backend == BackendEmbedded && strings.TrimSpace(s.Data) == "" {
 		f.add("data", s.Data, "must name a directory for the embedded backend")
 	}
+	between(f, "visibility", s.Visibility, time.Second, maxVisibility)
 }
 
 func (a API) check(f *Faults) {
@@ -45,7 +47,7 @@ func (c FCM) checkPace(f *Faults) {
 
 func (c FCM) check(f *Faults) {
 	c.checkPace(f)
-	if c.Credentials != "" {
+	if c.Credentials != "" && c.Credentials != ApplicationDefault {
 		if info, err := os.Stat(c.Credentials); err != nil {
 			f.add("fcm-credentials", c.Credentials, "cannot be read: %v", reason(err))
 		} else if !info.Mode().IsRegular() {

@@ -12,6 +12,8 @@ const (
 type Store struct {
 	Backend string `default:"embedded" env:"BELFRY_BACKEND" group:"store" help:"embedded (SQLite, one machine) or aws (SQS, SNS, DynamoDB, S3; standard AWS environment)."`
 	Data    string `default:"belfry-data" env:"BELFRY_DATA" group:"store" help:"Directory of the embedded backend; made if it is not there. Processes on one machine may share it."`
+	// Visibility is a queue message's; a living worker prolongs it.
+	Visibility time.Duration `default:"30s" env:"BELFRY_VISIBILITY" group:"store" help:"After how long the queue messages of a killed process come back, 1s to 12h."`
 }
 
 // API says where the HTTP API listens and who may use it.
@@ -20,9 +22,13 @@ type API struct {
 	Key    Secret `name:"api-key" env:"BELFRY_API_KEY" group:"api" placeholder:"KEY" help:"Key that callers must send. Optional on the loopback interface only. Prefer the variable: arguments are visible to other users."`
 }
 
+// ApplicationDefault stands, instead of a file, for Google's application
+// default credentials.
+const ApplicationDefault = "adc"
+
 // FCM says how Firebase Cloud Messaging is reached.
 type FCM struct {
-	Credentials string `name:"fcm-credentials" env:"BELFRY_FCM_CREDENTIALS" group:"fcm" placeholder:"FILE" help:"Service-account key file (JSON)."`
+	Credentials string `name:"fcm-credentials" env:"BELFRY_FCM_CREDENTIALS" group:"fcm" placeholder:"FILE" help:"Service-account key file (JSON), or adc for Google's application default credentials."`
 	Endpoint    string `name:"fcm-endpoint" default:"https://fcm.googleapis.com/v1" env:"BELFRY_FCM_ENDPOINT" group:"fcm" help:"Base URL up to /v1."`
 	Project     string `name:"fcm-project" env:"BELFRY_FCM_PROJECT" group:"fcm" placeholder:"ID" help:"Firebase project id. Default: the one in the key file."`
 	Connections int    `name:"fcm-connections" default:"10" env:"BELFRY_FCM_CONNECTIONS" group:"fcm" help:"HTTP/2 connections, 1 to 100; each carries about 100 requests at a time."`

@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Up{
 		Sandbox: true,
-		Store:   Store{Backend: BackendEmbedded, Data: "belfry-data"},
+		Store:   Store{Backend: BackendEmbedded, Data: "belfry-data", Visibility: 30 * time.Second},
 		API:     API{Listen: "127.0.0.1:8080"},
 		FCM:     FCM{Endpoint: "https://fcm.googleapis.com/v1", Connections: 10, PerSecond: 10_000},
 		Delivery: Delivery{
@@ -99,6 +99,8 @@ func TestFaults(t *testing.T) {
 		{"credentials missing", &Dispatcher{}, env{"BELFRY_FCM_CREDENTIALS": key + "x"}, []string{`--fcm-credentials (BELFRY_FCM_CREDENTIALS): cannot be read: no such file or directory (got "`}},
 		{"credentials a directory", &Dispatcher{}, env{"BELFRY_FCM_CREDENTIALS": filepath.Dir(key)}, []string{`--fcm-credentials (BELFRY_FCM_CREDENTIALS): must be a file`}},
 		{"credentials over plain HTTP", &Dispatcher{}, with("BELFRY_FCM_ENDPOINT", "http://proxy/v1"), []string{`--fcm-endpoint (BELFRY_FCM_ENDPOINT): must be https, or on the loopback interface`}},
+		{"application default credentials", &Dispatcher{}, env{"BELFRY_FCM_CREDENTIALS": ApplicationDefault}, nil},
+		{"visibility", &Ingest{}, env{"BELFRY_VISIBILITY": "0s"}, []string{`--visibility (BELFRY_VISIBILITY): must be 1s to 12h0m0s (got "0s")`}},
 		{"credentials to a local simulator", &Dispatcher{}, with("BELFRY_FCM_ENDPOINT", "http://localhost:8090/v1"), nil},
 		{"endpoint", &Dispatcher{}, with("BELFRY_FCM_ENDPOINT", "fcm"), []string{`--fcm-endpoint (BELFRY_FCM_ENDPOINT): must be http://host or https://host`}},
 		{"project", &Dispatcher{}, with("BELFRY_FCM_PROJECT", "projects/x"), []string{`--fcm-project (BELFRY_FCM_PROJECT): must be a project id`}},

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Role is a half of the dispatcher.
@@ -150,17 +151,17 @@ func (c Demo) Log() Log { return quietLog(c.Verbose) }
 
 // Bench is the configuration of belfry bench.
 type Bench struct {
-	Backend    string    `default:"embedded" env:"BELFRY_BACKEND" group:"store" help:"embedded or aws."`
-	Recipients int       `default:"300000" env:"BELFRY_RECIPIENTS" help:"Notifications to send, 1000 to 10000000."`
-	FCM        FCM       `embed:""`
-	Simulator  Simulator `embed:""`
-	Verbose    bool      `help:"Show the log as well."`
+	Backend    string        `default:"embedded" env:"BELFRY_BACKEND" group:"store" help:"embedded or aws."`
+	Recipients int           `default:"300000" env:"BELFRY_RECIPIENTS" help:"Notifications to send, 1000 to 10000000."`
+	FCM        FCM           `embed:""`
+	Latency    time.Duration `default:"50ms" help:"Median time that the simulator takes to answer, 0s to 10m."`
+	Verbose    bool          `help:"Show the log as well."`
 }
 
 // Validate reports everything that is wrong, as [Faults].
 func (c Bench) Validate() error {
 	f := rehearsal(c.Backend, c.Recipients)
-	c.Simulator.check(&f)
+	between(&f, "latency", c.Latency, 0, maxLatency)
 	c.FCM.checkPace(&f)
 	return f.Err()
 }

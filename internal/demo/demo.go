@@ -119,15 +119,16 @@ func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
 
 func (s *show) settings() config.Up {
 	const (
-		anyPort  = "127.0.0.1:0"
-		latency  = 50 * time.Millisecond
-		quota    = 600_000
-		attempts = 8
-		drain    = 5 * time.Second
+		anyPort    = "127.0.0.1:0"
+		latency    = 50 * time.Millisecond
+		quota      = 600_000
+		attempts   = 8
+		drain      = 5 * time.Second
+		visibility = 30 * time.Second
 	)
 	return config.Up{
 		Sandbox:   true,
-		Store:     config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data")},
+		Store:     config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data"), Visibility: visibility},
 		API:       config.API{Listen: anyPort},
 		FCM:       config.FCM{Connections: 10, PerSecond: quota / 60},
 		Delivery:  config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},

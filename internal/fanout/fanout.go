@@ -87,6 +87,10 @@ func New(cfg Config) (*Fanout, error) {
 	return &Fanout{Config: cfg, known: cache}, nil
 }
 
+// Close ends what runs in the background: the upkeep of the cache. The room is
+// not used after that.
+func (f *Fanout) Close() { f.known.StopAllGoroutines() }
+
 // retryPause is how long a task waits when a store is away.
 const retryPause = 5 * time.Second
 
@@ -149,6 +153,9 @@ func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
 	}
 	if t.Page == wire.AllPages && n.Progress.Pages != 1 {
 		return worker.Ack(), f.spread(ctx, t, n)
+	}
+	if t.Page >= n.Progress.Pages {
+		return worker.Dead(push.CodeUnexpandable, fmt.Sprintf("page %d of a notification of %d pages", t.Page, n.Progress.Pages)), nil
 	}
 	return worker.Ack(), f.planPage(ctx, t, n, max(t.Page, 0))
 }

@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -26,19 +28,23 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 	return m
 }
 
-// plan counts chunks that were planned just now; what an earlier run had
+// plan counts the chunks that were planned at now; what an earlier run had
 // planned has been counted then.
-func (m *Metrics) plan(plans []ledger.Plan, lines []ledger.Line) {
+func (m *Metrics) plan(lines []ledger.Line, now time.Time) {
 	for i := range lines {
-		if lines[i].Epoch > 0 || len(lines[i].Cells) != len(plans[i].Cells) {
+		if !lines[i].UpdatedAt.Equal(now) {
 			continue
 		}
 		m.chunks.Inc()
-		m.recipients.Add(float64(len(plans[i].Cells)))
-		for _, c := range plans[i].Cells {
+		m.recipients.Add(float64(len(lines[i].Cells)))
+		for _, c := range lines[i].Cells {
 			if code := c.Code(); code != push.CodeOpen {
-				m.outcomes.WithLabelValues(code.Class().String(), code.String()).Inc()
+				m.settled(code, 1)
 			}
 		}
 	}
+}
+
+func (m *Metrics) settled(code push.Code, n int) {
+	m.outcomes.WithLabelValues(code.Class().String(), code.String()).Add(float64(n))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -28,11 +29,18 @@ func (f *Fanout) planPage(ctx context.Context, t wire.Task, n push.Notification,
 	if err != nil {
 		return err
 	}
-	lines, err := f.Lines.Plan(ctx, plans, f.Now().UTC())
+	now := f.Now().UTC().Truncate(time.Microsecond) // what every store keeps: plan compares it
+	lines, err := f.Lines.Plan(ctx, plans, now)
 	if err != nil {
 		return fmt.Errorf("record the plan of page %d: %w", page, err)
 	}
-	f.Metrics.plan(plans, lines)
+	for i := range lines {
+		if planned, cells := len(lines[i].Cells), len(chunks[i].Recipients); planned != cells {
+			// Sending would put outcomes into the cells of other recipients.
+			return &unexpandableError{fmt.Sprintf("chunk %d was planned with %d recipients and is cut with %d now", lines[i].Ref.Seq, planned, cells)}
+		}
+	}
+	f.Metrics.plan(lines, now)
 	if cancelled {
 		return f.cancel(ctx, lines)
 	}
@@ -116,7 +124,10 @@ func (f *Fanout) cancel(ctx context.Context, lines []ledger.Line) error {
 			claimed.Settle(cell, push.CodeCancelled, false)
 		}
 		err = f.Lines.SaveLine(ctx, claimed.Close(now), line.Epoch, nil)
-		if err != nil && !errors.Is(err, ledger.ErrFenced) { // fenced: claimed meanwhile, so its owner's
+		switch {
+		case err == nil:
+			f.Metrics.settled(push.CodeCancelled, line.OpenCount())
+		case !errors.Is(err, ledger.ErrFenced): // fenced: claimed meanwhile, so its owner's
 			return fmt.Errorf("cancel %s: %w", line.Ref, err)
 		}
 	}

@@ -22,7 +22,7 @@ func (f *Fanout) rows(ctx context.Context, n *push.Notification, page int) ([]pu
 		return source, err
 	}
 	if stored, err := f.Pages.Page(ctx, n.ID, push.PagePlan, page); err == nil {
-		return wire.DecodeRecipients(stored)
+		return decodePage(stored, page)
 	} else if !errors.Is(err, push.ErrNotFound) {
 		return nil, fmt.Errorf("read resolved page %d: %w", page, err)
 	}
@@ -41,7 +41,7 @@ func (f *Fanout) rows(ctx context.Context, n *push.Notification, page int) ([]pu
 	if err != nil {
 		return nil, fmt.Errorf("store resolved page %d: %w", page, err)
 	}
-	return wire.DecodeRecipients(stored)
+	return decodePage(stored, page)
 }
 
 func (f *Fanout) source(ctx context.Context, n *push.Notification, page int) ([]push.Recipient, error) {
@@ -55,7 +55,20 @@ func (f *Fanout) source(ctx context.Context, n *push.Notification, page int) ([]
 	if err != nil {
 		return nil, fmt.Errorf("read upload page %d: %w", page, err)
 	}
-	return wire.DecodeRecipients(data)
+	return decodePage(data, page)
+}
+
+// decodePage reads a stored page. One that is broken stays so; one that a newer
+// version wrote can be read after an upgrade.
+func decodePage(data []byte, page int) ([]push.Recipient, error) {
+	rs, err := wire.DecodeRecipients(data)
+	switch {
+	case err == nil:
+		return rs, nil
+	case errors.Is(err, wire.ErrForeign):
+		return nil, &unexpandableError{fmt.Sprintf("page %d is broken: %s", page, err)}
+	}
+	return nil, fmt.Errorf("read page %d: %w", page, err)
 }
 
 func needsResolving(rs []push.Recipient) bool {
@@ -133,9 +146,10 @@ type knownKey struct {
 	address push.Address
 }
 
-// newKnownCache keeps recent lookups: users who get several notifications
-// within half a minute cost one. A device quarantined meanwhile is sent to once
-// more, which FCM answers the same way.
+// newKnownCache keeps recent lookups of sendable devices: users who get several
+// notifications within half a minute cost one. A device quarantined meanwhile is
+// sent to once more, which FCM answers the same way. A quarantined one is looked
+// up every time: it may have been restored, and would get nothing.
 func newKnownCache() (*otter.Cache[knownKey, known], error) {
 	const entries, keep = 100_000, 30 * time.Second
 	c, err := otter.New(&otter.Options[knownKey, known]{
@@ -214,7 +228,9 @@ func (f *Fanout) lookup(ctx context.Context, tenant string, ask []push.Address) 
 	for a, d := range devices {
 		k := known{sendable: d.Sendable(), lastSuccess: d.LastSuccessAt}
 		found[a] = k
-		f.known.Set(knownKey{tenant, a}, k)
+		if k.sendable {
+			f.known.Set(knownKey{tenant, a}, k)
+		}
 	}
 	return found, nil
 }

@@ -49,8 +49,8 @@ func New(cfg Config) *Outcomes { return &Outcomes{cfg} }
 // Settled implements deliver.Outcomes: a chunk's line was written, with these
 // lessons about devices.
 func (o *Outcomes) Settled(ctx context.Context, n *push.Notification, line *ledger.Line, notes []push.DeviceNote) {
-	sent, gone := share(line, notes)
-	o.Metrics.wave(o.Wave.Observe(sent, gone, o.Now()), o.Wave)
+	answered, gone := share(line)
+	o.Metrics.wave(o.Wave.Observe(answered, gone, o.Now()), o.Wave)
 	if !o.Wave.Calm() {
 		for i := range notes {
 			if notes[i].Quarantine {
@@ -138,19 +138,22 @@ func codeCounts(c *ledger.Counts) map[string]int64 {
 	return out
 }
 
-// share returns how many of a line's recipients FCM answered, counted once, when
-// the line closes, and how many it called unregistered in this turn.
-func share(line *ledger.Line, notes []push.DeviceNote) (answered, gone int) {
-	if line.State == ledger.StateClosed {
-		for _, c := range line.Cells {
-			if cl := c.Code().Class(); cl == push.ClassSent || cl == push.ClassPermanent {
-				answered++
-			}
-		}
+// share returns for how many of a line's recipients FCM told sent from gone, and
+// how many it called unregistered. Both are counted once, when the line closes:
+// counted at different times they would make no share, and a chunk that goes
+// through several turns would raise the guard for nothing.
+func share(line *ledger.Line) (answered, gone int) {
+	if line.State != ledger.StateClosed {
+		return 0, 0
 	}
-	for i := range notes {
-		if notes[i].Quarantine {
+	for _, cell := range line.Cells {
+		switch code := cell.Code(); {
+		case code == push.CodePayloadInvalid, code == push.CodePayloadTooLarge: // says nothing about the device
+		case code == push.CodeFCMUnregistered:
 			gone++
+			answered++
+		case code == push.CodeSent, code.Class() == push.ClassPermanent:
+			answered++
 		}
 	}
 	return answered, gone

@@ -39,7 +39,8 @@ const (
 // NewWave returns a guard that trips when more than share (0..1) of at least
 // least answers within span were UNREGISTERED.
 func NewWave(share float64, least int, span time.Duration) (*Wave, error) {
-	if share <= 0 || share > 1 || least < 1 || span < waveBuckets*time.Millisecond {
+	if !(share > 0 && share <= 1) || // written so that a NaN is refused too
+		least < 1 || span < waveBuckets*time.Millisecond {
 		return nil, fmt.Errorf("mass-invalidation guard: share must be in (0,1], least >= 1, span >= %s (got %g, %d, %s)", waveBuckets*time.Millisecond, share, least, span)
 	}
 	return &Wave{share: share, least: least, span: span}, nil

@@ -1,7 +1,6 @@
 package push
 
 import (
-	"encoding/json"
 	"maps"
 	"regexp"
 	"slices"
@@ -79,8 +78,8 @@ func DecodeDevice(body []byte) (Device, error) {
 		return Device{}, w.faults
 	}
 	var in deviceJSON
-	if err := json.Unmarshal(body, &in); err != nil {
-		return Device{}, Faults{{Code: FaultSyntax, Detail: "not readable: " + err.Error()}}
+	if err := readTree(tree, &in); err != nil {
+		return Device{}, err
 	}
 	d := Device{
 		ID: in.ID, Address: Address{KindToken, in.Token}, Platform: in.Platform, UserID: in.UserID, Locale: in.Locale,

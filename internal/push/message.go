@@ -1,9 +1,7 @@
 package push
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"math"
 	"regexp"
 	"strings"
@@ -49,15 +47,8 @@ func DecodeMessage(data []byte, prefix string) (Message, error) {
 	if len(w.faults) > 0 {
 		return nil, w.faults
 	}
-	return compactMessage(data)
-}
-
-func compactMessage(data []byte) (Message, error) {
-	var b bytes.Buffer
-	if err := json.Compact(&b, data); err != nil {
-		return nil, fmt.Errorf("compact a checked message: %w", err)
-	}
-	return Message(b.Bytes()), nil
+	b, err := encodeTree(tree)
+	return Message(b), err
 }
 
 func splitPointer(p string) []string {

@@ -1,7 +1,6 @@
 package push
 
 import (
-	"encoding/json"
 	"maps"
 )
 
@@ -47,8 +46,8 @@ func DecodeRecipient(line []byte) (Recipient, error) {
 		return Recipient{}, w.faults
 	}
 	var in recipientJSON
-	if err := json.Unmarshal(line, &in); err != nil {
-		return Recipient{}, Faults{{Code: FaultSyntax, Detail: "not readable: " + err.Error()}}
+	if err := readTree(tree, &in); err != nil {
+		return Recipient{}, err
 	}
 	return in.recipient(), nil
 }

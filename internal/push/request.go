@@ -111,7 +111,7 @@ func DecodeRequest(body []byte, batch bool, now time.Time) (Request, error) {
 	if len(w.faults) > 0 {
 		return Request{}, w.faults
 	}
-	req, err := unmarshalRequest(body)
+	req, err := unmarshalRequest(tree)
 	if err != nil {
 		return Request{}, err
 	}
@@ -192,17 +192,13 @@ type requestJSON struct {
 	ValidateOnly bool              `json:"validate_only"`
 }
 
-func unmarshalRequest(body []byte) (Request, error) {
+func unmarshalRequest(tree any) (Request, error) {
 	var in requestJSON
-	if err := json.Unmarshal(body, &in); err != nil {
-		return Request{}, Faults{{Code: FaultSyntax, Detail: "not readable: " + err.Error()}}
-	}
-	message, err := compactMessage(in.Message)
-	if err != nil {
+	if err := readTree(tree, &in); err != nil {
 		return Request{}, err
 	}
 	req := Request{
-		Target: in.To, Message: message, Priority: in.Priority, Guarantee: in.Guarantee, CollapseID: in.CollapseID,
+		Target: in.To, Message: in.Message, Priority: in.Priority, Guarantee: in.Guarantee, CollapseID: in.CollapseID,
 		Labels: in.Labels, ExpiresAt: in.ExpiresAt, ValidateOnly: in.ValidateOnly,
 	}
 	if req.Priority == "" {

@@ -78,6 +78,31 @@ func decodeTree(data []byte) (any, Faults) {
 	return nil, Faults{{Code: FaultSyntax, Detail: "not valid JSON: " + err.Error()}}
 }
 
+// readTree fills dst from a checked tree. What was checked is what is read: of a
+// name that a body has twice, [json.Decoder] keeps the last value in a tree but
+// merges both into a struct or a map, so the body itself must not be read again.
+func readTree(tree, dst any) error {
+	b, err := encodeTree(tree)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, dst); err != nil {
+		return Faults{{Code: FaultSyntax, Detail: "not readable: " + err.Error()}}
+	}
+	return nil
+}
+
+// encodeTree writes a checked tree as compact JSON.
+func encodeTree(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode a checked body: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
 // typeName is the JSON type of a decoded value, for error texts.
 func typeName(v any) string {
 	switch v.(type) {

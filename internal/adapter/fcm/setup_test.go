@@ -28,9 +28,7 @@ func TestMain(m *testing.M) {
 		serveLean(*leanLatency)
 		return
 	}
-	goleak.VerifyTestMain(m,
-		// Google's client starts it for good on import.
-		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"))
+	goleak.VerifyTestMain(m)
 }
 
 // fakeFCM is net/http's own HTTP/2 server over TLS.

@@ -4,16 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"hash/fnv"
+	"io"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
 
 const (
 	selectDevice = `SELECT tenant, id, user_id, quarantined_at, body FROM device `
-	// byAddress and byUser name the index: the planner, which knows nothing of how
-	// many devices a tenant has, would rather walk through all of them.
-	byAddress = `INDEXED BY device_by_address WHERE tenant = ? AND address_hash `
-	byUser    = `INDEXED BY device_by_user WHERE tenant = ? AND user_id <> '' AND user_id `
+	// byUser names its index: the planner, which knows nothing of how many devices
+	// a tenant has, would rather walk through all of them.
+	byUser = `INDEXED BY device_by_user WHERE tenant = ? AND user_id <> '' AND user_id `
 )
 
 // Device returns one device, or push.ErrNotFound.
@@ -69,8 +70,13 @@ func (s *Store) Devices(ctx context.Context, tenant, userID, after string, limit
 	return page, next, nil
 }
 
-// addressHash is the address's hash as SQLite's integers hold it.
-func addressHash(a push.Address) int64 { return int64(a.Hash()) } //nolint:gosec // the same 64 bits
+// addressKey is the column by which an address is found: its hash, made the
+// tenant's own. Different addresses may share a key; whoever reads compares.
+func addressKey(tenant string, a push.Address) int64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, tenant)   // never fails
+	return int64(a.Hash() ^ h.Sum64()) //nolint:gosec // the same 64 bits
+}
 
 // quarantinedAt is the column that says both whether and since when.
 func quarantinedAt(d *push.Device) int64 {

@@ -41,7 +41,7 @@ func recordDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, insertDevice+`ON CONFLICT (tenant, id) DO NOTHING`,
-		d.Tenant, d.ID, addressHash(d.Address), d.UserID, quarantinedAt(d), appendDevice(nil, d))
+		d.Tenant, d.ID, addressKey(d.Tenant, d.Address), d.UserID, quarantinedAt(d), appendDevice(nil, d))
 	return err
 }
 
@@ -144,8 +144,8 @@ func (s *Store) RestoreDevice(ctx context.Context, tenant string, id push.ID) (p
 // PurgeQuarantined removes up to limit devices quarantined before the given
 // time, of all tenants, the longest quarantined first.
 func (s *Store) PurgeQuarantined(ctx context.Context, before time.Time, limit int) (int, error) {
-	n, err := s.purge(ctx, `DELETE FROM device WHERE (tenant, id) IN (
-		SELECT tenant, id FROM device INDEXED BY device_quarantined
+	n, err := s.purge(ctx, `DELETE FROM device WHERE seq IN (
+		SELECT seq FROM device INDEXED BY device_quarantined
 		WHERE quarantined_at <> 0 AND quarantined_at < ? ORDER BY quarantined_at LIMIT ?)`,
 		micros(before), limit)
 	if err != nil {

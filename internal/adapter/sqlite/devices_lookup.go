@@ -21,22 +21,22 @@ func (s *Store) DevicesByAddress(ctx context.Context, tenant string, as []push.A
 func devicesByAddress(ctx context.Context, q querier, tenant string, as []push.Address) (map[push.Address]push.Device, error) {
 	const digits = 21 // of an int64, with sign and comma
 	wanted := make(map[push.Address]bool, len(as))
-	hashes := make([]byte, 0, digits*len(as)+2)
-	hashes = append(hashes, '[')
+	keys := make([]byte, 0, digits*len(as)+2)
+	keys = append(keys, '[')
 	for _, a := range as {
 		wanted[a] = true
-		if len(hashes) > 1 {
-			hashes = append(hashes, ',')
+		if len(keys) > 1 {
+			keys = append(keys, ',')
 		}
-		hashes = strconv.AppendInt(hashes, addressHash(a), 10)
+		keys = strconv.AppendInt(keys, addressKey(tenant, a), 10)
 	}
-	hashes = append(hashes, ']')
+	keys = append(keys, ']')
 	found := make(map[push.Address]push.Device, len(as))
 	err := eachDevice(ctx, q, func(d push.Device) {
-		if wanted[d.Address] { // another address may have the same hash
+		if d.Tenant == tenant && wanted[d.Address] { // another address may have the same key
 			found[d.Address] = d
 		}
-	}, byAddress+`IN (SELECT value FROM json_each(?))`, tenant, string(hashes))
+	}, `WHERE address_key IN (SELECT value FROM json_each(?))`, string(keys))
 	return found, err
 }
 

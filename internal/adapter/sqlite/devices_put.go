@@ -10,7 +10,7 @@ import (
 
 const (
 	deleteDevice = `DELETE FROM device WHERE tenant = ? AND id = ?`
-	insertDevice = `INSERT INTO device (tenant, id, address_hash, user_id, quarantined_at, body) VALUES (?, ?, ?, ?, ?, ?) `
+	insertDevice = `INSERT INTO device (tenant, id, address_key, user_id, quarantined_at, body) VALUES (?, ?, ?, ?, ?, ?) `
 	// updateDevice leaves the indexed columns alone, and with them the indexes.
 	updateDevice = `UPDATE device SET quarantined_at = ?, body = ? WHERE tenant = ? AND id = ?`
 )
@@ -132,7 +132,7 @@ func (r *registry) store(ctx context.Context, tx *sql.Tx) error {
 }
 
 func addDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {
-	_, err := tx.ExecContext(ctx, insertDevice, d.Tenant, d.ID, addressHash(d.Address), d.UserID, quarantinedAt(d), appendDevice(nil, d))
+	_, err := tx.ExecContext(ctx, insertDevice, d.Tenant, d.ID, addressKey(d.Tenant, d.Address), d.UserID, quarantinedAt(d), appendDevice(nil, d))
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 func TestConformanceQueue(t *testing.T) {
 	t.Parallel()
 	workertest.Run(t, openHarness, workertest.Features{
-		VirtualClock: false, Groups: true, Fairness: true, Depth: true, ExactReceiveCounts: true, Redrive: true,
+		VirtualClock: true, Groups: true, Fairness: true, Depth: true, ExactReceiveCounts: true, Redrive: true,
 		GarbageReceiptRefused: true, StaleReceiptRefused: true, EmojiBodies: true,
 	})
 }

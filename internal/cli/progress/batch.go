@@ -116,12 +116,16 @@ func counts(n *client.Notification) (accepted, open int64) {
 	}
 }
 
+// label is the state in a word that goes with figures.
 func (w *watch) label() string {
-	n := w.answer()
-	if n.State == "" {
+	switch n := w.answer(); n.State {
+	case "":
 		return "waiting"
+	case "accepted": // chunks are sent while others are still planned
+		return "starting"
+	default:
+		return n.State
 	}
-	return n.State
 }
 
 // status is the line of figures: what was sent, what was not, what is left, how

@@ -85,6 +85,21 @@ func TestServersEstimateWins(t *testing.T) {
 	}
 }
 
+func TestLabel(t *testing.T) {
+	t.Parallel()
+
+	w := &watch{}
+	if got := w.label(); got != "waiting" {
+		t.Errorf("before the first answer: %q", got)
+	}
+	for state, want := range map[string]string{"accepted": "starting", "paused": "paused"} {
+		w.take(client.Notification{State: state})
+		if got := w.label(); got != want {
+			t.Errorf("label of %s = %q, want %q", state, got, want)
+		}
+	}
+}
+
 func TestPolling(t *testing.T) {
 	t.Parallel()
 

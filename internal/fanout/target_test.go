@@ -1,0 +1,194 @@
+package fanout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// device makes a device; "-" before the address: in quarantine.
+func (r *rig) device(id push.ID, user, value string, seen time.Time) {
+	d := push.Device{Tenant: "acme", ID: id, UserID: user, State: push.DeviceActive, LastSuccessAt: seen}
+	if value[0] == '-' {
+		d.State, value = push.DeviceQuarantined, value[1:]
+	}
+	d.Address = token(value)
+	r.devices.devices[id] = d
+}
+
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	const open, none, twice, ill = push.CodeOpen, push.CodeNoDevice, push.CodeDuplicate, push.CodeDeviceQuarantined
+	row := func(line int64, kind push.Kind, value, user string, id push.ID, renew bool) push.Recipient {
+		return push.Recipient{Address: push.Address{Kind: kind, Value: push.Token(value)}, Line: line, UserID: user, DeviceID: id, Renew: renew}
+	}
+	for _, c := range []struct {
+		name  string
+		to    push.Target
+		cells []push.Code
+		want  []push.Recipient // in the message
+	}{
+		{
+			"tokens, known and not", push.Target{Tokens: []push.Token{"fresh", "stale", "new", "ill", "fresh"}},
+			[]push.Code{open, open, open, ill, twice},
+			[]push.Recipient{row(1, push.KindToken, "fresh", "", "", false), row(2, push.KindToken, "stale", "", "", true), row(3, push.KindToken, "new", "", "", true)},
+		},
+		{
+			"installations", push.Target{FIDs: []push.Token{"fid-1", "fid-2"}},
+			[]push.Code{open, open},
+			[]push.Recipient{row(1, push.KindFID, "fid-1", "", "", true), row(2, push.KindFID, "fid-2", "", "", true)},
+		},
+		{
+			"users with several devices, one and none", push.Target{UserIDs: []string{"nobody", "ann", "bob"}},
+			[]push.Code{none, open, open, ill, open},
+			[]push.Recipient{
+				row(2, push.KindToken, "fresh", "ann", "d1", false), row(2, push.KindToken, "stale", "ann", "d2", true), row(3, push.KindToken, "bobs", "bob", "d4", false),
+			},
+		},
+		{
+			"a user twice", push.Target{UserIDs: []string{"bob", "bob"}},
+			[]push.Code{open, twice}, []push.Recipient{row(1, push.KindToken, "bobs", "bob", "d4", false)},
+		},
+		{
+			"devices, known and not", push.Target{DeviceIDs: []push.ID{"d4", "dX", "d3"}},
+			[]push.Code{open, none, ill}, []push.Recipient{row(1, push.KindToken, "bobs", "", "d4", false)},
+		},
+		{
+			"a topic", push.Target{Topic: "news"},
+			[]push.Code{open}, []push.Recipient{row(1, push.KindTopic, "news", "", "", false)},
+		},
+		{
+			"a condition", push.Target{Condition: "'a' in topics && 'b' in topics"},
+			[]push.Code{open}, []push.Recipient{row(1, push.KindCondition, "'a' in topics && 'b' in topics", "", "", false)},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t)
+			r.device("d1", "ann", "fresh", t0.Add(-time.Hour))
+			r.device("d2", "ann", "stale", t0.Add(-push.SuccessGrain-time.Hour))
+			r.device("d3", "ann", "-ill", t0)
+			r.device("d4", "bob", "bobs", t0)
+			n := r.accept(c.to)
+			if checks := r.run(t, n.ID); len(checks) != 0 {
+				t.Errorf("%d checks of a notification that deliver completes", len(checks))
+			}
+			chunks := r.high.chunks()
+			if len(chunks) != 1 || len(r.bulk.sent) != 0 || r.high.sent[0].Group != "acme" {
+				t.Fatalf("%d chunks", len(chunks))
+			}
+			if diff := cmp.Diff(c.want, chunks[0].Recipients); diff != "" {
+				t.Errorf("recipients (-want +got):\n%s", diff)
+			}
+			line := r.books.lines[chunks[0].Ref]
+			var cells []push.Code
+			for _, cell := range line.Cells {
+				cells = append(cells, cell.Code())
+			}
+			if diff := cmp.Diff(c.cells, cells); diff != "" {
+				t.Errorf("cells (-want +got):\n%s", diff)
+			}
+			for i, cell := range chunks[0].Index {
+				if hash := r.books.plans[line.Ref].Hashes[cell]; hash != chunks[0].Recipients[i].Address.Hash() || !line.Cells[cell].Open() {
+					t.Errorf("row %d has the cell %d of somebody else", i, cell)
+				}
+			}
+			counts, err := r.books.Counts(t.Context(), n.ID)
+			if err != nil || counts.Sources != n.Progress.Sources || counts.PagesPlanned != 1 || counts.Balance(n.Progress.Sources) != nil {
+				t.Errorf("%d of %d sources, %d pages planned (%v)", counts.Sources, n.Progress.Sources, counts.PagesPlanned, err)
+			}
+			if r.metric(t, "belfry_recipients_planned_total") != float64(len(c.cells)) || r.metric(t, "outcomes") != float64(len(c.cells)-len(c.want)) {
+				t.Error("counted wrong")
+			}
+		})
+	}
+}
+
+// TestNothingToSend: a notification that planning gives every outcome is
+// complete at once.
+func TestNothingToSend(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	n := r.accept(push.Target{UserIDs: []string{"nobody"}})
+	r.run(t, n.ID)
+	if got := r.books.heads[n.ID].Progress; got.State != push.StateCompleted || !got.Enqueued || !got.CompletedAt.Equal(t0) {
+		t.Errorf("progress %+v", got)
+	}
+	r.run(t, n.ID)
+	if len(r.done) != 1 || len(r.high.sent) != 0 {
+		t.Errorf("completion told %d times, %d chunks sent", len(r.done), len(r.high.sent))
+	}
+}
+
+func TestRecordUnknown(t *testing.T) {
+	t.Parallel()
+	for _, record := range []bool{true, false} {
+		r := setup(t)
+		r.unknowns = record
+		r.restart(t)
+		r.device("d1", "", "known", t0)
+		n := r.accept(push.Target{Tokens: []push.Token{"known", "unknown", "unknown"}})
+		r.run(t, n.ID)
+		var want []push.Device
+		if record {
+			want = []push.Device{{Tenant: "acme", Address: token("unknown"), State: push.DeviceActive, Source: push.SourceSend, CreatedAt: t0, UpdatedAt: t0}}
+		}
+		if diff := cmp.Diff(want, r.devices.recorded, cmpopts.IgnoreFields(push.Device{}, "ID")); diff != "" {
+			t.Errorf("record unknown %t (-want +got):\n%s", record, diff)
+		}
+		chunk := r.high.chunks()[0]
+		if chunk.Recipients[1].Renew != record {
+			t.Errorf("record unknown %t: renew is %t", record, chunk.Recipients[1].Renew)
+		}
+	}
+}
+
+// TestRestoredDevice: the cache must not withhold notifications from a device
+// that has just come back.
+func TestRestoredDevice(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.device("d1", "ann", "-hers", t0)
+	r.run(t, r.accept(push.Target{UserIDs: []string{"ann"}}).ID)
+	r.device("d1", "ann", "hers", t0)
+	r.books.lines, r.books.plans = map[push.ChunkRef]ledger.Line{}, map[push.ChunkRef]ledger.Plan{}
+	r.run(t, r.accept(push.Target{UserIDs: []string{"ann"}}).ID)
+	if len(r.high.sent) != 1 {
+		t.Error("still withheld")
+	}
+	asked := r.devices.asked
+	r.books.lines, r.books.plans = map[push.ChunkRef]ledger.Line{}, map[push.ChunkRef]ledger.Plan{}
+	r.run(t, r.accept(push.Target{UserIDs: []string{"ann"}}).ID)
+	if r.devices.asked != asked {
+		t.Error("a sendable device was looked up again within moments")
+	}
+}
+
+// TestLanes: priority and size choose the queue.
+func TestLanes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		priority push.Priority
+		n        int
+		high     bool
+	}{
+		{push.PriorityHigh, push.NormalHighRecipients + 1, true},
+		{push.PriorityNormal, push.NormalHighRecipients, true},
+		{push.PriorityNormal, push.NormalHighRecipients + 1, false},
+		{push.PriorityBulk, 1, false},
+	} {
+		r := setup(t)
+		n := r.batch(t, tokens(1, c.n))
+		n.Priority = c.priority
+		r.books.heads[n.ID] = n
+		r.run(t, n.ID)
+		if high := len(r.high.sent) > 0; high != c.high || high == (len(r.bulk.sent) > 0) {
+			t.Errorf("%d recipients of priority %s: %d high, %d bulk", c.n, c.priority, len(r.high.sent), len(r.bulk.sent))
+		}
+	}
+}

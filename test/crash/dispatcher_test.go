@@ -1,0 +1,172 @@
+package crash
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+)
+
+const (
+	recipients = 10_000
+	kills      = 6
+	// window is what a killed dispatcher may have sent without a checkpoint, per
+	// chunk: 100 requests of the window and 50 results of a checkpoint; it has 8
+	// chunks in hand at once.
+	window = (100 + 50) * 8
+)
+
+// TestKilledDispatcher kills the dispatcher again and again in the middle of a
+// batch.
+func TestKilledDispatcher(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	_, rest := start(t, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", "50ms", "--log-format", "json")
+	endpoint, _, _ := strings.Cut(rest, `"`)
+	store := []string{"BELFRY_DATA=" + data, "BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json"}
+	_, rest = start(t, `"listen":"`, "ingest", store, "--listen", "127.0.0.1:0")
+	listen, _, _ := strings.Cut(rest, `"`)
+	dispatch := func() *process {
+		p, _ := start(t, `"metrics":"`, "dispatcher", append(store, "BELFRY_FCM_ENDPOINT="+endpoint, "BELFRY_FCM_PER_SECOND=1500"), "--metrics-listen", "127.0.0.1:0")
+		return p
+	}
+
+	api, err := client.New("http://"+listen, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	batch, err := api.CreateBatch(ctx, client.Request{Message: json.RawMessage(`{"notification":{"title":"crash"}}`), Priority: "bulk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.UploadRecipients(ctx, batch.ID, strings.NewReader(lines()), client.UploadOptions{Offset: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.StartBatch(ctx, batch.ID); err != nil {
+		t.Fatal(err)
+	}
+
+	sim := strings.TrimSuffix(endpoint, "/v1")
+	var repeated []int // duplicates at the simulator before each kill
+	for n := range kills {
+		p := dispatch()
+		waitFor(t, func() bool { return accepted(t, sim).requests >= uint64((n+1)*recipients/(kills+2)) }) //nolint:gosec // small
+		p.kill()
+		repeated = append(repeated, int(accepted(t, sim).duplicates)) //nolint:gosec // small
+	}
+	dispatch()
+	final, err := api.Await(ctx, batch.ID, 200*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, api, final, sim)
+	repeated = append(repeated, int(accepted(t, sim).duplicates)) //nolint:gosec // small
+	for i := 1; i < len(repeated); i++ {
+		if more := repeated[i] - repeated[i-1]; more > window {
+			t.Errorf("after kill %d the simulator saw %d repeats, more than one window (%d)", i, more, window)
+		}
+	}
+	t.Logf("%d kills, repeats seen by the simulator so far: %v; flagged: %d", kills, repeated, final.Counts.PossibleDuplicates)
+}
+
+// check holds the batch's report against what the simulator accepted.
+func check(t *testing.T, api *client.Client, final client.Notification, sim string) {
+	t.Helper()
+	if c := final.Counts; c == nil || c.Accepted != recipients || c.Sent != recipients || c.Open != 0 {
+		t.Fatalf("counts: %+v", final.Counts)
+	}
+	times := tokens(t, sim)
+	seen := make([]bool, recipients+1)
+	for d, err := range api.Report(t.Context(), final.ID, client.DeliveryFilter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[d.Line] {
+			t.Errorf("line %d is in the report twice", d.Line)
+		}
+		seen[d.Line] = true
+		switch n := times[token(int(d.Line))]; {
+		case n == 0:
+			t.Errorf("line %d is %s, but the simulator never accepted it", d.Line, d.Code)
+		case n > 1 && !d.PossibleDuplicate:
+			t.Errorf("line %d was accepted %d times and is not flagged", d.Line, n)
+		}
+	}
+	if i := slices.Index(seen[1:], false); i >= 0 {
+		t.Errorf("line %d is missing from the report", i+1)
+	}
+}
+
+func token(line int) string { return fmt.Sprintf("device-%06d-%0140d", line, line) }
+
+func lines() string {
+	var b strings.Builder
+	for i := range recipients {
+		fmt.Fprintf(&b, "{\"token\":%q}\n", token(i+1))
+	}
+	return b.String()
+}
+
+type simStats struct{ requests, duplicates uint64 }
+
+func accepted(t *testing.T, sim string) simStats {
+	t.Helper()
+	var s struct{ Requests, Duplicates uint64 }
+	get(t, sim+"/_sim/stats", func(dec *json.Decoder) {
+		if err := dec.Decode(&s); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return simStats{s.Requests, s.Duplicates}
+}
+
+func tokens(t *testing.T, sim string) map[string]int {
+	t.Helper()
+	times := map[string]int{}
+	get(t, sim+"/_sim/accepted?body=false", func(dec *json.Decoder) {
+		for {
+			var row struct{ Token string }
+			if err := dec.Decode(&row); errors.Is(err, io.EOF) {
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			times[row.Token]++
+		}
+	})
+	return times
+}
+
+func get(t *testing.T, url string, read func(*json.Decoder)) {
+	t.Helper()
+	res, err := http.Get(url) //nolint:gosec // our own simulator
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	read(json.NewDecoder(res.Body))
+}
+
+// waitFor looks until the condition holds.
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.NewTimer(2 * time.Minute)
+	defer limit.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			t.Fatal("waited for two minutes")
+		}
+	}
+}
