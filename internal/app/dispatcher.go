@@ -101,7 +101,7 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 	if err != nil {
 		return err
 	}
-	g, err := s.newGuard(o, outcomes)
+	g, err := s.newGuard(ctx, o, outcomes)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,8 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 	return nil
 }
 
-func (s *service) newGuard(o dispatcherOptions, outcomes *outcome.Outcomes) (*guard.Guard, error) {
+func (s *service) newGuard(ctx context.Context, o dispatcherOptions, outcomes *outcome.Outcomes) (*guard.Guard, error) {
+	ctx = context.WithoutCancel(ctx) // the breaker moves until the end
 	metrics, err := guard.NewMetrics(s.reg)
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (s *service) newGuard(o dispatcherOptions, outcomes *outcome.Outcomes) (*gu
 		s.log.Warn("circuit breaker moved", zap.String("credential", c.Credential),
 			zap.Stringer("from", c.From), zap.Stringer("to", c.To), zap.Time("until", c.Until), zap.Stringer("code", c.Cause))
 		// Off the sender's goroutine: publishing may be a network call.
-		go outcomes.BreakerChanged(context.Background(), c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
+		go outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
 	})
 }
 

@@ -81,7 +81,7 @@ func Ingest(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 		return err
 	}
 	if _, err := s.startIngest(ctx, cfg.API); err != nil {
-		return errors.Join(err, s.stack.unwind())
+		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	return s.run(ctx)
 }

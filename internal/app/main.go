@@ -44,6 +44,6 @@ func Main(name string, l config.Log, stderr io.Writer, run func(ctx context.Cont
 // NewLogger returns the logger that the settings ask for.
 func NewLogger(l config.Log, stderr io.Writer) (*zap.Logger, error) {
 	f, isFile := stderr.(*os.File)
-	terminal := isFile && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor fits
+	terminal := isFile && term.IsTerminal(int(f.Fd()))
 	return telemetry.NewLogger(l.Level, l.FormatFor(terminal), stderr)
 }

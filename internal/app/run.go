@@ -27,17 +27,17 @@ func Dispatcher(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) err
 	}
 	if o.deliver {
 		if o.fcm, err = fcmConfig(ctx, cfg.FCM); err != nil {
-			return errors.Join(err, s.stack.unwind())
+			return errors.Join(err, s.stack.unwind(ctx))
 		}
 		o.ramp = rampFor(cfg.FCM.Endpoint)
 	}
 	if err := s.startDispatcher(ctx, o); err != nil {
-		return errors.Join(err, s.stack.unwind())
+		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	if cfg.Metrics.Listen != "" {
 		addr, err := s.listen(ctx, "health and metrics", cfg.Metrics.Listen, httpapi.NewServer(httpapi.NewProbes(s.health, s.reg, log), log))
 		if err != nil {
-			return errors.Join(err, s.stack.unwind())
+			return errors.Join(err, s.stack.unwind(ctx))
 		}
 		log.Info("dispatcher is up", zap.Bool("fanout", o.fanout), zap.Bool("deliver", o.deliver), zap.String("metrics", addr))
 	}
@@ -105,7 +105,7 @@ func Up(ctx context.Context, cfg config.Up, log *zap.Logger, hooks Hooks) error 
 	}
 	addresses, err := s.startUp(ctx, cfg, hooks)
 	if err != nil {
-		return errors.Join(err, s.stack.unwind())
+		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	if hooks.Ready != nil {
 		hooks.Ready(addresses)
@@ -122,7 +122,7 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 		maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
 	}
 	if cfg.Sandbox {
-		sim, err := s.startSim(cfg.Simulator)
+		sim, err := s.startSim(cfg.Simulator) //nolint:contextcheck // it serves until the stack unwinds
 		if err != nil {
 			return out, err
 		}
@@ -173,7 +173,7 @@ func newSim(c config.Simulator, log *zap.Logger) (*fcmsim.Sim, error) {
 
 // Sim runs the FCM simulator alone until ctx ends.
 func Sim(ctx context.Context, cfg config.Sim, log *zap.Logger, ready func(Addresses)) error {
-	sim, err := newSim(cfg.Simulator, log)
+	sim, err := newSim(cfg.Simulator, log) //nolint:contextcheck // it serves until it is stopped
 	if err != nil {
 		return err
 	}

@@ -51,14 +51,14 @@ func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 	const closing = 10 * time.Second
 	s.stack.onStop("backend", closing, func(context.Context) error { return b.close() })
 	if err := reg.Register(newDepthGauges(b.queues, log)); err != nil {
-		return nil, errors.Join(err, s.stack.unwind())
+		return nil, errors.Join(err, s.stack.unwind(ctx))
 	}
 	err = s.health.Register("queue", func(ctx context.Context) error {
 		_, err := b.queues[push.QueueNotifications].Depth(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(err, s.stack.unwind())
+		return nil, errors.Join(err, s.stack.unwind(ctx))
 	}
 	return s, nil
 }
@@ -73,7 +73,7 @@ func (s *service) run(ctx context.Context) error {
 		s.log.Error("a part of the service failed; stopping", zap.Error(failure))
 	}
 	s.health.Drain()
-	return errors.Join(failure, s.stack.unwind())
+	return errors.Join(failure, s.stack.unwind(ctx))
 }
 
 // listen serves handler on addr until the stack unwinds. It returns the address

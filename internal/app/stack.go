@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,18 +59,20 @@ func waitFor(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-// unwind stops everything. It returns all errors, each with its name.
-func (s *stack) unwind() error {
+// unwind stops everything, whether or not ctx has ended. It returns all errors,
+// each with its name.
+func (s *stack) unwind(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
 	s.mu.Lock()
 	stops := s.stops
 	s.stops = nil
 	s.mu.Unlock()
 	var errs []error
-	for i := len(stops) - 1; i >= 0; i-- {
-		st := stops[i]
+	for _, st := range slices.Backward(stops) {
+
 		begun := time.Now()
-		ctx, cancel := context.WithTimeout(context.Background(), st.grace)
-		err := st.stop(ctx)
+		stopping, cancel := context.WithTimeout(ctx, st.grace)
+		err := st.stop(stopping)
 		cancel()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", st.name, err))

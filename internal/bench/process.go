@@ -42,7 +42,7 @@ type simProcess struct {
 }
 
 // endpointInLog finds where the simulator says that it listens.
-var endpointInLog = regexp.MustCompile(`"endpoint":"([^"]+)"`) //nolint:gochecknoglobals // compiled once; read-only
+var endpointInLog = regexp.MustCompile(`"endpoint":"([^"]+)"`)
 
 func startSim(ctx context.Context, latency time.Duration) (*simProcess, error) {
 	self, err := os.Executable()

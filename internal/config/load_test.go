@@ -230,6 +230,13 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "settings.md", b.String())
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), b.String()) {
+		t.Error("README.md does not hold the table of settings: copy testdata/settings.md into it")
+	}
 }
 
 // Every flag of a service has a variable, which is named after it.

@@ -23,8 +23,11 @@ func mix() []struct {
 		prefix   string
 		perMille int
 	}{
-		{"sim-unregistered-", 10}, {"sim-invalid-", 3},
-		{"sim-unavailable-1-", 10}, {"sim-internal-1-", 5}, {"sim-quota-1-", 5},
+		{"sim-unregistered-", 10},
+		{"sim-invalid-", 3},
+		{"sim-unavailable-1-", 10},
+		{"sim-internal-1-", 5},
+		{"sim-quota-1-", 5},
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *show) check(ctx context.Context, c *cast, final client.Notification) er
 	case counts.Open != 0:
 		return fmt.Errorf("%d deliveries are still open", counts.Open)
 	case counts.Sent != int64(len(accepted)), sent != len(accepted):
-		return errors.New("Belfry's ledger and the simulator's differ")
+		return errors.New("the ledger and the simulator's differ")
 	}
 	s.say("the books balance: every recipient has exactly one outcome, and both ledgers agree")
 	return nil

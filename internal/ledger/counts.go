@@ -54,7 +54,7 @@ func (c *Counts) ByClass() map[push.Class]int64 {
 	out := make(map[push.Class]int64, len(push.Classes()))
 	for i, n := range c.ByCode {
 		if n != 0 {
-			out[push.Code(i).Class()] += n //nolint:gosec // i < 128
+			out[push.Code(i).Class()] += n
 		}
 	}
 	return out

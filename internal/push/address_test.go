@@ -32,7 +32,7 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 			t.Parallel()
 			// %p is left out: fmt takes it before a type has its say, and vet refuses
 			// it for anything but pointers.
-			for _, verb := range strings.Fields("%v %+v %#v %s %q %+q %#q %x %X %#x %d %t %c %U %b %o %e %g %10v %-10.5s %!") {
+			for verb := range strings.FieldsSeq("%v %+v %#v %s %q %+q %#q %x %X %#x %d %t %c %U %b %o %e %g %10v %-10.5s %!") {
 				if got := fmt.Sprintf(verb, v); leaks(got) {
 					t.Errorf("%s prints %s", verb, got)
 				}

@@ -36,7 +36,7 @@ var deviceFields = map[string]rule{
 	"user_id":     userID,
 	"locale":      formed(maxLocale, localeForm, `a BCP 47 language tag such as "de" or "pt-BR"`),
 	"timezone":    formed(maxTimezone, timezoneForm, `an IANA time zone name such as "Europe/Berlin"`),
-	"app_version": bounded(1, maxAppVersion),
+	"app_version": bounded(maxAppVersion),
 	"attributes":  attributes,
 
 	"state":           refuse(FaultReserved, setByServer),

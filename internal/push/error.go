@@ -64,7 +64,7 @@ const (
 )
 
 // Faults are all things wrong with one body; as an error they print one a line.
-type Faults []Fault
+type Faults []Fault //nolint:errname // the word of the API and of every caller
 
 // Error implements error.
 func (f Faults) Error() string {

@@ -3,6 +3,7 @@ package push
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -37,7 +38,7 @@ func NewID(prefix string) ID {
 func DerivedID(prefix, tenant, key string) ID {
 	h := sha256.New()
 	// Lengths first, so that ("a","bc") and ("ab","c") differ.
-	fmt.Fprintf(h, "%s %d:%s %d:%s", prefix, len(tenant), tenant, len(key), key)
+	_, _ = fmt.Fprintf(h, "%s %d:%s %d:%s", prefix, len(tenant), tenant, len(key), key)
 	var u uuid.UUID
 	copy(u[:], h.Sum(nil))
 	u[6] = u[6]&0x0f | 0x80
@@ -51,10 +52,8 @@ func ParseID(s string, prefixes ...string) (ID, error) {
 	prefix, rest, ok := strings.Cut(s, "_")
 	if ok && len(rest) == 36 {
 		if _, err := uuid.Parse(rest); err == nil {
-			for _, p := range prefixes {
-				if p == prefix {
-					return ID(s), nil
-				}
+			if slices.Contains(prefixes, prefix) {
+				return ID(s), nil
 			}
 		}
 	}

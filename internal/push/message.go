@@ -165,7 +165,6 @@ func dataKey(w *walker, key string) {
 	}
 }
 
-//nolint:gochecknoglobals // compiled patterns; read-only
 var (
 	durationForm = regexp.MustCompile(`^(\d{1,12})(?:\.\d{1,9})?s$`)
 	colorForm    = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

@@ -1,6 +1,9 @@
 package push
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Priority chooses the lane a notification waits in. It is Belfry's own and
 // independent of android.priority and apns-priority inside the message.
@@ -68,12 +71,7 @@ var transitions = map[State][]State{
 
 // CanMove tells whether a notification may go from one state to another.
 func CanMove(from, to State) bool {
-	for _, s := range transitions[from] {
-		if s == to {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(transitions[from], to)
 }
 
 // Notification is one accepted request: what to deliver, to whom, until when.

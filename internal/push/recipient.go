@@ -21,7 +21,7 @@ type recipientJSON struct {
 //nolint:gochecknoglobals // the schema of an upload line; read-only
 var recipientFields = map[string]rule{
 	"token": addressOf(KindToken), "fid": addressOf(KindFID), "user_id": userID, "device_id": deviceID,
-	"data": stringMap(dataKey), "locale": bounded(1, 35), "collapse_id": bounded(1, MaxCollapseID),
+	"data": stringMap(dataKey), "locale": bounded(35), "collapse_id": bounded(MaxCollapseID),
 }
 
 // DecodeRecipient reads and checks one line of an upload. The fast path decodes

@@ -131,7 +131,7 @@ func requestFields(batch bool) map[string]rule {
 		"message":            checkMessage,
 		"priority":           oneOf(string(PriorityHigh), string(PriorityNormal), string(PriorityBulk)),
 		"delivery_guarantee": oneOf(string(AtLeastOnce), string(AtMostOnce)),
-		"collapse_id":        bounded(1, MaxCollapseID),
+		"collapse_id":        bounded(MaxCollapseID),
 		"expires_at":         timestamp,
 		"ttl":                ttl,
 		"labels":             labels,
@@ -242,20 +242,21 @@ func addressOf(k Kind) rule {
 	}
 }
 
-func bounded(low, high int) rule {
+// bounded takes a string of 1 to most bytes.
+func bounded(most int) rule {
 	return func(w *walker, v any) {
 		s, ok := v.(string)
 		if !ok {
 			w.wantType("a string", v)
 			return
 		}
-		if len(s) < low || len(s) > high {
-			w.fault(FaultValue, "must have %d..%d bytes (got %d)", low, high, len(s))
+		if s == "" || len(s) > most {
+			w.fault(FaultValue, "must have 1..%d bytes (got %d)", most, len(s))
 		}
 	}
 }
 
-func userID(w *walker, v any) { bounded(1, maxUserIDBytes)(w, v) }
+func userID(w *walker, v any) { bounded(maxUserIDBytes)(w, v) }
 
 func deviceID(w *walker, v any) {
 	s, ok := v.(string)
@@ -277,7 +278,7 @@ func CheckDeviceID(id string) string {
 	}
 	for i := range len(id) {
 		c := id[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._:-", c) >= 0) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("._:-", c) < 0 {
 			return fmt.Sprintf("must consist of letters, digits and ._:- (byte %d is 0x%02x)", i, c)
 		}
 	}

@@ -58,9 +58,9 @@ func TestKilledDispatcher(t *testing.T) {
 	var repeated []int // duplicates at the simulator before each kill
 	for n := range kills {
 		p := dispatch()
-		waitFor(t, func() bool { return accepted(t, sim).requests >= uint64((n+1)*recipients/(kills+2)) }) //nolint:gosec // small
+		waitFor(t, func() bool { return accepted(t, sim).requests >= uint64((n+1)*recipients/(kills+2)) })
 		p.kill()
-		repeated = append(repeated, int(accepted(t, sim).duplicates)) //nolint:gosec // small
+		repeated = append(repeated, int(accepted(t, sim).duplicates))
 	}
 	dispatch()
 	final, err := api.Await(ctx, batch.ID, 200*time.Millisecond)
@@ -68,7 +68,7 @@ func TestKilledDispatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, api, final, sim)
-	repeated = append(repeated, int(accepted(t, sim).duplicates)) //nolint:gosec // small
+	repeated = append(repeated, int(accepted(t, sim).duplicates))
 	for i := 1; i < len(repeated); i++ {
 		if more := repeated[i] - repeated[i-1]; more > window {
 			t.Errorf("after kill %d the simulator saw %d repeats, more than one window (%d)", i, more, window)
@@ -147,7 +147,7 @@ func tokens(t *testing.T, sim string) map[string]int {
 
 func get(t *testing.T, url string, read func(*json.Decoder)) {
 	t.Helper()
-	res, err := http.Get(url) //nolint:gosec // our own simulator
+	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

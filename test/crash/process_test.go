@@ -53,7 +53,7 @@ func start(t *testing.T, marker, program string, env []string, args ...string) (
 		t.Fatal(err)
 	}
 	p := &process{cmd: exec.Command(filepath.Join(dir, program), args...), said: make(chan string, 1), log: &tail{}}
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(os.Environ(), env...) //nolint:forbidigo // a child inherits it
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

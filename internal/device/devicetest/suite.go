@@ -201,6 +201,7 @@ func cancelled(f *fixture) {
 }
 
 func restart(t *testing.T, open func() device.Store) {
+	t.Helper()
 	f := &fixture{T: t, Store: open(), tenant: string(push.NewID("tenant"))}
 	d := f.device("a")
 	d.UserID = "user"

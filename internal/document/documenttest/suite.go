@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -214,8 +215,8 @@ func list(f *fixture) {
 	for _, name := range []string{"!", "B", "a", "a b", "a/b", "b", "~"} {
 		want = append(want, f.document(name, 1))
 	}
-	for i := len(want) - 1; i >= 0; i-- {
-		f.put(want[i])
+	for _, w := range slices.Backward(want) {
+		f.put(w)
 	}
 	for _, limit := range []int{1, 3, len(want), 1000} {
 		f.same("listed", f.listed(limit), want)

@@ -127,7 +127,7 @@ func countsAddUp(f *fixture) {
 // walk is long enough to see every kind of step.
 func randomWalk(f *fixture) {
 	const chunks, size, steps = 4, 6, 120
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a repeatable walk, nothing secret
+	r := rand.New(rand.NewPCG(1, 2))
 	id := push.NewID(push.PrefixNotification)
 	var plans []ledger.Plan
 	for i := range chunks {

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -36,14 +37,14 @@ func createConcurrently(f *fixture) {
 	found := make([]push.Notification, callers)
 	together(callers, func(i int) {
 		mine := n
-		mine.Labels = map[string]string{"caller": fmt.Sprint(i)}
+		mine.Labels = map[string]string{"caller": strconv.Itoa(i)}
 		stored, created, err := f.Create(f.Context(), mine)
 		if err != nil {
 			f.Error(err)
 		}
 		if created {
 			winners.Add(1)
-			if stored.Labels["caller"] != fmt.Sprint(i) {
+			if stored.Labels["caller"] != strconv.Itoa(i) {
 				f.Errorf("caller %d was told it won, with the item of caller %s", i, stored.Labels["caller"])
 			}
 		}

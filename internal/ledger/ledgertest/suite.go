@@ -203,6 +203,7 @@ func together(n int, fn func(i int)) {
 }
 
 func restart(t *testing.T, open func() Store) {
+	t.Helper()
 	f := &fixture{T: t, Store: open(), tenant: string(push.NewID("tenant"))}
 	waiting := f.notification()
 	waiting.AcceptedAt = ancient()

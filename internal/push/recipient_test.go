@@ -1,0 +1,122 @@
+package push
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDecodeRecipient(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, in string
+		want     Recipient
+	}{
+		{"a plain token", `{"token":"abc"}`, Recipient{Address: Address{KindToken, "abc"}}},
+		{"a token with space around", ` { "token" : "abc" } `, Recipient{Address: Address{KindToken, "abc"}}},
+		{"a token with an escape", `{"token":"a\u0062c"}`, Recipient{Address: Address{KindToken, "abc"}}},
+		{"a fid", `{"fid":"abc"}`, Recipient{Address: Address{KindFID, "abc"}}},
+		{"a user", `{"user_id":"Jürgen 🐝"}`, Recipient{UserID: "Jürgen 🐝"}},
+		{"a device", `{"device_id":"dev-1"}`, Recipient{DeviceID: "dev-1"}},
+		{
+			"overrides", `{"token":"abc","data":{"k":"v"},"locale":"de-CH","collapse_id":"c"}`,
+			Recipient{Address: Address{KindToken, "abc"}, Data: map[string]string{"k": "v"}, Locale: "de-CH", CollapseID: "c"},
+		},
+		{"the longest token", `{"token":"` + strings.Repeat("x", MaxAddressBytes) + `"}`, Recipient{Address: Address{KindToken, Token(strings.Repeat("x", MaxAddressBytes))}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := DecodeRecipient([]byte(c.in))
+			if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+				t.Errorf("recipient (-want +got):\n%s%v", diff, err)
+			}
+		})
+	}
+}
+
+func TestDecodeRecipientFaults(t *testing.T) {
+	t.Parallel()
+	checkFaults(t, []faultCase{
+		{"nothing", ``, []string{" syntax"}},
+		{"not JSON", `abc`, []string{" syntax"}},
+		{"a bare token", `"abc"`, []string{" type"}},
+		{"two values", `{"token":"a"}{"token":"b"}`, []string{" syntax"}},
+		{"no address", `{"data":{}}`, []string{" missing"}},
+		{"two addresses", `{"token":"a","user_id":"b"}`, []string{" conflict"}},
+		{"an empty token", `{"token":""}`, []string{"/token value"}},
+		{"a token with a space", `{"token":"a b"}`, []string{"/token value"}},
+		{"a token too long", `{"token":"` + strings.Repeat("x", MaxAddressBytes+1) + `"}`, []string{"/token value"}},
+		{"a null token", `{"token":null}`, []string{"/token type"}},
+		{"a topic", `{"topic":"a"}`, []string{"/topic unknown", " missing"}},
+		{"reserved data", `{"token":"a","data":{"google.a":"b"}}`, []string{"/data/google.a reserved"}},
+		{"data that is not text", `{"token":"a","data":{"n":1}}`, []string{"/data/n type"}},
+		{"a long locale", `{"token":"a","locale":"` + strings.Repeat("x", 36) + `"}`, []string{"/locale value"}},
+		{"a long collapse id", `{"token":"a","collapse_id":"` + strings.Repeat("x", 65) + `"}`, []string{"/collapse_id value"}},
+	}, func(line []byte) error {
+		_, err := DecodeRecipient(line)
+		return err
+	})
+}
+
+func TestMergeData(t *testing.T) {
+	t.Parallel()
+	base, over := map[string]string{"a": "1", "b": "1"}, map[string]string{"b": "2", "c": "2"}
+	want := map[string]string{"a": "1", "b": "2", "c": "2"}
+	if got := MergeData(base, over); !maps.Equal(got, want) {
+		t.Errorf("merged to %v, want %v", got, want)
+	}
+	if len(base) != 2 || base["b"] != "1" || len(over) != 2 {
+		t.Error("the arguments were changed")
+	}
+	if got := MergeData(nil, nil); got == nil || len(got) != 0 {
+		t.Errorf("nothing merged is %v", got)
+	}
+}
+
+func FuzzDecodeRecipient(f *testing.F) {
+	for _, seed := range []string{
+		`{"token":"abc:APA91b-_"}`, `{"token":"a\"b"}`, `{"token":"a\\"}`, `{"token":"a","token":"b"}`, `{"token":""}`, `{"token":"` + "\x7f" + `"}`,
+		`{"fid":"f","data":{"k":"v"},"locale":"de"}`, `{"user_id":"ü"}`, `{"device_id":"d"}`, `{"token":"x"} `, `{"token":"x"}}`, ``, `null`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		r, err := DecodeRecipient(line)
+		if err != nil {
+			if _, ok := errors.AsType[Faults](err); !ok {
+				t.Fatalf("error is %T: %v", err, err)
+			}
+			return
+		}
+		named := 0
+		for _, is := range []bool{!r.Address.IsZero(), r.UserID != "", r.DeviceID != ""} {
+			if is {
+				named++
+			}
+		}
+		if named != 1 {
+			t.Fatalf("%q names %d recipients", line, named)
+		}
+		if !r.Address.IsZero() && CheckAddress(r.Address.Kind, r.Address.Value.Reveal()) != "" {
+			t.Fatalf("%q has a bad address", line)
+		}
+		// The fast path and the walker agree.
+		slow, err := DecodeRecipient(append([]byte(" "), line...))
+		if err != nil || !cmp.Equal(slow, r) {
+			t.Fatalf("%q is read as %+v and, carefully, as %+v, %v", line, r, slow, err)
+		}
+	})
+}
+
+func BenchmarkDecodeRecipient(b *testing.B) {
+	line := []byte(`{"token":"` + strings.Repeat("x", 163) + `"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := DecodeRecipient(line); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
