@@ -69,7 +69,6 @@ func (s *stack) unwind(ctx context.Context) error {
 	s.mu.Unlock()
 	var errs []error
 	for _, st := range slices.Backward(stops) {
-
 		begun := time.Now()
 		stopping, cancel := context.WithTimeout(ctx, st.grace)
 		err := st.stop(stopping)

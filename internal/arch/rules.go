@@ -134,6 +134,8 @@ func table() []rule {
 		adapter("sqs", firebaseSDK(), sqlDriver()),
 		adapter("sns", firebaseSDK(), sqlDriver()),
 		adapter("dynamo", firebaseSDK(), sqlDriver()),
+		adapter("awsconf", firebaseSDK(), sqlDriver()),
+		adapter("awsmeter", firebaseSDK(), sqlDriver()),
 		adapter("s3", firebaseSDK(), sqlDriver()),
 
 		// The other edges and the house.
@@ -218,8 +220,8 @@ func word(name string, uses ...string) rule {
 func adapter(name string, barred ...[]string) rule {
 	return rule{
 		layer: "an adapter", covers: []string{"internal/adapter/" + name + "/..."},
-		uses:       append(slices.Concat(words(), ports()), "internal/worker", "internal/telemetry", "internal/adapter/"+name+"/..."),
-		testsUse:   slices.Concat(suites(), rooms(), []string{"internal/fcmsim"}),
+		uses:       append(slices.Concat(words(), ports()), "internal/worker", "internal/telemetry", "internal/adapter/awsconf", "internal/adapter/awsmeter", "internal/adapter/"+name+"/..."),
+		testsUse:   slices.Concat(suites(), rooms(), []string{"internal/fcmsim", "test/standins"}),
 		notReached: slices.Concat(slices.Concat(barred...), rooms(), sides()),
 	}
 }

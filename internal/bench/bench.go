@@ -82,7 +82,7 @@ func (r *run) start(ctx context.Context, endpoint string) (addr string, stop fun
 	}()
 	select {
 	case a := <-ready:
-		return a.API, func() { cancel(); _ = <-ended }, nil
+		return a.API, func() { cancel(); <-ended }, nil
 	case err := <-ended:
 		cancel()
 		return "", nil, err

@@ -40,9 +40,15 @@ func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
 // claim takes the line for this process. The reservation of the first window
 // is part of the claim, so that a crash right after it is accounted for.
 func (d *Deliver) claim(ctx context.Context, j *job) (*worker.Verdict, error) {
-	claimed, err := j.line.Claim(d.Owner, j.chunk.Turn, d.Now().UTC())
+	claimed, err := j.line.Claim(d.owner(), j.chunk.Turn, d.Now().UTC())
 	switch {
-	case errors.Is(err, ledger.ErrClosed), errors.Is(err, ledger.ErrStale):
+	case errors.Is(err, ledger.ErrClosed):
+		// Whoever closed it may have got no further.
+		if err := d.complete(ctx, j); err != nil {
+			return nil, err
+		}
+		return done(worker.Ack())
+	case errors.Is(err, ledger.ErrStale):
 		return done(worker.Ack())
 	case errors.Is(err, ledger.ErrBusy):
 		// The owner is alive and deletes its own copy. This one looks again later.
@@ -74,9 +80,23 @@ func (d *Deliver) gate(_ context.Context, j *job) (*worker.Verdict, error) {
 	case stopCancelled:
 		d.settleRest(j, push.CodeCancelled)
 	case stopPaused, stopNone:
-	case stopDrained, stopDeferred, stopPayload:
+	case stopDrained, stopDeferred, stopPayload, stopLedger:
 	}
+	d.gateExhausted(j)
 	return nil, nil
+}
+
+// gateExhausted gives up the rows that have had all their attempts, and came
+// again only because their dead letter could not be sent.
+func (d *Deliver) gateExhausted(j *job) {
+	if j.chunk.Attempt <= d.MaxAttempts {
+		return
+	}
+	for row, cell := range j.chunk.Index {
+		if j.chunk.AttemptOf(row) > d.MaxAttempts && j.line.Cells[cell].Open() {
+			j.dead.add(result{row: row, code: j.chunk.LastCode})
+		}
+	}
 }
 
 // settleRest gives every open recipient of the chunk the same outcome.
@@ -103,6 +123,7 @@ const (
 	stopDrained  // this process is shutting down
 	stopDeferred // breaker, pace or budget said later
 	stopPayload  // FCM called the message itself invalid
+	stopLedger   // a checkpoint could not be written
 )
 
 // stopReason looks at the clock and at the notification as it is known now.

@@ -17,7 +17,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -61,7 +63,7 @@ type Outcomes interface {
 
 // Config is what the room is built from.
 type Config struct {
-	Owner         string // names this process in ledger lines; unique per start
+	Owner         string // names this process in ledger lines, with a number for every claim; unique per start
 	Notifications Notifications
 	Lines         Lines
 	Sender        Sender
@@ -86,8 +88,9 @@ type Config struct {
 type Deliver struct {
 	Config
 
-	heads *heads
-	rand  sync.Mutex
+	heads  *heads
+	rand   sync.Mutex
+	claims atomic.Int64 // made so far
 }
 
 // New returns the room.
@@ -98,6 +101,14 @@ func New(cfg Config) (*Deliver, error) {
 	}
 	return &Deliver{Config: cfg, heads: h}, nil
 }
+
+// Close ends what runs in the background: the upkeep of the cache. The room is
+// not used after that.
+func (d *Deliver) Close() { d.heads.cache.StopAllGoroutines() }
+
+// owner names one claim. Two copies of a queue message may be in hand in one
+// process at the same time, and must not take each other for themselves.
+func (d *Deliver) owner() string { return d.Owner + "#" + strconv.FormatInt(d.claims.Add(1), 10) }
 
 // job is one chunk on its way through the stages.
 type job struct {
@@ -129,6 +140,11 @@ const retryPause = 5 * time.Second
 
 // Handle implements worker.Handler.
 func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-chan struct{}) worker.Verdict {
+	select {
+	case <-draining:
+		return worker.HandBack()
+	default:
+	}
 	chunk, traceParent, err := wire.DecodeChunk(msg.Body)
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())

@@ -61,16 +61,23 @@ func (hs *heads) get(ctx context.Context, id push.ID) (*head, error) {
 		return nil, err
 	}
 	if !ok {
-		hs.cache.Set(id, h)
+		h, _ = hs.cache.SetIfAbsent(id, h) // one head for all, so that one chunk's discovery serves the others
 	}
 	return h, nil
 }
 
-// refresh reads the notification again if it is older than headFresh.
+// refresh reads the notification again if it is older than headFresh. While one
+// chunk reads it, the others make do with what they have, unless that is from
+// another time altogether.
 func (hs *heads) refresh(ctx context.Context, h *head, id push.ID) error {
+	const usable = 2 * headFresh
 	now, last := hs.now().UnixNano(), h.readAt.Load()
-	if h.current.Load() != nil && (now-last < int64(headFresh) || !h.readAt.CompareAndSwap(last, now)) {
-		return nil // fresh, or being read by another chunk
+	switch age := time.Duration(now - last); {
+	case h.current.Load() == nil:
+	case age < headFresh:
+		return nil
+	case !h.readAt.CompareAndSwap(last, now) && age < usable:
+		return nil
 	}
 	n, err := hs.store.Notification(ctx, id)
 	if err != nil {

@@ -47,11 +47,12 @@ func (d *Deliver) body(dst []byte, j *job, r *push.Recipient) ([]byte, error) {
 	if !r.HasOverrides() {
 		return j.head.template.Load().template.Append(dst, r.Address), nil
 	}
+	n := j.head.notification() // not j.n, which belongs to the window's goroutine
 	collapse := r.CollapseID
 	if collapse == "" {
-		collapse = j.n.CollapseID
+		collapse = n.CollapseID
 	}
-	m, err := push.Stabilize(j.n.Message, j.n.ID, collapse, r.Data)
+	m, err := push.Stabilize(n.Message, n.ID, collapse, r.Data)
 	if err != nil {
 		return nil, &push.Error{Code: push.CodePayloadInvalid, Err: err}
 	}

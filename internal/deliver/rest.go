@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
@@ -14,21 +16,21 @@ import (
 )
 
 // retry collects what goes back to the queue: which rows were tried in vain,
-// and when all of them may be tried again.
+// the number of their next attempt, and when all of them may be tried again.
 type retry struct {
-	rows map[int]struct{}
+	rows map[int]int
 	code push.Code // the last failure
 	at   time.Time // the latest of all waits
 	// postponed tells that breaker, pace or budget kept rows from being tried.
 	postponed bool
 }
 
-// again notes a failed try.
-func (r *retry) again(row int, code push.Code, at time.Time) {
+// again notes a failed try, the number of the next, and when it may be.
+func (r *retry) again(row, attempt int, code push.Code, at time.Time) {
 	if r.rows == nil {
-		r.rows = make(map[int]struct{})
+		r.rows = make(map[int]int)
 	}
-	r.rows[row] = struct{}{}
+	r.rows[row] = attempt
 	r.code = code
 	r.later(at)
 }
@@ -48,13 +50,13 @@ func (r *retry) later(at time.Time) {
 	}
 }
 
-// tried returns 1 if the row used up an attempt in this turn, else 0: deferring
-// never does.
-func (r *retry) tried(row int) int {
-	if _, ok := r.rows[row]; ok {
-		return 1
+// attempt returns the try that the row is at next. now is the one that it was
+// at in this turn: deferring uses up none.
+func (r *retry) attempt(row, now int) int {
+	if next, ok := r.rows[row]; ok {
+		return next
 	}
-	return 0
+	return now
 }
 
 // undelivered collects recipients whose attempts are exhausted.
@@ -62,11 +64,28 @@ type undelivered struct{ results []result }
 
 func (u *undelivered) add(r result) { u.results = append(u.results, r) }
 
+// giveUp dead-letters what has had all its attempts, and only then settles it:
+// an outcome that says so must have its letter. A dead-letter queue that is away
+// keeps the rows open; they come again, and are not sent to FCM again.
+func (d *Deliver) giveUp(ctx context.Context, j *job, now time.Time) {
+	j.dead.results = slices.DeleteFunc(j.dead.results, func(r result) bool { return !j.line.Cells[j.chunk.Index[r.row]].Open() })
+	if len(j.dead.results) == 0 {
+		return
+	}
+	if err := d.bury(ctx, j, now); err != nil {
+		d.Log.Warn("dead letters not sent; trying again", zap.Stringer("chunk", j.chunk.Ref), zap.Error(err))
+		for _, r := range j.dead.results {
+			j.retry.again(r.row, d.MaxAttempts+1, r.code, now.Add(retryPause))
+		}
+		return
+	}
+	for _, r := range j.dead.results {
+		d.settleCell(j, j.chunk.Index[r.row], push.CodeAttemptsExhausted, r.code.MaybeDelivered())
+	}
+}
+
 // bury puts the given-up recipients on the dead-letter queue as one letter.
 func (d *Deliver) bury(ctx context.Context, j *job, now time.Time) error {
-	if len(j.dead.results) == 0 {
-		return nil
-	}
 	slices.SortFunc(j.dead.results, func(a, b result) int { return a.row - b.row })
 	last := j.dead.results[0].code
 	u := wire.Undelivered{Chunk: push.Chunk{

@@ -36,7 +36,7 @@ type result struct {
 // under way. The goroutine that runs it owns the job; requests run beside it and
 // report back.
 func (d *Deliver) send(ctx context.Context, j *job) (*worker.Verdict, error) {
-	order := j.sendable()
+	order := j.sendable(d.MaxAttempts)
 	if len(order) == 0 || d.stopReason(j) != stopNone {
 		return nil, nil
 	}
@@ -62,13 +62,16 @@ func (j *job) openRows() []int {
 }
 
 // sendable returns the open rows, without those whose message FCM has called
-// invalid.
-func (j *job) sendable() []int {
+// invalid, and without the given-up.
+func (j *job) sendable(maxAttempts int) []int {
 	rows := j.openRows()
-	if j.head.badCause.Load() == nil {
+	bad := j.head.badCause.Load() != nil
+	if !bad && j.chunk.Attempt <= maxAttempts {
 		return rows
 	}
-	return slices.DeleteFunc(rows, func(row int) bool { return !j.chunk.Recipients[row].HasOverrides() })
+	return slices.DeleteFunc(rows, func(row int) bool {
+		return bad && !j.chunk.Recipients[row].HasOverrides() || j.chunk.AttemptOf(row) > maxAttempts
+	})
 }
 
 // reserve returns the reservation for a chunk of which the first issued open
@@ -145,18 +148,20 @@ func (d *Deliver) apply(j *job, r result) {
 	case r.code.Terminal():
 		d.settleCell(j, cell, r.code, false)
 		if r.code == push.CodePayloadInvalid && !j.chunk.Recipients[row].HasOverrides() {
-			j.head.badCause.Store(&r.detail)
+			cause := r.detail // a copy, so that results stay off the heap
+			j.head.badCause.Store(&cause)
 		}
 	case r.code.MaybeDelivered() && j.n.Guarantee == push.AtMostOnce:
 		d.settleCell(j, cell, push.CodeUnknown, false)
-	case attempt >= d.MaxAttempts, d.overdue(j, r.at):
-		j.dead.add(r)
-		d.settleCell(j, cell, push.CodeAttemptsExhausted, r.code.MaybeDelivered())
 	default:
 		if r.code.MaybeDelivered() {
 			j.line.MarkAmbiguous(cell)
 		}
-		j.retry.again(row, r.code, r.at.Add(d.backoff(attempt, r)))
+		if attempt >= d.MaxAttempts || d.overdue(j, r.at) {
+			j.dead.add(r) // settled when its letter is sent
+			return
+		}
+		j.retry.again(row, attempt+1, r.code, r.at.Add(d.backoff(attempt, r)))
 	}
 }
 

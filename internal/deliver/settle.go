@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
@@ -31,32 +29,83 @@ func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if why == stopNone && j.head.badCause.Load() != nil {
 		why = stopPayload
 	}
+	d.giveUp(ctx, j, now)
 	if code := stopOutcome(why); code != push.CodeOpen {
 		d.settleOpen(j, code)
 	}
-	if err := d.bury(ctx, j, now); err != nil {
+	next, err := d.nextLine(ctx, j, why, now)
+	if err != nil {
 		return nil, err
 	}
-	open := j.openRows()
-	switch {
-	case len(open) == 0:
-		j.line = j.line.Close(now)
-	case why == stopPaused:
-		j.line = j.line.HandBack(ledger.StateParked, j.line.Turn, now)
-	default:
-		if err := d.handBack(ctx, j, open, now); err != nil {
-			return nil, err
-		}
-		j.line = j.line.HandBack(ledger.StateWaiting, j.line.Turn+1, now)
-	}
-	if err := d.Lines.SaveLine(ctx, j.line, j.base, j.attempts); err != nil {
+	if err := d.Lines.SaveLine(ctx, next, j.base, j.attempts); err != nil {
 		return nil, fmt.Errorf("settle: %w", err)
 	}
+	j.line = next
 	d.Outcomes.Settled(ctx, j.n, &j.line, j.notes)
-	if j.line.State == ledger.StateClosed {
-		d.complete(ctx, j)
+	switch j.line.State {
+	case ledger.StateParked:
+		err = d.unpark(ctx, j)
+	case ledger.StateClosed:
+		err = d.complete(ctx, j)
+	case ledger.StatePlanned, ledger.StateClaimed, ledger.StateWaiting:
+	}
+	if err != nil {
+		return nil, err
 	}
 	return done(worker.Ack())
+}
+
+// nextLine returns the line as this turn leaves it, and sends the message that
+// goes with it.
+//
+// What is open is always in a message whose turn is not below the line's: this
+// message raises the turn, and so makes all others stale, only if it holds every
+// open cell. One that an owner sent who had lost its claim may not.
+func (d *Deliver) nextLine(ctx context.Context, j *job, why stop, now time.Time) (ledger.Line, error) {
+	open, all := j.openRows(), j.line.OpenCount()
+	turn := j.line.Turn
+	if len(open) == all {
+		turn++
+	}
+	switch {
+	case all == 0:
+		return j.line.Close(now), nil
+	case why == stopPaused:
+		l := j.line.HandBack(ledger.StateParked, j.line.Turn, now)
+		l.Attempt = d.lowestAttempt(j, open) // of all rows, when they are sent again
+		return l, nil
+	case len(open) > 0:
+		if err := d.handBack(ctx, j, open, turn, now); err != nil {
+			return ledger.Line{}, err
+		}
+	default:
+		turn = j.line.Turn
+	}
+	return j.line.HandBack(ledger.StateWaiting, turn, now), nil
+}
+
+func (d *Deliver) lowestAttempt(j *job, rows []int) int {
+	lowest := d.MaxAttempts
+	for _, row := range rows {
+		lowest = min(lowest, j.retry.attempt(row, j.chunk.AttemptOf(row)))
+	}
+	return lowest
+}
+
+// unpark looks whether the notification was resumed while its line was being
+// parked. Resuming changes the notification and then looks at the lines; parking
+// writes the line and then looks at the notification: one of the two sees the
+// other, and the chunk is sent.
+func (d *Deliver) unpark(ctx context.Context, j *job) error {
+	n, err := d.Notifications.Notification(ctx, j.n.ID)
+	if err != nil {
+		return fmt.Errorf("read the notification again: %w", err)
+	}
+	open := j.openRows()
+	if n.Progress.State == push.StatePaused || len(open) == 0 {
+		return nil
+	}
+	return d.handBack(ctx, j, open, j.line.Turn, d.Now().UTC())
 }
 
 // settleOpen gives the open recipients an outcome without sending; personal
@@ -71,10 +120,13 @@ func (d *Deliver) settleOpen(j *job, code push.Code) {
 }
 
 // handBack sends the open recipients to the queue again, as one smaller chunk.
-func (d *Deliver) handBack(ctx context.Context, j *job, open []int, now time.Time) error {
+func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, now time.Time) error {
 	next := push.Chunk{
-		Ref: j.chunk.Ref, Tenant: j.chunk.Tenant, Turn: j.line.Turn + 1,
+		Ref: j.chunk.Ref, Tenant: j.chunk.Tenant, Turn: turn,
 		Since: j.chunk.Since, LastCode: j.retry.code, Attempt: 1,
+	}
+	if next.LastCode == push.CodeOpen {
+		next.LastCode = j.chunk.LastCode
 	}
 	switch {
 	case j.retry.postponed:
@@ -86,7 +138,7 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, now time.Tim
 	}
 	uneven := false
 	for _, row := range open {
-		attempt := j.chunk.AttemptOf(row) + j.retry.tried(row)
+		attempt := j.retry.attempt(row, j.chunk.AttemptOf(row))
 		next.Recipients = append(next.Recipients, j.chunk.Recipients[row])
 		next.Index = append(next.Index, j.chunk.Index[row])
 		next.Attempts = append(next.Attempts, attempt)
@@ -96,9 +148,13 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, now time.Tim
 	if !uneven {
 		next.Attempts = nil
 	}
-	wait := max(j.retry.at.Sub(now), 0)
+	at := j.retry.at
+	if end := j.n.Deadline(); at.After(end) {
+		at = end // to be told expired in time
+	}
+	wait := max(at.Sub(now), 0)
 	if wait > worker.MaxDelay {
-		next.NotBefore, wait = j.retry.at, worker.MaxDelay
+		next.NotBefore, wait = at, worker.MaxDelay
 	}
 	body, err := wire.EncodeChunk(&next, j.traceParent)
 	if err != nil {
@@ -114,10 +170,10 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, now time.Tim
 }
 
 // complete marks a notification of a single chunk as completed. Larger ones
-// are completed by fanout's check, which counts all lines.
-func (d *Deliver) complete(ctx context.Context, j *job) {
+// are completed by fanout's check, which counts all lines. It may be repeated.
+func (d *Deliver) complete(ctx context.Context, j *job) error {
 	if j.n.Progress.Pages != 1 || !j.line.Last || j.line.Ref.Seq != 0 {
-		return
+		return nil
 	}
 	first := false
 	n, err := ledger.Advance(ctx, d.Notifications, j.n.ID, func(n push.Notification) (push.Progress, error) {
@@ -129,11 +185,10 @@ func (d *Deliver) complete(ctx context.Context, j *job) {
 		return p, nil
 	})
 	if err != nil {
-		// The API derives the state from the line; only the event is late.
-		d.Log.Warn("marking as completed failed", zap.String("notification", string(j.n.ID)), zap.Error(err))
-		return
+		return fmt.Errorf("mark as completed: %w", err)
 	}
 	if first {
 		d.Outcomes.Completed(ctx, n, j.line.Tally())
 	}
+	return nil
 }

@@ -2,9 +2,13 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -22,8 +26,9 @@ type window struct {
 
 	next     int // position in order of the next row
 	flying   int
-	reserved int // cells below this may be sent to
-	unsaved  int // results since the last checkpoint began
+	reserved int       // cells below this may be sent to
+	unsaved  int       // results since the last checkpoint began
+	savedAt  time.Time // when that was
 	saving   chan saved
 	why      stop
 }
@@ -31,13 +36,14 @@ type window struct {
 // saved is the end of a checkpoint.
 type saved struct {
 	reserved int
+	attempts []ledger.Attempt
 	err      error
 }
 
 func (d *Deliver) newWindow(ctx context.Context, j *job, order []int) *window {
 	size := min(d.Window, len(order))
 	w := &window{
-		d: d, j: j, order: order, reserved: j.line.Reserved,
+		d: d, j: j, order: order, reserved: j.line.Reserved, savedAt: j.line.UpdatedAt,
 		rows: make(chan int), results: make(chan result, size),
 	}
 	for range size {
@@ -57,8 +63,8 @@ func (w *window) close() {
 }
 
 // run returns when every row was tried or something stopped the chunk, and
-// nothing is under way any more. Its error is that of a checkpoint: a lost
-// claim, or a store that is away.
+// nothing is under way any more. Its error is that of a checkpoint which found
+// the claim lost.
 func (w *window) run(ctx context.Context) error {
 	tick := time.NewTicker(checkpointEvery)
 	defer tick.Stop()
@@ -76,12 +82,7 @@ func (w *window) run(ctx context.Context) error {
 			w.flying--
 			w.take(r)
 		case s := <-w.saving:
-			w.saving = nil
-			if s.err != nil {
-				failed = s.err
-			} else {
-				w.reserved = s.reserved
-			}
+			failed = w.saved(s)
 		case <-draining:
 			draining = nil
 			w.halt(stopDrained)
@@ -93,9 +94,13 @@ func (w *window) run(ctx context.Context) error {
 				lastControl = w.d.Now()
 				w.control(ctx)
 			}
-			w.checkpoint(ctx, 1)
+			if failed == nil && w.dueByTime() {
+				w.checkpoint(ctx)
+			}
 		}
-		w.checkpoint(ctx, checkpointResults)
+		if failed == nil && w.dueByCount() {
+			w.checkpoint(ctx)
+		}
 	}
 	return failed
 }
@@ -117,7 +122,9 @@ func (w *window) offer(failed error) (chan<- int, int) {
 
 func (w *window) take(r result) {
 	w.d.apply(w.j, r)
-	w.unsaved++
+	if r.code != push.CodeOpen {
+		w.unsaved++
+	}
 	switch {
 	case !r.deferred.IsZero():
 		w.halt(stopDeferred)
@@ -140,30 +147,78 @@ func (w *window) control(ctx context.Context) {
 	w.halt(w.d.stopReason(w.j))
 }
 
-// checkpoint starts writing the line if at least so many results wait and no
-// write is under way. The last write is left to settle, which closes the line.
-func (w *window) checkpoint(ctx context.Context, least int) {
-	blocked := w.more() && w.flying == 0 && w.j.chunk.Index[w.order[w.next]] >= w.reserved
-	if w.saving != nil || !w.more() || w.unsaved < least && !blocked {
+// dueByCount tells whether enough results wait for a checkpoint, or sending
+// waits for the reservation of one. What the last results of a chunk come to is
+// left to settle, which closes the line.
+func (w *window) dueByCount() bool {
+	if !w.more() {
+		return false
+	}
+	return w.unsaved >= checkpointResults || w.flying == 0 && w.j.chunk.Index[w.order[w.next]] >= w.reserved
+}
+
+// dueByTime tells whether results have waited long enough; it is asked every
+// checkpointEvery. While the last requests are under way it takes a full
+// interval since the last checkpoint, so that a chunk whose answers come at the
+// usual speed costs no write more. A line that nothing is learnt about is written
+// as well, before others take its owner for dead.
+func (w *window) dueByTime() bool {
+	since := w.d.Now().Sub(w.savedAt)
+	switch {
+	case w.unsaved > 0 && w.more():
+		return true
+	case w.unsaved > 0:
+		return w.flying > 0 && since >= checkpointEvery
+	default:
+		return w.flying > 0 && since >= ledger.FreshFor/2
+	}
+}
+
+// checkpoint starts writing the line, unless a write is under way.
+func (w *window) checkpoint(ctx context.Context) {
+	if w.saving != nil {
 		return
 	}
+	now := w.d.Now().UTC()
 	line := w.j.line
 	line.Cells = append(line.Cells[:0:0], line.Cells...)
 	line.Reserved = max(line.Reserved, w.reserveFrom(w.next))
-	line.UpdatedAt = w.d.Now().UTC()
+	line.UpdatedAt = now
 	w.j.line.Reserved = line.Reserved
 	attempts := w.j.attempts
 	w.j.attempts = nil
-	w.unsaved = 0
+	w.unsaved, w.savedAt = 0, now
 	done := make(chan saved, 1)
 	w.saving = done
 	epoch := w.j.base
 	go func() {
 		// The write is finished even if ctx ends now: it is this owner's, and
 		// every checkpoint saved is a repeat avoided.
-		err := w.d.Lines.SaveLine(context.WithoutCancel(ctx), line, epoch, attempts)
-		done <- saved{reserved: line.Reserved, err: err}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
+		defer cancel()
+		done <- saved{line.Reserved, attempts, w.d.Lines.SaveLine(ctx, line, epoch, attempts)}
 	}()
+}
+
+// saved takes note of how a checkpoint ended; it returns the error of a lost
+// claim. A ledger that is away stops the sending, and settle tries once more to
+// write what is known. A write without an answer may still arrive, even later
+// than that of settle: so that one gets an epoch of its own.
+func (w *window) saved(s saved) error {
+	w.saving = nil
+	switch {
+	case s.err == nil:
+		w.reserved = s.reserved
+		return nil
+	case errors.Is(s.err, ledger.ErrFenced):
+		return s.err
+	}
+	w.d.Log.Warn("checkpoint failed; ending the turn", zap.Stringer("chunk", w.j.chunk.Ref), zap.Error(s.err))
+	w.j.attempts = append(s.attempts, w.j.attempts...)
+	w.j.line.Epoch = w.j.base + 1
+	w.j.retry.later(w.d.Now().Add(retryPause))
+	w.halt(stopLedger)
+	return nil
 }
 
 // reserveFrom is the reservation when the rows before position next were
@@ -183,7 +238,7 @@ func stopOutcome(why stop) push.Code {
 		return push.CodeCancelled
 	case stopPayload:
 		return push.CodePayloadInvalid
-	case stopNone, stopPaused, stopDrained, stopDeferred:
+	case stopNone, stopPaused, stopDrained, stopDeferred, stopLedger:
 	}
 	return push.CodeOpen
 }

@@ -106,7 +106,7 @@ func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
 	}()
 	stop := func() {
 		cancel()
-		_ = <-ended // a stop that was asked for
+		<-ended // a stop that was asked for
 	}
 	select {
 	case a := <-ready:

@@ -34,37 +34,48 @@ func TestTargets(t *testing.T) {
 		want  []push.Recipient // in the message
 	}{
 		{
-			"tokens, known and not", push.Target{Tokens: []push.Token{"fresh", "stale", "new", "ill", "fresh"}},
+			"tokens, known and not",
+			push.Target{Tokens: []push.Token{"fresh", "stale", "new", "ill", "fresh"}},
 			[]push.Code{open, open, open, ill, twice},
 			[]push.Recipient{row(1, push.KindToken, "fresh", "", "", false), row(2, push.KindToken, "stale", "", "", true), row(3, push.KindToken, "new", "", "", true)},
 		},
 		{
-			"installations", push.Target{FIDs: []push.Token{"fid-1", "fid-2"}},
+			"installations",
+			push.Target{FIDs: []push.Token{"fid-1", "fid-2"}},
 			[]push.Code{open, open},
 			[]push.Recipient{row(1, push.KindFID, "fid-1", "", "", true), row(2, push.KindFID, "fid-2", "", "", true)},
 		},
 		{
-			"users with several devices, one and none", push.Target{UserIDs: []string{"nobody", "ann", "bob"}},
+			"users with several devices, one and none",
+			push.Target{UserIDs: []string{"nobody", "ann", "bob"}},
 			[]push.Code{none, open, open, ill, open},
 			[]push.Recipient{
 				row(2, push.KindToken, "fresh", "ann", "d1", false), row(2, push.KindToken, "stale", "ann", "d2", true), row(3, push.KindToken, "bobs", "bob", "d4", false),
 			},
 		},
 		{
-			"a user twice", push.Target{UserIDs: []string{"bob", "bob"}},
-			[]push.Code{open, twice}, []push.Recipient{row(1, push.KindToken, "bobs", "bob", "d4", false)},
+			"a user twice",
+			push.Target{UserIDs: []string{"bob", "bob"}},
+			[]push.Code{open, twice},
+			[]push.Recipient{row(1, push.KindToken, "bobs", "bob", "d4", false)},
 		},
 		{
-			"devices, known and not", push.Target{DeviceIDs: []push.ID{"d4", "dX", "d3"}},
-			[]push.Code{open, none, ill}, []push.Recipient{row(1, push.KindToken, "bobs", "", "d4", false)},
+			"devices, known and not",
+			push.Target{DeviceIDs: []push.ID{"d4", "dX", "d3"}},
+			[]push.Code{open, none, ill},
+			[]push.Recipient{row(1, push.KindToken, "bobs", "", "d4", false)},
 		},
 		{
-			"a topic", push.Target{Topic: "news"},
-			[]push.Code{open}, []push.Recipient{row(1, push.KindTopic, "news", "", "", false)},
+			"a topic",
+			push.Target{Topic: "news"},
+			[]push.Code{open},
+			[]push.Recipient{row(1, push.KindTopic, "news", "", "", false)},
 		},
 		{
-			"a condition", push.Target{Condition: "'a' in topics && 'b' in topics"},
-			[]push.Code{open}, []push.Recipient{row(1, push.KindCondition, "'a' in topics && 'b' in topics", "", "", false)},
+			"a condition",
+			push.Target{Condition: "'a' in topics && 'b' in topics"},
+			[]push.Code{open},
+			[]push.Recipient{row(1, push.KindCondition, "'a' in topics && 'b' in topics", "", "", false)},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -63,7 +63,7 @@ func TestMetrics(t *testing.T) {
 			"belfry_breaker_state p open":           0,
 			"belfry_fcm_pace_per_second p":          10_000,
 			"belfry_fcm_retry_budget p":             1000,
-			"belfry_fcm_admitted_requests p":       0,
+			"belfry_fcm_admitted_requests p":        0,
 			"belfry_deferrals_total p breaker_open": 0,
 			"belfry_deferrals_total p pace":         0,
 			"belfry_deferrals_total p retry_budget": 0,
@@ -75,7 +75,7 @@ func TestMetrics(t *testing.T) {
 			"belfry_breaker_state p closed":         0,
 			"belfry_breaker_state p open":           1,
 			"belfry_fcm_retry_budget p":             999,
-			"belfry_fcm_admitted_requests p":       1,
+			"belfry_fcm_admitted_requests p":        1,
 			"belfry_deferrals_total p breaker_open": 1,
 		})
 		held.Abandon()

@@ -68,10 +68,12 @@ func start(t *testing.T, marker, program string, env []string, args ...string) (
 			t.Logf("the last of %s's log:\n%s", program, p.log)
 		}
 	})
+	patience := time.NewTimer(30 * time.Second)
+	defer patience.Stop()
 	select {
 	case rest := <-p.said:
 		return p, rest
-	case <-time.After(30 * time.Second):
+	case <-patience.C:
 		t.Fatalf("%s did not start:\n%s", program, p.log)
 		return nil, ""
 	}

@@ -35,7 +35,7 @@ func appendTally(dst []byte, cells []ledger.Cell) []byte {
 	}
 	for c, k := range n {
 		if k > 0 {
-			dst = binary.BigEndian.AppendUint16(append(dst, byte(c)), k) //nolint:gosec // c < 256
+			dst = binary.BigEndian.AppendUint16(append(dst, byte(c)), k)
 		}
 	}
 	return dst

@@ -5,6 +5,7 @@ package sqlite
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -41,7 +42,7 @@ func benchPlans(id push.ID, n int) []ledger.Plan {
 
 func benchDevice(i int) push.Device {
 	// A hash of the number scatters ids and addresses as real ones are.
-	scattered := push.Address{Value: push.Token(fmt.Sprint(i))}.Hash()
+	scattered := push.Address{Value: push.Token(strconv.Itoa(i))}.Hash()
 	return push.Device{
 		Tenant: "tenant", ID: push.ID(fmt.Sprintf("dev-%016x-%d", scattered, i)),
 		Address:  push.Address{Kind: push.KindToken, Value: push.Token(fmt.Sprintf("%0140x:%016x", i, scattered))},
@@ -124,7 +125,7 @@ func BenchmarkReserve(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			r := idempotency.Record{
-				Tenant: "tenant", Key: fmt.Sprint(n.Add(1)), Holder: "h",
+				Tenant: "tenant", Key: strconv.FormatInt(n.Add(1), 10), Holder: "h",
 				LeaseUntil: benchTime().Add(time.Minute), ExpiresAt: benchTime().Add(time.Hour),
 			}
 			if _, _, err := s.Reserve(b.Context(), r, benchTime()); err != nil {

@@ -29,7 +29,7 @@ func (r *varints) count() int {
 		r.bad = true
 		return 0
 	}
-	return int(v) //nolint:gosec // checked
+	return int(v)
 }
 
 func (r *varints) code() push.Code {
@@ -60,4 +60,4 @@ func (r *varints) text() string {
 }
 
 // unsigned clamps what can't be negative but in a broken caller.
-func unsigned[T int | int64](n T) uint64 { return uint64(max(n, 0)) } //nolint:gosec // not negative
+func unsigned[T int | int64](n T) uint64 { return uint64(max(n, 0)) }

@@ -1,0 +1,143 @@
+package fanout
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+func row(size int) push.Recipient {
+	return push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(strings.Repeat("x", size))}, Line: 1}
+}
+
+func sizes(chunks []push.Chunk) (n []int) {
+	for i := range chunks {
+		n = append(n, len(chunks[i].Recipients))
+	}
+	return n
+}
+
+func TestCutBoundaries(t *testing.T) {
+	t.Parallel()
+	fits := push.MaxChunkBytes / func() int { r := row(163); return wire.RecipientBytes(&r) }()
+	giant := row(100)
+	giant.Data = map[string]string{"k": strings.Repeat("v", push.MaxChunkBytes)}
+	for _, c := range []struct {
+		name string
+		rows []push.Recipient
+		want []int
+	}{
+		{"none: an empty chunk says that the page is planned", nil, []int{0}},
+		{"one", slices.Repeat([]push.Recipient{row(9)}, 1), []int{1}},
+		{"as many as fit by count", slices.Repeat([]push.Recipient{row(9)}, 500), []int{500}},
+		{"one more", slices.Repeat([]push.Recipient{row(9)}, 501), []int{500, 1}},
+		{"as many as fit by bytes", slices.Repeat([]push.Recipient{row(163)}, fits), []int{fits}},
+		{"one more by bytes", slices.Repeat([]push.Recipient{row(163)}, 2*fits+1), []int{fits, fits, 1}},
+		{"one that is too large alone", []push.Recipient{row(9), giant, row(9)}, []int{1, 1, 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := push.Notification{ID: "bat_x", Tenant: "t"}
+			if diff := cmp.Diff(c.want, sizes(cut(&n, 3, c.rows))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCutProperties(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var rows []push.Recipient
+		for _, run := range rapid.SliceOfN(rapid.IntRange(1, push.MaxAddressBytes), 0, 12).Draw(t, "sizes") {
+			rows = append(rows, slices.Repeat([]push.Recipient{row(run)}, rapid.IntRange(1, 200).Draw(t, "repeat"))...)
+		}
+		page := rapid.IntRange(0, 1000).Draw(t, "page")
+		n := push.Notification{ID: "bat_x", Tenant: "t"}
+		chunks := cut(&n, page, rows)
+		if diff := cmp.Diff(sizes(chunks), sizes(cut(&n, page, slices.Clone(rows)))); diff != "" {
+			t.Fatalf("a second run cuts elsewhere:\n%s", diff)
+		}
+		var all []push.Recipient
+		for i, c := range chunks {
+			if c.Ref.Seq != page*push.ChunksPerPage+i || c.Ref.Page() != page {
+				t.Fatalf("chunk %d of page %d has sequence %d", i, page, c.Ref.Seq)
+			}
+			bytes := 0
+			for j := range c.Recipients {
+				bytes += wire.RecipientBytes(&c.Recipients[j])
+				if c.Index[j] != j {
+					t.Fatalf("row %d has cell %d", j, c.Index[j])
+				}
+			}
+			if len(c.Recipients) > push.MaxChunkRecipients || bytes > push.MaxChunkBytes && len(c.Recipients) > 1 {
+				t.Fatalf("%d recipients of %d bytes", len(c.Recipients), bytes)
+			}
+			if next := len(all) + len(c.Recipients); next < len(rows) && len(c.Recipients) < push.MaxChunkRecipients && bytes+wire.RecipientBytes(&rows[next]) <= push.MaxChunkBytes {
+				t.Fatalf("chunk %d had room for one more", i)
+			}
+			all = append(all, c.Recipients...)
+		}
+		if diff := cmp.Diff(len(rows), len(all)); diff != "" {
+			t.Fatalf("recipients lost or made up:\n%s", diff)
+		}
+		for i := range all {
+			if all[i].Address != rows[i].Address {
+				t.Fatalf("row %d is out of order", i)
+			}
+		}
+	})
+}
+
+// calls notes how many messages every call brought.
+type calls []int
+
+func (c *calls) Send(_ context.Context, msgs []worker.Outgoing) error {
+	*c = append(*c, len(msgs))
+	return nil
+}
+
+func TestSendAll(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		n, size int
+		want    []int
+	}{
+		{"none", 0, 1, nil},
+		{"a batch", 10, 1, []int{10}},
+		{"more than a batch", 23, 1, []int{10, 10, 3}},
+		{"as much as a call takes", 4, worker.MaxBodyBytes / 4, []int{4}},
+		{"more than a call takes", 5, worker.MaxBodyBytes/4 + 1, []int{3, 2}},
+		{"one that is too large is the queue's to refuse", 2, worker.MaxBodyBytes + 1, []int{1, 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var got calls
+			err := sendAll(t.Context(), &got, slices.Repeat([]worker.Outgoing{{Body: make([]byte, c.size)}}, c.n))
+			if diff := cmp.Diff(c.want, []int(got)); diff != "" || err != nil {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestCheckWait(t *testing.T) {
+	t.Parallel()
+	last := checkWait(0)
+	for turn := range 100 {
+		w := checkWait(turn)
+		if w < last || w.Seconds() < 2 || w.Seconds() > 60 {
+			t.Errorf("turn %d waits %v after %v", turn, w, last)
+		}
+		last = w
+	}
+}

@@ -1,0 +1,163 @@
+package fanout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+)
+
+func (r *rig) setState(id push.ID, s push.State) {
+	n := r.books.heads[id]
+	n.Progress.State = s
+	r.books.heads[id] = n
+}
+
+// TestStatesThatWait: a task of a notification that is not to be sent now does
+// nothing; whoever changes that sends another.
+func TestStatesThatWait(t *testing.T) {
+	t.Parallel()
+	for _, s := range []push.State{push.StateUploading, push.StatePaused, push.StateCompleted, push.StateDeadLettered} {
+		for _, op := range []wire.Op{wire.OpPlan, wire.OpCancel, wire.OpCheck} {
+			r := setup(t)
+			n := r.batch(t, tokens(1, 3))
+			r.setState(n.ID, s)
+			if v := r.handle(wire.Task{Op: op, Notification: n.ID, Page: wire.AllPages}); v.word != "ack" || len(r.books.lines)+len(r.tasks.sent)+len(r.bulk.sent) != 0 {
+				t.Errorf("%s of a notification that is %s: %+v", op, s, v)
+			}
+		}
+	}
+}
+
+// TestCancelBeforePlanning: every recipient still gets its outcome.
+func TestCancelBeforePlanning(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.device("d", "", "-ill", t0)
+	n := r.batch(t, append(tokens(1, 600), push.Recipient{Address: token("ill"), Line: 601}), tokens(602, 2))
+	r.setState(n.ID, push.StateCancelled)
+	for _, c := range r.run(t, n.ID) {
+		if v := r.handle(c); v.word != "ack" {
+			t.Errorf("check: %+v", v)
+		}
+	}
+	counts, err := r.books.Counts(t.Context(), n.ID)
+	if err != nil || counts.ByCode[push.CodeCancelled] != 602 || counts.ByCode[push.CodeDeviceQuarantined] != 1 || !counts.Done(2) {
+		t.Errorf("%+v, %v", counts, err)
+	}
+	if r.metric(t, "outcomes") != 603 || len(r.bulk.sent) != 0 || r.books.heads[n.ID].Progress.State != push.StateCancelled || len(r.done) != 0 {
+		t.Errorf("%v outcomes counted, %d chunks sent, %+v", r.metric(t, "outcomes"), len(r.bulk.sent), r.books.heads[n.ID].Progress)
+	}
+}
+
+// TestCancelUnderWay: what nobody is sending is settled; a claimed line is its
+// owner's.
+func TestCancelUnderWay(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	n := r.batch(t, tokens(1, 2000)) // four chunks
+	r.run(t, n.ID)
+	ref := func(i int) push.ChunkRef { return push.ChunkRef{Notification: n.ID, Seq: i} }
+	change := func(i int, f func(l ledger.Line) ledger.Line) {
+		l, err := r.books.lines[ref(i)].Claim("owner", 0, t0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Settle(0, push.CodeSent, false)
+		l.MarkAmbiguous(1)
+		r.books.lines[ref(i)] = f(l)
+	}
+	change(1, func(l ledger.Line) ledger.Line { return l })
+	change(2, func(l ledger.Line) ledger.Line { return l.HandBack(ledger.StateWaiting, 1, t0) })
+	change(3, func(l ledger.Line) ledger.Line { return l.HandBack(ledger.StateParked, 0, t0) })
+	claimed := r.books.lines[ref(1)]
+
+	r.now = r.now.Add(time.Second)
+	r.setState(n.ID, push.StateCancelled)
+	if v := r.handle(wire.Task{Op: wire.OpCancel, Notification: n.ID, Page: wire.AllPages}); v.word != "ack" {
+		t.Fatalf("%+v", v)
+	}
+	if diff := cmp.Diff(claimed, r.books.lines[ref(1)]); diff != "" {
+		t.Errorf("a claimed line was touched:\n%s", diff)
+	}
+	for _, i := range []int{0, 2, 3} {
+		l := r.books.lines[ref(i)]
+		want := ledger.CellOf(push.CodeSent, false)
+		if i == 0 {
+			want = ledger.CellOf(push.CodeCancelled, false)
+		}
+		if l.State != ledger.StateClosed || l.Cells[0] != want || l.Cells[1] != ledger.CellOf(push.CodeCancelled, i != 0) || l.Cells[499] != ledger.CellOf(push.CodeCancelled, false) {
+			t.Errorf("line %d is %s: %v %v", i, l.State, l.Cells[0], l.Cells[1])
+		}
+	}
+	if got := r.metric(t, "outcomes"); got != 500+499+499 {
+		t.Errorf("%v outcomes counted", got)
+	}
+}
+
+// TestResume: parked chunks are sent with what is open of them, others not
+// twice.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	n := r.batch(t, tokens(1, 1500)) // three chunks
+	r.run(t, n.ID)
+	for i, state := range []ledger.State{ledger.StateParked, ledger.StateWaiting, ledger.StateClaimed} {
+		ref := push.ChunkRef{Notification: n.ID, Seq: i}
+		l, err := r.books.lines[ref].Claim("owner", 0, t0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Attempt = 2
+		for cell := range 498 {
+			l.Settle(cell, push.CodeSent, false)
+		}
+		if state != ledger.StateClaimed {
+			l = l.HandBack(state, 3, t0)
+		}
+		r.books.lines[ref] = l
+	}
+	r.bulk.sent = nil
+	r.run(t, n.ID)
+	chunks := r.bulk.chunks()
+	if len(chunks) != 1 {
+		t.Fatalf("%d chunks sent, want the parked one", len(chunks))
+	}
+	want := push.Chunk{
+		Ref: push.ChunkRef{Notification: n.ID, Seq: 0}, Tenant: "acme", Recipients: tokens(499, 2), Index: []int{498, 499}, Attempt: 2, Turn: 3,
+	}
+	want.Recipients[0].Renew, want.Recipients[1].Renew = true, true // never yet sent to with success
+	if diff := cmp.Diff(want, chunks[0]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestResolvedOnce: the first answer of the registry holds, whatever happens
+// to the registry and to the process.
+func TestResolvedOnce(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.device("d1", "ann", "hers-1", t0)
+	r.device("d2", "ann", "hers-2", t0)
+	n := r.accept(push.Target{UserIDs: []string{"ann"}})
+	r.faults.at = 6 // Plan
+	if v := r.plan(n.ID); v.word != "retry" || v.after != 5*time.Second || len(r.books.lines) != 0 || len(r.pages.pages) != 1 {
+		t.Fatalf("%+v, %d lines, %d pages: the fault is at another place", v, len(r.books.lines), len(r.pages.pages))
+	}
+	delete(r.devices.devices, "d2")
+	r.device("d0", "ann", "hers-0", t0)
+	r.device("d3", "ann", "hers-3", t0)
+	r.restart(t)
+	r.run(t, n.ID)
+	var got []string
+	for _, rcp := range r.high.chunks()[0].Recipients {
+		got = append(got, rcp.Address.Value.Reveal())
+	}
+	if diff := cmp.Diff([]string{"hers-1", "hers-2"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
