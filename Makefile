@@ -20,8 +20,8 @@ backend = $(if $(BACKEND),--backend $(BACKEND))
 
 BENCH ?= .
 BENCH_PKGS ?= ./internal/...
-# A command that measures whole processes; runs after the package benchmarks if it is set.
-BENCH_PROCESS ?=
+# Measures whole processes; runs after the package benchmarks.
+BENCH_PROCESS ?= $(GO) run ./cmd/belfry bench
 
 FUZZTIME ?= 10s
 FUZZ ?= ^Fuzz

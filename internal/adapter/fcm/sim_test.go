@@ -1,0 +1,62 @@
+package fcm_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm"
+	"github.com/belfry-push/belfry/internal/fcmsim"
+	"github.com/belfry-push/belfry/internal/fcmsim/fcmsimtest"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// TestSimulator sends to every script of the simulator: what it does on the
+// wire and what the sender calls it must agree.
+func TestSimulator(t *testing.T) {
+	t.Parallel()
+	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "joint"})
+	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 2, Timeout: time.Second}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sender.Close(context.WithoutCancel(t.Context())) })
+
+	tests := []struct {
+		token string
+		codes []push.Code // of consecutive sends
+	}{
+		{"healthy", []push.Code{push.CodeSent}},
+		{"sim-unregistered-1", []push.Code{push.CodeFCMUnregistered}},
+		{"sim-invalid-1", []push.Code{push.CodeFCMInvalidArgument}},
+		{"sim-mismatch-1", []push.Code{push.CodeFCMSenderIDMismatch}},
+		{"sim-auth-1", []push.Code{push.CodeFCMThirdPartyAuth}},
+		{"sim-quota-2-a", []push.Code{push.CodeFCMQuotaExceeded, push.CodeFCMQuotaExceeded, push.CodeSent}},
+		{"sim-unavailable-1-a", []push.Code{push.CodeFCMUnavailable, push.CodeSent}},
+		{"sim-internal-1-a", []push.Code{push.CodeFCMInternal, push.CodeSent}},
+		{"sim-hang-1-a", []push.Code{push.CodeNetTimeout, push.CodeSent}},
+		{"sim-drop-1-a", []push.Code{push.CodeNetReset, push.CodeSent}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.token, func(t *testing.T) {
+			t.Parallel()
+			body := push.NewTemplate([]byte(`{"notification":{"title":"Hi"}}`)).Append(nil, push.Address{Kind: push.KindToken, Value: push.Token(tt.token)})
+			for i, want := range tt.codes {
+				name, err := sender.Send(t.Context(), body)
+				if got := push.CodeOf(err); got != want {
+					t.Errorf("send %d is %s (%v), want %s", i+1, got, err, want)
+				}
+				if e, ok := errors.AsType[*push.Error](err); ok && e.Code == push.CodeFCMQuotaExceeded && e.RetryAfter != time.Second {
+					t.Errorf("send %d: Retry-After is %s, want 1s", i+1, e.RetryAfter)
+				}
+				if (name != "") != (want == push.CodeSent) {
+					t.Errorf("send %d: name is %q", i+1, name)
+				}
+			}
+		})
+	}
+}

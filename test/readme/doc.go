@@ -1,0 +1,2 @@
+// Package readme runs what README.md tells a newcomer to type.
+package readme
