@@ -39,7 +39,7 @@ help: ## Show this list
 
 .PHONY: demo
 demo: ## Show everything in a minute: accept, fan out, deliver, fail, replay (BACKEND=, ARGS=)
-	@$(GO) run ./cmd/belfry demo $(backend) $(ARGS)
+	@$(if $(filter aws,$(BACKEND)),$(GO) run ./test/standins/cmd/aws-local )$(GO) run ./cmd/belfry demo $(backend) $(ARGS)
 
 .PHONY: run
 run: ## Run ingest, dispatcher and the FCM simulator in one process (BACKEND=, ARGS=)
@@ -52,6 +52,16 @@ build: ## Build the commands into bin/
 .PHONY: test
 test: ## Run the tests in random order (PKGS=, TESTFLAGS=)
 	$(GO) test -shuffle=on -count=1 $(TESTFLAGS) $(PKGS)
+	@$(GO) run ./test/standins/cmd/aws-local -check
+
+.PHONY: test-aws
+test-aws: ## The drivers' suites against a real AWS account, which costs a little (BELFRY_AWS_E2E=1 and credentials)
+	@[[ "$${BELFRY_AWS_E2E:-}" = 1 ]] || { echo "make test-aws: creates and removes resources in your AWS account: set BELFRY_AWS_E2E=1 to say yes" >&2; exit 1; }
+	$(GO) test -count=1 $(TESTFLAGS) ./internal/adapter/sqs/... ./internal/adapter/sns/... ./internal/adapter/dynamo/... ./internal/adapter/s3/...
+
+.PHONY: aws-local
+aws-local: ## Run the stand-ins for AWS on loopback until Ctrl-C (needs Node 20)
+	@$(GO) run ./test/standins/cmd/aws-local
 
 .PHONY: race
 race: ## The tests under the race detector, which needs a C compiler (PKGS=, TESTFLAGS=)

@@ -21,7 +21,7 @@ func main() {
 }
 
 // services are the commands that run Belfry itself.
-type services struct{}
+type services struct{ app.Operations }
 
 func (services) Up(ctx context.Context, c config.Up) error {
 	return logged(c.Log, func(log *zap.Logger) error { return app.Up(ctx, c, log, app.Hooks{}) })

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/config"
@@ -52,8 +54,22 @@ type backend struct {
 	// visibility is how long a received message stays invisible without a
 	// heartbeat, which comes at a third of it.
 	visibility time.Duration
-	bus        *Bus // embedded: where events go
-	close      func() error
+	bus        *Bus            // subscribers in this process
+	meter      *awsmeter.Meter // aws: what calls cost
+	close      func(ctx context.Context) error
+}
+
+// openFunc opens a backend; drivers that count register with reg.
+type openFunc func(ctx context.Context, reg prometheus.Registerer) (*backend, error)
+
+// opener returns the function that opens the chosen backend.
+func opener(c config.Store, log *zap.Logger) openFunc {
+	return func(ctx context.Context, reg prometheus.Registerer) (*backend, error) {
+		if c.Backend == config.BackendAWS {
+			return openAWS(ctx, c, reg)
+		}
+		return openEmbedded(ctx, c, log)
+	}
 }
 
 // openEmbedded opens a data directory.
@@ -62,7 +78,7 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*backen
 	if err != nil {
 		return nil, err
 	}
-	out := &backend{store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: b.Close, visibility: c.Visibility}
+	out := &backend{store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: func(context.Context) error { return b.Close() }, visibility: c.Visibility}
 	out.events = out.bus
 	for _, name := range push.Queues() {
 		dlq := push.DeadLetterQueue(name)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/belfry-push/belfry/internal/outcome"
@@ -50,4 +51,16 @@ func (b *Bus) Publish(_ context.Context, events []wire.Event) error {
 		}
 	}
 	return nil
+}
+
+// tee publishes to several, whichever fail.
+type tee []outcome.Publisher
+
+// Publish implements outcome.Publisher.
+func (t tee) Publish(ctx context.Context, events []wire.Event) error {
+	errs := make([]error, 0, len(t))
+	for _, p := range t {
+		errs = append(errs, p.Publish(ctx, events))
+	}
+	return errors.Join(errs...)
 }

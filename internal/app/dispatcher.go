@@ -74,6 +74,7 @@ func (s *service) startFanout(ctx context.Context, o dispatcherOptions, outcomes
 	if err != nil {
 		return err
 	}
+	s.stack.onStop("device cache", time.Second, func(context.Context) error { f.Close(); return nil })
 	const concurrency, pollers = 64, 2
 	s.work(ctx, push.QueueNotifications, worker.Config{Concurrency: concurrency, Pollers: pollers}, f)
 	return nil
@@ -119,6 +120,7 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 		if err != nil {
 			return err
 		}
+		s.stack.onStop("notification cache", time.Second, func(context.Context) error { d.Close(); return nil })
 		s.work(ctx, push.DeliveryQueue(lane.lane), worker.Config{Concurrency: lane.chunks}, d)
 	}
 	return nil

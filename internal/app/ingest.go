@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -104,18 +103,6 @@ func (s *service) sweepExpired(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-	}
-}
-
-// opener returns the function that opens the chosen backend.
-func opener(c config.Store, log *zap.Logger) func(context.Context) (*backend, error) {
-	return func(ctx context.Context) (*backend, error) {
-		switch c.Backend {
-		case config.BackendEmbedded:
-			return openEmbedded(ctx, c, log)
-		default:
-			return nil, fmt.Errorf("backend: %q is not built in", c.Backend)
 		}
 	}
 }

@@ -38,18 +38,18 @@ type service struct {
 const healthTimeout = 2 * time.Second
 
 // newService opens the backend. On error nothing is left open.
-func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open func(context.Context) (*backend, error)) (*service, error) {
-	b, err := open(ctx)
+func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open openFunc) (*service, error) {
+	reg := telemetry.NewRegistry()
+	b, err := open(ctx, reg)
 	if err != nil {
 		return nil, err
 	}
-	reg := telemetry.NewRegistry()
 	s := &service{
 		log: log, reg: reg, health: telemetry.NewHealth(healthTimeout), stack: &stack{log: log}, backend: b, drain: drain, now: time.Now,
 		workerMetrics: worker.NewMetrics(reg), outcomes: outcome.NewCounter(reg), failed: make(chan error, 1),
 	}
 	const closing = 10 * time.Second
-	s.stack.onStop("backend", closing, func(context.Context) error { return b.close() })
+	s.stack.onStop("backend", closing, b.close)
 	if err := reg.Register(newDepthGauges(b.queues, log)); err != nil {
 		return nil, errors.Join(err, s.stack.unwind(ctx))
 	}

@@ -28,7 +28,7 @@ func TestModule(t *testing.T) {
 
 // TestSleepersUseABubble stands in for the linter in tests, where it lets
 // time.Sleep and its kin pass because in a synctest bubble they cost no time:
-// a file of test code that calls one must use synctest. A conformance suite may
+// a package whose test code calls one must use synctest. A conformance suite may
 // call them in cases that its Features keep for a virtual clock.
 func TestSleepersUseABubble(t *testing.T) {
 	t.Parallel()
@@ -37,16 +37,21 @@ func TestSleepersUseABubble(t *testing.T) {
 	if len(paths) == 0 {
 		t.Fatal("found no test file: nothing was checked")
 	}
+	calls, bubbles := map[string]string{}, map[string]bool{} // by directory
 	for _, path := range paths {
-		if isSuite(filepath.Dir(path)) {
-			continue
-		}
 		tree, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if call := sleeps(tree); call != "" && !imports(tree, "testing/synctest") {
-			t.Errorf("%s calls %s outside a synctest bubble: wait for the event instead", path, call)
+		dir := filepath.Dir(path)
+		if call := sleeps(tree); call != "" {
+			calls[dir] = path + " calls " + call
+		}
+		bubbles[dir] = bubbles[dir] || imports(tree, "testing/synctest")
+	}
+	for dir, call := range calls {
+		if !bubbles[dir] && !isSuite(dir) {
+			t.Errorf("%s outside a synctest bubble: wait for the event instead", call)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func suites() []string {
 	return []string{
 		"internal/worker/workertest", "internal/device/devicetest", "internal/ledger/ledgertest",
 		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
-		"internal/fcmsim/fcmsimtest",
+		"internal/fcmsim/fcmsimtest", "internal/replay/replaytest",
 	}
 }
 
@@ -161,14 +161,14 @@ func table() []rule {
 		{
 			layer: "part of the house", covers: []string{"internal/app"},
 			uses: slices.Concat(pure, rooms(), []string{
-				"internal/adapter/...", "internal/httpapi", "internal/fcmsim", "internal/config",
+				"internal/adapter/...", "internal/httpapi", "internal/fcmsim", "internal/config", "internal/provision", "internal/doctor",
 			}),
 			testsUse: append(suites(), "client"),
 		},
 		{
 			layer: "part of the house", covers: []string{"internal/cli/..."},
 			uses: slices.Concat(pure, rooms(), []string{
-				"internal/app", "internal/config", "internal/cli/...", "internal/fcmsim", "client",
+				"internal/app", "internal/config", "internal/cli/...", "internal/fcmsim", "internal/provision", "internal/doctor", "internal/cost", "client",
 			}),
 			testsUse: suites(),
 		},
@@ -177,6 +177,11 @@ func table() []rule {
 			uses: []string{"internal/app", "internal/config", "internal/cli/progress", "internal/wire", "client"},
 		},
 		{layer: "part of the house", covers: []string{"internal/arch"}, strict: true},
+
+		{
+			layer: "part of the house", covers: []string{"internal/provision", "internal/doctor", "internal/cost"},
+			uses: append(slices.Clone(pure), "internal/adapter/...", "internal/config", "internal/provision"), testsUse: append(suites(), "test/standins", "internal/fcmsim"),
+		},
 
 		// main is a doorbell: it wires nothing, so that a test can start the service too.
 		{
@@ -200,7 +205,7 @@ func table() []rule {
 		},
 
 		// What only tests: whole processes, and the infrastructure's files.
-		{layer: "an infrastructure test", covers: []string{"infra/..."}, testsUse: []string{"internal/config"}},
+		{layer: "an infrastructure test", covers: []string{"infra/..."}, testsUse: []string{"internal/config", "internal/provision", "internal/adapter/...", "internal/push"}},
 		{layer: "an end-to-end test", covers: []string{"test/..."}, uses: []string{"internal/...", "client", "test/..."}},
 	}
 }

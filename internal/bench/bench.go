@@ -82,7 +82,7 @@ func (r *run) start(ctx context.Context, endpoint string) (addr string, stop fun
 	}()
 	select {
 	case a := <-ready:
-		return a.API, func() { cancel(); <-ended }, nil
+		return a.API, func() { cancel(); r.log.Debug("stopped", zap.Error(<-ended)) }, nil
 	case err := <-ended:
 		cancel()
 		return "", nil, err

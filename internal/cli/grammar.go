@@ -29,6 +29,10 @@ type grammar struct {
 	Notification notificationCmd `cmd:"" group:"use" help:"Look at notifications, their deliveries, and cancel them."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Import and look up registered devices."`
 
+	Provision provisionCmd `cmd:"" group:"operate" help:"Make what the AWS backend needs: queues, topics, tables and the bucket."`
+	Doctor    doctorCmd    `cmd:"" group:"operate" help:"Find out why it would not work, and what to do about it."`
+	Cost      costCmd      `cmd:"" group:"operate" help:"Show what it costs on AWS, estimated or measured."`
+
 	Version versionCmd `cmd:"" group:"other" help:"Print the version."`
 }
 

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/doctor"
+	"github.com/belfry-push/belfry/internal/provision"
 )
 
 // Services are the commands that run Belfry itself. Each returns when its work
@@ -22,6 +24,13 @@ type Services interface {
 	Sim(ctx context.Context, c config.Sim) error
 	Demo(ctx context.Context, c config.Demo) error
 	Bench(ctx context.Context, c config.Bench) error
+
+	// Provision makes what the AWS backend needs, or with c.Plan only looks. The
+	// plan says what is there and what was done; it is there with some errors, too.
+	Provision(ctx context.Context, c config.Provision) (provision.Plan, error)
+	// Doctor examines a configuration. What is wrong with it is in the report; an
+	// error is a failure to examine.
+	Doctor(ctx context.Context, c config.Doctor) (doctor.Report, error)
 }
 
 // Main runs belfry with the arguments that follow its name and returns its exit

@@ -15,6 +15,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/doctor"
+	"github.com/belfry-push/belfry/internal/provision"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -73,8 +75,20 @@ func (r result) expect(t *testing.T, code int, texts ...string) {
 
 // services remembers what it was asked to run.
 type services struct {
-	ran any
-	err error
+	ran    any
+	err    error
+	plan   provision.Plan
+	report doctor.Report
+}
+
+func (s *services) Provision(_ context.Context, c config.Provision) (provision.Plan, error) {
+	s.ran = c
+	return s.plan, s.err
+}
+
+func (s *services) Doctor(_ context.Context, c config.Doctor) (doctor.Report, error) {
+	s.ran = c
+	return s.report, s.err
 }
 
 func (s *services) Up(_ context.Context, c config.Up) error       { s.ran = c; return s.err }

@@ -28,6 +28,29 @@ func (s Store) check(f *Faults) {
 		f.add("data", s.Data, "must name a directory for the embedded backend")
 	}
 	between(f, "visibility", s.Visibility, time.Second, maxVisibility)
+	if s.Backend == BackendAWS {
+		s.AWS.check(f)
+	}
+}
+
+// Names of buckets allow the fewest characters, 63 of them
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html);
+// "-pages-", an account and the longest name of a region (us-isob-east-1) take
+// 7 + 12 + 1 + 14, and the separators of the others less.
+const maxPrefix = 28
+
+func (a AWS) check(f *Faults) {
+	if len(a.Prefix) > maxPrefix || !nameLike(a.Prefix) {
+		f.add("aws-prefix", a.Prefix, "must be 1 to %d lower-case letters, digits and hyphens, and begin and end with a letter or digit", maxPrefix)
+	}
+	if a.Bucket != "" && (len(a.Bucket) < 3 || len(a.Bucket) > 63 || !nameLike(strings.ReplaceAll(a.Bucket, ".", "-"))) {
+		f.add("aws-bucket", a.Bucket, "must be the name of an S3 bucket: 3 to 63 lower-case letters, digits, hyphens and dots")
+	}
+}
+
+func nameLike(s string) bool {
+	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+	return s != "" && !strings.ContainsFunc(s, odd) && !strings.HasPrefix(s, "-") && !strings.HasSuffix(s, "-")
 }
 
 func (a API) check(f *Faults) {

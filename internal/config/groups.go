@@ -14,6 +14,15 @@ type Store struct {
 	Data    string `default:"belfry-data" env:"BELFRY_DATA" group:"store" help:"Directory of the embedded backend; made if it is not there. Processes on one machine may share it."`
 	// Visibility is a queue message's; a living worker prolongs it.
 	Visibility time.Duration `default:"30s" env:"BELFRY_VISIBILITY" group:"store" help:"After how long the queue messages of a killed process come back, 1s to 12h."`
+	AWS        AWS           `embed:""`
+}
+
+// AWS says what Belfry's resources are called in an AWS account. Account, region
+// and endpoints come from the standard AWS environment alone
+// (https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html).
+type AWS struct {
+	Prefix string `name:"aws-prefix" default:"belfry" env:"BELFRY_AWS_PREFIX" group:"store" help:"With --backend aws: what the names of queues, topics and tables begin with."`
+	Bucket string `name:"aws-bucket" env:"BELFRY_AWS_BUCKET" group:"store" placeholder:"NAME" help:"With --backend aws: the S3 bucket. Default: PREFIX-pages-ACCOUNT-REGION."`
 }
 
 // API says where the HTTP API listens and who may use it.

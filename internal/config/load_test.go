@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Up{
 		Sandbox: true,
-		Store:   Store{Backend: BackendEmbedded, Data: "belfry-data", Visibility: 30 * time.Second},
+		Store:   Store{Backend: BackendEmbedded, Data: "belfry-data", Visibility: 30 * time.Second, AWS: AWS{Prefix: "belfry"}},
 		API:     API{Listen: "127.0.0.1:8080"},
 		FCM:     FCM{Endpoint: "https://fcm.googleapis.com/v1", Connections: 10, PerSecond: 10_000},
 		Delivery: Delivery{
@@ -101,6 +101,16 @@ func TestFaults(t *testing.T) {
 		{"credentials over plain HTTP", &Dispatcher{}, with("BELFRY_FCM_ENDPOINT", "http://proxy/v1"), []string{`--fcm-endpoint (BELFRY_FCM_ENDPOINT): must be https, or on the loopback interface`}},
 		{"application default credentials", &Dispatcher{}, env{"BELFRY_FCM_CREDENTIALS": ApplicationDefault}, nil},
 		{"visibility", &Ingest{}, env{"BELFRY_VISIBILITY": "0s"}, []string{`--visibility (BELFRY_VISIBILITY): must be 1s to 12h0m0s (got "0s")`}},
+		{"AWS names", &Ingest{}, env{"BELFRY_BACKEND": "aws", "BELFRY_AWS_PREFIX": "Shop_", "BELFRY_AWS_BUCKET": "a"}, []string{
+			`--aws-prefix (BELFRY_AWS_PREFIX): must be 1 to 28 lower-case letters, digits and hyphens, and begin and end with a letter or digit (got "Shop_")`,
+			`--aws-bucket (BELFRY_AWS_BUCKET): must be the name of an S3 bucket`,
+		}},
+		{"AWS names that are good", &Ingest{}, env{"BELFRY_BACKEND": "aws", "BELFRY_AWS_PREFIX": "shop-2", "BELFRY_AWS_BUCKET": "my.bucket-1"}, nil},
+		{"AWS names do not matter elsewhere", &Ingest{}, env{"BELFRY_AWS_PREFIX": "-"}, nil},
+		{"doctor looks at FCM itself", &Doctor{}, env{"BELFRY_FCM_CREDENTIALS": key + "x"}, nil},
+		{"doctor's backend", &Doctor{}, env{"BELFRY_BACKEND": "x", "BELFRY_FCM_ENDPOINT": "fcm"}, []string{`--backend`, `--fcm-endpoint`}},
+		{"provision", &Provision{}, env{"BELFRY_AWS_PREFIX": "x-"}, []string{`--aws-prefix`}},
+
 		{"credentials to a local simulator", &Dispatcher{}, with("BELFRY_FCM_ENDPOINT", "http://localhost:8090/v1"), nil},
 		{"endpoint", &Dispatcher{}, with("BELFRY_FCM_ENDPOINT", "fcm"), []string{`--fcm-endpoint (BELFRY_FCM_ENDPOINT): must be http://host or https://host`}},
 		{"project", &Dispatcher{}, with("BELFRY_FCM_PROJECT", "projects/x"), []string{`--fcm-project (BELFRY_FCM_PROJECT): must be a project id`}},

@@ -114,17 +114,18 @@ func formatValue(v *kong.Value) string {
 // groups are the headings of help.
 func groups() kong.Groups {
 	return kong.Groups{
-		"run":    "Run:",
-		"use":    "Use a running server:",
-		"other":  "Other:",
-		"store":  "State:",
-		"api":    "HTTP API:",
-		"fcm":    "Firebase Cloud Messaging:",
-		"send":   "Sending:",
-		"sim":    "Simulator:",
-		"target": "Recipients, one kind:",
-		"what":   "What to send:",
-		"server": "Server:",
-		"proc":   "Process:",
+		"run":     "Run:",
+		"use":     "Use a running server:",
+		"operate": "Operate:",
+		"other":   "Other:",
+		"store":   "State:",
+		"api":     "HTTP API:",
+		"fcm":     "Firebase Cloud Messaging:",
+		"send":    "Sending:",
+		"sim":     "Simulator:",
+		"target":  "Recipients, one kind:",
+		"what":    "What to send:",
+		"server":  "Server:",
+		"proc":    "Process:",
 	}
 }

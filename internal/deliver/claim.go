@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -13,7 +12,7 @@ import (
 
 // load reads what the chunk belongs to.
 func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
-	if wait := j.chunk.NotBefore.Sub(d.Now()); wait > time.Second {
+	if wait := j.chunk.NotBefore.Sub(d.Now()); wait > 0 {
 		return done(worker.RetryAfter(wait, nil)) // a wait longer than the queue can delay
 	}
 	h, err := d.heads.get(ctx, j.chunk.Ref.Notification)
@@ -32,6 +31,9 @@ func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
 	}
 	if last := j.chunk.Index[len(j.chunk.Index)-1]; last >= len(line.Cells) {
 		return done(worker.Dead(push.CodeUndecodable, fmt.Sprintf("cell %d of a line with %d", last, len(line.Cells))))
+	}
+	if j.chunk.Message != nil {
+		h = h.apart()
 	}
 	j.head, j.n, j.line, j.base = h, h.notification(), line, line.Epoch
 	return nil, nil
@@ -58,7 +60,11 @@ func (d *Deliver) claim(ctx context.Context, j *job) (*worker.Verdict, error) {
 	}
 	claimed.Attempt = max(claimed.Attempt, j.chunk.Attempt)
 	claimed.Reserved = d.reserve(j, 0)
-	if err := d.Lines.SaveLine(ctx, claimed, j.base, nil); err != nil {
+	err = d.Lines.SaveLine(ctx, claimed, j.base, nil)
+	if errors.Is(err, ledger.ErrFenced) { // somebody wrote it this moment: as good as busy
+		return done(worker.RetryAfter(2*ledger.FreshFor, nil))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
 	}
 	j.line, j.base = claimed, claimed.Epoch
@@ -92,9 +98,13 @@ func (d *Deliver) gateExhausted(j *job) {
 	if j.chunk.Attempt <= d.MaxAttempts {
 		return
 	}
+	code := j.chunk.LastCode
+	if code == push.CodeOpen {
+		code = push.CodeUnclassified
+	}
 	for row, cell := range j.chunk.Index {
 		if j.chunk.AttemptOf(row) > d.MaxAttempts && j.line.Cells[cell].Open() {
-			j.dead.add(result{row: row, code: j.chunk.LastCode})
+			j.dead.add(result{row: row, code: code})
 		}
 	}
 }
@@ -133,7 +143,7 @@ func (d *Deliver) stopReason(j *job) stop {
 		return stopCancelled
 	case j.n.Progress.State == push.StatePaused:
 		return stopPaused
-	case !d.Now().Before(j.n.Deadline()):
+	case !d.Now().Before(j.deadline()):
 		return stopExpired
 	}
 	return stopNone

@@ -2,7 +2,7 @@
 // this order, each a file:
 //
 //	load   read the chunk's notification and ledger line
-//	claim  take the line: epoch+1; nobody else may write it from now on
+//	claim  take the line; nobody else may write it from now on
 //	gate   give up what is expired, cancelled or already may have been delivered
 //	render encode the message once, personal ones per recipient
 //	send   open recipients through breaker and pacing in a bounded window,
@@ -11,6 +11,10 @@
 //
 // A crash anywhere leaves the queue message, which comes again, and a line that
 // knows what is decided and which recipients may have been sent to.
+//
+// Every write of a line raises its epoch, not just a claim. A claim is made of
+// what was read before: if its owner, slow but alive, wrote a checkpoint in
+// between under the same epoch, the claim would undo those outcomes.
 package deliver
 
 import (
@@ -122,9 +126,27 @@ type job struct {
 	base int64              // epoch under which the line is stored
 
 	attempts []ledger.Attempt  // since the last save
+	unsure   *saved            // a save that failed, or whose answer got lost
 	notes    []push.DeviceNote // for the registry, at the end
 	retry    retry             // what is handed back
 	dead     undelivered       // what is given up
+}
+
+// message is what the chunk's recipients get: the notification's message,
+// unless a replay edited it.
+func (j *job) message(n *push.Notification) push.Message {
+	if j.chunk.Message != nil {
+		return j.chunk.Message
+	}
+	return n.Message
+}
+
+// deadline is the time after which nothing of the chunk is sent.
+func (j *job) deadline() time.Time {
+	if !j.chunk.ExpiresAt.IsZero() {
+		return j.chunk.ExpiresAt
+	}
+	return j.n.Deadline()
 }
 
 // A stage does its part of a job. A non-nil verdict ends the chain.

@@ -29,6 +29,7 @@ const headFresh = 500 * time.Millisecond
 type head struct {
 	current  atomic.Pointer[push.Notification]
 	readAt   atomic.Int64 // Unix nanoseconds
+	reading  atomic.Bool  // somebody is about to renew it
 	template atomic.Pointer[rendered]
 	badCause atomic.Pointer[string] // FCM's words when it called the shared message invalid
 }
@@ -71,14 +72,24 @@ func (hs *heads) get(ctx context.Context, id push.ID) (*head, error) {
 // another time altogether.
 func (hs *heads) refresh(ctx context.Context, h *head, id push.ID) error {
 	const usable = 2 * headFresh
-	now, last := hs.now().UnixNano(), h.readAt.Load()
-	switch age := time.Duration(now - last); {
-	case h.current.Load() == nil:
-	case age < headFresh:
-		return nil
-	case !h.readAt.CompareAndSwap(last, now) && age < usable:
-		return nil
+	if h.current.Load() != nil {
+		age := hs.now().Sub(time.Unix(0, h.readAt.Load()))
+		if age < headFresh {
+			return nil
+		}
+		if age < usable {
+			if !h.reading.CompareAndSwap(false, true) {
+				return nil
+			}
+			defer h.reading.Store(false)
+		}
 	}
+	return hs.read(ctx, h, id)
+}
+
+// read reads the notification, however fresh the head is.
+func (hs *heads) read(ctx context.Context, h *head, id push.ID) error {
+	now := hs.now().UnixNano()
 	n, err := hs.store.Notification(ctx, id)
 	if err != nil {
 		return err
@@ -86,6 +97,15 @@ func (hs *heads) refresh(ctx context.Context, h *head, id push.ID) error {
 	h.current.Store(&n)
 	h.readAt.Store(now)
 	return nil
+}
+
+// apart returns a head of the same notification for one chunk with a message of
+// its own, which shares neither the encoded message nor what FCM said of it.
+func (h *head) apart() *head {
+	own := &head{}
+	own.current.Store(h.current.Load())
+	own.readAt.Store(h.readAt.Load())
+	return own
 }
 
 func (h *head) notification() *push.Notification { return h.current.Load() }

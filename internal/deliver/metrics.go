@@ -6,33 +6,41 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// Metrics count what deliver does; one set serves all lanes of a process.
+// Metrics count what deliver does; one set serves all lanes of a process. The
+// series are looked up once: there is an outcome for every send.
 type Metrics struct {
-	outcomes *prometheus.CounterVec
+	outcomes [128]prometheus.Counter // by code; nil for one that ends nothing
 	retries  prometheus.Counter
-	toFCM    *prometheus.HistogramVec
+	toFCM    map[push.Priority]prometheus.Observer
 }
 
 // NewMetrics registers the room's metrics. outcomes is the counter of outcomes
 // by class and code that all rooms share.
 func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Metrics {
+	toFCM := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "belfry_time_to_fcm_seconds", Help: "Time from acceptance to the first request, by priority.",
+		Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 15), // 5 ms .. 30 min
+	}, []string{"priority"})
 	m := &Metrics{
-		outcomes: outcomes,
-		retries:  prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."}),
-		toFCM: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "belfry_time_to_fcm_seconds", Help: "Time from acceptance to the first request, by priority.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 15), // 5 ms .. 30 min
-		}, []string{"priority"}),
+		retries: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."}),
+		toFCM:   map[push.Priority]prometheus.Observer{},
 	}
 	for _, p := range []push.Priority{push.PriorityHigh, push.PriorityNormal, push.PriorityBulk} {
-		m.toFCM.WithLabelValues(string(p))
+		m.toFCM[p] = toFCM.WithLabelValues(string(p))
 	}
-	reg.MustRegister(m.retries, m.toFCM)
+	for _, f := range push.Codes() {
+		if f.Terminal {
+			m.outcomes[f.Code] = outcomes.WithLabelValues(f.Class.String(), f.Name)
+		}
+	}
+	reg.MustRegister(m.retries, toFCM)
 	return m
 }
 
 func (m *Metrics) outcome(code push.Code) {
-	m.outcomes.WithLabelValues(code.Class().String(), code.String()).Inc()
+	if c := m.outcomes[code]; c != nil {
+		c.Inc()
+	}
 }
 
 func (m *Metrics) answered(n *push.Notification, r result, attempt int) {
@@ -43,5 +51,7 @@ func (m *Metrics) answered(n *push.Notification, r result, attempt int) {
 	if !n.Progress.StartedAt.IsZero() {
 		from = n.Progress.StartedAt
 	}
-	m.toFCM.WithLabelValues(string(n.Priority)).Observe(r.sentAt.Sub(from).Seconds())
+	if h, ok := m.toFCM[n.Priority]; ok {
+		h.Observe(r.sentAt.Sub(from).Seconds())
+	}
 }

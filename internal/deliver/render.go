@@ -16,7 +16,7 @@ import (
 func (d *Deliver) render(_ context.Context, j *job) (*worker.Verdict, error) {
 	r := j.head.template.Load()
 	if r == nil {
-		r = d.renderShared(j.n)
+		r = d.renderShared(j.n, j.message(j.n))
 		j.head.template.Store(r)
 	}
 	if r.code != push.CodeOpen {
@@ -25,8 +25,8 @@ func (d *Deliver) render(_ context.Context, j *job) (*worker.Verdict, error) {
 	return nil, nil
 }
 
-func (d *Deliver) renderShared(n *push.Notification) *rendered {
-	m, err := push.Stabilize(n.Message, n.ID, n.CollapseID, nil)
+func (d *Deliver) renderShared(n *push.Notification, message push.Message) *rendered {
+	m, err := push.Stabilize(message, n.ID, n.CollapseID, nil)
 	if err != nil {
 		return &rendered{code: push.CodePayloadInvalid, detail: err.Error()}
 	}
@@ -52,7 +52,7 @@ func (d *Deliver) body(dst []byte, j *job, r *push.Recipient) ([]byte, error) {
 	if collapse == "" {
 		collapse = n.CollapseID
 	}
-	m, err := push.Stabilize(n.Message, n.ID, collapse, r.Data)
+	m, err := push.Stabilize(j.message(n), n.ID, collapse, r.Data)
 	if err != nil {
 		return nil, &push.Error{Code: push.CodePayloadInvalid, Err: err}
 	}

@@ -90,6 +90,7 @@ func (d *Deliver) bury(ctx context.Context, j *job, now time.Time) error {
 	last := j.dead.results[0].code
 	u := wire.Undelivered{Chunk: push.Chunk{
 		Ref: j.chunk.Ref, Tenant: j.chunk.Tenant, Turn: j.chunk.Turn, Attempt: j.chunk.Attempt, Since: j.chunk.Since, LastCode: last,
+		Replay: j.chunk.Replay, Series: j.chunk.Series, ExpiresAt: j.chunk.ExpiresAt, Message: j.chunk.Message,
 	}}
 	for _, r := range j.dead.results {
 		u.Chunk.Recipients = append(u.Chunk.Recipients, j.chunk.Recipients[r.row])

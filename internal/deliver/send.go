@@ -40,7 +40,7 @@ func (d *Deliver) send(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if len(order) == 0 || d.stopReason(j) != stopNone {
 		return nil, nil
 	}
-	if len(order) == 1 {
+	if len(order) == 1 && j.chunk.Index[order[0]] < j.line.Reserved { // not so if the gate settled what the claim reserved
 		d.apply(j, d.request(ctx, j, order[0]))
 		return nil, nil
 	}

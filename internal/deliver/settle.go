@@ -24,6 +24,9 @@ const settleGrace = 10 * time.Second
 func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
 	defer cancel()
+	if err := d.makeSure(ctx, j); err != nil {
+		return nil, err
+	}
 	now := d.Now().UTC()
 	why := d.stopReason(j)
 	if why == stopNone && j.head.badCause.Load() != nil {
@@ -37,6 +40,7 @@ func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
+	next.Epoch = j.base + 1
 	if err := d.Lines.SaveLine(ctx, next, j.base, j.attempts); err != nil {
 		return nil, fmt.Errorf("settle: %w", err)
 	}
@@ -53,6 +57,26 @@ func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
 		return nil, err
 	}
 	return done(worker.Ack())
+}
+
+// makeSure finds out what became of a checkpoint without an answer: the line is
+// still this claim's, with it or without it, or somebody else's. Should it arrive
+// only after this, it is refused, or the write that ends the turn is.
+func (d *Deliver) makeSure(ctx context.Context, j *job) error {
+	if j.unsure == nil {
+		return nil
+	}
+	stored, err := d.Lines.Line(ctx, j.chunk.Ref)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the line again: %w", err)
+	case stored.Owner != j.line.Owner:
+		return ledger.ErrFenced
+	case stored.Epoch != j.unsure.epoch: // not written
+		j.attempts = append(j.unsure.attempts, j.attempts...)
+	}
+	j.base = stored.Epoch
+	return nil
 }
 
 // nextLine returns the line as this turn leaves it, and sends the message that
@@ -97,12 +121,11 @@ func (d *Deliver) lowestAttempt(j *job, rows []int) int {
 // writes the line and then looks at the notification: one of the two sees the
 // other, and the chunk is sent.
 func (d *Deliver) unpark(ctx context.Context, j *job) error {
-	n, err := d.Notifications.Notification(ctx, j.n.ID)
-	if err != nil {
+	if err := d.heads.read(ctx, j.head, j.n.ID); err != nil {
 		return fmt.Errorf("read the notification again: %w", err)
 	}
 	open := j.openRows()
-	if n.Progress.State == push.StatePaused || len(open) == 0 {
+	if j.head.notification().Progress.State == push.StatePaused || len(open) == 0 {
 		return nil
 	}
 	return d.handBack(ctx, j, open, j.line.Turn, d.Now().UTC())
@@ -124,6 +147,7 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, no
 	next := push.Chunk{
 		Ref: j.chunk.Ref, Tenant: j.chunk.Tenant, Turn: turn,
 		Since: j.chunk.Since, LastCode: j.retry.code, Attempt: 1,
+		Replay: j.chunk.Replay, Series: j.chunk.Series, ExpiresAt: j.chunk.ExpiresAt, Message: j.chunk.Message,
 	}
 	if next.LastCode == push.CodeOpen {
 		next.LastCode = j.chunk.LastCode
@@ -136,9 +160,12 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, no
 	case next.Since.IsZero() && len(j.retry.rows) > 0:
 		next.Since = now
 	}
-	uneven := false
+	uneven, tried := false, 0
 	for _, row := range open {
 		attempt := j.retry.attempt(row, j.chunk.AttemptOf(row))
+		if attempt > j.chunk.AttemptOf(row) {
+			tried++
+		}
 		next.Recipients = append(next.Recipients, j.chunk.Recipients[row])
 		next.Index = append(next.Index, j.chunk.Index[row])
 		next.Attempts = append(next.Attempts, attempt)
@@ -149,23 +176,23 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, no
 		next.Attempts = nil
 	}
 	at := j.retry.at
-	if end := j.n.Deadline(); at.After(end) {
+	if end := j.deadline(); at.After(end) {
 		at = end // to be told expired in time
 	}
 	wait := max(at.Sub(now), 0)
 	if wait > worker.MaxDelay {
-		next.NotBefore, wait = at, worker.MaxDelay
+		next.NotBefore, wait = at.Add(time.Millisecond), worker.MaxDelay // the wire cuts to milliseconds
 	}
 	body, err := wire.EncodeChunk(&next, j.traceParent)
 	if err != nil {
 		return err
 	}
-	d.Metrics.retries.Add(float64(len(j.retry.rows)))
 	wait = (wait + time.Second - 1).Truncate(time.Second)
 	sink := d.Chunks[d.Lane]
 	if err := sink.Send(ctx, []worker.Outgoing{{Body: body, Group: j.chunk.Tenant, Delay: wait}}); err != nil {
 		return fmt.Errorf("hand back %d recipients: %w", len(open), err)
 	}
+	d.Metrics.retries.Add(float64(tried))
 	return nil
 }
 

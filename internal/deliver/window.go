@@ -35,6 +35,7 @@ type window struct {
 
 // saved is the end of a checkpoint.
 type saved struct {
+	epoch    int64 // that it wrote
 	reserved int
 	attempts []ledger.Attempt
 	err      error
@@ -184,38 +185,37 @@ func (w *window) checkpoint(ctx context.Context) {
 	line.Cells = append(line.Cells[:0:0], line.Cells...)
 	line.Reserved = max(line.Reserved, w.reserveFrom(w.next))
 	line.UpdatedAt = now
+	line.Epoch = w.j.base + 1
 	w.j.line.Reserved = line.Reserved
 	attempts := w.j.attempts
 	w.j.attempts = nil
 	w.unsaved, w.savedAt = 0, now
 	done := make(chan saved, 1)
 	w.saving = done
-	epoch := w.j.base
+	from := w.j.base
 	go func() {
 		// The write is finished even if ctx ends now: it is this owner's, and
 		// every checkpoint saved is a repeat avoided.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
 		defer cancel()
-		done <- saved{line.Reserved, attempts, w.d.Lines.SaveLine(ctx, line, epoch, attempts)}
+		done <- saved{line.Epoch, line.Reserved, attempts, w.d.Lines.SaveLine(ctx, line, from, attempts)}
 	}()
 }
 
 // saved takes note of how a checkpoint ended; it returns the error of a lost
 // claim. A ledger that is away stops the sending, and settle tries once more to
-// write what is known. A write without an answer may still arrive, even later
-// than that of settle: so that one gets an epoch of its own.
+// write what is known.
 func (w *window) saved(s saved) error {
 	w.saving = nil
 	switch {
 	case s.err == nil:
-		w.reserved = s.reserved
+		w.reserved, w.j.base = s.reserved, s.epoch
 		return nil
 	case errors.Is(s.err, ledger.ErrFenced):
 		return s.err
 	}
 	w.d.Log.Warn("checkpoint failed; ending the turn", zap.Stringer("chunk", w.j.chunk.Ref), zap.Error(s.err))
-	w.j.attempts = append(s.attempts, w.j.attempts...)
-	w.j.line.Epoch = w.j.base + 1
+	w.j.unsure = &s
 	w.j.retry.later(w.d.Now().Add(retryPause))
 	w.halt(stopLedger)
 	return nil

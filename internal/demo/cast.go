@@ -25,9 +25,9 @@ func mix() []struct {
 	}{
 		{"sim-unregistered-", 10},
 		{"sim-invalid-", 3},
-		{"sim-unavailable-1-", 10},
-		{"sim-internal-1-", 5},
-		{"sim-quota-1-", 5},
+		{"sim-unavailable-1-", 4},
+		{"sim-internal-1-", 4},
+		{"sim-quota-1-", 12},
 	}
 }
 

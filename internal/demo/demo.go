@@ -52,6 +52,11 @@ type show struct {
 }
 
 func (s *show) run(ctx context.Context) error {
+	if s.cfg.Backend == config.BackendAWS {
+		if err := app.ProvisionStandIns(ctx, s.aws()); err != nil {
+			return err
+		}
+	}
 	up, stop, err := s.start(ctx)
 	if err != nil {
 		return err
@@ -106,7 +111,7 @@ func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
 	}()
 	stop := func() {
 		cancel()
-		<-ended // a stop that was asked for
+		s.log.Debug("stopped", zap.Error(<-ended))
 	}
 	select {
 	case a := <-ready:
@@ -116,6 +121,9 @@ func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
 		return app.Addresses{}, nil, err
 	}
 }
+
+// aws names the demo's resources on the stand-ins.
+func (s *show) aws() config.AWS { return config.AWS{Prefix: "belfry-demo"} }
 
 func (s *show) settings() config.Up {
 	const (
@@ -128,7 +136,7 @@ func (s *show) settings() config.Up {
 	)
 	return config.Up{
 		Sandbox:   true,
-		Store:     config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data"), Visibility: visibility},
+		Store:     config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data"), Visibility: visibility, AWS: s.aws()},
 		API:       config.API{Listen: anyPort},
 		FCM:       config.FCM{Connections: 10, PerSecond: quota / 60},
 		Delivery:  config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},

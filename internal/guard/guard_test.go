@@ -109,7 +109,7 @@ func TestAdmitDefersWhatThePaceCannotTake(t *testing.T) {
 func TestAdmitPauses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := setup(t, func(c *Config) { c.PerSecond, c.Burst, c.BudgetMin = 2, 0, 0 })
+		g := setup(t, func(c *Config) { c.PerSecond, c.Burst, c.BudgetMin, c.QuotaShare = 2, 0, 0, 0.001 })
 		first := g.admit(t, false)
 		waiting := make(chan error)
 		go func() {

@@ -40,8 +40,7 @@ type pacer struct {
 	limitAt time.Duration
 	cutAt   time.Duration // when the last cut took effect
 	paused  time.Duration // nothing is handed out before
-	answers float64       // so far, at most memory
-	share   float64       // of 429 among the latest answers
+	share   float64       // of 429 among the latest answers, about memory of them
 }
 
 func newPacer(cfg Config) *pacer {
@@ -106,7 +105,7 @@ func (p *pacer) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.book(0)
-	if p.answers == memory && p.share < faded {
+	if p.share < faded {
 		p.share = 0
 		p.calm.Store(true)
 	}
@@ -139,11 +138,11 @@ func (p *pacer) throttled(now, retryAfter time.Duration) (first bool) {
 	return first
 }
 
-// book averages over the latest answers: exactly as long as they are few, then
-// with exponentially fading weight.
+// book averages over the latest answers, with exponentially fading weight. A
+// fresh guard counts as one that has had good answers: a first 429 may be one
+// device's own limit, and must not pause everybody for its Retry-After.
 func (p *pacer) book(quota float64) {
-	p.answers = min(memory, p.answers+1)
-	p.share += (quota - p.share) / p.answers
+	p.share += (quota - p.share) / memory
 }
 
 // pace returns the requests per second now, 0 during a pause.

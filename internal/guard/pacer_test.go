@@ -38,6 +38,7 @@ func TestPacerYieldsTo429(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
+	cfg.QuotaShare = 0.001 // every 429 counts here
 	p := newPacer(cfg)
 	step := func(what string, at time.Duration, want float64) {
 		t.Helper()
@@ -66,6 +67,7 @@ func TestPacerPausesForRetryAfter(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
+	cfg.QuotaShare = 0.001 // every 429 counts here
 	p := newPacer(cfg)
 	p.throttled(0, 30*time.Second)
 	p.throttled(5*time.Second, 40*time.Second) // sent before the pause, answered within
@@ -173,4 +175,22 @@ func TestPacerNeverExceedsThePace(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A device over its own rate answers 429 too, and must not stop the others.
+func TestPacerBearsALoneRefusal(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig("a")
+	cfg.Ramp = 0
+	p := newPacer(cfg)
+	p.throttled(0, time.Hour)
+	if got := p.pace(time.Second); got != cfg.PerSecond {
+		t.Errorf("after one 429 the pace is %v, want %v", got, cfg.PerSecond)
+	}
+	for range 4 {
+		p.throttled(0, time.Minute)
+	}
+	if got := p.pace(time.Second); got != 0 {
+		t.Errorf("after five in a row the pace is %v, want a pause", got)
+	}
 }

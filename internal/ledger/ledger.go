@@ -113,7 +113,7 @@ type Line struct {
 	Sources int
 	Last    bool
 
-	Epoch   int64 // grows by one with every claim
+	Epoch   int64 // grows by one with every write
 	Owner   string
 	State   State
 	Attempt int // attempts begun, 0 before the first

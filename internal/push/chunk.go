@@ -65,6 +65,12 @@ type Chunk struct {
 	NotBefore time.Time // zero, or the time before which nothing may be sent
 	Since     time.Time // first time these recipients were tried; zero before
 	LastCode  Code      // code of the last failed attempt
+
+	// What a replay of dead letters adds; all zero for a first delivery.
+	Replay    ID        // the replay that sent these recipients again
+	Series    int       // how many replays they have been through, this one included
+	ExpiresAt time.Time // instead of the notification's deadline
+	Message   Message   // instead of the notification's message
 }
 
 // PageKind says what a page of recipients holds.

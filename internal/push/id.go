@@ -21,6 +21,7 @@ const (
 	PrefixDevice       = "dev"
 	PrefixDeadLetter   = "dlt"
 	PrefixReplay       = "rpl"
+	PrefixSimulation   = "sim"
 	PrefixEvent        = "evt"
 )
 

@@ -27,6 +27,9 @@ type Lane string
 const (
 	LaneHigh Lane = "high"
 	LaneBulk Lane = "bulk"
+	// LaneReplay carries dead letters that are sent again, so that live traffic
+	// does not wait behind them. No notification takes it by itself.
+	LaneReplay Lane = "replay"
 )
 
 // Guarantee says what happens to a delivery that may or may not have happened.

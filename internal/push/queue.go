@@ -3,21 +3,26 @@ package push
 // The queues of the pipeline, by the names that drivers prefix or map. Each has
 // a dead-letter queue, [DeadLetterQueue].
 const (
-	QueueEvents        = "events"          // CloudEvents from other services
-	QueueNotifications = "notifications"   // tasks for fanout
-	QueueHigh          = "deliveries-high" // chunks of the high lane
-	QueueBulk          = "deliveries-bulk" // chunks of the bulk lane
+	QueueEvents        = "events"            // CloudEvents from other services
+	QueueNotifications = "notifications"     // tasks for fanout
+	QueueHigh          = "deliveries-high"   // chunks of the high lane
+	QueueBulk          = "deliveries-bulk"   // chunks of the bulk lane
+	QueueReplay        = "deliveries-replay" // chunks of replayed dead letters
 )
 
 // Queues lists every source queue in the order of the flow.
 func Queues() []string {
-	return []string{QueueEvents, QueueNotifications, QueueHigh, QueueBulk}
+	return []string{QueueEvents, QueueNotifications, QueueHigh, QueueBulk, QueueReplay}
 }
 
 // DeliveryQueue returns the queue of a lane.
 func DeliveryQueue(l Lane) string {
-	if l == LaneHigh {
+	switch l {
+	case LaneHigh:
 		return QueueHigh
+	case LaneReplay:
+		return QueueReplay
+	case LaneBulk:
 	}
 	return QueueBulk
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -27,6 +28,12 @@ type chunkJSON struct {
 	// whose devices want their last success renewed: in a first send that is all
 	// of them, and row numbers would cost four bytes each.
 	Renew []byte `json:"renew,omitempty"`
+	// What a replay adds. They stand behind the columns, whose array is looked
+	// for by its first appearance (see withoutValues).
+	Replay    push.ID         `json:"replay,omitempty"`
+	Series    int             `json:"series,omitempty"`
+	ExpiresAt int64           `json:"expires_at,omitempty"` // Unix milliseconds
+	Message   json.RawMessage `json:"message,omitempty"`
 }
 
 // EncodeChunk returns the chunk as a queue message body. One of at most
@@ -38,6 +45,7 @@ func EncodeChunk(c *push.Chunk, traceParent string) ([]byte, error) {
 		Notification: c.Ref.Notification, Seq: c.Ref.Seq, Tenant: c.Tenant,
 		Attempt: c.Attempt, Turn: c.Turn, NotBefore: millis(c.NotBefore), Since: millis(c.Since),
 		columns: columnsOf(c.Recipients), Attempts: c.Attempts,
+		Replay: c.Replay, Series: c.Series, ExpiresAt: millis(c.ExpiresAt), Message: json.RawMessage(c.Message),
 	}
 	for i := range c.Recipients {
 		if c.Recipients[i].Renew {
@@ -65,6 +73,10 @@ func DecodeChunk(data []byte) (push.Chunk, string, error) {
 	c := push.Chunk{
 		Ref: push.ChunkRef{Notification: in.Notification, Seq: in.Seq}, Tenant: in.Tenant,
 		Attempt: in.Attempt, Turn: in.Turn, NotBefore: fromMillis(in.NotBefore), Since: fromMillis(in.Since),
+		Replay: in.Replay, Series: in.Series, ExpiresAt: fromMillis(in.ExpiresAt), Message: push.Message(in.Message),
+	}
+	if err := in.checkReplay(); err != nil {
+		return push.Chunk{}, "", err
 	}
 	if in.LastCode != "" {
 		// A code from a newer taxonomy is no reason to lose the chunk.

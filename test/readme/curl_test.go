@@ -35,7 +35,7 @@ func TestCurlLines(t *testing.T) {
 	for _, c := range commands {
 		c = strings.ReplaceAll(c, "http://127.0.0.1:8080", base)
 		c = strings.ReplaceAll(c, "ntf_…", id)
-		out, err := exec.CommandContext(t.Context(), "bash", "-c", strings.Replace(c, "curl", "curl -sS --fail-with-body", 1)).CombinedOutput() //nolint:gosec // our own README
+		out, err := exec.CommandContext(t.Context(), "bash", "-c", strings.Replace(c, "curl", "curl -sS --fail-with-body", 1)).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s\n%v\n%s", c, err, out)
 		}

@@ -15,12 +15,13 @@ const deviceFormat = 1
 
 var errDevice = errors.New("stored device is damaged")
 
-// appendDevice encodes what is not in a column of its own: the format's number,
+// encodeDevice encodes what is not in a column of its own: the format's number,
 // then texts with their length in front, times in microseconds and the
 // attributes with their number in front. One value instead of a dozen columns
 // makes both a lookup and an import more than twice as fast.
-func appendDevice(dst []byte, d *push.Device) []byte {
-	dst = append(dst, deviceFormat)
+func encodeDevice(d *push.Device) []byte {
+	const usual = 256 // a token of 163 characters and the rest
+	dst := append(make([]byte, 0, usual), deviceFormat)
 	for _, text := range []string{
 		string(d.Address.Kind), d.Address.Value.Reveal(), string(d.Platform), d.Locale, d.Timezone, d.AppVersion, string(d.Source),
 	} {
@@ -44,7 +45,7 @@ func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, unsigned(len(s))), s...)
 }
 
-// decodeDevice fills in what appendDevice wrote.
+// decodeDevice fills in what encodeDevice wrote.
 func decodeDevice(d *push.Device, b []byte) error {
 	if len(b) == 0 {
 		return errDevice

@@ -41,7 +41,7 @@ func recordDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, insertDevice+`ON CONFLICT (tenant, id) DO NOTHING`,
-		d.Tenant, d.ID, addressKey(d.Tenant, d.Address), d.UserID, quarantinedAt(d), appendDevice(nil, d))
+		d.Tenant, d.ID, addressKey(d.Tenant, d.Address), d.UserID, quarantinedAt(d), encodeDevice(d))
 	return err
 }
 

@@ -132,11 +132,11 @@ func (r *registry) store(ctx context.Context, tx *sql.Tx) error {
 }
 
 func addDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {
-	_, err := tx.ExecContext(ctx, insertDevice, d.Tenant, d.ID, addressKey(d.Tenant, d.Address), d.UserID, quarantinedAt(d), appendDevice(nil, d))
+	_, err := tx.ExecContext(ctx, insertDevice, d.Tenant, d.ID, addressKey(d.Tenant, d.Address), d.UserID, quarantinedAt(d), encodeDevice(d))
 	return err
 }
 
 func changeDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {
-	_, err := tx.ExecContext(ctx, updateDevice, quarantinedAt(d), appendDevice(nil, d), d.Tenant, d.ID)
+	_, err := tx.ExecContext(ctx, updateDevice, quarantinedAt(d), encodeDevice(d), d.Tenant, d.ID)
 	return err
 }

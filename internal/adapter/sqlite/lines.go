@@ -97,11 +97,30 @@ func (s *Store) Lines(ctx context.Context, id push.ID, from, limit int) ([]ledge
 // stored epoch is fromEpoch and the stored line is not closed; otherwise
 // ledger.ErrFenced.
 func (s *Store) SaveLine(ctx context.Context, l ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error {
-	evidence := appendAttempts(nil, attempts)
-	err := s.main.write(ctx, func(tx *sql.Tx) error {
+	if err := s.replaceLine(ctx, &l, `epoch = ? AND state <> ?`, fromEpoch, attempts); err != nil {
+		return fmt.Errorf("save line %s from epoch %d: %w", l.Ref, fromEpoch, err)
+	}
+	return nil
+}
+
+// ReopenLine replaces a closed line by the reopened one and appends the
+// evidence of that, on condition that the stored epoch is fromEpoch and the
+// stored line is closed; otherwise ledger.ErrFenced.
+func (s *Store) ReopenLine(ctx context.Context, l ledger.Line, fromEpoch int64, marks []ledger.Attempt) error {
+	if err := s.replaceLine(ctx, &l, `epoch = ? AND state = ?`, fromEpoch, marks); err != nil {
+		return fmt.Errorf("reopen line %s from epoch %d: %w", l.Ref, fromEpoch, err)
+	}
+	return nil
+}
+
+// replaceLine writes a line and its evidence on a condition of two places: the
+// epoch, and StateClosed.
+func (s *Store) replaceLine(ctx context.Context, l *ledger.Line, condition string, fromEpoch int64, attempts []ledger.Attempt) error {
+	evidence := encodeAttempts(attempts)
+	return s.main.write(ctx, func(tx *sql.Tx) error {
 		ok, err := changed(tx.ExecContext(ctx, `UPDATE chunk_line
 			SET epoch = ?, owner = ?, state = ?, attempt = ?, turn = ?, reserved = ?, updated_at = ?, tally = ?, cells = ?
-			WHERE notification = ? AND seq = ? AND epoch = ? AND state <> ?`,
+			WHERE notification = ? AND seq = ? AND `+condition,
 			l.Epoch, l.Owner, uint8(l.State), l.Attempt, l.Turn, l.Reserved, micros(l.UpdatedAt),
 			appendTally([]byte{}, l.Cells), cellBytes(l.Cells),
 			l.Ref.Notification, l.Ref.Seq, fromEpoch, uint8(ledger.StateClosed)))
@@ -117,10 +136,6 @@ func (s *Store) SaveLine(ctx context.Context, l ledger.Line, fromEpoch int64, at
 			l.Ref.Notification, l.Ref.Seq, evidence)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("save line %s from epoch %d: %w", l.Ref, fromEpoch, err)
-	}
-	return nil
 }
 
 // Attempts returns the evidence of a chunk in the order in which it was saved.

@@ -80,7 +80,7 @@ const evidenceFormat = 1
 
 var errEvidence = errors.New("stored attempts are damaged")
 
-// appendAttempts encodes the attempts of one checkpoint: the format's number,
+// encodeAttempts encodes the attempts of one checkpoint: the format's number,
 // then for each attempt
 //
 //	cell, attempt, code   unsigned varints
@@ -89,8 +89,9 @@ var errEvidence = errors.New("stored attempts are damaged")
 //	detail                how many bytes it shares with the one before, unsigned varint; the rest as text
 //
 // Message names share their first half, so an attempt takes 30 to 50 bytes.
-func appendAttempts(dst []byte, attempts []ledger.Attempt) []byte {
-	dst = append(dst, evidenceFormat)
+func encodeAttempts(attempts []ledger.Attempt) []byte {
+	const usual = 50 // bytes of an attempt
+	dst := append(make([]byte, 0, 1+usual*len(attempts)), evidenceFormat)
 	var at int64
 	detail := ""
 	for i := range attempts {

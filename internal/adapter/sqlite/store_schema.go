@@ -9,6 +9,7 @@ func storeMigrations() []migration {
 		{3, schemaDevices},
 		{4, schemaIdempotency},
 		{5, schemaDocuments},
+		{6, schemaLetters},
 	}
 }
 
@@ -73,7 +74,7 @@ CREATE TABLE chunk_attempt (
 	saved        INTEGER PRIMARY KEY, -- grows with every checkpoint
 	notification TEXT    NOT NULL,
 	seq          INTEGER NOT NULL,
-	evidence     BLOB    NOT NULL -- see appendAttempts
+	evidence     BLOB    NOT NULL -- see encodeAttempts
 );
 CREATE INDEX chunk_attempt_by_chunk ON chunk_attempt (notification, seq, saved);`
 
@@ -90,7 +91,7 @@ CREATE TABLE device (
 	address_key    INTEGER NOT NULL, -- see addressKey
 	user_id        TEXT    NOT NULL,
 	quarantined_at INTEGER NOT NULL, -- 0 while active
-	body           BLOB    NOT NULL, -- the rest, see appendDevice
+	body           BLOB    NOT NULL, -- the rest, see encodeDevice
 	UNIQUE (tenant, id)
 );
 CREATE INDEX device_by_address ON device (address_key);

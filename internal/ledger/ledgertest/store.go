@@ -45,6 +45,11 @@ type Store interface {
 	// closed; otherwise ledger.ErrFenced. Line and attempts are written together
 	// or not at all.
 	SaveLine(ctx context.Context, line ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error
+	// ReopenLine replaces a closed line by the one that ledger.Line.Reopen made of
+	// it, and appends the evidence of that, on condition that the stored epoch is
+	// fromEpoch and the stored line is closed; otherwise ledger.ErrFenced. Line and
+	// evidence are written together or not at all.
+	ReopenLine(ctx context.Context, line ledger.Line, fromEpoch int64, marks []ledger.Attempt) error
 	// Attempts returns the evidence of a chunk in the order in which it was saved.
 	Attempts(ctx context.Context, ref push.ChunkRef) ([]ledger.Attempt, error)
 	// Counts sums all lines of a notification: O(lines). Unknown ids sum to zero.

@@ -1,0 +1,208 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+func newDevice(tenant, id, value string) push.Device {
+	return push.Device{
+		Tenant: tenant, ID: push.ID(id), Address: push.Address{Kind: push.KindToken, Value: push.Token(value)}, UserID: "user",
+		State: push.DeviceActive, Source: push.SourceAPI, CreatedAt: at(), UpdatedAt: at(),
+	}
+}
+
+// devicesOf lists a tenant's devices and holds the other lookups against the
+// listing: every way to a device must lead to the same one.
+func devicesOf(ctx context.Context, tb rapid.TB, s *Store, tenant string) map[push.ID]push.Device {
+	tb.Helper()
+	all, next, err := s.Devices(ctx, tenant, "", "", 1000)
+	if err != nil || next != "" {
+		tb.Fatalf("list: %v, cursor %q", err, next)
+	}
+	out := make(map[push.ID]push.Device, len(all))
+	for _, d := range all {
+		out[d.ID] = d
+		byID, err := s.Device(ctx, tenant, d.ID)
+		if err != nil || byID.Address != d.Address {
+			tb.Fatalf("%s is listed but by id it is at %s, %v", d.ID, byID.Address, err)
+		}
+		found, err := s.DevicesByAddress(ctx, tenant, []push.Address{d.Address})
+		if err != nil || found[d.Address].ID != d.ID {
+			tb.Fatalf("%s is listed at %s, but there is %q, %v", d.ID, d.Address, found[d.Address].ID, err)
+		}
+	}
+	return out
+}
+
+func TestCrashInPutDevices(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	s := x.store()
+	tenant := func(run int) string { return fmt.Sprint("tenant-", run) }
+	// "mover" leaves its address and takes that of "victim".
+	x.crash(t, 4, func(dying *Store, run int) error {
+		must(t, s.PutDevices(t.Context(), []push.Device{newDevice(tenant(run), "mover", "old"), newDevice(tenant(run), "victim", "new")}))
+		return dying.PutDevices(t.Context(), []push.Device{newDevice(tenant(run), "mover", "new")})
+	}, func(run int) {
+		there := devicesOf(t.Context(), t, s, tenant(run))
+		if _, ok := there["mover"]; !ok {
+			t.Errorf("after %d writes the device itself is gone", run)
+		}
+		must(t, s.PutDevices(t.Context(), []push.Device{newDevice(tenant(run), "mover", "new")})) // the app tries again
+		there = devicesOf(t.Context(), t, s, tenant(run))
+		if len(there) != 1 || there["mover"].Address.Value != "new" {
+			t.Errorf("after %d writes and a second try: %v", run, there)
+		}
+		former := push.Address{Kind: push.KindToken, Value: "old"}
+		found, err := s.DevicesByAddress(t.Context(), tenant(run), []push.Address{former})
+		must(t, err)
+		// A crash between the pointer and the removal leaves the former address, of
+		// the same app instance: FCM will call it unregistered.
+		const between = 2
+		if d, ok := found[former]; ok && (run != between || d.ID != "mover") {
+			t.Errorf("after %d writes and a second try %s is at the former address", run, d.ID)
+		}
+	})
+}
+
+func TestCrashInRecordDevices(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	s := x.store()
+	d := func(run int) push.Device { return newDevice(fmt.Sprint("tenant-", run), "seen", "value") }
+	x.crash(t, 2, func(dying *Store, run int) error {
+		return dying.RecordDevices(t.Context(), []push.Device{d(run)})
+	}, func(run int) {
+		if n := len(devicesOf(t.Context(), t, s, d(run).Tenant)); n != 0 && run < 2 {
+			t.Errorf("after %d writes %d devices", run, n)
+		}
+		must(t, s.RecordDevices(t.Context(), []push.Device{d(run)})) // the next send
+		if n := len(devicesOf(t.Context(), t, s, d(run).Tenant)); n != 1 {
+			t.Errorf("after %d writes and the next send %d devices, want 1", run, n)
+		}
+	})
+}
+
+func TestCrashInDeleteDevice(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	s := x.store()
+	tenant := func(run int) string { return fmt.Sprint("tenant-", run) }
+	x.crash(t, 2, func(dying *Store, run int) error {
+		must(t, s.PutDevices(t.Context(), []push.Device{newDevice(tenant(run), "a", "value")}))
+		return dying.DeleteDevice(t.Context(), tenant(run), "a")
+	}, func(run int) {
+		devicesOf(t.Context(), t, s, tenant(run))
+		if err := s.DeleteDevice(t.Context(), tenant(run), "a"); (err == nil) != (run == 0) {
+			t.Errorf("after %d writes a second deletion says %v", run, err)
+		}
+		must(t, s.PutDevices(t.Context(), []push.Device{newDevice(tenant(run), "a", "value")}))
+		if n := len(devicesOf(t.Context(), t, s, tenant(run))); n != 1 {
+			t.Errorf("registered anew: %d devices, want 1", n)
+		}
+	})
+}
+
+// TestDevicesAgainstModel registers, deletes and notes a few devices at a few
+// addresses in any order. Any call may crash after any write and is then
+// repeated, as a caller does; the registry must end up where a plain map does.
+func TestDevicesAgainstModel(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	s := x.store()
+	rapid.Check(t, func(t *rapid.T) {
+		tenant := string(push.NewID("tenant"))
+		model := map[push.ID]push.Address{}
+		ids := rapid.SampledFrom([]string{"a", "b", "c"})
+		values := rapid.SampledFrom([]string{"1", "2", "3"})
+		for range rapid.IntRange(1, 6).Draw(t, "steps") {
+			id, value := ids.Draw(t, "id"), values.Draw(t, "value")
+			crash := rapid.IntRange(0, 6).Draw(t, "writes before the crash")
+			do := func(s *Store) error {
+				return s.PutDevices(t.Context(), []push.Device{newDevice(tenant, id, value)})
+			}
+			remove := rapid.IntRange(0, 3).Draw(t, "delete") == 0
+			if remove {
+				do = func(s *Store) error {
+					err := s.DeleteDevice(t.Context(), tenant, push.ID(id))
+					if errors.Is(err, push.ErrNotFound) {
+						return nil
+					}
+					return err
+				}
+			}
+			if err := do(x.mortalStore(crash)); err != nil {
+				if !errors.Is(err, errCrash) {
+					t.Fatal(err)
+				}
+				if err := do(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if remove {
+				delete(model, push.ID(id))
+			} else {
+				for other, a := range model {
+					if a.Value == push.Token(value) {
+						delete(model, other)
+					}
+				}
+				model[push.ID(id)] = push.Address{Kind: push.KindToken, Value: push.Token(value)}
+			}
+			got := devicesOf(t.Context(), t, s, tenant)
+			if len(got) != len(model) {
+				t.Fatalf("%d devices, want %d", len(got), len(model))
+			}
+			for id, a := range model {
+				if got[id].Address != a {
+					t.Fatalf("%s is at %s, want %s", id, got[id].Address, a)
+				}
+			}
+		}
+	})
+}
+
+func TestWaves(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var ds []push.Device
+		for i := range rapid.IntRange(0, 20).Draw(t, "devices") {
+			d := newDevice(rapid.SampledFrom([]string{"x", "y"}).Draw(t, "tenant"),
+				rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "id"), rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "value"))
+			d.UpdatedAt = at().Add(time.Duration(i))
+			ds = append(ds, d)
+		}
+		var flat []push.Device
+		for _, wave := range waves(ds) {
+			for i := range wave {
+				if slices.ContainsFunc(wave[:i], func(o push.Device) bool { return shares(&o, &wave[i]) }) {
+					t.Fatalf("a wave has %s at %s twice", wave[i].ID, wave[i].Address)
+				}
+			}
+			flat = append(flat, wave...)
+		}
+		if len(flat) != len(ds) {
+			t.Fatalf("%d devices in waves, want %d", len(flat), len(ds))
+		}
+		for i := range flat {
+			for j := range i {
+				if shares(&flat[j], &flat[i]) && !flat[j].UpdatedAt.Before(flat[i].UpdatedAt) {
+					t.Fatalf("two registrations of %s and %s changed places", flat[j].ID, flat[i].ID)
+				}
+			}
+		}
+	})
+}
+
+func shares(a, b *push.Device) bool {
+	return a.Tenant == b.Tenant && (a.ID == b.ID || a.Address == b.Address)
+}

@@ -1,0 +1,139 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// canned answers every request with the same status and body.
+type canned struct {
+	status int
+	body   string
+	err    error
+}
+
+func (c canned) Do(*http.Request) (*http.Response, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	return &http.Response{
+		StatusCode: c.status, Body: io.NopCloser(strings.NewReader(c.body)),
+		Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+	}, nil
+}
+
+// cannedStore asks an endpoint that answers as told, once.
+func cannedStore(c canned, credentials error) *Store {
+	return New(dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", HTTPClient: c, RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"}, credentials
+		}),
+	}), Config{Prefix: "belfry"})
+}
+
+// fault is an error as DynamoDB writes it
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
+func fault(status int, code, more string) canned {
+	return canned{status: status, body: fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"AWS's words"%s}`, code, more)}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	const reasons = `,"ThrottlingReasons":[{"reason":"TableWriteKeyRangeThroughputExceeded","resource":"arn:aws:dynamodb:us-east-1:123456789012:table/belfry-chunks"}]`
+	const lower = `,"throttlingReasons":[{"reason":"TableWriteAccountLimitExceeded","resource":"arn:aws:dynamodb:us-east-1:123456789012:table/x"}]`
+	for _, c := range []struct {
+		name        string
+		answer      canned
+		credentials error
+		want        Kind
+		words       []string
+	}{
+		{
+			"a hot partition", fault(400, "ProvisionedThroughputExceededException", reasons), nil, KindThrottled,
+			[]string{"throttled", "TableWriteKeyRangeThroughputExceeded arn:aws:dynamodb:us-east-1:123456789012:table/belfry-chunks"},
+		},
+		{"the account's limit", fault(400, "ThrottlingException", lower), nil, KindThrottled, []string{"TableWriteAccountLimitExceeded"}},
+		{"the request limit", fault(400, "RequestLimitExceeded", ""), nil, KindThrottled, nil},
+		{"no table, or another region", fault(400, "ResourceNotFoundException", ""), nil, KindNoTable, []string{"region", "prefix", "belfry provision"}},
+		{"no permission", fault(400, "AccessDeniedException", ""), nil, KindDenied, []string{"grant", "AWS's words"}},
+		{"expired credentials", fault(400, "ExpiredTokenException", ""), nil, KindCredentials, []string{"renew"}},
+		{"unknown credentials", fault(400, "UnrecognizedClientException", ""), nil, KindCredentials, nil},
+		{"a wrong signature", fault(400, "InvalidSignatureException", ""), nil, KindCredentials, nil},
+		{"no credentials", canned{}, errors.New("no source of credentials"), KindCredentials, []string{"no source of credentials"}},
+		{"a bad request", fault(400, "ValidationException", ""), nil, KindInvalid, []string{"invalid request"}},
+		{"DynamoDB is down", fault(500, "InternalServerError", ""), nil, KindUnavailable, nil},
+		{"something in between is down", canned{status: 503, body: "<html>"}, nil, KindUnavailable, nil},
+		{"the network is down", canned{err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}}, nil, KindUnavailable, []string{"connection refused"}},
+		{"a region that does not exist", canned{err: &net.DNSError{Name: "dynamodb.mars-1.amazonaws.com", Err: "no such host", IsNotFound: true}}, nil, KindUnavailable, []string{"mars-1"}},
+		{"the connection breaks", canned{err: io.ErrUnexpectedEOF}, nil, KindUnavailable, nil},
+		{"something new", fault(400, "BrandNewException", ""), nil, KindUnknown, []string{"BrandNewException"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := cannedStore(c.answer, c.credentials)
+			_, _, createErr := s.Create(t.Context(), newNotification(1))
+			_, readErr := s.Notification(t.Context(), "ntf_x")
+			_, batchErr := s.DevicesByAddress(t.Context(), "tenant", []push.Address{{Kind: push.KindToken, Value: "secret-token"}})
+			_, queryErr := s.Counts(t.Context(), "ntf_x")
+			deleteErr := s.Release(t.Context(), idempotencyRecord())
+			advanceErr := s.Advance(t.Context(), "ntf_x", push.Progress{Version: 1})
+			for op, err := range map[string]error{
+				"PutItem on belfry-notifications": createErr, "GetItem on belfry-notifications": readErr, "BatchGetItem on belfry-devices": batchErr,
+				"Query on belfry-chunks": queryErr, "DeleteItem on belfry-config": deleteErr, "UpdateItem on belfry-notifications": advanceErr,
+			} {
+				if got := KindOf(err); got != c.want {
+					t.Errorf("%s: kind = %s, want %s: %v", op, got, c.want, err)
+					continue
+				}
+				for _, w := range append(c.words, "dynamodb "+op) {
+					if !strings.Contains(err.Error(), w) {
+						t.Errorf("%s: %q does not say %q", op, err, w)
+					}
+				}
+				if errors.Is(err, push.ErrConflict) || errors.Is(err, push.ErrNotFound) || strings.Contains(err.Error(), "secret-token") {
+					t.Errorf("%s: error is %v", op, err)
+				}
+			}
+		})
+	}
+}
+
+func TestKindNames(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for k := KindUnknown; k <= KindCancelled; k++ {
+		if name := k.String(); seen[name] || strings.HasPrefix(name, "Kind(") {
+			t.Errorf("kind %d is called %q", k, name)
+		} else {
+			seen[name] = true
+		}
+	}
+	if KindOf(errors.New("other")) != KindUnknown || KindOf(nil) != KindUnknown {
+		t.Error("an error of another package has a kind")
+	}
+	if classify("PutItem", "table", nil) != nil {
+		t.Error("no error became one")
+	}
+}
+
+func TestCancelledIsToldApart(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := cannedStore(fault(500, "InternalServerError", ""), nil).Notification(ctx, "ntf_x")
+	if KindOf(err) != KindCancelled || !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v of kind %s", err, KindOf(err))
+	}
+}

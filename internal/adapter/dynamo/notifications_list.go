@@ -1,0 +1,149 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Notifications lists a tenant's notifications, newest first. It merges the
+// tenant's shards, whose index may trail the table by moments.
+func (s *Store) Notifications(ctx context.Context, tenant, after string, limit int) ([]push.Notification, string, error) {
+	const listing = "notifications"
+	limit = listLimit(limit)
+	place, err := cursorPlace(listing, after)
+	if err != nil {
+		return nil, "", err
+	}
+	if place == "" {
+		place = "g" // behind every hexadecimal digit
+	} else if _, err := parseAtID(place); err != nil {
+		return nil, "", fmt.Errorf("cursor of %s: %w", listing, push.ErrCursor)
+	}
+	var queries []*dynamodb.QueryInput
+	for shard := range listShards {
+		q := s.indexQuery(s.notifications, indexByTenant, attrTenantShard, tenantShard(tenant, shard), attrAtID, "<", place)
+		q.Limit = ahead(limit+1, listShards)
+		queries = append(queries, q)
+	}
+	all, err := s.collect(ctx, s.merge(attrAtID, true, queries), limit+1, func(push.Notification) bool { return true })
+	if err != nil {
+		return nil, "", fmt.Errorf("list notifications: %w", err)
+	}
+	page, next := cutPage(listing, all, limit, func(n *push.Notification) string { return atID(n.AcceptedAt, n.ID) })
+	return page, next, nil
+}
+
+// Unenqueued returns up to limit notifications in the outbox that were accepted
+// before the given time, oldest first. What the index still shows although it
+// was enqueued moments ago is left out.
+func (s *Store) Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error) {
+	limit = listLimit(limit)
+	var queries []*dynamodb.QueryInput
+	for shard := range listShards {
+		q := s.indexQuery(s.notifications, indexOutbox, attrOutbox, strconv.Itoa(shard), attrAtID, "<", sortable(before))
+		q.Limit = ahead(limit, listShards)
+		queries = append(queries, q)
+	}
+	all, err := s.collect(ctx, s.merge(attrAtID, false, queries), limit, func(n push.Notification) bool { return inOutbox(&n.Progress) })
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", err)
+	}
+	return all, nil
+}
+
+// indexQuery selects one partition of an index, optionally with a bound on its
+// sort key: an operator of DynamoDB's, "" for none.
+func (s *Store) indexQuery(table, index, partition, value, sort, operator, bound string) *dynamodb.QueryInput {
+	var e expression
+	cond := e.name(partition) + " = " + e.value("partition", text(value))
+	if operator != "" {
+		cond += " AND " + e.name(sort) + " " + operator + " " + e.value("bound", text(bound))
+	}
+	return &dynamodb.QueryInput{
+		TableName: &table, IndexName: &index, KeyConditionExpression: &cond,
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+	}
+}
+
+// collect reads the notifications of index entries, in the entries' order, until
+// it has want that keep takes. Heads are read as they are now: the index says
+// only where they are.
+func (s *Store) collect(ctx context.Context, m *merger, want int, keep func(push.Notification) bool) ([]push.Notification, error) {
+	var out []push.Notification
+	for len(out) < want {
+		entries, err := m.take(ctx, want-len(out))
+		if err != nil || len(entries) == 0 {
+			return out, err
+		}
+		found, err := s.heads(ctx, entries)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range found {
+			if keep(n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out, nil
+}
+
+// heads returns the live notifications among index entries, in their order.
+func (s *Store) heads(ctx context.Context, entries []item) ([]push.Notification, error) {
+	heads, err := s.byID(ctx, entries, func(i item) string { return i.text(attrID) })
+	if err != nil {
+		return nil, err
+	}
+	var apart []item
+	for _, h := range heads {
+		if h.has(attrBodyAt) {
+			apart = append(apart, h)
+		}
+	}
+	bodies, err := s.byID(ctx, apart, func(i item) string { return i.text(attrBodyAt) })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]push.Notification, 0, len(entries))
+	for _, entry := range entries {
+		head := s.live(heads[entry.text(attrID)])
+		if head == nil {
+			continue
+		}
+		body := head
+		if at := head.text(attrBodyAt); at != "" {
+			if body = bodies[at]; body == nil {
+				continue
+			}
+		}
+		n, err := decodeNotification(head, body)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// byID reads the items of a table of notifications that others name.
+func (s *Store) byID(ctx context.Context, from []item, name func(item) string) (map[string]item, error) {
+	keys := make([]item, len(from))
+	for i := range from {
+		keys[i] = notificationKey(push.ID(name(from[i])))
+	}
+	found, err := s.batchGet(ctx, s.notifications, keys, true)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]item, len(found))
+	for _, x := range found {
+		out[x.text(attrID)] = x
+	}
+	return out, nil
+}

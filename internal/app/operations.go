@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/awsconf"
+	"github.com/belfry-push/belfry/internal/adapter/fcm"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/doctor"
+	"github.com/belfry-push/belfry/internal/provision"
+	"github.com/belfry-push/belfry/internal/telemetry"
+)
+
+// Operations are what an operator does beside running Belfry. The zero value is
+// ready.
+type Operations struct{}
+
+// Provision compares an AWS account with what an installation needs and makes
+// what is missing, or with c.Plan only compares. The plan says what was found
+// and done; after an error too, as far as it got.
+func (Operations) Provision(ctx context.Context, c config.Provision) (provision.Plan, error) {
+	cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
+	if err != nil {
+		return provision.Plan{}, err
+	}
+	clients := provision.NewClients(cfg)
+	account := provision.StandInAccount(cfg.Region)
+	if !provision.StandIn(clients.SQS.Options().BaseEndpoint) {
+		if account, err = awsconf.WhoAmI(ctx, cfg, nil); err != nil {
+			return provision.Plan{}, err
+		}
+	}
+	p := provision.New(clients, provision.Desired(c.AWS.Prefix, account, provision.Options{Bucket: c.AWS.Bucket}))
+	plan, err := p.Plan(ctx)
+	if err != nil || c.Plan {
+		return plan, err
+	}
+	return p.Apply(ctx, plan, c.Force)
+}
+
+// Doctor examines where a service with these settings would run.
+func (Operations) Doctor(ctx context.Context, c config.Doctor) (doctor.Report, error) {
+	checks := []doctor.Check{doctor.FCM(dryRunner(c.FCM))}
+	if c.Store.Backend != config.BackendAWS {
+		return doctor.Run(ctx, append([]doctor.Check{doctor.Embedded(c.Store.Data)}, checks...)...), nil
+	}
+	cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
+	if err != nil {
+		return doctor.Report{}, err
+	}
+	examine := doctor.AWS(cfg, doctor.Installation{Prefix: c.Store.AWS.Prefix, Bucket: c.Store.AWS.Bucket})
+	return doctor.Run(ctx, append([]doctor.Check{examine}, checks...)...), nil
+}
+
+// dryRunner opens a sender of one connection, as a service would.
+func dryRunner(c config.FCM) doctor.Opener {
+	return func(ctx context.Context) (doctor.DryRunner, func(), error) {
+		if c.Credentials == "" && !c.Private() {
+			return nil, nil, errors.New("no credentials are set")
+		}
+		cfg, err := fcmConfig(ctx, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		cfg.Connections = 1
+		sender, err := fcm.New(ctx, cfg, zap.NewNop(), fcm.NewMetrics(telemetry.NewRegistry()))
+		if err != nil {
+			return nil, nil, err
+		}
+		return sender, func() {
+			const grace = time.Second
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+			defer cancel()
+			_ = sender.Close(stop) // nothing is under way
+		}, nil
+	}
+}

@@ -1,0 +1,66 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// ErrNotDead says that a cell is not dead-lettered, so it can't be reopened.
+var ErrNotDead = errors.New("recipient is not dead-lettered")
+
+// ErrInDelivery says that the line is not closed: a message that carries all of
+// its open cells is on its way, and a second one would be stale or make the
+// first one so.
+var ErrInDelivery = errors.New("chunk line is still in delivery")
+
+// Reopen returns the closed line with dead-lettered cells open again for a
+// replay, waiting for the chunk message that the caller sends next, and the
+// evidence to be stored with it: the mark by which whoever comes after a crash
+// can tell whether a cell was reopened by this replay ([ReopenedBy]). The
+// caller stores both with the store's ReopenLine, on condition of the epoch it
+// read.
+//
+// The replay's id is the line's owner until somebody claims it, so that a
+// waiting line which it still owns may lack its message. A flag of a possible
+// duplicate stays. Errors are [ErrInDelivery] and [ErrNotDead].
+func (l Line) Reopen(cells []int, replay push.ID, now time.Time) (Line, []Attempt, error) {
+	if l.State != StateClosed {
+		return l, nil, ErrInDelivery
+	}
+	marks := make([]Attempt, 0, len(cells))
+	l.Cells = append([]Cell(nil), l.Cells...)
+	for _, i := range cells {
+		if i < 0 || i >= len(l.Cells) || l.Cells[i].Code().Class() != push.ClassDeadLettered {
+			return l, nil, fmt.Errorf("cell %d of %s: %w", i, l.Ref, ErrNotDead)
+		}
+		l.Cells[i] = CellOf(push.CodeOpen, l.Cells[i].PossibleDuplicate())
+		marks = append(marks, Attempt{Cell: i, At: now.Truncate(time.Millisecond), Detail: reopenMark + string(replay)})
+	}
+	l.Epoch++
+	l.Turn++
+	l.State = StateWaiting
+	l.Owner = string(replay)
+	l.Reserved = 0
+	l.UpdatedAt = now
+	return l, marks, nil
+}
+
+// reopenMark begins the detail of evidence that is not of an attempt but of a
+// replay; its Code is CodeOpen and its Attempt 0.
+const reopenMark = "replayed by "
+
+// ReopenedBy returns the cells that a replay reopened, by the line's evidence.
+func ReopenedBy(evidence []Attempt, replay push.ID) map[int]bool {
+	cells := make(map[int]bool)
+	for i := range evidence {
+		a := &evidence[i]
+		if id, ok := strings.CutPrefix(a.Detail, reopenMark); ok && a.Attempt == 0 && a.Code == push.CodeOpen && id == string(replay) {
+			cells[a.Cell] = true
+		}
+	}
+	return cells
+}
