@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
@@ -43,17 +44,14 @@ func (Operations) Provision(ctx context.Context, c config.Provision) (provision.
 }
 
 // Doctor examines where a service with these settings would run.
-func (Operations) Doctor(ctx context.Context, c config.Doctor) (doctor.Report, error) {
-	checks := []doctor.Check{doctor.FCM(dryRunner(c.FCM))}
-	if c.Store.Backend != config.BackendAWS {
-		return doctor.Run(ctx, append([]doctor.Check{doctor.Embedded(c.Store.Data)}, checks...)...), nil
+func (Operations) Doctor(ctx context.Context, c config.Doctor) doctor.Report {
+	backend := doctor.Embedded(c.Store.Data)
+	if c.Store.Backend == config.BackendAWS {
+		backend = doctor.AWS(func(ctx context.Context) (aws.Config, error) {
+			return awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
+		}, doctor.Installation{Prefix: c.Store.AWS.Prefix, Bucket: c.Store.AWS.Bucket})
 	}
-	cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
-	if err != nil {
-		return doctor.Report{}, err
-	}
-	examine := doctor.AWS(cfg, doctor.Installation{Prefix: c.Store.AWS.Prefix, Bucket: c.Store.AWS.Bucket})
-	return doctor.Run(ctx, append([]doctor.Check{examine}, checks...)...), nil
+	return doctor.Run(ctx, backend, doctor.FCM(dryRunner(c.FCM)))
 }
 
 // dryRunner opens a sender of one connection, as a service would.

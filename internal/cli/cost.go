@@ -139,17 +139,17 @@ func (c *costCmd) volumes(w io.Writer, prices cost.Prices) error {
 	_, _ = fmt.Fprintln(w, "USD per million notifications, in batches of up to a million:")
 	_, _ = fmt.Fprintln(w)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	head := "A DAY\tCALLS\tSTORAGE\tEGRESS\t"
+	_, _ = fmt.Fprint(tw, "A DAY\tCALLS\tSTORAGE\tEGRESS\t")
 	for _, d := range cost.Deployments() {
-		head += "ALL, " + d.Name + "\t"
+		_, _ = fmt.Fprintf(tw, "ALL, %s\t", d.Name)
 	}
-	_, _ = fmt.Fprintln(tw, head)
+	_, _ = fmt.Fprintln(tw)
 	for _, v := range all {
-		line := fmt.Sprintf("%s\t%.3f\t%.3f\t%.3f\t", progress.Group(v.PerDay), v.Calls, v.Storage, v.Egress)
+		_, _ = fmt.Fprintf(tw, "%s\t%.3f\t%.3f\t%.3f\t", progress.Group(v.PerDay), v.Calls, v.Storage, v.Egress)
 		for _, d := range cost.Deployments() {
-			line += fmt.Sprintf("%.2f\t", v.Whole[d.Name])
+			_, _ = fmt.Fprintf(tw, "%.2f\t", v.Whole[d.Name])
 		}
-		_, _ = fmt.Fprintln(tw, line)
+		_, _ = fmt.Fprintln(tw)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

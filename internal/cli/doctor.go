@@ -24,10 +24,11 @@ func (doctorCmd) Help() string {
 
 // Run examines and reports.
 func (c *doctorCmd) Run(ctx context.Context, con *console, s Services) error {
-	report, err := s.Doctor(ctx, c.Doctor)
-	if err != nil {
+	report := s.Doctor(ctx, c.Doctor)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
+	var err error
 	if c.Output.json() {
 		err = printJSON(con.out, report)
 	} else {

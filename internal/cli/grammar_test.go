@@ -28,6 +28,9 @@ func TestHelp(t *testing.T) {
 		{"devices-import.help", "devices import --help"},
 		{"up.help", "up --help"},
 		{"sim.help", "sim --help"},
+		{"provision.help", "provision --help"},
+		{"doctor.help", "doctor --help"},
+		{"cost.help", "cost --help"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {

@@ -28,9 +28,8 @@ type Services interface {
 	// Provision makes what the AWS backend needs, or with c.Plan only looks. The
 	// plan says what is there and what was done; it is there with some errors, too.
 	Provision(ctx context.Context, c config.Provision) (provision.Plan, error)
-	// Doctor examines a configuration. What is wrong with it is in the report; an
-	// error is a failure to examine.
-	Doctor(ctx context.Context, c config.Doctor) (doctor.Report, error)
+	// Doctor examines where a service with these settings would run.
+	Doctor(ctx context.Context, c config.Doctor) doctor.Report
 }
 
 // Main runs belfry with the arguments that follow its name and returns its exit

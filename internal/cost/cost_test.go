@@ -123,7 +123,7 @@ func TestLoad(t *testing.T) {
 		{"no units", strings.Replace(whole, `"per": 1000000`, `"per": 0`, 1), "sqs requests: must cost"},
 		{"euros", strings.Replace(whole, `"USD"`, `"EUR"`, 1), "currency: must be USD"},
 		{"no date", strings.Replace(whole, `"2026-11-01"`, `""`, 1), "version and region"},
-		{"field", strings.Replace(whole, `"what"`, `"waht"`, 1), "waht"},
+		{"field", strings.Replace(whole, `"what"`, `"wot"`, 1), "wot"},
 	} {
 		path := filepath.Join(dir, "none")
 		if c.text != "" {

@@ -37,10 +37,10 @@ func ReadMetrics(r io.Reader) (Measured, error) {
 	m := Measured{Units: awsmeter.Snapshot{Units: map[awsmeter.Quantity]float64{}}}
 	for _, x := range families[metricUnits].GetMetric() {
 		q := awsmeter.Quantity{Service: awsmeter.Service(label(x, "service")), Unit: awsmeter.Unit(label(x, "unit"))}
-		m.Units.Units[q] += x.GetCounter().GetValue()
+		m.Units.Units[q] += value(x)
 	}
 	for _, x := range families[metricOutcomes].GetMetric() {
-		m.Notifications += int64(x.GetCounter().GetValue())
+		m.Notifications += int64(value(x))
 	}
 	return m, nil
 }
@@ -64,3 +64,6 @@ func (m Measured) Plus(other Measured) Measured {
 	}
 	return sum
 }
+
+// value is a counter's, whether or not the text says that it is one.
+func value(m *dto.Metric) float64 { return m.GetCounter().GetValue() + m.GetUntyped().GetValue() }

@@ -21,19 +21,27 @@ type Installation struct {
 }
 
 const (
-	nameCredentials = "AWS credentials"
-	nameClock       = "clock"
-	namePermissions = "AWS permissions"
+	nameConfiguration = "AWS configuration"
+	nameCredentials   = "AWS credentials"
+	nameClock         = "clock"
+	namePermissions   = "AWS permissions"
 )
+
+// Loader reads the AWS configuration of the environment, as awsconf.Load does.
+type Loader func(ctx context.Context) (aws.Config, error)
 
 // AWS examines an account: whose the credentials are, what of an installation is
 // there and as it must be, what the credentials may do with it, and the clock.
-// Load cfg with awsconf. Against stand-ins, credentials and permissions are
-// skipped, since they check neither.
-func AWS(cfg aws.Config, in Installation) Check {
+// Against stand-ins, credentials and permissions are skipped, since they check
+// neither.
+func AWS(load Loader, in Installation) Check {
 	return func(ctx context.Context) []Result {
+		cfg, err := load(ctx)
+		if err != nil {
+			return []Result{failure(nameConfiguration, err)}
+		}
 		var watch skewWatch
-		cfg := watch.over(cfg)
+		cfg = watch.over(cfg)
 		clients := provision.NewClients(cfg)
 		account, first := whoAmI(ctx, cfg, provision.StandIn(clients.SQS.Options().BaseEndpoint))
 		results := []Result{first}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/provision"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -48,11 +50,23 @@ func TestSkew(t *testing.T) {
 	}
 }
 
+func loaded(cfg aws.Config) Loader {
+	return func(context.Context) (aws.Config, error) { return cfg, nil }
+}
+
+func TestBadConfiguration(t *testing.T) {
+	t.Parallel()
+	results := AWS(func(context.Context) (aws.Config, error) {
+		return aws.Config{}, awsconf.Explain(&aws.MissingRegionError{}, "AWS")
+	}, Installation{})(t.Context())
+	expect(t, results, nameConfiguration, StatusFailed, "region is required", "set AWS_REGION")
+}
+
 // Whoever has no credentials hears that and nothing that follows from it.
 func TestBadCredentials(t *testing.T) {
 	t.Parallel()
 	f := fakeAWS{answers: map[string]answer{"GetCallerIdentity": {403, `<ErrorResponse><Error><Code>ExpiredToken</Code><Message>old</Message></Error></ErrorResponse>`}}, ahead: time.Hour}
-	results := AWS(f.config(), Installation{Prefix: "belfry"})(t.Context())
+	results := AWS(f.load, Installation{Prefix: "belfry"})(t.Context())
 	expect(t, results, nameCredentials, StatusFailed, "ExpiredToken", "sign in again")
 	expect(t, results, namePermissions, StatusSkipped)
 	expect(t, results, nameClock, StatusFailed, "off AWS")
@@ -71,7 +85,7 @@ func TestPermissions(t *testing.T) {
 		"SendMessageBatch":   denied(),
 		"DescribeTable":      {400, `{"__type":"ResourceNotFoundException","message":"no table"}`},
 	}}
-	results := AWS(f.config(), Installation{Prefix: "belfry"})(t.Context())
+	results := AWS(f.load, Installation{Prefix: "belfry"})(t.Context())
 	expect(t, results, nameCredentials, StatusOK, "account 123456789012", "user/ann")
 	expect(t, results, "permission sqs:SendMessage", StatusFailed, "belfry-events", "belfry-deliveries-bulk-dlq", "allow sqs:SendMessage")
 	expect(t, results, "tables", StatusFailed, "do not exist: belfry-notifications")
@@ -129,7 +143,7 @@ func TestStandInsNeedNoCredentials(t *testing.T) {
 	if messaging.Account {
 		t.Skip("this test counts on stand-ins")
 	}
-	results := AWS(messaging.Config, Installation{Prefix: "nothing-here"})(t.Context())
+	results := AWS(loaded(messaging.Config), Installation{Prefix: "nothing-here"})(t.Context())
 	expect(t, results, nameCredentials, StatusSkipped)
 	expect(t, results, namePermissions, StatusSkipped)
 	expect(t, results, "queues", StatusFailed, "nothing-here-events")

@@ -61,13 +61,13 @@ type answer struct {
 	body   string
 }
 
-func (f fakeAWS) config() aws.Config {
+func (f fakeAWS) load(context.Context) (aws.Config, error) {
 	return aws.Config{
 		Region: "us-east-1", HTTPClient: f, RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "secret"}, nil
 		}),
-	}
+	}, nil
 }
 
 // Do implements the SDK's HTTP client.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -27,17 +28,10 @@ func (e *DifferError) Error() string {
 // list names a few.
 func list(names []string) string {
 	const most = 5
-	text := ""
-	for i, n := range names[:min(len(names), most)] {
-		if i > 0 {
-			text += ", "
-		}
-		text += n
-	}
 	if len(names) > most {
-		text += ", …"
+		names = append(slices.Clone(names[:most]), "…")
 	}
-	return text
+	return strings.Join(names, ", ")
 }
 
 // Apply makes what the plan says is missing and adds what is not set. What has

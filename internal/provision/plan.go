@@ -141,21 +141,25 @@ func (p *Provisioner) Look(ctx context.Context) []Finding {
 	g.SetLimit(readers)
 	for i, part := range parts {
 		g.Go(func() error {
-			have, found, err := part.driver.read(ctx)
-			s := Step{Kind: part.Kind, Name: part.Name, Exists: found}
-			switch {
-			case err != nil:
-			case found:
-				s.Changes = diff(part.Attributes, have, part.standIn)
-			default:
-				s.Changes = additions(part.Attributes, nil)
-			}
-			findings[i] = Finding{Step: s, Err: err}
+			findings[i] = part.look(ctx)
 			return nil
 		})
 	}
 	_ = g.Wait() // no function returns an error
 	return findings
+}
+
+func (p part) look(ctx context.Context) Finding {
+	have, found, err := p.driver.read(ctx)
+	f := Finding{Step: Step{Kind: p.Kind, Name: p.Name, Exists: found}, Err: err}
+	switch {
+	case err != nil:
+	case found:
+		f.Step.Changes = diff(p.Attributes, have, p.standIn)
+	default:
+		f.Step.Changes = additions(p.Attributes, nil)
+	}
+	return f
 }
 
 // Plan looks at every resource; it fails with the first that cannot be looked

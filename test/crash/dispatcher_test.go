@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,17 +27,38 @@ const (
 )
 
 // TestKilledDispatcher kills the dispatcher again and again in the middle of a
-// batch.
+// batch on the embedded backend.
 func TestKilledDispatcher(t *testing.T) {
 	t.Parallel()
-	data := t.TempDir()
+	killDispatchers(t, []string{"BELFRY_DATA=" + t.TempDir()})
+}
+
+// TestKilledDispatcherOnAWS does the same on the stand-ins for AWS.
+func TestKilledDispatcherOnAWS(t *testing.T) {
+	t.Parallel()
+	env := append(servers.Start(t).Env(), "BELFRY_BACKEND=aws", "BELFRY_AWS_PREFIX=crash")
+	dir, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	provision := exec.CommandContext(t.Context(), filepath.Join(dir, "belfry"), "provision") //nolint:gosec // our own program
+	provision.Env = append(os.Environ(), env...)                                             //nolint:forbidigo // a child inherits it
+	if out, err := provision.CombinedOutput(); err != nil {
+		t.Fatalf("belfry provision: %v\n%s", err, out)
+	}
+	killDispatchers(t, env)
+}
+
+// killDispatchers runs a batch on a backend and kills its dispatchers.
+func killDispatchers(t *testing.T, backend []string) {
+	t.Helper()
 	_, rest := start(t, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", "50ms", "--log-format", "json")
 	endpoint, _, _ := strings.Cut(rest, `"`)
-	store := []string{"BELFRY_DATA=" + data, "BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json"}
+	store := slices.Concat(backend, []string{"BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json"})
 	_, rest = start(t, `"listen":"`, "ingest", store, "--listen", "127.0.0.1:0")
 	listen, _, _ := strings.Cut(rest, `"`)
 	dispatch := func() *process {
-		p, _ := start(t, `"metrics":"`, "dispatcher", append(store, "BELFRY_FCM_ENDPOINT="+endpoint, "BELFRY_FCM_PER_SECOND=1500"), "--metrics-listen", "127.0.0.1:0")
+		p, _ := start(t, `"metrics":"`, "dispatcher", slices.Concat(store, []string{"BELFRY_FCM_ENDPOINT=" + endpoint, "BELFRY_FCM_PER_SECOND=1500"}), "--metrics-listen", "127.0.0.1:0")
 		return p
 	}
 

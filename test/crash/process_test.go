@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/belfry-push/belfry/test/standins"
 )
 
 // build compiles the commands once.
@@ -29,8 +31,15 @@ var build = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+// servers are the stand-ins for AWS.
+var servers standins.Servers
+
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if err := servers.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stopping the stand-ins:", err)
+		code = max(code, 1)
+	}
 	if dir, err := build(); err == nil {
 		_ = os.RemoveAll(dir)
 	}
