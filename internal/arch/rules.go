@@ -174,7 +174,7 @@ func table() []rule {
 		},
 		{
 			layer: "part of the house", covers: []string{"internal/demo", "internal/bench"},
-			uses: []string{"internal/app", "internal/config", "internal/cli/progress", "internal/wire", "client"},
+			uses: []string{"internal/app", "internal/config", "internal/cli/progress", "internal/wire", "internal/cost", "internal/adapter/awsmeter", "client"},
 		},
 		{layer: "part of the house", covers: []string{"internal/arch"}, strict: true},
 

@@ -25,6 +25,10 @@ func (r *run) batch(ctx context.Context, what string) error {
 		return err
 	}
 	uploaded := time.Since(begun)
+	paid, err := readMetered(ctx, r.addr)
+	if err != nil {
+		return err
+	}
 	before := usageNow()
 	begun = time.Now()
 	if _, err := r.api.StartBatch(ctx, b.ID); err != nil {
@@ -46,7 +50,11 @@ func (r *run) batch(ctx context.Context, what string) error {
 	r.printf("  CPU of the process     %8.1f µs a notification\n", used.cpu.Seconds()*1e6/per)
 	r.printf("  allocations            %8.1f a notification, %.0f bytes\n", float64(used.mallocs)/per, float64(used.bytes)/per)
 	r.printf("  peak RSS so far        %8.0f MiB\n\n", float64(used.peakRSS)/(1<<20))
-	return nil
+	bill, err := readMetered(ctx, r.addr)
+	if err != nil {
+		return err
+	}
+	return r.printMetered(paid, bill, n)
 }
 
 // lines streams n recipients with tokens of realistic length.

@@ -32,11 +32,12 @@ func Run(ctx context.Context, c config.Bench, log *zap.Logger, out io.Writer) er
 }
 
 type run struct {
-	cfg config.Bench
-	log *zap.Logger
-	out io.Writer
-	dir string
-	api *client.Client
+	cfg  config.Bench
+	log  *zap.Logger
+	out  io.Writer
+	dir  string
+	api  *client.Client
+	addr string // of the API
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -45,11 +46,17 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	defer sim.stop()
+	if r.cfg.Backend == config.BackendAWS {
+		if err := app.ProvisionStandIns(ctx, awsNames()); err != nil {
+			return err
+		}
+	}
 	addr, stop, err := r.start(ctx, sim.endpoint)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	r.addr = addr
 	if r.api, err = client.New(addr, ""); err != nil {
 		return err
 	}
@@ -59,8 +66,14 @@ func (r *run) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.cfg.Backend == config.BackendAWS {
+		return nil // a stand-in's own limits are all that more would show
+	}
 	return r.accept(ctx, addr)
 }
+
+// awsNames are the bench's resources on the stand-ins.
+func awsNames() config.AWS { return config.AWS{Prefix: "belfry-bench"} }
 
 func (r *run) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
 
@@ -68,7 +81,7 @@ func (r *run) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, for
 func (r *run) start(ctx context.Context, endpoint string) (addr string, stop func(), err error) {
 	const attempts, drain, visibility = 8, 10 * time.Second, 30 * time.Second
 	cfg := config.Up{
-		Store:    config.Store{Backend: r.cfg.Backend, Data: filepath.Join(r.dir, "data"), Visibility: visibility},
+		Store:    config.Store{Backend: r.cfg.Backend, Data: filepath.Join(r.dir, "data"), Visibility: visibility, AWS: awsNames()},
 		API:      config.API{Listen: "127.0.0.1:0"},
 		FCM:      r.cfg.FCM,
 		Delivery: config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cost"
 )
 
 type sendCmd struct {
@@ -67,7 +69,28 @@ func (c *sendCmd) Run(ctx context.Context, con *console) error {
 	if err := printNotification(con.out, n, c.Output.json()); err != nil {
 		return err
 	}
+	if !c.Output.json() {
+		c.printCost(ctx, con)
+	}
 	return verdict(n, refused)
+}
+
+// printCost says what AWS bills for a notification, as the server has metered
+// it since it started. A server on the embedded backend, or one whose metrics
+// cannot be had, has nothing to say.
+func (c *sendCmd) printCost(ctx context.Context, con *console) {
+	m, err := scrape(ctx, strings.TrimSuffix(c.Server.API, "/")+"/metrics")
+	if err != nil || m.Notifications == 0 {
+		return
+	}
+	prices, err := cost.List()
+	if err != nil {
+		return
+	}
+	if bill := prices.Estimate(m.Units).For(m.Notifications); bill.USD > 0 {
+		_, _ = fmt.Fprintf(con.out, "\ncost: $%.9f a notification, $%.3f a million: AWS's list price for this server's own calls since it started\n",
+			bill.PerMillion/1e6, bill.PerMillion)
+	}
 }
 
 func (c *sendCmd) check() error {
