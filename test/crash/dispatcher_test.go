@@ -41,8 +41,8 @@ func TestKilledDispatcherOnAWS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provision := exec.CommandContext(t.Context(), filepath.Join(dir, "belfry"), "provision") //nolint:gosec // our own program
-	provision.Env = append(os.Environ(), env...)                                             //nolint:forbidigo // a child inherits it
+	provision := exec.CommandContext(t.Context(), filepath.Join(dir, "belfry"), "provision")
+	provision.Env = append(os.Environ(), env...) //nolint:forbidigo // a child inherits it
 	if out, err := provision.CombinedOutput(); err != nil {
 		t.Fatalf("belfry provision: %v\n%s", err, out)
 	}

@@ -62,11 +62,11 @@ func (s *Store) LetterGroups(ctx context.Context, f push.LetterFilter) ([]push.L
 	var out []push.LetterGroup
 	for i := range groups {
 		g := &groups[i]
-		any := false
+		wanted := false
 		for state := range g.ByState {
-			any = any || f.MatchState(state)
+			wanted = wanted || f.MatchState(state)
 		}
-		if g.chosen && any {
+		if g.chosen && wanted {
 			out = append(out, g.LetterGroup)
 		}
 	}
