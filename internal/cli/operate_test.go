@@ -53,7 +53,7 @@ func TestProvision(t *testing.T) {
 	done.Steps[1].Outcome, done.Steps[2].Outcome, done.Steps[3].Outcome = provision.OutcomeChanged, provision.OutcomeCreated, provision.OutcomeLeft
 	s = &services{plan: done, err: &provision.DifferError{Names: []string{"table belfry-chunks"}, Fixed: true}}
 	r = operate(t, s, "provision", "--force")
-	r.expect(t, ExitFailure, "belfry provision: 1 resources differ", "cannot be changed")
+	r.expect(t, ExitFailure, "belfry provision: left as it is, because it differs: table belfry-chunks", "cannot be changed")
 	golden(t, "provision-done.txt", r.out)
 
 	operate(t, &services{err: errors.New("no credentials")}, "provision").expect(t, ExitFailure, "belfry provision: no credentials\n")

@@ -155,6 +155,10 @@ func sorted(set map[string]bool) []string {
 // judgeOne judges one resource; what a stand-in does not know goes to lacks.
 func judgeOne(f provision.Finding, lacks map[string]bool) Result {
 	name := string(f.Step.Kind) + " " + f.Step.Name
+	if awsconf.KindOf(f.Err) == awsconf.KindDenied {
+		// The services' own role need not be able to: see infra/README.md.
+		return warning(name, "could not be looked at: "+failure(name, f.Err).Detail, "run belfry doctor as an operator to compare its attributes; whether Belfry may use it is tried below")
+	}
 	if f.Err != nil {
 		return failure(name, f.Err)
 	}

@@ -84,12 +84,14 @@ func TestPermissions(t *testing.T) {
 		"GetQueueAttributes": {200, `{"Attributes":{}}`},
 		"SendMessageBatch":   denied(),
 		"DescribeTable":      {400, `{"__type":"ResourceNotFoundException","message":"no table"}`},
+		"GetTopicAttributes": {403, `<ErrorResponse><Error><Code>AuthorizationError</Code><Message>no</Message></Error></ErrorResponse>`},
 	}}
 	results := AWS(f.load, Installation{Prefix: "belfry"})(t.Context())
 	expect(t, results, nameCredentials, StatusOK, "account 123456789012", "user/ann")
 	expect(t, results, "permission sqs:SendMessage", StatusFailed, "belfry-events", "belfry-deliveries-bulk-dlq", "allow sqs:SendMessage")
 	expect(t, results, "tables", StatusFailed, "do not exist: belfry-notifications")
 	expect(t, results, "queue belfry-events", StatusFailed, "RedrivePolicy is not set")
+	expect(t, results, "topic belfry-outcomes", StatusWarning, "could not be looked at", "AuthorizationError", "operator")
 	expect(t, results, nameClock, StatusOK)
 	for _, r := range results {
 		if strings.HasPrefix(r.Name, "permission ") && r.Name != "permission sqs:SendMessage" {

@@ -29,7 +29,7 @@ const probers = 8
 func permissions(ctx context.Context, clients provision.Clients, prefix string, state provision.State, findings []provision.Finding) []Result {
 	there := map[string]bool{}
 	for _, f := range findings {
-		if f.Err == nil && f.Step.Exists {
+		if f.Err == nil && f.Step.Exists || awsconf.KindOf(f.Err) == awsconf.KindDenied {
 			there[string(f.Step.Kind)+" "+f.Step.Name] = true
 		}
 	}

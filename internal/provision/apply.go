@@ -22,7 +22,7 @@ func (e *DifferError) Error() string {
 	if e.Fixed {
 		hint = "what is marked impossible cannot be changed: use another prefix, or remove the resource yourself"
 	}
-	return fmt.Sprintf("%d resources differ and were left as they are (%s); %s", len(e.Names), list(e.Names), hint)
+	return fmt.Sprintf("left as it is, because it differs: %s; %s", list(e.Names), hint)
 }
 
 // list names a few.
