@@ -57,10 +57,28 @@ const reopenMark = "replayed by "
 func ReopenedBy(evidence []Attempt, replay push.ID) map[int]bool {
 	cells := make(map[int]bool)
 	for i := range evidence {
-		a := &evidence[i]
-		if id, ok := strings.CutPrefix(a.Detail, reopenMark); ok && a.Attempt == 0 && a.Code == push.CodeOpen && id == string(replay) {
-			cells[a.Cell] = true
+		if id, ok := evidence[i].reopenedBy(); ok && id == replay {
+			cells[evidence[i].Cell] = true
 		}
 	}
 	return cells
+}
+
+// LastReopened returns which replay reopened each cell last; cells that none
+// did are absent. If that is a later one, an earlier one's try of the cell was
+// in vain: only a dead-lettered cell is reopened.
+func LastReopened(evidence []Attempt) map[int]push.ID {
+	cells := make(map[int]push.ID)
+	for i := range evidence {
+		if id, ok := evidence[i].reopenedBy(); ok {
+			cells[evidence[i].Cell] = id
+		}
+	}
+	return cells
+}
+
+// reopenedBy returns the replay whose mark this is.
+func (a *Attempt) reopenedBy() (push.ID, bool) {
+	id, ok := strings.CutPrefix(a.Detail, reopenMark)
+	return push.ID(id), ok && a.Attempt == 0 && a.Code == push.CodeOpen
 }

@@ -49,6 +49,10 @@ func TestReopen(t *testing.T) {
 	if diff := cmp.Diff(map[int]bool{1: true, 2: true}, ledger.ReopenedBy(evidence, replayID)); diff != "" {
 		t.Errorf("cells with a mark (-want +got):\n%s", diff)
 	}
+	evidence = append(evidence, ledger.Attempt{Cell: 2, Detail: "replayed by rpl_later"})
+	if diff := cmp.Diff(map[int]push.ID{1: replayID, 2: "rpl_later", 3: "rpl_other"}, ledger.LastReopened(evidence)); diff != "" {
+		t.Errorf("last replays (-want +got):\n%s", diff)
+	}
 }
 
 func TestReopenRefuses(t *testing.T) {

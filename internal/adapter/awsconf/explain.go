@@ -69,6 +69,9 @@ func classify(err error) class {
 			return c
 		}
 	}
+	if isCredentials(err) {
+		return row(KindCredentials) // an answer in the chain is the metadata service's, not AWS's
+	}
 	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
 		return row(byStatus(answer.HTTPStatusCode()))
 	}
@@ -116,9 +119,6 @@ func byStatus(status int) Kind {
 func withoutAnswer(err error) Kind {
 	if isRegion(err) {
 		return KindRegion
-	}
-	if isCredentials(err) {
-		return KindCredentials
 	}
 	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		return KindUnreachable
