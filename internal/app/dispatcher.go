@@ -62,6 +62,8 @@ func (s *service) lanes() map[push.Lane]worker.Sink {
 	return map[push.Lane]worker.Sink{
 		push.LaneHigh: s.backend.queues[push.QueueHigh],
 		push.LaneBulk: s.backend.queues[push.QueueBulk],
+
+		push.LaneReplay: s.backend.queues[push.QueueReplay],
 	}
 }
 
@@ -87,6 +89,10 @@ const (
 	bulkWindow = 100
 	highChunks = 200
 	highWindow = 20
+	// The replay lane is for what an operator sends again: it gets what cannot
+	// hurt live traffic.
+	replayChunks = 4
+	replayWindow = 25
 	// maxElapsed is FCM's advice on when to give up a series of retries.
 	maxElapsed = time.Hour
 )
@@ -110,7 +116,7 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 	for _, lane := range []struct {
 		lane           push.Lane
 		chunks, window int
-	}{{push.LaneBulk, bulkChunks, bulkWindow}, {push.LaneHigh, highChunks, highWindow}} {
+	}{{push.LaneBulk, bulkChunks, bulkWindow}, {push.LaneHigh, highChunks, highWindow}, {push.LaneReplay, replayChunks, replayWindow}} {
 		d, err := deliver.New(deliver.Config{
 			Owner: owner(), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
 			Guard: g, Outcomes: outcomes, Chunks: s.lanes(), Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],

@@ -30,3 +30,6 @@ func (c Doctor) Validate() error {
 	c.FCM.checkPace(&f)
 	return f.Err()
 }
+
+// ValidateStore reports what is wrong with where state lives.
+func (c Doctor) ValidateStore() error { return checkAll(c.Store).Err() }

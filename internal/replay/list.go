@@ -1,0 +1,179 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// List returns letters, newest first unless the filter says otherwise. cursor is
+// "" or what the last call returned; "" comes back at the end. limit is 1..1000.
+// Searching for text may give pages with fewer letters, also none.
+func (r *Room) List(ctx context.Context, f push.LetterFilter, cursor string, limit int) ([]push.Letter, string, error) {
+	const most = 1000
+	return r.Letters.Letters(ctx, f, cursor, min(max(limit, 1), most))
+}
+
+// Detail is everything known about one letter.
+type Detail struct {
+	push.Letter
+
+	Advice     Advice
+	Prediction Prediction       // what a replay would come to now, for a parked letter
+	Why        string           // what that rests on
+	Ledger     push.Code        // the recipient's outcome in the ledger now
+	Evidence   []ledger.Attempt // every attempt of the recipient, replays in between
+	Before     push.Message     // the message of its notification
+	After      push.Message     // as the letter's replay edited it, nil if it didn't
+}
+
+// Get returns one letter with what the ledger says of it now, or
+// push.ErrNotFound.
+func (r *Room) Get(ctx context.Context, id push.ID) (Detail, error) {
+	l, err := r.Letters.Letter(ctx, id)
+	if err != nil {
+		return Detail{}, fmt.Errorf("dead letter %s: %w", id, err)
+	}
+	d := Detail{Letter: l, Advice: AdviceFor(l.Cause())}
+	if l.State == push.LetterParked {
+		verdicts, err := r.examine(ctx, []push.Letter{l}, &Edits{})
+		if err != nil {
+			return Detail{}, fmt.Errorf("dead letter %s: %w", id, err)
+		}
+		d.Prediction, d.Why = verdicts[0].prediction, verdicts[0].why
+	}
+	if err := r.addLedger(ctx, &d); err != nil {
+		return Detail{}, fmt.Errorf("dead letter %s: %w", id, err)
+	}
+	if err := r.addMessage(ctx, &d); err != nil {
+		return Detail{}, fmt.Errorf("dead letter %s: %w", id, err)
+	}
+	return d, nil
+}
+
+func (r *Room) addLedger(ctx context.Context, d *Detail) error {
+	if d.Kind != push.LetterRecipient {
+		return nil
+	}
+	line, err := r.Lines.Line(ctx, d.Ref())
+	if errors.Is(err, push.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read its line: %w", err)
+	}
+	if d.Cell < len(line.Cells) {
+		d.Ledger = line.Cells[d.Cell].Code()
+	}
+	evidence, err := r.Lines.Attempts(ctx, d.Ref())
+	if err != nil {
+		return fmt.Errorf("read its evidence: %w", err)
+	}
+	for i := range evidence {
+		if evidence[i].Cell == d.Cell {
+			d.Evidence = append(d.Evidence, evidence[i])
+		}
+	}
+	return nil
+}
+
+// addMessage fills in the message, and how the replay that claimed the letter
+// last edited it: a message never changes, so the patch says it all.
+func (r *Room) addMessage(ctx context.Context, d *Detail) error {
+	if d.Notification == "" {
+		return nil
+	}
+	n, err := r.Notifications.Notification(ctx, d.Notification)
+	if errors.Is(err, push.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read its notification: %w", err)
+	}
+	d.Before = n.Message
+	if d.Replay == "" || d.State == push.LetterParked {
+		return nil
+	}
+	run, err := r.run(ctx, d.Replay)
+	if errors.Is(err, push.ErrNotFound) {
+		return nil
+	}
+	if err != nil || len(run.Edits.Patch) == 0 {
+		return err
+	}
+	p, err := parsePatch(run.Edits.Patch)
+	if err != nil {
+		return fmt.Errorf("patch of %s: %w", run.ID, err)
+	}
+	if after, err := p.apply(n.Message); err == nil { // else it was not sent with it either
+		d.After = after
+	}
+	return nil
+}
+
+// Stats are sums over letters.
+type Stats struct {
+	ByState  map[push.LetterState]int64
+	ByQueue  map[string]int64 // the following: of the filter's states, parked ones if it has none
+	ByCode   map[push.Code]int64
+	ByClass  map[push.Class]int64
+	ByTenant map[string]int64
+	ByApp    map[string]int64
+	Groups   int
+
+	FirstDeadAt, LastDeadAt time.Time // zero without letters
+	// Expiring is how many parked letters retention gives up within its warning
+	// time, and the first of them at FirstExpiry.
+	Expiring    int64
+	FirstExpiry time.Time
+}
+
+// Stats sums the letters that the filter takes. It costs what [Room.Groups] does.
+func (r *Room) Stats(ctx context.Context, f push.LetterFilter) (Stats, error) {
+	groups, err := r.Groups(ctx, f)
+	if err != nil {
+		return Stats{}, err
+	}
+	s := Stats{
+		ByState: map[push.LetterState]int64{}, ByQueue: map[string]int64{}, ByCode: map[push.Code]int64{}, ByClass: map[push.Class]int64{},
+		ByTenant: map[string]int64{}, ByApp: map[string]int64{}, Groups: len(groups),
+	}
+	for i := range groups {
+		s.add(&groups[i])
+	}
+	if s.Expiring, s.FirstExpiry, err = r.expiring(ctx, f); err != nil {
+		return Stats{}, err
+	}
+	return s, nil
+}
+
+func (s *Stats) add(g *Group) {
+	for state, n := range g.ByState {
+		s.ByState[state] += n
+	}
+	var n int64
+	for tenant, k := range g.Tenants {
+		s.ByTenant[tenant] += k
+		n += k
+	}
+	for queue, k := range g.Queues {
+		s.ByQueue[queue] += k
+	}
+	cause := g.LastCode
+	if cause == push.CodeOpen {
+		cause = g.Code
+	}
+	s.ByCode[cause] += n
+	s.ByClass[g.Class] += n
+	s.ByApp[g.App] += n
+	if s.FirstDeadAt.IsZero() || g.FirstDeadAt.Before(s.FirstDeadAt) {
+		s.FirstDeadAt = g.FirstDeadAt
+	}
+	if g.LastDeadAt.After(s.LastDeadAt) {
+		s.LastDeadAt = g.LastDeadAt
+	}
+}

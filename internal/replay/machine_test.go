@@ -1,0 +1,232 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// TestRunMachine runs replays that die at any port call, before or after it had
+// its effect, while messages are delivered, delivered twice, fail again and go
+// back, and operators pause, resume, cancel and discard. In the end every letter
+// was replayed once, discarded or is parked, nobody got a message twice, and no
+// line was left open.
+func TestRunMachine(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		var failed any
+		synctest.Test(t, func(t *testing.T) {
+			defer func() { failed = recover() }() // rapid wants it on its own goroutine
+			m := &machine{world: newWorld(rt, t.Context), rt: rt}
+			for range rapid.IntRange(5, 40).Draw(rt, "steps") {
+				m.step()
+				m.check()
+			}
+			m.finish()
+		})
+		if failed != nil {
+			panic(failed)
+		}
+	})
+}
+
+type machine struct {
+	*world
+	rt   *rapid.T
+	runs []push.ID
+	born int // letters ever
+}
+
+func (m *machine) step() {
+	time.Sleep(time.Millisecond) // of the bubble: what was stored lies before what is simulated
+	switch rapid.SampledFrom([]string{"die", "die", "start", "run", "run", "run", "deliver", "deliver", "deliver", "control", "discard"}).Draw(m.rt, "step") {
+	case "die":
+		codes := rapid.SliceOfN(rapid.SampledFrom([]push.Code{push.CodeSent, push.CodeAttemptsExhausted, push.CodeAttemptsExhausted, push.CodeExpired}), 1, 6).Draw(m.rt, "cells")
+		ref := m.chunk(codes...)
+		m.die(ref)
+		if rapid.IntRange(0, 5).Draw(m.rt, "again") == 0 {
+			// The same recipients again, of a later turn: a burial that was cut short.
+			line := m.books.lines[ref]
+			line.Turn++
+			m.books.lines[ref] = line
+			m.die(ref)
+		}
+	case "start":
+		o := Options{
+			Canary: rapid.SampledFrom([]float64{0, 0, 0.3, 1}).Draw(m.rt, "canary"), Rate: rapid.SampledFrom([]float64{0, 0, 1, 3}).Draw(m.rt, "rate"),
+			StopIfRefail: rapid.SampledFrom([]float64{0, 0, 0.5}).Draw(m.rt, "stop"), Max: rapid.SampledFrom([]int64{0, 0, 0, 2}).Draw(m.rt, "max"),
+		}
+		sim, err := m.room.Simulate(m.ctx(), SimulateRequest{All: true})
+		if errors.Is(err, ErrNothing) {
+			return
+		}
+		m.must(err)
+		run, err := m.room.Start(m.ctx(), StartRequest{Simulation: sim.ID, Options: o})
+		if errors.Is(err, ErrNothing) {
+			return
+		}
+		m.must(err)
+		m.runs = append(m.runs, run.ID)
+	case "run":
+		if id, ok := m.anyRun(); ok {
+			m.faults.arm(rapid.IntRange(1, 60).Draw(m.rt, "calls"), rapid.Bool().Draw(m.rt, "after"))
+			if _, err := m.room.Run(m.ctx(), id); err != nil && !errors.Is(err, errCrash) {
+				m.t.Fatalf("run: %v", err)
+			}
+			m.reboot()
+		}
+	case "deliver":
+		m.deliverOne(func(place) push.Code {
+			return rapid.SampledFrom([]push.Code{push.CodeSent, push.CodeSent, push.CodeAttemptsExhausted, push.CodeOpen, push.CodeFCMUnregistered}).Draw(m.rt, "outcome")
+		})
+		m.drain()
+	case "control":
+		if id, ok := m.anyRun(); ok {
+			m.control(id)
+		}
+	case "discard":
+		l := rapid.SampledFrom(append(m.all(), push.Letter{ID: "dlt_none"})).Draw(m.rt, "letter")
+		_, err := m.room.Discard(m.ctx(), DiscardRequest{Filter: push.LetterFilter{IDs: []push.ID{l.ID}}, Reason: "test"})
+		if err != nil && !errors.Is(err, ErrNothing) {
+			m.t.Fatalf("discard: %v", err)
+		}
+	}
+}
+
+func (m *machine) anyRun() (push.ID, bool) {
+	if len(m.runs) == 0 {
+		return "", false
+	}
+	return rapid.SampledFrom(m.runs).Draw(m.rt, "replay"), true
+}
+
+func (m *machine) control(id push.ID) {
+	op := rapid.SampledFrom([]func(context.Context, push.ID, string) (Run, error){m.room.Pause, m.room.Resume, m.room.Cancel}).Draw(m.rt, "op")
+	if _, err := op(m.ctx(), id, "me"); err != nil && !errors.As(err, new(*push.StateError)) {
+		m.t.Fatalf("control: %v", err)
+	}
+}
+
+// deliverOne handles a message of the lane, and perhaps leaves it to come again.
+func (m *machine) deliverOne(outcome func(place) push.Code) bool {
+	n := m.lane.size()
+	if n == 0 {
+		return false
+	}
+	msg := m.lane.take(rapid.IntRange(0, n-1).Draw(m.rt, "message"), rapid.IntRange(0, 4).Draw(m.rt, "leave") == 0)
+	m.deliver(msg.Body, outcome)
+	return true
+}
+
+// check holds after every step, whoever died.
+func (m *machine) check() {
+	letters := m.all()
+	if len(letters) < m.born {
+		m.t.Fatalf("%d letters, there were %d", len(letters), m.born)
+	}
+	m.born = len(letters)
+	for at, n := range m.accepted {
+		if n > 1 {
+			m.t.Fatalf("%s#%d got the message %d times", at.ref, at.cell, n)
+		}
+	}
+	replayed := map[place]int{}
+	for i := range letters {
+		l := &letters[i]
+		at := place{l.Ref(), l.Cell}
+		switch l.State {
+		case push.LetterReplaying:
+			replayed[at]++ // perhaps
+		case push.LetterReplayed:
+			replayed[at]++
+			if !ledger.ReopenedBy(m.books.attempts[l.Ref()], l.Replay)[l.Cell] {
+				m.t.Fatalf("%s is replayed by %s, and the ledger has no mark of it", l.ID, l.Replay)
+			}
+		case push.LetterParked, push.LetterDiscarded:
+		}
+	}
+	marks := map[place]int{}
+	for ref, evidence := range m.books.attempts {
+		for i := range evidence {
+			marks[place{ref, evidence[i].Cell}]++
+		}
+	}
+	for at, n := range marks {
+		if n > replayed[at] {
+			m.t.Fatalf("%s#%d was reopened %d times for %d letters", at.ref, at.cell, n, replayed[at])
+		}
+	}
+}
+
+// finish lets everything come to rest.
+func (m *machine) finish() {
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	sent := func(place) push.Code { return push.CodeSent }
+	go func() { // the dispatcher
+		defer close(done)
+		for {
+			for m.lane.size() > 0 {
+				m.deliver(m.lane.take(0, false).Body, sent)
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	for _, id := range m.runs {
+		before, err := m.room.Status(m.ctx(), id)
+		m.must(err)
+		final := before.State.Final()
+		if before.State == RunPaused || before.State == RunStopped {
+			_, err = m.room.Resume(m.ctx(), id, "me")
+			m.must(err)
+		}
+		s, err := m.room.Run(m.ctx(), id)
+		m.must(err)
+		if !s.State.Final() && s.State != RunStopped || s.Tally.Replaying != 0 {
+			m.t.Fatalf("%s ends as %s with %d letters in hand", id, s.State, s.Tally.Replaying)
+		}
+		if s.State == RunCompleted && s.Options.Max == 0 && !final {
+			m.nothingForgotten(&s)
+		}
+	}
+	close(stop)
+	<-done
+	m.check()
+	for ref, line := range m.books.lines {
+		if line.State != ledger.StateClosed {
+			m.t.Fatalf("%s is left %s of %q with %d open recipients, and no message carries them", ref, line.State, line.Owner, line.OpenCount())
+		}
+	}
+	for _, l := range m.all() {
+		if l.State == push.LetterReplaying {
+			m.t.Fatalf("%s is left in hand", l.ID)
+		}
+	}
+}
+
+// nothingForgotten checks that a replay that has just completed sent every
+// letter of its set that could be sent.
+func (m *machine) nothingForgotten(s *Status) {
+	left := slices.DeleteFunc(m.all(), func(l push.Letter) bool { return !s.Filter.Match(&l) || l.ReplayOf == s.ID })
+	verdicts, err := m.room.examine(m.ctx(), left, &s.Edits)
+	m.must(err)
+	for i := range left {
+		l := &left[i]
+		// What died again after this replay may have an older letter left.
+		if verdicts[i].prediction.Sends() && !ledger.ReopenedBy(m.books.attempts[l.Ref()], s.ID)[l.Cell] {
+			m.t.Fatalf("%s was not replayed by %s, and could have been: skipped %v", l.ID, s.ID, s.Skipped)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package replay
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// lettersOf turns a message of a dead-letter queue into letters: one per
+// recipient when deliver gave recipients up, else one that holds the bytes.
+// Their ids depend on nothing but what died, so that a message that comes twice
+// makes the same letters. A message of a newer program is push.ErrNewerSchema:
+// its own version must drain it.
+func (r *Room) lettersOf(ctx context.Context, queue string, m *worker.Message) ([]push.Letter, error) {
+	d, err := wire.DecodeDeadLetter(m.Body)
+	switch {
+	case errors.Is(err, push.ErrNewerSchema):
+		return nil, err
+	case err != nil: // no envelope: the queue's own redrive moved it here
+		return r.poisoned(ctx, queue, m)
+	}
+	if d.Queue == "" {
+		d.Queue = queue
+	}
+	if d.Code == push.CodeAttemptsExhausted {
+		u, traceParent, err := wire.DecodeUndelivered(d.Body)
+		if err == nil {
+			return r.recipients(ctx, &d, &u, traceParent)
+		}
+		if errors.Is(err, push.ErrNewerSchema) {
+			return nil, err
+		}
+	}
+	// The message's own id is that of the dead letter, not of the original: the
+	// same original given up twice must not become two letters.
+	sum := sha256.Sum256(d.Body)
+	key := d.Queue + "#" + strconv.FormatInt(d.SentAt.UnixMilli(), 10) + "#" + string(sum[:])
+	return r.message(ctx, &d, key)
+}
+
+// poisoned makes a letter of a message that was received too often.
+func (r *Room) poisoned(ctx context.Context, queue string, m *worker.Message) ([]push.Letter, error) {
+	return r.message(ctx, &push.DeadLetter{
+		Queue: queue, Code: push.CodePoison, Body: m.Body, Group: m.Group, Receives: push.MaxReceives, SentAt: m.SentAt, At: r.now(),
+		Software: r.Software, // most likely the one that could not handle it
+		Detail:   fmt.Sprintf("received %d times without a verdict", push.MaxReceives),
+	}, queue+"#"+m.ID)
+}
+
+// recipients splits what deliver gave up.
+func (r *Room) recipients(ctx context.Context, d *push.DeadLetter, u *wire.Undelivered, traceParent string) ([]push.Letter, error) {
+	c := &u.Chunk
+	s, err := r.heads.of(ctx, c.Ref.Notification)
+	if err != nil {
+		return nil, err
+	}
+	if s.acceptedAt.IsZero() {
+		s.acceptedAt = d.SentAt
+	}
+	letters := make([]push.Letter, len(c.Recipients))
+	for i := range c.Recipients {
+		l := push.Letter{
+			Kind: push.LetterRecipient, Tenant: c.Tenant, App: r.App, Queue: d.Queue, Code: d.Code, LastCode: u.Codes[i], Detail: u.Detail[i],
+			Attempts: c.AttemptOf(i), Series: c.Series, ReplayOf: c.Replay,
+			Notification: c.Ref.Notification, Seq: c.Ref.Seq, Cell: c.Index[i], Turn: c.Turn, Recipient: c.Recipients[i],
+			AcceptedAt: s.acceptedAt, DeadAt: d.At, TraceParent: traceParent, Software: d.Software, Labels: s.labels,
+		}
+		// A cell dies once in a turn: a replay raises the line's turn.
+		key := fmt.Sprintf("%s#%d#%d#%d", l.Notification, l.Seq, l.Cell, l.Turn)
+		l.ID = push.DerivedID(push.PrefixDeadLetter, l.Tenant, key)
+		if i > 0 && l.Detail == letters[i-1].Detail && l.LastCode == letters[i-1].LastCode {
+			l.Template, l.Pattern, l.Fingerprint = letters[i-1].Template, letters[i-1].Pattern, letters[i-1].Fingerprint
+		} else {
+			classify(&l)
+		}
+		r.park(&l)
+		letters[i] = l
+	}
+	return letters, nil
+}
+
+// message makes a letter of a whole message, with what can be told from its
+// bytes about whose it is.
+func (r *Room) message(ctx context.Context, d *push.DeadLetter, key string) ([]push.Letter, error) {
+	l := push.Letter{
+		ID: push.DerivedID(push.PrefixDeadLetter, "", key), Kind: push.LetterMessage, Tenant: d.Group, App: r.App, Queue: d.Queue,
+		Code: d.Code, Detail: d.Detail, Attempts: d.Receives, Cell: -1, Body: d.Body,
+		AcceptedAt: d.SentAt, DeadAt: d.At, Software: d.Software,
+	}
+	switch content := readMessage(d.Queue, d.Body); {
+	case content.chunk != nil:
+		l.Notification, l.Seq, l.Turn, l.TraceParent = content.chunk.Ref.Notification, content.chunk.Ref.Seq, content.chunk.Turn, content.traceParent
+		l.Tenant, l.Series, l.ReplayOf = content.chunk.Tenant, content.chunk.Series, content.chunk.Replay
+	case content.task != nil:
+		l.Notification, l.TraceParent = content.task.Notification, content.task.TraceParent
+	}
+	s, err := r.heads.of(ctx, l.Notification)
+	if err != nil {
+		return nil, err
+	}
+	l.Labels = s.labels
+	if l.Tenant == "" {
+		l.Tenant = s.tenant
+	}
+	if !s.acceptedAt.IsZero() {
+		l.AcceptedAt = s.acceptedAt
+	}
+	classify(&l)
+	r.park(&l)
+	return []push.Letter{l}, nil
+}
+
+// park fills in how a letter begins its life in the store.
+func (r *Room) park(l *push.Letter) {
+	l.State, l.Version, l.StoredAt = push.LetterParked, 1, r.now()
+	l.AcceptedAt, l.DeadAt = stored(l.AcceptedAt), stored(l.DeadAt)
+}
+
+// stored cuts a time to the precision that every store keeps.
+func stored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// content is what a queue message says, as far as it can be read.
+type content struct {
+	chunk       *push.Chunk
+	task        *wire.Task
+	traceParent string
+}
+
+// readMessage reads a message of a source queue.
+func readMessage(queue string, body []byte) content {
+	switch queue {
+	case push.QueueHigh, push.QueueBulk, push.QueueReplay:
+		if c, traceParent, err := wire.DecodeChunk(body); err == nil {
+			return content{chunk: &c, traceParent: traceParent}
+		}
+	case push.QueueNotifications:
+		if t, err := wire.DecodeTask(body); err == nil {
+			return content{task: &t, traceParent: t.TraceParent}
+		}
+	}
+	return content{}
+}

@@ -1,0 +1,239 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/sqlite"
+	"github.com/belfry-push/belfry/internal/deliver"
+	"github.com/belfry-push/belfry/internal/guard"
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// house is a data directory, a dispatcher that delivers, and the room.
+type house struct {
+	tb     testing.TB
+	store  *sqlite.Store
+	queues map[string]*sqlite.Queue
+	fcm    *fcm
+	room   *replay.Room
+	cfg    replay.Config
+}
+
+func setup(tb testing.TB) *house {
+	tb.Helper()
+	b, err := sqlite.Open(tb.Context(), tb.TempDir(), zap.NewNop())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	h := &house{tb: tb, store: b.Store(), queues: map[string]*sqlite.Queue{}, fcm: &fcm{accepted: map[string]int{}, bodies: map[string]string{}}}
+	for _, name := range push.Queues() {
+		dlq := push.DeadLetterQueue(name)
+		for _, q := range []struct {
+			name string
+			cfg  sqlite.QueueConfig
+		}{{dlq, sqlite.QueueConfig{}}, {name, sqlite.QueueConfig{MaxReceives: push.MaxReceives, DeadLetterQueue: dlq}}} {
+			if h.queues[q.name], err = b.Queue(tb.Context(), q.name, q.cfg); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+	h.startDeliver()
+	h.cfg = replay.Config{
+		Letters: h.store, Notifications: h.store, Lines: h.store, Documents: h.store, App: "project", Software: "v1", Owner: "test",
+		Dead: map[string]worker.Queue{}, Sources: map[string]worker.Sink{}, Screens: []replay.Screen{replay.DeviceScreen{Devices: h.store}},
+		Log: zap.NewNop(), Metrics: replay.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+	}
+	for _, name := range push.Queues() {
+		h.cfg.Dead[name], h.cfg.Sources[name] = h.queues[push.DeadLetterQueue(name)], h.queues[name]
+	}
+	if h.room, err = replay.New(h.cfg); err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+// startDeliver serves the bulk and the replay lane until the test ends.
+func (h *house) startDeliver() {
+	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "outcomes"}, []string{"class", "code"})
+	metrics := deliver.NewMetrics(prometheus.NewRegistry(), outcomes)
+	gc := guard.DefaultConfig("project")
+	gc.Ramp, gc.PerSecond, gc.OpenAfter.Requests, gc.OpenAfter.InARow = 0, 1e6, 100_000, 100_000 // the breaker stays out of it
+	g, err := guard.New(gc, time.Now, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), nil, nil)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	workerMetrics := worker.NewMetrics(prometheus.NewRegistry())
+	for _, lane := range []push.Lane{push.LaneBulk, push.LaneReplay} {
+		name := push.DeliveryQueue(lane)
+		d, err := deliver.New(deliver.Config{
+			Owner: "deliver-" + string(lane), Notifications: h.store, Lines: h.store, Sender: h.fcm, Encoder: plain{}, Guard: g, Outcomes: ignored{},
+			Chunks: map[push.Lane]worker.Sink{push.LaneBulk: h.queues[push.QueueBulk], push.LaneReplay: h.queues[push.QueueReplay]},
+			Dead:   h.queues[push.DeadLetterQueue(name)], Lane: lane, Window: 20, MaxAttempts: 1, MaxElapsed: time.Hour, Software: "v1",
+			Log: zap.NewNop(), Metrics: metrics, Now: time.Now, Rand: rand.New(rand.NewPCG(3, 4)),
+		})
+		if err != nil {
+			h.tb.Fatal(err)
+		}
+		w := worker.New(worker.Config{Name: name, Concurrency: 8, Visibility: 30 * time.Second, Wait: time.Second, Software: "v1"},
+			h.queues[name], h.queues[push.DeadLetterQueue(name)], d, zap.NewNop(), workerMetrics)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			w.Run(context.WithoutCancel(h.tb.Context()))
+		}()
+		h.tb.Cleanup(func() {
+			w.Drain()
+			<-ended
+			d.Close()
+		})
+	}
+}
+
+// send puts one notification of n recipients on its way.
+func (h *house) send(id push.ID, n int, tune func(*push.Notification)) {
+	h.tb.Helper()
+	note := push.Notification{
+		ID: id, Tenant: "acme", Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce,
+		AcceptedAt: time.Now().UTC().Truncate(time.Microsecond), Labels: map[string]string{"template": "welcome"},
+		Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: int64(n), Pages: 1},
+	}
+	if tune != nil {
+		tune(&note)
+	}
+	if _, _, err := h.store.Create(h.tb.Context(), note); err != nil {
+		h.tb.Fatal(err)
+	}
+	ref := push.ChunkRef{Notification: id}
+	plan := ledger.Plan{Ref: ref, Tenant: "acme", FirstLine: 1, Sources: n, Last: true, Hashes: make([]uint64, n), Cells: make([]ledger.Cell, n)}
+	if _, err := h.store.Plan(h.tb.Context(), []ledger.Plan{plan}, time.Now()); err != nil {
+		h.tb.Fatal(err)
+	}
+	chunk := push.Chunk{Ref: ref, Tenant: "acme", Attempt: 1}
+	for i := range n {
+		chunk.Recipients = append(chunk.Recipients, push.Recipient{
+			Address: push.Address{Kind: push.KindToken, Value: push.Token(fmt.Sprintf("%s-%03d", id, i))}, Line: int64(i + 1),
+		})
+		chunk.Index = append(chunk.Index, i)
+	}
+	body, err := wire.EncodeChunk(&chunk, "")
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	if err := h.queues[push.QueueBulk].Send(h.tb.Context(), []worker.Outgoing{{Body: body, Group: "acme"}}); err != nil {
+		h.tb.Fatal(err)
+	}
+}
+
+// counts waits until nothing of a notification is open.
+func (h *house) counts(id push.ID) ledger.Counts {
+	h.tb.Helper()
+	for {
+		c, err := h.store.Counts(h.tb.Context(), id)
+		if err != nil {
+			h.tb.Fatal(err)
+		}
+		if c.Done(1) && c.Chunks == c.ChunksClosed {
+			return c
+		}
+		pause := time.NewTimer(5 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-h.tb.Context().Done():
+			h.tb.Fatalf("%s has %d open deliveries", id, c.ByCode[push.CodeOpen])
+		}
+	}
+}
+
+func (h *house) drain() replay.Drained {
+	h.tb.Helper()
+	d, err := h.room.Drain(h.tb.Context())
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return d
+}
+
+// replay simulates, starts and runs.
+func (h *house) replay(s replay.SimulateRequest, o replay.Options) replay.Status {
+	h.tb.Helper()
+	sim, err := h.room.Simulate(h.tb.Context(), s)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	run, err := h.room.Start(h.tb.Context(), replay.StartRequest{Simulation: sim.ID, Options: o})
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	status, err := h.room.Run(h.tb.Context(), run.ID)
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	return status
+}
+
+// fcm accepts what it is not told to refuse, and remembers what it accepted.
+type fcm struct {
+	mu       sync.Mutex
+	down     func(token string) bool
+	accepted map[string]int
+	bodies   map[string]string
+}
+
+func (f *fcm) Send(_ context.Context, body []byte) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	token := strings.Split(string(body), `"`)[5]
+	if f.down != nil && f.down(token) {
+		return "", &push.Error{Code: push.CodeFCMUnavailable, Detail: "The service is overloaded (request 4711)."}
+	}
+	f.accepted[token]++
+	f.bodies[token] = string(body)
+	return "projects/project/messages/1", nil
+}
+
+func (f *fcm) outage(down func(token string) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down = down
+}
+
+// most is how often the token that got most got the message.
+func (f *fcm) most() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, k := range f.accepted {
+		n = max(n, k)
+	}
+	return n
+}
+
+type plain struct{}
+
+func (plain) Encode(m push.Message) (push.Template, error) { return push.NewTemplate(m), nil }
+
+type ignored struct{}
+
+func (ignored) Settled(context.Context, *push.Notification, *ledger.Line, []push.DeviceNote) {}
+func (ignored) Completed(context.Context, push.Notification, ledger.Counts)                  {}
