@@ -3,7 +3,7 @@
 // command line at them. It keeps nothing: every start is an empty account.
 //
 //	go run ./test/standins/cmd/aws-local
-//	go run ./test/standins/cmd/aws-local -check   # say whether tests can use them
+//	go run ./test/standins/cmd/aws-local -check   # say which tests need them, and whether they can run
 //	go run ./test/standins/cmd/aws-local COMMAND  # run it with them, on free ports, and stop
 package main
 
@@ -36,14 +36,16 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.IntVar(&ports.Fauxqs, "sqs-port", 4566, "port of SQS, SNS and STS (fauxqs)")
 	flags.IntVar(&ports.Dynalite, "dynamodb-port", 4567, "port of DynamoDB (dynalite)")
 	flags.IntVar(&ports.S3, "s3-port", 4568, "port of S3 (gofakes3)")
-	check := flags.Bool("check", false, "only say whether the stand-ins can run here; nothing if they can")
+	check := flags.Bool("check", false, "only say which suites need the stand-ins and whether these can run here")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if *check {
 		if err := standins.Available(); err != nil {
 			_, _ = fmt.Fprintln(out, "AWS suites left out:", err)
+			return 0
 		}
+		_, _ = fmt.Fprintln(out, "AWS suites run with the others, on fauxqs, dynalite and gofakes3: internal/adapter/{sqs,sns,dynamo,s3}, internal/provision, internal/doctor, test/crash")
 		return 0
 	}
 	if flags.NArg() > 0 {
