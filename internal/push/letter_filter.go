@@ -65,9 +65,12 @@ func (f *LetterFilter) Match(l *Letter) bool {
 		(f.DeadAfter.IsZero() || !l.DeadAt.Before(f.DeadAfter)) &&
 		(f.DeadBefore.IsZero() || l.DeadAt.Before(f.DeadBefore)) &&
 		(f.StoredBefore.IsZero() || l.StoredAt.Before(f.StoredBefore)) &&
-		(f.MovedBefore.IsZero() || l.MovedAt.Before(f.MovedBefore)) &&
-		(f.LabelName == "" || hasLabel(l.Labels, f.LabelName, f.LabelValue)) &&
-		(f.Text == "" || l.mentions(f.Text))
+		(f.MovedBefore.IsZero() || l.MovedAt.Before(f.MovedBefore)) && f.MatchText(l)
+}
+
+// MatchText tells whether the letter has what the filter searches for.
+func (f *LetterFilter) MatchText(l *Letter) bool {
+	return (f.LabelName == "" || hasLabel(l.Labels, f.LabelName, f.LabelValue)) && (f.Text == "" || l.mentions(f.Text))
 }
 
 // MatchState tells whether the filter takes letters in the state.

@@ -68,6 +68,11 @@ func (m mortal) MoveLetters(ctx context.Context, moves []push.LetterMove) (moved
 	return moved, err
 }
 
+func (m mortal) PutLetters(ctx context.Context, ls []push.Letter) (n int, err error) {
+	err = m.call(func() (err error) { n, err = m.Memory.PutLetters(ctx, ls); return err })
+	return n, err
+}
+
 func (m mortal) Letters(ctx context.Context, f push.LetterFilter, cursor string, limit int) (ls []push.Letter, next string, err error) {
 	err = m.call(func() (err error) { ls, next, err = m.Memory.Letters(ctx, f, cursor, limit); return err })
 	return ls, next, err

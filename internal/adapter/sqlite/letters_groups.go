@@ -102,26 +102,28 @@ func (s *Store) countRows(ctx context.Context, f *push.LetterFilter, groups []le
 
 // countByReading does the same for what only the letters themselves tell.
 func (s *Store) countByReading(ctx context.Context, f *push.LetterFilter, groups []letterGroup) error {
-	emptied(groups)
-	byKey := make(map[groupKey]*letterGroup, len(groups))
-	for i := range groups {
-		g := &groups[i]
-		byKey[groupKey{g.Fingerprint, g.Tenant, g.Queue}] = g
+	byID := emptied(groups)
+	streams, err := letterStreams(f, groups)
+	if err != nil {
+		return err
 	}
 	for at := int64(0); ; {
-		page, next, err := s.letterPage(ctx, f, at, maxList)
+		seqs, err := s.letterSeqs(ctx, f, streams, at, searchStep)
 		if err != nil {
 			return err
 		}
-		for i := range page {
-			l := &page[i]
-			if g := byKey[groupKey{l.Fingerprint, l.Tenant, l.Queue}]; g != nil {
-				g.add(l.State, 1, micros(l.DeadAt), micros(l.DeadAt))
+		err = s.eachFound(ctx, f, seqs, func(l foundLetter) {
+			if g := byID[l.grp]; g != nil && l.state < len(letterStates()) {
+				g.add(letterStates()[l.state], 1, l.deadAt, l.deadAt)
 			}
+		})
+		if err != nil {
+			return err
 		}
-		if at = next; at == 0 {
+		if len(seqs) < searchStep {
 			return nil
 		}
+		at = seqs[len(seqs)-1]
 	}
 }
 

@@ -13,7 +13,10 @@ import (
 
 // searchMost bounds how many letters one page of a search for text reads: some
 // 100 ms. The page then ends early, with a cursor.
-const searchMost = 20_000
+const searchMost = 10_000
+
+// searchStep is how many of them are read at once.
+const searchStep = 2500
 
 // Letters lists letters by arrival.
 func (s *Store) Letters(ctx context.Context, f push.LetterFilter, after string, limit int) ([]push.Letter, string, error) {
@@ -56,7 +59,7 @@ func (s *Store) letterPage(ctx context.Context, f *push.LetterFilter, at int64, 
 	for read := 0; ; {
 		step := limit
 		if f.Searches() {
-			step = maxList
+			step = searchStep
 		}
 		seqs, err := s.letterSeqs(ctx, f, streams, at, step+1)
 		if err != nil {
@@ -64,7 +67,13 @@ func (s *Store) letterPage(ctx context.Context, f *push.LetterFilter, at int64, 
 		}
 		more := len(seqs) > step
 		seqs = seqs[:min(len(seqs), step)]
-		letters, err := s.lettersAt(ctx, f, seqs)
+		hits := seqs
+		if f.Searches() {
+			if hits, err = s.search(ctx, f, seqs, limit+1-len(page)); err != nil {
+				return nil, 0, err
+			}
+		}
+		letters, err := s.lettersAt(ctx, f, hits)
 		if err != nil {
 			return nil, 0, err
 		}

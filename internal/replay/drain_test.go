@@ -1,0 +1,242 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+const dead = push.CodeAttemptsExhausted
+
+// put lays messages on the dead-letter queue of a source queue.
+func (w *world) put(queue string, bodies ...[]byte) {
+	for _, b := range bodies {
+		w.dead[queue].msgs = append(w.dead[queue].msgs, worker.Outgoing{Body: b, Group: "acme"})
+	}
+}
+
+func (w *world) envelope(d push.DeadLetter) []byte {
+	w.t.Helper()
+	b, err := wire.EncodeDeadLetter(&d)
+	w.must(err)
+	return b
+}
+
+func TestDrainSplitsRecipients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.Context)
+	ref := w.chunk(dead, push.CodeSent, dead)
+	head := w.books.heads[ref.Notification]
+	head.Labels = map[string]string{"template": "welcome"}
+	w.books.heads[ref.Notification] = head
+	c := push.Chunk{
+		Ref: ref, Tenant: "acme", Attempt: 5, Turn: 4, Series: 1, Replay: "rpl_01890a5d-ac96-774b-bcce-b302099a8059",
+		Recipients: []push.Recipient{{Address: push.Address{Kind: push.KindToken, Value: "t0"}, UserID: "u", Line: 7}, recipient(ref, 2)}, Index: []int{0, 2}, Attempts: []int{5, 3},
+	}
+	u := wire.Undelivered{Chunk: c, Codes: []push.Code{push.CodeNetTimeout, push.CodeFCMUnavailable}, Detail: []string{"no answer in 10s", ""}}
+	body, err := wire.EncodeUndelivered(&u, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	w.must(err)
+	envelope := w.envelope(push.DeadLetter{Queue: push.QueueBulk, Code: dead, Body: body, SentAt: at(0), At: at(60), Software: "v1"})
+	w.put(push.QueueBulk, envelope)
+	for i, want := range []Drained{{Messages: 1, Letters: 2, Stored: 2}, {Messages: 1, Letters: 2}} {
+		got, err := w.room.Drain(t.Context())
+		if err != nil || got != want {
+			t.Fatalf("drain %d: %+v (%v), want %+v", i, got, err, want)
+		}
+		w.put(push.QueueBulk, envelope) // it came twice
+	}
+	letters := w.all()
+	want := push.Letter{
+		ID: letters[0].ID, Kind: push.LetterRecipient, Tenant: "acme", App: "project", Queue: push.QueueBulk, Code: dead, LastCode: push.CodeNetTimeout,
+		Detail: "no answer in 10s", Attempts: 5, Series: 1, ReplayOf: c.Replay, Notification: ref.Notification, Cell: 0, Turn: 4, Recipient: c.Recipients[0],
+		AcceptedAt: head.AcceptedAt.Truncate(time.Microsecond), DeadAt: at(60), StoredAt: letters[0].StoredAt,
+		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Software: "v1", Labels: head.Labels,
+		Fingerprint: letters[0].Fingerprint, Template: "welcome", Pattern: "no answer in #s", State: push.LetterParked, Version: 1,
+	}
+	if diff := cmp.Diff(want, letters[0]); diff != "" {
+		t.Errorf("letter (-want +got):\n%s", diff)
+	}
+	if l := letters[1]; l.Cell != 2 || l.Attempts != 3 || l.LastCode != push.CodeFCMUnavailable || l.Fingerprint == letters[0].Fingerprint {
+		t.Errorf("second letter: %+v", l)
+	}
+}
+
+// The same recipient dead again after a replay is another letter.
+func TestDrainOfALaterTurn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.Context)
+	ref := w.chunk(dead)
+	for turn, want := range []int{1, 2, 3} {
+		line := w.books.lines[ref]
+		line.Turn = turn
+		w.books.lines[ref] = line
+		w.die(ref)
+		w.die(ref)
+		if got := len(w.all()); got != want {
+			t.Errorf("%d letters after %d turns", got, turn)
+		}
+	}
+}
+
+func TestDrainKeepsMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.Context)
+	ref := w.chunk(push.CodeOpen)
+	chunk := push.Chunk{Ref: ref, Tenant: "acme", Attempt: 2, Turn: 3, Recipients: []push.Recipient{recipient(ref, 0)}, Index: []int{0}}
+	chunkBody, err := wire.EncodeChunk(&chunk, "")
+	w.must(err)
+	task, err := wire.EncodeTask(wire.Task{Op: wire.OpPlan, Notification: ref.Notification, Page: wire.AllPages})
+	w.must(err)
+	unreadable := []byte("{\x00\xff\"")
+	for _, c := range []struct {
+		name, queue string
+		body        []byte
+		want        push.Letter // what the case is about
+	}{
+		{
+			"an undecodable event", push.QueueEvents, w.envelope(push.DeadLetter{Queue: push.QueueEvents, Code: push.CodeUndecodable, Detail: "not JSON", Body: unreadable, Receives: 2, SentAt: at(0), At: at(1), Software: "v1"}),
+			push.Letter{Code: push.CodeUndecodable, Detail: "not JSON", Body: unreadable, Attempts: 2, Software: "v1", DeadAt: at(1)},
+		},
+		{
+			"an unexpandable task", push.QueueNotifications, w.envelope(push.DeadLetter{Queue: push.QueueNotifications, Code: push.CodeUnexpandable, Body: task, Group: "acme", SentAt: at(0), At: at(1)}),
+			push.Letter{Code: push.CodeUnexpandable, Body: task, Notification: ref.Notification, Tenant: "acme", DeadAt: at(1)},
+		},
+		{
+			"a poisonous chunk, bare", push.QueueBulk, chunkBody,
+			push.Letter{Code: push.CodePoison, Body: chunkBody, Notification: ref.Notification, Turn: 3, Tenant: "acme", Attempts: push.MaxReceives, Software: "v2", Detail: "received 10 times without a verdict"},
+		},
+		{
+			"poisonous bytes, bare", push.QueueHigh, unreadable,
+			push.Letter{Code: push.CodePoison, Body: unreadable, Tenant: "acme", Attempts: push.MaxReceives, Software: "v2", Detail: "received 10 times without a verdict"},
+		},
+		{
+			"a list of recipients that can't be read", push.QueueReplay, w.envelope(push.DeadLetter{Queue: push.QueueReplay, Code: dead, Body: []byte("?"), SentAt: at(0), At: at(1)}),
+			push.Letter{Code: dead, Body: []byte("?"), DeadAt: at(1)},
+		},
+	} {
+		before := len(w.all())
+		w.put(c.queue, c.body, c.body)
+		w.drain()
+		all := w.all()
+		if len(all) != before+1 {
+			t.Fatalf("%s, twice, makes %d letters", c.name, len(all)-before)
+		}
+		got := all[before]
+		if string(got.Body) != string(c.want.Body) || got.Kind != push.LetterMessage || got.Cell != -1 || got.Queue != c.queue {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+		if got.Code != c.want.Code || got.Detail != c.want.Detail || got.Attempts != c.want.Attempts || got.Software != c.want.Software ||
+			got.Notification != c.want.Notification || got.Turn != c.want.Turn || c.want.Tenant != "" && got.Tenant != c.want.Tenant ||
+			!c.want.DeadAt.IsZero() && !got.DeadAt.Equal(c.want.DeadAt) {
+			t.Errorf("%s: %+v\nwant %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// What a newer program wrote stays on its queue for a drain of that version.
+func TestDrainLeavesNewer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.Context)
+	newer := strings.Replace(string(w.envelope(push.DeadLetter{Queue: push.QueueEvents, Code: push.CodeUndecodable, Body: []byte("x")})), `"v":1`, `"v":9`, 1)
+	d := &drainer{Room: w.room}
+	q := dlq{w.dead[push.QueueEvents]}
+	w.put(push.QueueEvents, []byte(newer), []byte("poison"))
+	if _, err := d.round(t.Context(), push.QueueEvents, q, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.sum(); got != (Drained{Messages: 1, Letters: 1, Stored: 1, Left: 1}) || q.size() != 1 {
+		t.Errorf("%+v, %d messages left", got, q.size())
+	}
+}
+
+// A drain that dies at any call, again and again, ends with every letter stored
+// once and an empty queue.
+func TestDrainSurvives(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(rt, t.Context)
+		want := 0
+		for range rapid.IntRange(1, 12).Draw(rt, "chunks") {
+			cells := rapid.IntRange(1, 4).Draw(rt, "cells")
+			c := push.Chunk{Ref: w.chunk(make([]push.Code, cells)...), Tenant: "acme", Attempt: 1}
+			for i := range cells {
+				c.Recipients, c.Index = append(c.Recipients, recipient(c.Ref, i)), append(c.Index, i)
+			}
+			want += cells
+			w.bury(&c, push.QueueBulk)
+		}
+		for range rapid.IntRange(0, 6).Draw(rt, "deaths") {
+			w.faults.arm(rapid.IntRange(1, 8).Draw(rt, "calls"), rapid.Bool().Draw(rt, "after"))
+			if _, err := w.room.Drain(t.Context()); err != nil && !errors.Is(err, errCrash) {
+				rt.Fatalf("drain: %v", err)
+			}
+			w.reboot()
+			if on, stored := w.dead[push.QueueBulk].size(), len(w.all()); on == 0 && stored != want {
+				rt.Fatalf("the queue is empty and %d of %d letters are stored", stored, want)
+			}
+		}
+		if _, err := w.room.Drain(t.Context()); err != nil {
+			rt.Fatalf("drain: %v", err)
+		}
+		if got := len(w.all()); got != want || w.dead[push.QueueBulk].size() != 0 {
+			rt.Fatalf("%d of %d letters stored, %d messages left", got, want, w.dead[push.QueueBulk].size())
+		}
+	})
+}
+
+func TestDrainWatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, t.Context)
+		w.cfg.Dead = map[string]worker.Queue{push.QueueEvents: patient{dlq{w.dead[push.QueueEvents]}}}
+		w.reboot()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan Drained)
+		go func() {
+			d, err := w.room.DrainWatch(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- d
+		}()
+		w.faults.arm(2, false) // the store is away for a minute
+		w.dead[push.QueueEvents].mu.Lock()
+		w.put(push.QueueEvents, []byte("one"))
+		w.dead[push.QueueEvents].mu.Unlock()
+		time.Sleep(time.Minute)
+		w.faults.disarm()
+		time.Sleep(time.Minute)
+		cancel()
+		if d := <-ended; d != (Drained{Messages: 1, Letters: 1, Stored: 1}) {
+			t.Errorf("drained %+v", d)
+		}
+	})
+}
+
+// patient waits before an empty answer, as a long poll does.
+type patient struct{ dlq }
+
+func (p patient) Receive(ctx context.Context, limit int, wait time.Duration) ([]worker.Message, error) {
+	msgs, err := p.dlq.Receive(ctx, limit, 0)
+	if err != nil || len(msgs) > 0 {
+		return msgs, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
