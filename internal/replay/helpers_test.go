@@ -1,8 +1,11 @@
 package replay
 
 import (
+	"errors"
+	"testing"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -12,3 +15,17 @@ func at(n int) time.Time {
 }
 
 func outgoing(body string) worker.Outgoing { return worker.Outgoing{Body: []byte(body), Group: "acme"} }
+
+// wantError checks an error against a sentinel, or any push.Faults.
+func wantError(t *testing.T, got, want error) {
+	t.Helper()
+	if _, faults := errors.AsType[push.Faults](want); faults {
+		if _, ok := errors.AsType[push.Faults](got); !ok {
+			t.Errorf("error is %v, want faults", got)
+		}
+		return
+	}
+	if !errors.Is(got, want) {
+		t.Errorf("error is %v, want %v", got, want)
+	}
+}
