@@ -21,9 +21,9 @@ const (
 	recipients = 10_000
 	kills      = 6
 	// window is what a killed dispatcher may have sent without a checkpoint, per
-	// chunk: 100 requests of the window and 50 results of a checkpoint; it has 8
+	// chunk: 50 requests of the window and 50 results of a checkpoint; it has 20
 	// chunks in hand at once.
-	window = (100 + 50) * 8
+	window = (50 + 50) * 20
 )
 
 // TestKilledDispatcher kills the dispatcher again and again in the middle of a
