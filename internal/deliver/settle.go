@@ -121,7 +121,7 @@ func (d *Deliver) lowestAttempt(j *job, rows []int) int {
 // writes the line and then looks at the notification: one of the two sees the
 // other, and the chunk is sent.
 func (d *Deliver) unpark(ctx context.Context, j *job) error {
-	if err := d.heads.read(ctx, j.head, j.n.ID); err != nil {
+	if err := d.heads.reread(ctx, j.head, j.n.ID); err != nil {
 		return fmt.Errorf("read the notification again: %w", err)
 	}
 	open := j.openRows()
