@@ -118,8 +118,10 @@ func (a *api) batchRoutes() []*route {
 		verb("/cancel", "cancelBatch", "Cancel what is still open.", a.cfg.Batches.Cancel),
 		{
 			method: http.MethodGet, path: one + "/report", name: "reportBatch", group: group,
-			about:  "Stream the deliveries of a batch as NDJSON, one line per recipient.",
-			params: filterParams(),
+			about: "Stream the deliveries of a batch as NDJSON, one line per recipient, and the upload lines that were refused.",
+			detail: "Behind the deliveries comes a row of the class `invalid` for every refused line: `code` says what kind of fault it has, `pointer` " +
+				"where, and `detail` why. `class=invalid` streams these alone; with any other filter they are left out.",
+			params: reportParams(),
 			gives:  []given{{http.StatusOK, "All rows.", []string{typeNDJSON}, reflect.TypeFor[client.Delivery](), false}},
 			codes:  []code{codeNotFound},
 			run:    a.reportBatch,
