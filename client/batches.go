@@ -45,7 +45,8 @@ func (c *Client) CancelBatch(ctx context.Context, id string) (Notification, erro
 	return c.postNotification(ctx, batchPath(id, "/cancel"), nil)
 }
 
-// Report streams one row per recipient of a batch in one request. If the
+// Report streams one row per recipient of a batch in one request, and without a
+// filter one for every refused line of its upload behind them. If the
 // connection breaks, the last pair carries the error; [Client.Deliveries] asks
 // page by page instead and survives that.
 func (c *Client) Report(ctx context.Context, id string, f DeliveryFilter) iter.Seq2[Delivery, error] {
@@ -54,6 +55,18 @@ func (c *Client) Report(ctx context.Context, id string, f DeliveryFilter) iter.S
 		cl.accept, cl.timeout = typeNDJSON, 0
 		return c.open(ctx, cl)
 	})
+}
+
+// InvalidLines streams the upload lines of a batch that were refused, all of
+// them, in the order of their numbers.
+func (c *Client) InvalidLines(ctx context.Context, id string) iter.Seq2[LineError, error] {
+	return func(yield func(LineError, error) bool) {
+		for d, err := range c.Report(ctx, id, DeliveryFilter{Class: ClassInvalid}) {
+			if !yield(LineError{Line: d.Line, Pointer: d.Pointer, Code: d.Code, Detail: d.Detail}, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // UploadOptions says how a raw upload is to be read.

@@ -96,17 +96,24 @@ type NotificationList struct {
 	NextCursor string         `json:"next_cursor,omitempty" doc:"absent on the last page"`
 }
 
-// Delivery is one recipient's row.
+// Delivery is one recipient's row. In a report it may also be an upload line
+// that was refused: then its class is [ClassInvalid], it has a Pointer and a
+// Detail, and there is no chunk.
 type Delivery struct {
 	Line              int64     `json:"line,omitempty" doc:"upload line, from 1"`
-	Chunk             int       `json:"chunk"`
-	Index             int       `json:"index" doc:"position in the chunk"`
-	Class             string    `json:"class"`
-	Code              string    `json:"code"`
+	Chunk             int       `json:"chunk" required:"false" doc:"absent of a refused line"`
+	Index             int       `json:"index" required:"false" doc:"position in the chunk; absent of a refused line"`
+	Class             string    `json:"class" doc:"of the outcome; invalid: the upload line was refused"`
+	Code              string    `json:"code" doc:"of the outcome; of a refused line, the kind of fault"`
+	Pointer           string    `json:"pointer,omitempty" doc:"of a refused line: what is wrong, as a JSON pointer"`
+	Detail            string    `json:"detail,omitempty" doc:"of a refused line: why it was refused"`
 	PossibleDuplicate bool      `json:"possible_duplicate,omitempty"`
 	AddressHash       string    `json:"address_hash,omitempty" doc:"first 8 bytes of SHA-256 over kind:value, hex"`
 	Attempts          []Attempt `json:"attempts,omitempty"`
 }
+
+// ClassInvalid is the class of a report's rows that are refused lines.
+const ClassInvalid = "invalid"
 
 // Attempt is one request to FCM.
 type Attempt struct {

@@ -119,10 +119,10 @@ func TestRefusedUploads(t *testing.T) {
 func TestUploadMediaType(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "text/csv"} {
+	for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "text/tab-separated-values"} {
 		g.do(t, "POST", recipients, "{}\n", "Content-Type", kind).want(t, http.StatusUnsupportedMediaType, codeMediaType)
 	}
-	for _, kind := range []string{"application/ndjson", "application/jsonl; charset=utf-8"} {
+	for _, kind := range []string{"application/ndjson", "application/jsonl; charset=utf-8", "text/csv", "text/csv; charset=UTF-8; header=present"} {
 		g.do(t, "POST", recipients, "{}\n", "Content-Type", kind).want(t, http.StatusOK, "")
 	}
 }

@@ -136,6 +136,7 @@ type fakeReports struct {
 	view       report.View
 	list       []push.Notification
 	deliveries int
+	invalid    int
 	failAt     int // the delivery whose page fails; 0 for none
 }
 
@@ -167,6 +168,22 @@ func (f *fakeReports) Deliveries(_ context.Context, _ string, id push.ID, fl rep
 		rows = append(rows, report.Delivery{Line: int64(i + 1), Index: i, Code: fl.Code, Hash: uint64(i) << 40})
 	}
 	if to == f.deliveries {
+		return rows, "", nil
+	}
+	return rows, strconv.Itoa(to), nil
+}
+
+func (f *fakeReports) Invalid(_ context.Context, _ string, id push.ID, cursor string, limit int) ([]report.Invalid, string, error) {
+	if id != f.view.Notification.ID {
+		return nil, "", push.ErrNotFound
+	}
+	from, _ := strconv.Atoi(cursor)
+	to := min(from+limit, f.invalid)
+	var rows []report.Invalid
+	for i := from; i < to; i++ {
+		rows = append(rows, report.Invalid{Line: int64(i + 1), Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}})
+	}
+	if to == f.invalid {
 		return rows, "", nil
 	}
 	return rows, strconv.Itoa(to), nil

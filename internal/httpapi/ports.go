@@ -69,6 +69,8 @@ type Reports interface {
 	Notification(ctx context.Context, tenant string, id push.ID) (report.View, error)
 	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
 	Deliveries(ctx context.Context, tenant string, id push.ID, f report.Filter, cursor string, limit int) ([]report.Delivery, string, error)
+	// Invalid lists the upload lines of a batch that were refused.
+	Invalid(ctx context.Context, tenant string, id push.ID, cursor string, limit int) ([]report.Invalid, string, error)
 }
 
 // Health answers the two questions of an orchestrator.
