@@ -31,7 +31,13 @@ type Request struct {
 	ExpiresAt    *time.Time        `json:"expires_at,omitempty" doc:"nothing is sent after this time"`
 	TTL          string            `json:"ttl,omitempty" doc:"instead of expires_at: a duration such as 90s or 24h; default 24h"`
 	Labels       map[string]string `json:"labels,omitempty" doc:"at most 20, for filters and reports"`
+	Throttle     *Throttle         `json:"throttle,omitempty" doc:"batch only: its pace"`
 	ValidateOnly bool              `json:"validate_only,omitempty" doc:"check only; nothing is accepted"`
+}
+
+// Throttle is the pace of a batch.
+type Throttle struct {
+	PerSecond int `json:"per_second" minimum:"1" maximum:"1000000" doc:"recipients sent to in a second, at most"`
 }
 
 // Notification is the state of a notification or, with the fields from Received
@@ -52,6 +58,7 @@ type Notification struct {
 	Invalid        *int64     `json:"invalid,omitempty" doc:"upload lines refused"`
 	Rate           *float64   `json:"rate,omitempty" doc:"outcomes per second since the first"`
 	ETASeconds     *float64   `json:"eta_seconds,omitempty" doc:"estimate until nothing is open, at that rate"`
+	Throttle       *Throttle  `json:"throttle,omitempty" doc:"its pace; absent if it has no limit of its own"`
 	Links          Links      `json:"links"`
 	UploadURL      string     `json:"upload_url,omitempty" doc:"where to POST recipients"`
 	FirstOutcomeAt *time.Time `json:"first_activity_at,omitempty"`

@@ -38,6 +38,9 @@ func plainView(n *push.Notification) client.Notification {
 	}
 	v.Received, v.Invalid = new(n.Progress.Watermark), new(n.Progress.Invalid)
 	v.UploadURL = v.Links.Recipients
+	if n.PerSecond > 0 {
+		v.Throttle = &client.Throttle{PerSecond: n.PerSecond}
+	}
 	// Before its start, a batch's TTL has not begun; a fixed time stands from the
 	// beginning.
 	if !n.Progress.StartedAt.IsZero() || !n.ExpiresAt.IsZero() {

@@ -94,6 +94,7 @@ type Notification struct {
 	// set, wins.
 	TTL         time.Duration `json:"ttl,omitempty"`
 	ExpiresAt   time.Time     `json:"expires_at,omitzero"`
+	PerSecond   int           `json:"per_second,omitempty"`  // batch: recipients sent to in a second, at most; 0 is unlimited
 	TraceParent string        `json:"traceparent,omitempty"` // W3C, of the request
 	Fingerprint string        `json:"fingerprint,omitempty"` // hash of the request body, for idempotency
 	Keyed       bool          `json:"keyed,omitempty"`       // its id was derived from an idempotency key
