@@ -15,6 +15,8 @@ type draft struct {
 
 	begun time.Time // when its first line came
 	bytes int       // about what it takes, encoded or in memory
+
+	duplicates int64 // recipients marked as repeating an earlier line
 }
 
 func newDraft(first int64, now time.Time) *draft {

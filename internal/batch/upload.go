@@ -35,10 +35,13 @@ type LineFault struct {
 // add up to the lines that are durable now; only in a [RefusedError] Invalid
 // counts lines that are not.
 type Result struct {
-	Accepted  int64 // good, and durable now
-	Invalid   int64 // refused
-	Skipped   int64 // blank, or durable before this upload came to them
-	Watermark int64 // number of the last durable line; go on with the next
+	Accepted int64 // good, and durable now
+	// Duplicates are those of Accepted whose recipient an earlier line of the batch
+	// has named: they are kept, and end as suppressed.
+	Duplicates int64
+	Invalid    int64 // refused
+	Skipped    int64 // blank, or durable before this upload came to them
+	Watermark  int64 // number of the last durable line; go on with the next
 	// Faults are the first hundred refused lines, and lines that an earlier
 	// upload has stored with other content (conflict; that one is kept).
 	Faults []LineFault
@@ -79,6 +82,9 @@ func (e *RefusedError) Error() string {
 // after that; a page that a crash left unannounced is taken over by the next
 // upload that comes to its place.
 //
+// A recipient that an earlier line of the batch has named, whichever upload
+// brought it, is marked as its duplicate when its page is stored.
+//
 // The Result holds with an error as well. Errors are push.ErrNotFound,
 // [push.StateError], [GapError], [RefusedError], [push.Faults] for options out
 // of range or a header row that is none, a store's, or the stream's own: then
@@ -91,6 +97,7 @@ func (b *Batches) Upload(ctx context.Context, tenant string, id push.ID, r io.Re
 	if err != nil {
 		return Result{}, err
 	}
+	defer u.forget()
 	err = u.read(ctx, o.Format.lines(r))
 	u.finish()
 	return u.res, err
@@ -110,6 +117,8 @@ type upload struct {
 	spool   []*draft         // all-or-nothing: full ones
 	spooled int              // about the bytes of spool and draft
 	adopted *wire.UploadPage // the last page of another upload that was found in the way
+	seen    *remembered      // the batch's recipients, once a page is to be marked
+	gap     int64            // as seen.gap was when the last page was marked
 }
 
 func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Options) (*upload, error) {
@@ -126,7 +135,7 @@ func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Option
 	if err := owned(&n, tenant); err != nil {
 		return nil, fmt.Errorf("upload: %w", err)
 	}
-	if n.Progress.State != push.StateUploading {
+	if !uploadable(&n.Progress) {
 		return nil, illegal(&n, n.Progress.State, opUpload)
 	}
 	w := n.Progress.Watermark

@@ -73,12 +73,16 @@ func decodePage(data []byte, page int) ([]push.Recipient, error) {
 
 func needsResolving(rs []push.Recipient) bool {
 	for i := range rs {
-		if rs[i].Address.IsZero() {
+		if unresolved(&rs[i]) {
 			return true
 		}
 	}
 	return false
 }
+
+// unresolved tells whether a recipient's addresses are still to be looked up. A
+// duplicate's never are: whatever they would be, it is not sent to.
+func unresolved(r *push.Recipient) bool { return r.Address.IsZero() && r.DuplicateOf == 0 }
 
 // lookupBatch is how many keys one registry call takes.
 const lookupBatch = 1000
@@ -93,7 +97,7 @@ func (f *Fanout) resolve(ctx context.Context, tenant string, rs []push.Recipient
 		var ids []push.ID
 		for i := range part {
 			switch r := &part[i]; {
-			case !r.Address.IsZero():
+			case !unresolved(r):
 			case r.UserID != "":
 				users = append(users, r.UserID)
 			default:
@@ -116,7 +120,7 @@ func (f *Fanout) resolve(ctx context.Context, tenant string, rs []push.Recipient
 }
 
 func appendResolved(out []push.Recipient, r push.Recipient, byUser map[string][]push.Device, byID map[push.ID]push.Device) []push.Recipient {
-	if !r.Address.IsZero() {
+	if !unresolved(&r) {
 		return append(out, r)
 	}
 	if d, ok := byID[r.DeviceID]; ok && r.UserID == "" {
@@ -162,13 +166,18 @@ func newKnownCache() (*otter.Cache[knownKey, known], error) {
 }
 
 // screen returns the cells of a chunk's recipients: open, or the outcome that
-// needs no sending. It marks rows whose last success wants renewal, and records
+// needs no sending. Duplicates are those that the upload has marked, and rows of
+// the page that resolved to an address which is there already. It marks rows whose last success wants renewal, and records
 // addresses that the registry does not know.
 func (f *Fanout) screen(ctx context.Context, tenant string, rs []push.Recipient, seen map[push.Address]struct{}) ([]ledger.Cell, error) {
 	cells := make([]ledger.Cell, len(rs))
 	var ask []push.Address
 	for i := range rs {
 		a := rs[i].Address
+		if rs[i].DuplicateOf > 0 {
+			cells[i] = ledger.CellOf(push.CodeDuplicate, false)
+			continue
+		}
 		if a.IsZero() {
 			cells[i] = ledger.CellOf(push.CodeNoDevice, false)
 			continue
