@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
-	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -23,41 +21,20 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// house is a data directory, a dispatcher that delivers, and the room.
+// house is a backend, a dispatcher that delivers, and the room.
 type house struct {
 	tb     testing.TB
-	store  *sqlite.Store
-	queues map[string]*sqlite.Queue
+	store  store
+	queues map[string]worker.Queue
 	fcm    *fcm
 	room   *replay.Room
 	cfg    replay.Config
 }
 
-func setup(tb testing.TB) *house {
+func setup(tb testing.TB, open func(testing.TB) (store, map[string]worker.Queue)) *house {
 	tb.Helper()
-	b, err := sqlite.Open(tb.Context(), tb.TempDir(), zap.NewNop())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	h := &house{tb: tb, store: b.Store(), queues: map[string]*sqlite.Queue{}, fcm: &fcm{accepted: map[string]int{}, bodies: map[string]string{}}}
-	for _, name := range push.Queues() {
-		dlq := push.DeadLetterQueue(name)
-		for _, q := range []struct {
-			name string
-			cfg  sqlite.QueueConfig
-		}{{dlq, sqlite.QueueConfig{}}, {name, sqlite.QueueConfig{MaxReceives: push.MaxReceives, DeadLetterQueue: dlq}}} {
-			if h.queues[q.name], err = b.Queue(tb.Context(), q.name, q.cfg); err != nil {
-				tb.Fatal(err)
-			}
-		}
-	}
+	h := &house{tb: tb, fcm: &fcm{accepted: map[string]int{}, bodies: map[string]string{}}}
+	h.store, h.queues = open(tb)
 	h.startDeliver()
 	h.cfg = replay.Config{
 		Letters: h.store, Notifications: h.store, Lines: h.store, Documents: h.store, App: "project", Software: "v1", Owner: "test",
@@ -67,9 +44,11 @@ func setup(tb testing.TB) *house {
 	for _, name := range push.Queues() {
 		h.cfg.Dead[name], h.cfg.Sources[name] = h.queues[push.DeadLetterQueue(name)], h.queues[name]
 	}
-	if h.room, err = replay.New(h.cfg); err != nil {
+	room, err := replay.New(h.cfg)
+	if err != nil {
 		tb.Fatal(err)
 	}
+	h.room = room
 	return h
 }
 
