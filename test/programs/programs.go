@@ -49,7 +49,7 @@ func build() (string, error) {
 		return "", err
 	}
 	const module = "github.com/belfry-push/belfry"
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator), module+"/cmd/...")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", dir+string(filepath.Separator), module+"/cmd/...") //nolint:gosec // our own directory
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("go build: %w\n%s", err, out)
 	}
@@ -60,7 +60,7 @@ func build() (string, error) {
 // process's with env behind it.
 func (p *Programs) Command(tb testing.TB, program string, env []string, args ...string) *exec.Cmd {
 	tb.Helper()
-	cmd := exec.CommandContext(tb.Context(), p.Path(tb, program), args...)
+	cmd := exec.CommandContext(tb.Context(), p.Path(tb, program), args...) //nolint:gosec // what we have built
 	cmd.Env = append(os.Environ(), env...) //nolint:forbidigo // a child inherits it
 	return cmd
 }
@@ -93,8 +93,9 @@ type Process struct {
 // when the program's log has a line with it, and the rest of that line.
 func (p *Programs) Start(tb testing.TB, marker, program string, env []string, args ...string) (*Process, string) {
 	tb.Helper()
-	r := &Process{cmd: exec.Command(p.Path(tb, program), args...), said: make(chan string, 1), log: &tail{}, over: make(chan struct{})}
-	r.cmd.Env = append(os.Environ(), env...) //nolint:forbidigo // a child inherits it
+	r := &Process{said: make(chan string, 1), log: &tail{}, over: make(chan struct{})}
+	r.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), p.Path(tb, program), args...) //nolint:gosec // what we have built
+	r.cmd.Env = append(os.Environ(), env...)                                                       //nolint:forbidigo // a child inherits it
 	stderr, err := r.cmd.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)
