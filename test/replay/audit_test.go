@@ -20,9 +20,15 @@ type audit struct {
 	states   map[push.LetterState]int
 	outcomes map[push.Code]int
 	twice    int // tokens that were accepted more than once
+	repeated int // tokens that were accepted more than once during the replay
 }
 
-func (a *audit) check(t *testing.T, letters, discarded int) {
+// perCrash is what a killed dispatcher may have sent without a checkpoint: the
+// replay lane has 4 chunks in hand, each with 25 requests under way and up to 50
+// results that wait for the next checkpoint.
+const perCrash = 4 * (25 + 50)
+
+func (a *audit) check(t *testing.T, letters, discarded, crashes int) {
 	t.Helper()
 	a.states, a.outcomes = map[push.LetterState]int{}, map[push.Code]int{}
 	lines := map[push.ChunkRef]map[int]int{} // how often each cell was reopened by the run
@@ -50,6 +56,9 @@ func (a *audit) check(t *testing.T, letters, discarded int) {
 		t.Errorf("states: %v", a.states)
 	}
 	a.tokensOnce(t)
+	if most := crashes * perCrash; a.repeated > most {
+		t.Errorf("%d recipients got it more than once in the replay, more than %d crashes of the dispatcher explain (%d)", a.repeated, crashes, most)
+	}
 }
 
 // letter wants that a replayed letter was sent once, and one that was not
@@ -109,6 +118,9 @@ func (a *audit) tokensOnce(t *testing.T) {
 			n := a.after[token]
 			if !a.dead[token] && a.before[token] > 0 && n != a.before[token] {
 				t.Errorf("%s had been delivered to and got it again: %d, then %d times", token, a.before[token], n)
+			}
+			if n-a.before[token] > 1 {
+				a.repeated++
 			}
 			if n < 2 {
 				continue

@@ -44,9 +44,11 @@ func TestKilledReplay(t *testing.T) {
 	before := sim.Accepted(t)
 
 	began = time.Now()
+	crashes := 0
 	run, sends := l.killedReplay(env, kills, func(n int) {
 		if n%5 == 4 {
 			dispatcher.Kill()
+			crashes++
 			dispatcher = dispatch()
 		}
 	})
@@ -57,9 +59,9 @@ func TestKilledReplay(t *testing.T) {
 	commands.Output(t, "dlq-replayer", env, "drain") // what failed again
 
 	a := &audit{losses: l, run: run, before: before, after: sim.Accepted(t), flagged: l.flagged(t, "http://"+listen)}
-	a.check(t, letters, discarded)
-	t.Logf("%d of %d letters to be sent; %d kills in %v; states %v, outcomes %v; %d tokens accepted twice, all flagged",
-		sends, letters, kills, took.Round(time.Millisecond), a.states, a.outcomes, a.twice)
+	a.check(t, letters, discarded, crashes)
+	t.Logf("%d of %d letters to be sent; %d kills, and %d of the dispatcher, in %v; states %v, outcomes %v; %d tokens accepted twice, %d of them in the replay, all flagged",
+		sends, letters, kills, crashes, took.Round(time.Millisecond), a.states, a.outcomes, a.twice, a.repeated)
 }
 
 // killedReplay starts a replay of everything and kills its process at even
