@@ -35,7 +35,7 @@ DEADCODE ?= $(BIN)/deadcode-$(DEADCODE_VERSION)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Show everything in a minute: accept, fan out, deliver, fail, replay (BACKEND=, ARGS=)
@@ -79,6 +79,10 @@ cover: ## Test coverage of the whole module, as .cover/index.html
 bench: ## Run the benchmarks (BENCH=regexp, BENCH_PKGS=, BENCH_PROCESS=command)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) $(BENCH_PKGS)
 	$(BENCH_PROCESS)
+
+.PHONY: bench-batch
+bench-batch: build ## Measure a batch of a million recipients: upload, sending, watching, report (ARGS='--recipients 100000')
+	bin/belfry bench --separate --recipients 1000000 $(ARGS)
 
 # go test fuzzes one target of one package at a time. The list is made first, so that a package that
 # does not build stops everything; "ok <package>" follows the names of its targets.

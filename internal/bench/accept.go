@@ -57,9 +57,8 @@ func (r *run) accept(ctx context.Context, addr string) error {
 	}
 	took = took[:done]
 	slices.Sort(took)
-	at := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Microseconds()) / 1000 }
 	r.printf("accepting %d single notifications at %d/s, delivered meanwhile\n", done, acceptRate)
-	r.printf("  latency p50 %.1f ms, p95 %.1f ms, p99 %.1f ms, max %.1f ms\n", at(0.5), at(0.95), at(0.99), at(1))
+	r.printf("  latency p50 %.1f ms, p95 %.1f ms, p99 %.1f ms, max %.1f ms\n", at(took, 0.5), at(took, 0.95), at(took, 0.99), at(took, 1))
 	return nil
 }
 

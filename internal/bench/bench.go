@@ -45,13 +45,16 @@ func (r *run) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer sim.stop()
+	defer func() { sim.stop() }()
+	if r.cfg.Separate {
+		return r.separate(ctx, sim)
+	}
 	if r.cfg.Backend == config.BackendAWS {
 		if err := app.ProvisionStandIns(ctx, awsNames()); err != nil {
 			return err
 		}
 	}
-	addr, stop, err := r.start(ctx, sim.endpoint)
+	addr, stop, err := r.start(ctx, sim.addr)
 	if err != nil {
 		return err
 	}
@@ -60,7 +63,7 @@ func (r *run) all(ctx context.Context) error {
 	if r.api, err = client.New(addr, ""); err != nil {
 		return err
 	}
-	r.printf("machine: %d cores, %s; simulator: %s median latency, its own process\n\n", runtime.NumCPU(), runtime.Version(), r.cfg.Latency)
+	r.printMachine()
 	for _, what := range []string{"to devices that the registry has not seen", "to the same devices again"} {
 		if err := r.batch(ctx, what); err != nil {
 			return err
@@ -76,6 +79,10 @@ func (r *run) all(ctx context.Context) error {
 func awsNames() config.AWS { return config.AWS{Prefix: "belfry-bench"} }
 
 func (r *run) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
+
+func (r *run) printMachine() {
+	r.printf("machine: %d cores, %s; simulator: %s median latency, its own process\n\n", runtime.NumCPU(), runtime.Version(), r.cfg.Latency)
+}
 
 // start runs ingest and dispatcher in this process.
 func (r *run) start(ctx context.Context, endpoint string) (addr string, stop func(), err error) {

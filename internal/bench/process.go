@@ -3,11 +3,11 @@ package bench
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"syscall"
@@ -35,41 +35,58 @@ func (u usage) since(before usage) usage {
 	return usage{cpu: u.cpu - before.cpu, mallocs: u.mallocs - before.mallocs, bytes: u.bytes - before.bytes, peakRSS: u.peakRSS}
 }
 
-// simProcess is `belfry sim` as a child.
-type simProcess struct {
-	cmd      *exec.Cmd
-	endpoint string
+// child is one of our programs, running beside this one.
+type child struct {
+	cmd  *exec.Cmd
+	addr string // that it said it listens on
 }
 
-// endpointInLog finds where the simulator says that it listens.
-var endpointInLog = regexp.MustCompile(`"endpoint":"([^"]+)"`)
-
-func startSim(ctx context.Context, latency time.Duration) (*simProcess, error) {
+// startSim starts this very program as the simulator.
+func startSim(ctx context.Context, latency time.Duration) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("bench: find this program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(), "--sim-quota", "0", "--log-format", "json") //nolint:gosec // this very program
+	return startChild(ctx, self, "endpoint", "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(), "--sim-quota", "0")
+}
+
+// startChild runs a program and returns when its log names, under the key, the
+// address that it listens on.
+func startChild(ctx context.Context, program, key string, args ...string) (*child, error) {
+	name := filepath.Base(program)
+	cmd := exec.CommandContext(ctx, program, append(args, "--log-format", "json")...) //nolint:gosec // a program of ours
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("bench: start the simulator: %w", err)
+		return nil, fmt.Errorf("bench: start %s: %w", name, err)
 	}
-	s := &simProcess{cmd: cmd}
+	c := &child{cmd: cmd}
+	says := regexp.MustCompile(`"` + key + `":"([^"]+)"`)
+	var last string
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if m := endpointInLog.FindStringSubmatch(lines.Text()); m != nil {
-			s.endpoint = m[1]
+		last = lines.Text()
+		if m := says.FindStringSubmatch(last); m != nil {
+			c.addr = m[1]
 			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return s, nil
+			return c, nil
 		}
 	}
-	s.stop()
-	return nil, errors.New("bench: the simulator did not say where it listens")
+	c.stop()
+	return nil, fmt.Errorf("bench: %s ended without saying where it listens; its last words: %s", name, last)
 }
 
-func (s *simProcess) stop() {
-	_ = s.cmd.Process.Signal(os.Interrupt)
-	_ = s.cmd.Wait()
+// stop lets the program finish its work, and returns what it has used.
+func (c *child) stop() usage {
+	_ = c.cmd.Process.Signal(os.Interrupt)
+	_ = c.cmd.Wait()
+	u := usage{}
+	if s := c.cmd.ProcessState; s != nil {
+		u.cpu = s.UserTime() + s.SystemTime()
+		if ru, ok := s.SysUsage().(*syscall.Rusage); ok {
+			u.peakRSS = uint64(ru.Maxrss) << 10 //nolint:gosec // KiB on Linux, never negative
+		}
+	}
+	return u
 }

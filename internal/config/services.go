@@ -155,12 +155,16 @@ type Bench struct {
 	Recipients int           `default:"300000" env:"BELFRY_RECIPIENTS" help:"Notifications to send, 1000 to 10000000."`
 	FCM        FCM           `embed:""`
 	Latency    time.Duration `default:"50ms" help:"Median time that the simulator takes to answer, 0s to 10m."`
+	Separate   bool          `help:"Run one big batch through ingest and dispatcher as processes of their own, found beside this program, and measure upload, watching, sending and report."`
 	Verbose    bool          `help:"Show the log as well."`
 }
 
 // Validate reports everything that is wrong, as [Faults].
 func (c Bench) Validate() error {
 	f := rehearsal(c.Backend, c.Recipients)
+	if c.Separate && c.Backend != BackendEmbedded {
+		f.add("separate", c.Backend, "runs on the embedded backend only")
+	}
 	between(&f, "latency", c.Latency, 0, maxLatency)
 	c.FCM.checkPace(&f)
 	return f.Err()

@@ -61,7 +61,7 @@ func build() (string, error) {
 func (p *Programs) Command(tb testing.TB, program string, env []string, args ...string) *exec.Cmd {
 	tb.Helper()
 	cmd := exec.CommandContext(tb.Context(), p.Path(tb, program), args...) //nolint:gosec // what we have built
-	cmd.Env = append(os.Environ(), env...) //nolint:forbidigo // a child inherits it
+	cmd.Env = append(os.Environ(), env...)                                 //nolint:forbidigo // a child inherits it
 	return cmd
 }
 
