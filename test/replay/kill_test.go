@@ -98,7 +98,7 @@ func (l *losses) killedReplay(env []string, kills int, killed func(n int)) (repl
 			return tally.Sent() >= step
 		})
 		// Somewhere in the middle of what it does next, rather than right after a save.
-		pause := time.NewTimer(rand.N(30 * time.Millisecond)) //nolint:gosec // any moment will do
+		pause := time.NewTimer(rand.N(30 * time.Millisecond))
 		<-pause.C
 		l.alive(p, n)
 		p.Kill()
