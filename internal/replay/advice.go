@@ -129,8 +129,8 @@ var advice = map[push.Code][3]string{
 		"Update to a version that survives it, then replay a canary of one.",
 	},
 	push.CodePayloadInvalid: {
-		"FCM called the message itself invalid.",
-		"Read the field violations in the evidence.",
-		"Replay with --patch, or discard.",
+		"The request in an event does not pass validation.",
+		"Read the faults in the evidence, and the event in the letter's body.",
+		"Discard, and let the producer send a corrected event.",
 	},
 }

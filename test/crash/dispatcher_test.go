@@ -2,19 +2,14 @@ package crash
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/test/programs"
 )
 
 const (
@@ -37,28 +32,19 @@ func TestKilledDispatcher(t *testing.T) {
 func TestKilledDispatcherOnAWS(t *testing.T) {
 	t.Parallel()
 	env := append(servers.Start(t).Env(), "BELFRY_BACKEND=aws", "BELFRY_AWS_PREFIX=crash")
-	dir, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	provision := exec.CommandContext(t.Context(), filepath.Join(dir, "belfry"), "provision")
-	provision.Env = append(os.Environ(), env...) //nolint:forbidigo // a child inherits it
-	if out, err := provision.CombinedOutput(); err != nil {
-		t.Fatalf("belfry provision: %v\n%s", err, out)
-	}
+	commands.Output(t, "belfry", env, "provision")
 	killDispatchers(t, env)
 }
 
 // killDispatchers runs a batch on a backend and kills its dispatchers.
 func killDispatchers(t *testing.T, backend []string) {
 	t.Helper()
-	_, rest := start(t, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", "50ms", "--log-format", "json")
-	endpoint, _, _ := strings.Cut(rest, `"`)
+	sim := commands.Simulator(t, 50*time.Millisecond)
 	store := slices.Concat(backend, []string{"BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json"})
-	_, rest = start(t, `"listen":"`, "ingest", store, "--listen", "127.0.0.1:0")
+	_, rest := commands.Start(t, `"listen":"`, "ingest", store, "--listen", "127.0.0.1:0")
 	listen, _, _ := strings.Cut(rest, `"`)
-	dispatch := func() *process {
-		p, _ := start(t, `"metrics":"`, "dispatcher", slices.Concat(store, []string{"BELFRY_FCM_ENDPOINT=" + endpoint, "BELFRY_FCM_PER_SECOND=1500"}), "--metrics-listen", "127.0.0.1:0")
+	dispatch := func() *programs.Process {
+		p, _ := commands.Start(t, `"metrics":"`, "dispatcher", slices.Concat(store, []string{"BELFRY_FCM_ENDPOINT=" + sim.Endpoint, "BELFRY_FCM_PER_SECOND=1500"}), "--metrics-listen", "127.0.0.1:0")
 		return p
 	}
 
@@ -78,13 +64,12 @@ func killDispatchers(t *testing.T, backend []string) {
 		t.Fatal(err)
 	}
 
-	sim := strings.TrimSuffix(endpoint, "/v1")
 	var repeated []int // duplicates at the simulator before each kill
 	for n := range kills {
 		p := dispatch()
-		waitFor(t, func() bool { return accepted(t, sim).requests >= uint64((n+1)*recipients/(kills+2)) })
-		p.kill()
-		repeated = append(repeated, int(accepted(t, sim).duplicates))
+		programs.WaitFor(t, "sends", func() bool { return sim.Stats(t).Requests >= uint64((n+1)*recipients/(kills+2)) })
+		p.Kill()
+		repeated = append(repeated, int(sim.Stats(t).Duplicates))
 	}
 	dispatch()
 	final, err := api.Await(ctx, batch.ID, 200*time.Millisecond)
@@ -92,7 +77,7 @@ func killDispatchers(t *testing.T, backend []string) {
 		t.Fatal(err)
 	}
 	check(t, api, final, sim, recipients)
-	repeated = append(repeated, int(accepted(t, sim).duplicates))
+	repeated = append(repeated, int(sim.Stats(t).Duplicates))
 	for i := 1; i < len(repeated); i++ {
 		if more := repeated[i] - repeated[i-1]; more > window {
 			t.Errorf("after kill %d the simulator saw %d repeats, more than one window (%d)", i, more, window)
@@ -102,12 +87,12 @@ func killDispatchers(t *testing.T, backend []string) {
 }
 
 // check holds the batch's report against what the simulator accepted.
-func check(t *testing.T, api *client.Client, final client.Notification, sim string, lines int) {
+func check(t *testing.T, api *client.Client, final client.Notification, sim programs.Simulator, lines int) {
 	t.Helper()
 	if c := final.Counts; c == nil || c.Accepted != int64(lines) || c.Sent != int64(lines) || c.Open != 0 {
 		t.Fatalf("counts: %+v", final.Counts)
 	}
-	times := tokens(t, sim)
+	times := sim.Accepted(t)
 	seen := make([]bool, lines+1)
 	for d, err := range api.Report(t.Context(), final.ID, client.DeliveryFilter{}) {
 		if err != nil {
@@ -137,60 +122,4 @@ func lines() string {
 		fmt.Fprintf(&b, "{\"token\":%q}\n", token(i+1))
 	}
 	return b.String()
-}
-
-type simStats struct{ requests, duplicates uint64 }
-
-func accepted(t *testing.T, sim string) simStats {
-	t.Helper()
-	var s struct{ Requests, Duplicates uint64 }
-	get(t, sim+"/_sim/stats", func(dec *json.Decoder) {
-		if err := dec.Decode(&s); err != nil {
-			t.Fatal(err)
-		}
-	})
-	return simStats{s.Requests, s.Duplicates}
-}
-
-func tokens(t *testing.T, sim string) map[string]int {
-	t.Helper()
-	times := map[string]int{}
-	get(t, sim+"/_sim/accepted?body=false", func(dec *json.Decoder) {
-		for {
-			var row struct{ Token string }
-			if err := dec.Decode(&row); errors.Is(err, io.EOF) {
-				return
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			times[row.Token]++
-		}
-	})
-	return times
-}
-
-func get(t *testing.T, url string, read func(*json.Decoder)) {
-	t.Helper()
-	res, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	read(json.NewDecoder(res.Body))
-}
-
-// waitFor looks until the condition holds.
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	limit := time.NewTimer(2 * time.Minute)
-	defer limit.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			t.Fatal("waited for two minutes")
-		}
-	}
 }

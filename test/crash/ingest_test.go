@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/test/programs"
 )
 
 const (
@@ -24,16 +25,15 @@ func TestKilledIngest(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	_, rest := start(t, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--log-format", "json")
-	endpoint, _, _ := strings.Cut(rest, `"`)
+	sim := commands.Simulator(t, 0)
 	store := []string{"BELFRY_DATA=" + t.TempDir(), "BELFRY_VISIBILITY=5s", "BELFRY_LOG_FORMAT=json"}
-	serve := func(listen string) (*process, string) {
-		p, rest := start(t, `"listen":"`, "ingest", store, "--listen", listen)
+	serve := func(listen string) (*programs.Process, string) {
+		p, rest := commands.Start(t, `"listen":"`, "ingest", store, "--listen", listen)
 		addr, _, _ := strings.Cut(rest, `"`)
 		return p, addr
 	}
 	ingest, addr := serve("127.0.0.1:0")
-	start(t, `"metrics":"`, "dispatcher", append(store, "BELFRY_FCM_ENDPOINT="+endpoint), "--metrics-listen", "127.0.0.1:0")
+	commands.Start(t, `"metrics":"`, "dispatcher", append(store, "BELFRY_FCM_ENDPOINT="+sim.Endpoint), "--metrics-listen", "127.0.0.1:0")
 
 	proxy, through := newCutter(t, addr, uploadCuts, seed)
 	patient := client.WithRetry(client.Retry{Attempts: 30, Base: 100 * time.Millisecond, Max: 2 * time.Second})
@@ -63,7 +63,7 @@ func TestKilledIngest(t *testing.T) {
 		case lines := <-acknowledged:
 			// What was acknowledged must last, and the next part is under way.
 			if kills < ingestKills && lines > int64((kills+1)*uploadLines/(ingestKills+2)) {
-				ingest.kill()
+				ingest.Kill()
 				kills++
 				ingest, _ = serve(addr)
 			}
@@ -93,7 +93,7 @@ func TestKilledIngest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, api, final, strings.TrimSuffix(endpoint, "/v1"), uploadLines)
+	check(t, api, final, sim, uploadLines)
 	t.Logf("%d lines through %d cuts and %d kills of ingest; flagged: %d", uploadLines, cuts, kills, final.Counts.PossibleDuplicates)
 }
 

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +19,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/worker"
-	"github.com/belfry-push/belfry/test/standins"
 )
-
-// servers are the stand-ins for AWS.
-var servers standins.Servers
-
-func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 
 // store is what the house keeps in one place.
 type store interface {
@@ -46,18 +39,20 @@ func onBoth(t *testing.T, run func(t *testing.T, h *house)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		run(t, setup(t, embedded))
+		s, queues := embedded(t, t.TempDir())
+		run(t, setup(t, s, queues))
 	})
 	t.Run("aws", func(t *testing.T) {
 		t.Parallel()
-		run(t, setup(t, onAWS))
+		s, queues := onAWS(t)
+		run(t, setup(t, s, queues))
 	})
 }
 
 // embedded opens a data directory.
-func embedded(tb testing.TB) (store, map[string]worker.Queue) {
+func embedded(tb testing.TB, data string) (store, map[string]worker.Queue) {
 	tb.Helper()
-	b, err := sqlite.Open(tb.Context(), tb.TempDir(), zap.NewNop())
+	b, err := sqlite.Open(tb.Context(), data, zap.NewNop())
 	if err != nil {
 		tb.Fatal(err)
 	}

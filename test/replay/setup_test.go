@@ -21,21 +21,42 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
+// tenant is the one that the HTTP API serves without a key.
+const tenant = "default"
+
 // house is a backend, a dispatcher that delivers, and the room.
 type house struct {
 	tb     testing.TB
+	data   string // directory, on the embedded backend
 	store  store
 	queues map[string]worker.Queue
-	fcm    *fcm
+	fcm    *fakeFCM
 	room   *replay.Room
 	cfg    replay.Config
 }
 
-func setup(tb testing.TB, open func(testing.TB) (store, map[string]worker.Queue)) *house {
+// setup opens a house whose dispatcher sends to a fake until the test ends.
+func setup(tb testing.TB, s store, queues map[string]worker.Queue) *house {
 	tb.Helper()
-	h := &house{tb: tb, fcm: &fcm{accepted: map[string]int{}, bodies: map[string]string{}}}
-	h.store, h.queues = open(tb)
-	h.startDeliver()
+	h := newHouse(tb, s, queues)
+	h.fcm = &fakeFCM{accepted: map[string]int{}, bodies: map[string]string{}}
+	tb.Cleanup(h.startDeliver(h.fcm, plain{}))
+	return h
+}
+
+// open opens a house on a data directory, in which nobody delivers.
+func open(tb testing.TB) *house {
+	tb.Helper()
+	data := tb.TempDir()
+	s, queues := embedded(tb, data)
+	h := newHouse(tb, s, queues)
+	h.data = data
+	return h
+}
+
+func newHouse(tb testing.TB, s store, queues map[string]worker.Queue) *house {
+	tb.Helper()
+	h := &house{tb: tb, store: s, queues: queues}
 	h.cfg = replay.Config{
 		Letters: h.store, Notifications: h.store, Lines: h.store, Documents: h.store, App: "project", Software: "v1", Owner: "test",
 		Dead: map[string]worker.Queue{}, Sources: map[string]worker.Sink{}, Screens: []replay.Screen{replay.DeviceScreen{Devices: h.store}},
@@ -52,21 +73,24 @@ func setup(tb testing.TB, open func(testing.TB) (store, map[string]worker.Queue)
 	return h
 }
 
-// startDeliver serves the bulk and the replay lane until the test ends.
-func (h *house) startDeliver() {
+// startDeliver serves the bulk and the replay lane, a try for each recipient,
+// until stop is called.
+func (h *house) startDeliver(sender deliver.Sender, encoder deliver.Encoder) (stop func()) {
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "outcomes"}, []string{"class", "code"})
 	metrics := deliver.NewMetrics(prometheus.NewRegistry(), outcomes)
 	gc := guard.DefaultConfig("project")
-	gc.Ramp, gc.PerSecond, gc.OpenAfter.Requests, gc.OpenAfter.InARow = 0, 1e6, 100_000, 100_000 // the breaker stays out of it
+	gc.Ramp, gc.PerSecond, gc.OpenAfter.Requests, gc.OpenAfter.InARow = 0, 1e6, 100_000, 100_000 // breaker and pace stay out of it
+	gc.QuotaShare = 1
 	g, err := guard.New(gc, time.Now, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), nil, nil)
 	if err != nil {
 		h.tb.Fatal(err)
 	}
 	workerMetrics := worker.NewMetrics(prometheus.NewRegistry())
+	var stops []func()
 	for _, lane := range []push.Lane{push.LaneBulk, push.LaneReplay} {
 		name := push.DeliveryQueue(lane)
 		d, err := deliver.New(deliver.Config{
-			Owner: "deliver-" + string(lane), Notifications: h.store, Lines: h.store, Sender: h.fcm, Encoder: plain{}, Guard: g, Outcomes: ignored{},
+			Owner: "deliver-" + string(lane), Notifications: h.store, Lines: h.store, Sender: sender, Encoder: encoder, Guard: g, Outcomes: ignored{},
 			Chunks: map[push.Lane]worker.Sink{push.LaneBulk: h.queues[push.QueueBulk], push.LaneReplay: h.queues[push.QueueReplay]},
 			Dead:   h.queues[push.DeadLetterQueue(name)], Lane: lane, Window: 20, MaxAttempts: 1, MaxElapsed: time.Hour, Software: "v1",
 			Log: zap.NewNop(), Metrics: metrics, Now: time.Now, Rand: rand.New(rand.NewPCG(3, 4)),
@@ -81,21 +105,36 @@ func (h *house) startDeliver() {
 			defer close(ended)
 			w.Run(context.WithoutCancel(h.tb.Context()))
 		}()
-		h.tb.Cleanup(func() {
+		stops = append(stops, func() {
 			w.Drain()
 			<-ended
 			d.Close()
 		})
+	}
+	return func() {
+		for _, f := range stops {
+			f()
+		}
 	}
 }
 
 // send puts one notification of n recipients on its way.
 func (h *house) send(id push.ID, n int, tune func(*push.Notification)) {
 	h.tb.Helper()
+	tokens := make([]string, n)
+	for i := range tokens {
+		tokens[i] = fmt.Sprintf("%s-%03d", id, i)
+	}
+	h.enqueue(push.QueueBulk, h.plan(id, tokens, tune))
+}
+
+// plan records a notification with one planned chunk and returns its message.
+func (h *house) plan(id push.ID, tokens []string, tune func(*push.Notification)) []byte {
+	h.tb.Helper()
 	note := push.Notification{
-		ID: id, Tenant: "acme", Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce,
+		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce,
 		AcceptedAt: time.Now().UTC().Truncate(time.Microsecond), Labels: map[string]string{"template": "welcome"},
-		Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: int64(n), Pages: 1},
+		Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: int64(len(tokens)), Pages: 1},
 	}
 	if tune != nil {
 		tune(&note)
@@ -104,14 +143,16 @@ func (h *house) send(id push.ID, n int, tune func(*push.Notification)) {
 		h.tb.Fatal(err)
 	}
 	ref := push.ChunkRef{Notification: id}
-	plan := ledger.Plan{Ref: ref, Tenant: "acme", FirstLine: 1, Sources: n, Last: true, Hashes: make([]uint64, n), Cells: make([]ledger.Cell, n)}
+	plan := ledger.Plan{
+		Ref: ref, Tenant: tenant, FirstLine: 1, Sources: len(tokens), Last: true, Hashes: make([]uint64, len(tokens)), Cells: make([]ledger.Cell, len(tokens)),
+	}
 	if _, err := h.store.Plan(h.tb.Context(), []ledger.Plan{plan}, time.Now()); err != nil {
 		h.tb.Fatal(err)
 	}
-	chunk := push.Chunk{Ref: ref, Tenant: "acme", Attempt: 1}
-	for i := range n {
+	chunk := push.Chunk{Ref: ref, Tenant: tenant, Attempt: 1}
+	for i, token := range tokens {
 		chunk.Recipients = append(chunk.Recipients, push.Recipient{
-			Address: push.Address{Kind: push.KindToken, Value: push.Token(fmt.Sprintf("%s-%03d", id, i))}, Line: int64(i + 1),
+			Address: push.Address{Kind: push.KindToken, Value: push.Token(token)}, Line: int64(i + 1),
 		})
 		chunk.Index = append(chunk.Index, i)
 	}
@@ -119,7 +160,12 @@ func (h *house) send(id push.ID, n int, tune func(*push.Notification)) {
 	if err != nil {
 		h.tb.Fatal(err)
 	}
-	if err := h.queues[push.QueueBulk].Send(h.tb.Context(), []worker.Outgoing{{Body: body, Group: "acme"}}); err != nil {
+	return body
+}
+
+func (h *house) enqueue(queue string, body []byte) {
+	h.tb.Helper()
+	if err := h.queues[queue].Send(h.tb.Context(), []worker.Outgoing{{Body: body, Group: tenant}}); err != nil {
 		h.tb.Fatal(err)
 	}
 }
@@ -171,15 +217,15 @@ func (h *house) replay(s replay.SimulateRequest, o replay.Options) replay.Status
 	return status
 }
 
-// fcm accepts what it is not told to refuse, and remembers what it accepted.
-type fcm struct {
+// fakeFCM accepts what it is not told to refuse, and remembers what it accepted.
+type fakeFCM struct {
 	mu       sync.Mutex
 	down     func(token string) bool
 	accepted map[string]int
 	bodies   map[string]string
 }
 
-func (f *fcm) Send(_ context.Context, body []byte) (string, error) {
+func (f *fakeFCM) Send(_ context.Context, body []byte) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	token := strings.Split(string(body), `"`)[5]
@@ -191,14 +237,14 @@ func (f *fcm) Send(_ context.Context, body []byte) (string, error) {
 	return "projects/project/messages/1", nil
 }
 
-func (f *fcm) outage(down func(token string) bool) {
+func (f *fakeFCM) outage(down func(token string) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.down = down
 }
 
 // most is how often the token that got most got the message.
-func (f *fcm) most() int {
+func (f *fakeFCM) most() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0

@@ -1,0 +1,26 @@
+package programs
+
+import (
+	"testing"
+	"time"
+)
+
+// WaitFor looks every few milliseconds until the condition holds, and ends the
+// test after two minutes.
+func WaitFor(tb testing.TB, what string, done func() bool) {
+	tb.Helper()
+	const every, patience = 10 * time.Millisecond, 2 * time.Minute
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-tb.Context().Done():
+			tb.Fatalf("waited for %s until the test was over", what)
+		case <-limit.C:
+			tb.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
