@@ -76,10 +76,14 @@ type UploadOptions struct {
 	Offset int64
 	// AllOrNothing refuses the whole upload if one line is bad.
 	AllOrNothing bool
+	// CSV says that the stream is CSV with a header row, which is no line: the
+	// record behind it has the number Offset. Otherwise it is NDJSON.
+	CSV bool
+	// Encoding says how the stream is compressed: gzip or zstd, or not at all.
+	Encoding string
 }
 
-// UploadRecipients streams NDJSON recipients to a batch in one request, of any
-// size, sent once: a reader cannot be read twice. If the connection breaks,
+// UploadRecipients streams recipients to a batch in one request, of any size, sent once: a reader cannot be read twice. If the connection breaks,
 // read Notification.Received from [Client.Batch] and call again with the rest
 // and an offset of one more. An [Uploader] does this by itself.
 func (c *Client) UploadRecipients(ctx context.Context, id string, r io.Reader, o UploadOptions) (UploadResult, error) {
@@ -88,6 +92,10 @@ func (c *Client) UploadRecipients(ctx context.Context, id string, r io.Reader, o
 
 func (c *Client) upload(ctx context.Context, id string, cl call, o UploadOptions) (UploadResult, error) {
 	cl.method, cl.path, cl.contentType = http.MethodPost, batchPath(id, "/recipients"), typeNDJSON
+	if o.CSV {
+		cl.contentType = typeCSV
+	}
+	cl.encoding = o.Encoding
 	cl.query = url.Values{}
 	if o.Offset > 0 {
 		cl.query.Set("offset", strconv.FormatInt(o.Offset, 10))

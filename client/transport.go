@@ -19,6 +19,7 @@ import (
 const (
 	typeJSON   = "application/json"
 	typeNDJSON = "application/x-ndjson"
+	typeCSV    = "text/csv"
 )
 
 // maxAnswer bounds what is read of one JSON answer: the largest, a page of
@@ -32,6 +33,7 @@ type call struct {
 	body         []byte
 	stream       io.Reader // instead of body: can be sent only once
 	contentType  string    // default JSON, when there is a body
+	encoding     string    // Content-Encoding of the body
 	accept       string    // default JSON
 	key          string    // Idempotency-Key
 	once         bool      // never repeated
@@ -154,6 +156,7 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 	set("Idempotency-Key", cl.key, "")
 	if body != nil {
 		set("Content-Type", cl.contentType, typeJSON)
+		set("Content-Encoding", cl.encoding, "")
 	}
 	if c.key != "" {
 		set("Authorization", "Bearer "+c.key, "")

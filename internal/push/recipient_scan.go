@@ -9,8 +9,8 @@ import (
 // scanRecipient reads an upload line that is one object of strings, with data
 // an object of strings, and no name twice. It is not a JSON parser: whatever it
 // has doubts about it leaves to encoding/json, an empty string too, so that a
-// field that is "" was not there. encoding/json needs some 25 µs and 60
-// allocations for the tree of such a line, this about one and eight.
+// field that is "" was not there. It takes a fifth of the time and of the
+// allocations of a tree.
 func scanRecipient(line []byte) (recipientJSON, bool) {
 	var in recipientJSON
 	if !utf8.Valid(line) {
