@@ -70,7 +70,7 @@ func (s *service) lanes() map[push.Lane]worker.Sink {
 func (s *service) startFanout(ctx context.Context, o dispatcherOptions, outcomes *outcome.Outcomes) error {
 	f, err := fanout.New(fanout.Config{
 		Notifications: s.backend.store, Lines: s.backend.store, Pages: s.backend.store, Devices: s.backend.store,
-		Tasks: s.backend.queues[push.QueueNotifications], Chunks: s.lanes(), Completed: outcomes.Completed,
+		Tasks: s.backend.queues[push.QueueNotifications], Chunks: s.lanes(), Completed: outcomes.Completed, Settled: outcomes.Settled,
 		RecordUnknown: o.recordUnknown, Log: s.log, Metrics: fanout.NewMetrics(s.reg, s.outcomes), Now: s.now,
 	})
 	if err != nil {

@@ -79,6 +79,19 @@ func (b *books) Counts(context.Context, push.ID) (sum ledger.Counts, err error) 
 	})
 }
 
+func (b *books) Lines(_ context.Context, _ push.ID, from, limit int) (lines []ledger.Line, err error) {
+	return lines, b.around(func() error {
+		for _, l := range b.lines {
+			if l.Ref.Seq >= from {
+				lines = append(lines, l)
+			}
+		}
+		slices.SortFunc(lines, func(a, b ledger.Line) int { return a.Ref.Seq - b.Ref.Seq })
+		lines = lines[:min(limit, len(lines))]
+		return nil
+	})
+}
+
 func (b *books) Plan(_ context.Context, plans []ledger.Plan, now time.Time) (lines []ledger.Line, err error) {
 	return lines, b.around(func() error {
 		for _, p := range plans {
