@@ -34,6 +34,7 @@ type call struct {
 	contentType  string    // default JSON, when there is a body
 	accept       string    // default JSON
 	key          string    // Idempotency-Key
+	lastEvent    string    // Last-Event-ID
 	once         bool      // never repeated
 	timeout      time.Duration
 }
@@ -152,6 +153,7 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 	set("Accept", cl.accept, typeJSON)
 	set("User-Agent", c.userAgent, "")
 	set("Idempotency-Key", cl.key, "")
+	set("Last-Event-ID", cl.lastEvent, "")
 	if body != nil {
 		set("Content-Type", cl.contentType, typeJSON)
 	}

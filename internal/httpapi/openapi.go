@@ -120,6 +120,12 @@ func (d *description) parameters(rt *route) []*huma.Param {
 		p := &rt.params[i]
 		out = append(out, &huma.Param{Name: p.name, In: "query", Description: p.about, Schema: p.schema()})
 	}
+	if rt.events {
+		out = append(out, &huma.Param{
+			Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "The id of the last event that was received, as an EventSource sends it by itself when it connects again.",
+		})
+	}
 	if rt.once != keyIgnored {
 		out = append(out, &huma.Param{
 			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255)},

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,9 +106,10 @@ func (d *Traced) decided() (time.Time, decision) {
 			return a.At, byAnswer
 		}
 	}
-	switch d.Code {
-	case push.CodePayloadInvalid, push.CodePayloadTooLarge, push.CodeUnexpandable, push.CodeUndecodable, push.CodePoison:
-		return time.Time{}, byUs // the message or its task was at fault, not this recipient
+	// Of these the message or its task was at fault, not this recipient.
+	shared := []push.Code{push.CodePayloadInvalid, push.CodePayloadTooLarge, push.CodeUnexpandable, push.CodeUndecodable, push.CodePoison}
+	if slices.Contains(shared, d.Code) {
+		return time.Time{}, byUs
 	}
 	return time.Time{}, byLost
 }
