@@ -29,8 +29,8 @@ type StateChange struct {
 type BatchProgress struct {
 	Notification
 
-	EventID string // grows; what a watch goes on from after a broken connection
-	Last    bool   // nothing more will happen unless somebody acts
+	EventID string `json:"-"` // grows; what a watch goes on from after a broken connection
+	Last    bool   `json:"-"` // nothing more will happen unless somebody acts
 }
 
 const typeEvents = "text/event-stream"
