@@ -36,6 +36,7 @@ type call struct {
 	encoding     string    // Content-Encoding of the body
 	accept       string    // default JSON
 	key          string    // Idempotency-Key
+	lastEvent    string    // Last-Event-ID
 	once         bool      // never repeated
 	timeout      time.Duration
 }
@@ -154,6 +155,7 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 	set("Accept", cl.accept, typeJSON)
 	set("User-Agent", c.userAgent, "")
 	set("Idempotency-Key", cl.key, "")
+	set("Last-Event-ID", cl.lastEvent, "")
 	if body != nil {
 		set("Content-Type", cl.contentType, typeJSON)
 		set("Content-Encoding", cl.encoding, "")

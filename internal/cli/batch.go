@@ -14,6 +14,8 @@ type batchCmd struct {
 	Resume batchResumeCmd `cmd:"" help:"Go on with a paused batch."`
 	Cancel batchCancelCmd `cmd:"" help:"End a batch; what is open is cancelled."`
 	Get    batchGetCmd    `cmd:"" help:"Show how a batch stands, or watch it with --wait."`
+	Watch  batchWatchCmd  `cmd:"" help:"Watch a batch until it has ended."`
+	Report batchReportCmd `cmd:"" help:"Write what became of each recipient."`
 }
 
 type batchCreateCmd struct {

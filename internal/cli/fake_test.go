@@ -64,6 +64,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body strings.Builder
 	_, _ = bufio.NewReader(r.Body).WriteTo(&body)
 	f.bodies[call] = body.String()
+	if f.closeup(w, r, call) {
+		return
+	}
 	switch call {
 	case "POST /v1/notifications":
 		say(w, http.StatusAccepted, client.Notification{ID: "ntf_1", State: "accepted", Priority: "normal", Recipients: 1})

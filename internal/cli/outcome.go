@@ -34,9 +34,7 @@ func fetch(ctx context.Context, c *client.Client, id string) (client.Notificatio
 func watch(ctx context.Context, con *console, s server, c *client.Client, id string) (client.Notification, error) {
 	n, err := progress.Batch(ctx, func(ctx context.Context) (client.Notification, error) { return fetch(ctx, c, id) }, con.err, con.terminal)
 	if err != nil && ctx.Err() != nil {
-		noun := nounOf(id)
-		_, _ = fmt.Fprintf(con.err, "No longer watching; the %s goes on.\n  watch it again:  %s\n  cancel it:       %s\n",
-			noun, s.commandLine("%s get %s --wait", noun, id), s.commandLine("%s cancel %s", noun, id))
+		s.goesOn(con, id)
 	}
 	return n, err
 }
@@ -75,6 +73,14 @@ func printNotification(w io.Writer, n client.Notification, asJSON bool) error {
 	}
 	if n.Invalid != nil && *n.Invalid > 0 {
 		field("refused", progress.Group(*n.Invalid)+" lines")
+	}
+	field("first activity", clock(n.FirstOutcomeAt))
+	field("last activity", clock(n.LastOutcomeAt))
+	if n.Rate != nil {
+		field("rate", progress.Group(int64(*n.Rate+0.5))+"/s")
+	}
+	if n.ETASeconds != nil {
+		field("eta", time.Duration(*n.ETASeconds*float64(time.Second)).Round(time.Second).String())
 	}
 	_ = tw.Flush()
 	if n.Counts != nil {

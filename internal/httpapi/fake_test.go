@@ -138,6 +138,21 @@ type fakeReports struct {
 	deliveries int
 	invalid    int
 	failAt     int // the delivery whose page fails; 0 for none
+	closeups   Closeups
+}
+
+func (f *fakeReports) Watch(ctx context.Context, tenant string, id push.ID, seen int64) (*report.Watch, error) {
+	if f.closeups == nil {
+		return nil, push.ErrNotFound
+	}
+	return f.closeups.Watch(ctx, tenant, id, seen)
+}
+
+func (f *fakeReports) Trace(ctx context.Context, tenant string, id push.ID, key report.Key) (report.Trace, error) {
+	if f.closeups == nil {
+		return report.Trace{}, push.ErrNotFound
+	}
+	return f.closeups.Trace(ctx, tenant, id, key)
 }
 
 func (f *fakeReports) Notification(_ context.Context, _ string, id push.ID) (report.View, error) {

@@ -125,6 +125,12 @@ func (d *description) parameters(rt *route) []*huma.Param {
 			Description: "How the body is compressed, if it is.",
 		})
 	}
+	if rt.events {
+		out = append(out, &huma.Param{
+			Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "The id of the last event that was received, as an EventSource sends it by itself when it connects again.",
+		})
+	}
 	if rt.once != keyIgnored {
 		out = append(out, &huma.Param{
 			Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(255)},

@@ -24,6 +24,7 @@ type route struct {
 	open   bool     // needs no API key
 	quiet  bool     // logged at debug level only
 	once   keyUse   // what an Idempotency-Key does
+	events bool     // a stream of events, which Last-Event-ID resumes
 	params []param  // of the query
 	takes  []string // media types of the body, the usual one first; none: it has no body
 	body   reflect.Type
