@@ -113,7 +113,7 @@ func (p *Programs) Start(tb testing.TB, marker, program string, env []string, ar
 	if marker == "" {
 		return r, ""
 	}
-	const patience = 30 * time.Second
+	const patience = 30 * time.Second // starting takes no longer
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	select {

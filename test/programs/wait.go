@@ -5,11 +5,20 @@ import (
 	"time"
 )
 
+// patience is how long a test waits for anything.
+const patience = 2 * time.Minute
+
 // WaitFor looks every few milliseconds until the condition holds, and ends the
 // test after two minutes.
 func WaitFor(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
-	const every, patience = 10 * time.Millisecond, 2 * time.Minute
+	const every = 10 * time.Millisecond
+	WaitForMoment(tb, every, what, done)
+}
+
+// WaitForMoment is [WaitFor] for conditions that soon pass.
+func WaitForMoment(tb testing.TB, every time.Duration, what string, done func() bool) {
+	tb.Helper()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	limit := time.NewTimer(patience)

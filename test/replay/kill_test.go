@@ -87,27 +87,47 @@ func (l *losses) killedReplay(env []string, kills int, killed func(n int)) (repl
 	if err != nil {
 		l.tb.Fatal(err)
 	}
+	inHand := 0
 	for n := range kills {
-		step := simulation.Sends * int64(n+1) / int64(kills+2)
-		programs.WaitFor(l.tb, "the replay to get on", func() bool {
-			l.alive(p, n)
-			tally, err := l.store.LetterTally(l.tb.Context(), run.ID)
-			if err != nil {
-				l.tb.Fatal(err)
-			}
-			return tally.Sent() >= step
-		})
-		// Somewhere in the middle of what it does next, rather than right after a save.
-		pause := time.NewTimer(rand.N(30 * time.Millisecond))
-		<-pause.C
-		l.alive(p, n)
+		l.momentToKill(p, run.ID, n, simulation.Sends*int64(n+1)/int64(kills+2))
 		p.Kill()
+		if l.tally(run.ID).Replaying > 0 {
+			inHand++
+		}
 		killed(n)
 		if n+1 < kills {
 			p, _ = commands.Start(l.tb, "", "dlq-replayer", env, "replay", "resume", string(run.ID))
 		}
 	}
+	if inHand < kills/4 {
+		l.tb.Fatalf("only %d of %d kills found letters in hand: the test is too easy", inHand, kills)
+	}
+	l.tb.Logf("%d of %d kills found letters in hand", inHand, kills)
 	return run, simulation.Sends
+}
+
+// momentToKill waits until a replay has sent so many letters and has others in
+// hand, claimed and not yet marked as sent; then for a moment, to hit each of the
+// steps in between.
+func (l *losses) momentToKill(p *programs.Process, run push.ID, kills int, sent int64) {
+	l.tb.Helper()
+	programs.WaitForMoment(l.tb, time.Millisecond, "the replay to get on", func() bool {
+		l.alive(p, kills)
+		tally := l.tally(run)
+		return tally.Sent() >= sent && tally.Replaying > 0
+	})
+	pause := time.NewTimer(rand.N(10 * time.Millisecond))
+	<-pause.C
+	l.alive(p, kills)
+}
+
+func (l *losses) tally(run push.ID) push.LetterTally {
+	l.tb.Helper()
+	tally, err := l.store.LetterTally(l.tb.Context(), run)
+	if err != nil {
+		l.tb.Fatal(err)
+	}
+	return tally
 }
 
 // alive ends the test if the replay was over before it could be killed.

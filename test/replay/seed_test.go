@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,15 +58,7 @@ type losses struct {
 func seed(t *testing.T, sim programs.Simulator, n int) *losses {
 	t.Helper()
 	l := &losses{house: open(t), tokens: map[push.ID][]string{}, dead: map[string]bool{}}
-	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.Endpoint, Project: "project"}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoder, err := fcm.NewEncoder(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop := l.startDeliver(&faulty{Sender: sender}, encoder)
+	_, stop := l.startFaulty(sim)
 	const perKind = 25
 	var ids []push.ID
 	for n-l.letters > 4*perKind {
@@ -75,9 +68,6 @@ func seed(t *testing.T, sim programs.Simulator, n int) *losses {
 		l.counts(id)
 	}
 	stop()
-	if err := sender.Close(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
 	for i := 0; l.letters < n; i++ {
 		l.message(i)
 	}
@@ -85,6 +75,28 @@ func seed(t *testing.T, sim programs.Simulator, n int) *losses {
 		l.cancel(id)
 	}
 	return l
+}
+
+// startFaulty serves the lanes with the real sender behind a fault, until stop
+// is called.
+func (h *house) startFaulty(sim programs.Simulator) (f *faulty, stop func()) {
+	h.tb.Helper()
+	sender, err := fcm.New(h.tb.Context(), fcm.Config{Endpoint: sim.Endpoint, Project: "project"}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	encoder, err := fcm.NewEncoder(h.tb.Context())
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+	f = &faulty{Sender: sender}
+	stopDeliver := h.startDeliver(f, encoder)
+	return f, func() {
+		stopDeliver()
+		if err := sender.Close(context.WithoutCancel(h.tb.Context())); err != nil {
+			h.tb.Error(err)
+		}
+	}
 }
 
 // notification sends to dying recipients and some healthy ones in between.
@@ -110,7 +122,8 @@ func (l *losses) notification(dying, turn int) push.ID {
 		l.dead[tokens[i]] = prefix != "healthy"
 	}
 	l.tokens[id] = tokens
-	l.enqueue(push.QueueBulk, l.plan(id, tokens, nil))
+	chunk := l.plan(id, toTokens(tokens...), nil)
+	l.enqueue(push.QueueBulk, l.encode(&chunk))
 	return id
 }
 
@@ -122,7 +135,8 @@ func (l *losses) message(i int) {
 	case 0: // a chunk that the queue's redrive gave up: its bytes, nothing else
 		id := push.NewID(push.PrefixNotification)
 		l.tokens[id] = []string{fmt.Sprintf("poison-%04d", i)}
-		l.enqueue(push.DeadLetterQueue(push.QueueBulk), l.plan(id, l.tokens[id], nil))
+		chunk := l.plan(id, toTokens(l.tokens[id]...), nil)
+		l.enqueue(push.DeadLetterQueue(push.QueueBulk), l.encode(&chunk))
 		l.letters, l.messages = l.letters+1, l.messages+1
 		return
 	case 1:
@@ -176,15 +190,19 @@ func (l *losses) cancel(id push.ID) {
 	l.stopped = append(l.stopped, id)
 }
 
-// faulty answers for FCM when a token says of what it dies. Of those that may
-// have arrived, every second has.
-type faulty struct{ deliver.Sender }
+// faulty answers for FCM when a token says of what it dies, until it is mended.
+// Of those that may have arrived, every second has.
+type faulty struct {
+	deliver.Sender
+
+	mended atomic.Bool
+}
 
 func (f *faulty) Send(ctx context.Context, body []byte) (string, error) {
 	_, token, _ := strings.Cut(string(body), `"token":"`)
 	token, _, _ = strings.Cut(token, `"`)
 	_, fate, dies := strings.Cut(token, "dies-")
-	if !dies {
+	if !dies || f.mended.Load() {
 		return f.Sender.Send(ctx, body)
 	}
 	name, _, _ := strings.Cut(fate, "-")

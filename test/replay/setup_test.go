@@ -125,16 +125,26 @@ func (h *house) send(id push.ID, n int, tune func(*push.Notification)) {
 	for i := range tokens {
 		tokens[i] = fmt.Sprintf("%s-%03d", id, i)
 	}
-	h.enqueue(push.QueueBulk, h.plan(id, tokens, tune))
+	chunk := h.plan(id, toTokens(tokens...), tune)
+	h.enqueue(push.QueueBulk, h.encode(&chunk))
 }
 
-// plan records a notification with one planned chunk and returns its message.
-func (h *house) plan(id push.ID, tokens []string, tune func(*push.Notification)) []byte {
+// toTokens returns the lines of an upload of tokens.
+func toTokens(tokens ...string) []push.Recipient {
+	rs := make([]push.Recipient, len(tokens))
+	for i, token := range tokens {
+		rs[i] = push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(token)}, Line: int64(i + 1)}
+	}
+	return rs
+}
+
+// plan records a notification of one chunk and returns the chunk.
+func (h *house) plan(id push.ID, to []push.Recipient, tune func(*push.Notification)) push.Chunk {
 	h.tb.Helper()
 	note := push.Notification{
 		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce,
 		AcceptedAt: time.Now().UTC().Truncate(time.Microsecond), Labels: map[string]string{"template": "welcome"},
-		Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: int64(len(tokens)), Pages: 1},
+		Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: int64(len(to)), Pages: 1},
 	}
 	if tune != nil {
 		tune(&note)
@@ -144,19 +154,21 @@ func (h *house) plan(id push.ID, tokens []string, tune func(*push.Notification))
 	}
 	ref := push.ChunkRef{Notification: id}
 	plan := ledger.Plan{
-		Ref: ref, Tenant: tenant, FirstLine: 1, Sources: len(tokens), Last: true, Hashes: make([]uint64, len(tokens)), Cells: make([]ledger.Cell, len(tokens)),
+		Ref: ref, Tenant: tenant, FirstLine: 1, Sources: len(to), Last: true, Hashes: make([]uint64, len(to)), Cells: make([]ledger.Cell, len(to)),
 	}
 	if _, err := h.store.Plan(h.tb.Context(), []ledger.Plan{plan}, time.Now()); err != nil {
 		h.tb.Fatal(err)
 	}
-	chunk := push.Chunk{Ref: ref, Tenant: tenant, Attempt: 1}
-	for i, token := range tokens {
-		chunk.Recipients = append(chunk.Recipients, push.Recipient{
-			Address: push.Address{Kind: push.KindToken, Value: push.Token(token)}, Line: int64(i + 1),
-		})
+	chunk := push.Chunk{Ref: ref, Tenant: tenant, Attempt: 1, Recipients: to}
+	for i := range to {
 		chunk.Index = append(chunk.Index, i)
 	}
-	body, err := wire.EncodeChunk(&chunk, "")
+	return chunk
+}
+
+func (h *house) encode(c *push.Chunk) []byte {
+	h.tb.Helper()
+	body, err := wire.EncodeChunk(c, "")
 	if err != nil {
 		h.tb.Fatal(err)
 	}
@@ -206,7 +218,13 @@ func (h *house) replay(s replay.SimulateRequest, o replay.Options) replay.Status
 	if err != nil {
 		h.tb.Fatal(err)
 	}
-	run, err := h.room.Start(h.tb.Context(), replay.StartRequest{Simulation: sim.ID, Options: o})
+	return h.execute(sim.ID, o)
+}
+
+// execute replays what was simulated.
+func (h *house) execute(simulation push.ID, o replay.Options) replay.Status {
+	h.tb.Helper()
+	run, err := h.room.Start(h.tb.Context(), replay.StartRequest{Simulation: simulation, Options: o})
 	if err != nil {
 		h.tb.Fatal(err)
 	}
