@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 	"github.com/belfry-push/belfry/internal/adapter/sqs"
 	"github.com/belfry-push/belfry/internal/deliver"
+	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/provision"
@@ -27,7 +28,7 @@ type store interface {
 	replay.Lines
 	replay.Notifications
 	document.Store
-	replay.Devices
+	device.Store
 	deliver.Lines
 	Create(ctx context.Context, n push.Notification) (push.Notification, bool, error)
 	Plan(ctx context.Context, plans []ledger.Plan, at time.Time) ([]ledger.Line, error)
