@@ -151,7 +151,7 @@ func TestDamagedUpload(t *testing.T) {
 				n, err := io.Copy(io.Discard, r)
 				return batch.Result{Accepted: min(n, 7), Watermark: min(n, 7)}, err
 			}
-			r := httptest.NewRequest("POST", recipients, strings.NewReader(c.body))
+			r := httptest.NewRequest(http.MethodPost, recipients, strings.NewReader(c.body))
 			r.Header.Set("Content-Encoding", c.coding)
 			got := answer{ResponseRecorder: httptest.NewRecorder()}
 			g.mux.ServeHTTP(got, r)
