@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,10 +15,6 @@ import (
 	"github.com/belfry-push/belfry/internal/cli/progress"
 	"github.com/belfry-push/belfry/internal/push"
 )
-
-func sortByLine(faults []client.LineError) {
-	slices.SortStableFunc(faults, func(a, b client.LineError) int { return cmp.Compare(a.Line, b.Line) })
-}
 
 // fetch asks how a notification or batch stands.
 func fetch(ctx context.Context, c *client.Client, id string) (client.Notification, error) {

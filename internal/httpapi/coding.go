@@ -86,7 +86,7 @@ func (d *decoder) Read(p []byte) (int, error) {
 	if d.out += int64(n); d.kind != identity && d.out > expansionFree && d.out/maxExpansion > d.body.n {
 		return 0, d.failed(errBomb)
 	}
-	if err == io.EOF && d.kind != identity && d.body.n == 0 {
+	if errors.Is(err, io.EOF) && d.kind != identity && d.body.n == 0 {
 		err = io.ErrUnexpectedEOF // no coding makes nothing of nothing
 	}
 	return n, d.failed(err)
@@ -97,7 +97,7 @@ func (d *decoder) open() error {
 	switch d.kind {
 	case codingGzip:
 		z, err := gzip.NewReader(&d.body)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
@@ -118,7 +118,7 @@ func (d *decoder) open() error {
 
 // failed notes an error that is the coding's own and not the body's.
 func (d *decoder) failed(err error) error {
-	if err != nil && err != io.EOF && (d.body.err == nil || d.body.err == io.EOF) {
+	if err != nil && !errors.Is(err, io.EOF) && (d.body.err == nil || errors.Is(d.body.err, io.EOF)) {
 		d.err = err
 	}
 	return err

@@ -75,8 +75,8 @@ func (s *wireBody) Read(p []byte) (int, error) {
 // format returns what an upload's lines are, by its Content-Type, which was
 // checked to be one of the route's.
 func (x *exchange) format() (batch.Format, error) {
-	kind, params, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
-	if err != nil || kind != typeCSV {
+	kind, params, _ := mime.ParseMediaType(x.r.Header.Get("Content-Type")) // "" if there is none
+	if kind != typeCSV {
 		return batch.NDJSON, nil
 	}
 	// The parameters of RFC 4180 §3 and RFC 7111 §5.1. US-ASCII is a part of UTF-8.

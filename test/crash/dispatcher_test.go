@@ -76,7 +76,7 @@ func killDispatchers(t *testing.T, backend []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, api, final, sim, recipients)
+	check(t, api, final, sim)
 	repeated = append(repeated, int(sim.Stats(t).Duplicates))
 	for i := 1; i < len(repeated); i++ {
 		if more := repeated[i] - repeated[i-1]; more > window {
@@ -87,13 +87,13 @@ func killDispatchers(t *testing.T, backend []string) {
 }
 
 // check holds the batch's report against what the simulator accepted.
-func check(t *testing.T, api *client.Client, final client.Notification, sim programs.Simulator, lines int) {
+func check(t *testing.T, api *client.Client, final client.Notification, sim programs.Simulator) {
 	t.Helper()
-	if c := final.Counts; c == nil || c.Accepted != int64(lines) || c.Sent != int64(lines) || c.Open != 0 {
+	if c := final.Counts; c == nil || c.Accepted != recipients || c.Sent != recipients || c.Open != 0 {
 		t.Fatalf("counts: %+v", final.Counts)
 	}
 	times := sim.Accepted(t)
-	seen := make([]bool, lines+1)
+	seen := make([]bool, recipients+1)
 	for d, err := range api.Report(t.Context(), final.ID, client.DeliveryFilter{}) {
 		if err != nil {
 			t.Fatal(err)
