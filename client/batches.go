@@ -25,7 +25,8 @@ func (c *Client) Batch(ctx context.Context, id string) (Notification, error) {
 	return n, err
 }
 
-// StartBatch ends the upload and begins to send. The batch's ttl counts from now.
+// StartBatch ends the upload and begins to send, unless [Client.StartBatchEarly]
+// did; the batch's ttl counts from the first of the two.
 func (c *Client) StartBatch(ctx context.Context, id string) (Notification, error) {
 	return c.postNotification(ctx, batchPath(id, "/start"), nil)
 }

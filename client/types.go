@@ -56,6 +56,9 @@ type Notification struct {
 	// Batch only.
 	Received       *int64     `json:"received,omitempty" doc:"upload lines that are durable"`
 	Invalid        *int64     `json:"invalid,omitempty" doc:"upload lines refused"`
+	Duplicates     *int64     `json:"duplicates,omitempty" doc:"upload lines whose recipient an earlier line has named; they end as suppressed"`
+	UncheckedFrom  *int64     `json:"duplicates_unchecked_from,omitempty" doc:"warning: repetitions of upload lines from this one on may have gone unnoticed, because the batch is larger than what the server remembers"`
+	UploadOpen     bool       `json:"upload_open,omitempty" doc:"it was started early: recipients may still be added"`
 	Rate           *float64   `json:"rate,omitempty" doc:"outcomes per second since the first"`
 	ETASeconds     *float64   `json:"eta_seconds,omitempty" doc:"estimate until nothing is open, at that rate"`
 	Throttle       *Throttle  `json:"throttle,omitempty" doc:"its pace; absent if it has no limit of its own"`
@@ -108,6 +111,7 @@ type Delivery struct {
 	Pointer           string    `json:"pointer,omitempty" doc:"of a refused line: what is wrong, as a JSON pointer"`
 	Detail            string    `json:"detail,omitempty" doc:"of a refused line: why it was refused"`
 	PossibleDuplicate bool      `json:"possible_duplicate,omitempty"`
+	DuplicateOf       int64     `json:"duplicate_of,omitempty" doc:"code duplicate: the upload line with the same recipient"`
 	AddressHash       string    `json:"address_hash,omitempty" doc:"first 8 bytes of SHA-256 over kind:value, hex"`
 	Attempts          []Attempt `json:"attempts,omitempty"`
 }

@@ -77,10 +77,14 @@ func (c *one) apply(ctx context.Context, con *console, call func(*client.Client,
 
 type batchStartCmd struct {
 	one
+	Early bool `help:"Begin to send while recipients are still being uploaded; a start without --early says later that the upload is finished."`
 }
 
 // Run starts the batch.
 func (c *batchStartCmd) Run(ctx context.Context, con *console) error {
+	if c.Early {
+		return c.apply(ctx, con, (*client.Client).StartBatchEarly)
+	}
 	return c.apply(ctx, con, (*client.Client).StartBatch)
 }
 

@@ -41,6 +41,7 @@ func TestBatchUploadStarts(t *testing.T) {
 	in := strings.NewReader("{\"token\":\"a\"}\n{\"token\":\"bad\"}\n")
 	belfry(t.Context(), api.URL, in, "batch", "upload", "bat_1", "-", "--start").
 		expect(t, ExitIncomplete, "1 line of standard input refused:\n  line 2 /token: must be printable ASCII\n", "completed")
+	belfry(t.Context(), api.URL, nil, "batch", "start", "bat_1", "--early").expect(t, ExitOK, "completed")
 	belfry(t.Context(), api.URL, nil, "batch", "start", "bat_1").expect(t, ExitOK, "completed")
 }
 

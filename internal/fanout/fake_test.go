@@ -162,12 +162,12 @@ func (r *registry) find(match func(d *push.Device) bool) (found []push.Device) {
 	return found
 }
 
-func (r *registry) DevicesByAddress(_ context.Context, _ string, as []push.Address) (m map[push.Address]push.Device, err error) {
+func (r *registry) ReachByAddress(_ context.Context, _ string, as []push.Address) (m map[push.Address]push.Reach, err error) {
 	return m, r.around(func() error {
 		r.asked += len(as)
-		m = map[push.Address]push.Device{}
+		m = map[push.Address]push.Reach{}
 		for _, d := range r.find(func(d *push.Device) bool { return slices.Contains(as, d.Address) }) {
-			m[d.Address] = d
+			m[d.Address] = push.Reach{Sendable: d.Sendable(), LastSuccessAt: d.LastSuccessAt}
 		}
 		return nil
 	})

@@ -47,7 +47,7 @@ type Pages interface {
 
 // Devices is the registry as fanout needs it.
 type Devices interface {
-	DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error)
+	ReachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error)
 	DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error)
 	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
 	RecordDevices(ctx context.Context, ds []push.Device) error
@@ -82,7 +82,7 @@ type Config struct {
 type Fanout struct {
 	Config
 
-	known *otter.Cache[knownKey, known]
+	known *otter.Cache[knownKey, push.Reach]
 }
 
 // New returns the room.

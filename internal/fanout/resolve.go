@@ -139,12 +139,6 @@ func appendResolved(out []push.Recipient, r push.Recipient, byUser map[string][]
 	return out
 }
 
-// known is what screening needs of a device.
-type known struct {
-	sendable    bool
-	lastSuccess time.Time
-}
-
 type knownKey struct {
 	tenant  string
 	address push.Address
@@ -154,10 +148,10 @@ type knownKey struct {
 // notifications within half a minute cost one. A device quarantined meanwhile is
 // sent to once more, which FCM answers the same way. A quarantined one is looked
 // up every time: it may have been restored, and would get nothing.
-func newKnownCache() (*otter.Cache[knownKey, known], error) {
+func newKnownCache() (*otter.Cache[knownKey, push.Reach], error) {
 	const entries, keep = 100_000, 30 * time.Second
-	c, err := otter.New(&otter.Options[knownKey, known]{
-		MaximumSize: entries, ExpiryCalculator: otter.ExpiryWriting[knownKey, known](keep),
+	c, err := otter.New(&otter.Options[knownKey, push.Reach]{
+		MaximumSize: entries, ExpiryCalculator: otter.ExpiryWriting[knownKey, push.Reach](keep),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("device cache: %w", err)
@@ -211,10 +205,10 @@ func (f *Fanout) screen(ctx context.Context, tenant string, rs []push.Recipient,
 		case !ok:
 			unknown = append(unknown, seenDevice(tenant, r, now))
 			r.Renew = true
-		case !k.sendable:
+		case !k.Sendable:
 			cells[i] = ledger.CellOf(push.CodeDeviceQuarantined, false)
 		default:
-			r.Renew = now.Sub(k.lastSuccess) > push.SuccessGrain
+			r.Renew = now.Sub(k.LastSuccessAt) > push.SuccessGrain
 		}
 	}
 	if len(unknown) > 0 {
@@ -225,20 +219,17 @@ func (f *Fanout) screen(ctx context.Context, tenant string, rs []push.Recipient,
 	return cells, nil
 }
 
-func (f *Fanout) lookup(ctx context.Context, tenant string, ask []push.Address) (map[push.Address]known, error) {
+func (f *Fanout) lookup(ctx context.Context, tenant string, ask []push.Address) (map[push.Address]push.Reach, error) {
 	if len(ask) == 0 {
 		return nil, nil
 	}
-	devices, err := f.Devices.DevicesByAddress(ctx, tenant, ask)
+	found, err := f.Devices.ReachByAddress(ctx, tenant, ask)
 	if err != nil {
 		return nil, fmt.Errorf("look up %d addresses: %w", len(ask), err)
 	}
-	found := make(map[push.Address]known, len(devices))
-	for a, d := range devices {
-		k := known{sendable: d.Sendable(), lastSuccess: d.LastSuccessAt}
-		found[a] = k
-		if k.sendable {
-			f.known.Set(knownKey{tenant, a}, k)
+	for a, reach := range found {
+		if reach.Sendable {
+			f.known.Set(knownKey{tenant, a}, reach)
 		}
 	}
 	return found, nil

@@ -71,6 +71,10 @@ func (f *fakeBatches) Start(_ context.Context, _ string, id push.ID) (push.Notif
 	return f.fn("start", id)
 }
 
+func (f *fakeBatches) StartEarly(_ context.Context, _ string, id push.ID) (push.Notification, error) {
+	return f.fn("start early", id)
+}
+
 func (f *fakeBatches) Pause(_ context.Context, _ string, id push.ID) (push.Notification, error) {
 	return f.fn("pause", id)
 }

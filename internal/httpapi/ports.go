@@ -30,6 +30,7 @@ type Uploads interface {
 // is illegal in the present state is a *push.StateError.
 type Lifecycle interface {
 	Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
+	StartEarly(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Pause(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Resume(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Cancel(ctx context.Context, tenant string, id push.ID) (push.Notification, error)

@@ -112,7 +112,7 @@ func (a *api) batchRoutes() []*route {
 			codes: []code{codeNotFound, codeState, codeConflict, codeGap, codeRefused},
 			run:   unhurried(a.uploadRecipients()),
 		},
-		verb("/start", "startBatch", "Start sending; no recipients can be added after it.", a.cfg.Batches.Start),
+		a.startRoute(verb("/start", "startBatch", "Declare the upload finished and start sending.", a.cfg.Batches.Start)),
 		verb("/pause", "pauseBatch", "Stop sending until it is resumed.", a.cfg.Batches.Pause),
 		verb("/resume", "resumeBatch", "Go on sending.", a.cfg.Batches.Resume),
 		verb("/cancel", "cancelBatch", "Cancel what is still open.", a.cfg.Batches.Cancel),
