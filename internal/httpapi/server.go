@@ -23,6 +23,7 @@ type api struct {
 	spec     *description
 	document []byte // spec, encoded
 	metrics  *metrics
+	frames   frames
 }
 
 // New returns the handler of the whole API. It fails when a field of cfg is
