@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/belfry-push/belfry/client"
@@ -29,6 +30,17 @@ func standIn() *httptest.Server {
 	say("POST /v1/batches/bat_1/start", http.StatusOK, client.Notification{ID: "bat_1", State: "accepted"})
 	say("GET /v1/notifications/bat_1", http.StatusOK, done)
 	say("GET /v1/batches/bat_1/report", http.StatusOK, client.Delivery{Line: 2, Class: "permanent", Code: "fcm.unregistered"})
+	mux.HandleFunc("GET /v1/notifications/bat_1/events", func(w http.ResponseWriter, _ *http.Request) {
+		half := client.Notification{ID: "bat_1", State: "sending", Counts: &client.Counts{Accepted: 2, Sent: 1, Open: 1}}
+		for _, n := range []client.Notification{half, done} {
+			name := map[bool]string{false: client.EventProgress, true: client.EventDone}[n.Done()]
+			data, _ := json.Marshal(n)
+			_, _ = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", n.Counts.Sent, name, data)
+		}
+	})
+	say("GET /v1/notifications/bat_1/deliveries/line:2", http.StatusOK, client.Trace{Deliveries: []client.TracedDelivery{{Steps: []client.TraceStep{
+		{Step: "attempt", Attempt: 1, Code: "fcm.unregistered"}, {Step: "outcome", Code: "fcm.unregistered"},
+	}}}})
 	return httptest.NewServer(mux)
 }
 
@@ -87,6 +99,61 @@ func ExampleClient_SendBatch() {
 	}
 	fmt.Printf("%s: %d of %d sent\n", n.State, n.Counts.Sent, n.Counts.Accepted)
 	// Output: completed: 2 of 2 sent
+}
+
+// Send to any number of recipients and watch it happen.
+func ExampleClient_Watch() {
+	server := standIn()
+	defer server.Close()
+	ctx := context.Background()
+
+	c, err := client.New(server.URL, "")
+	if err != nil {
+		slog.Error("bad settings", "error", err)
+		return
+	}
+	recipients := slices.Values([]client.Recipient{{UserID: "ada"}, {Token: "a-registration-token"}})
+	n, err := c.SendBatch(ctx, client.Request{
+		Message:  json.RawMessage(`{"notification": {"title": "News"}}`),
+		Priority: "bulk",
+	}, recipients)
+	if err != nil {
+		slog.Error("not started", "batch", n.ID, "error", err)
+		return
+	}
+	for p, err := range c.Watch(ctx, n.ID) { // reconnects by itself
+		if err != nil {
+			slog.Error("lost sight of it", "error", err)
+			return
+		}
+		fmt.Printf("%s: %d of %d sent\n", p.State, p.Counts.Sent, p.Counts.Accepted)
+	}
+	// Output:
+	// sending: 1 of 2 sent
+	// completed: 2 of 2 sent
+}
+
+// Explain one delivery, here that of the second line of an upload.
+func ExampleClient_Trace() {
+	server := standIn()
+	defer server.Close()
+
+	c, err := client.New(server.URL, "")
+	if err != nil {
+		slog.Error("bad settings", "error", err)
+		return
+	}
+	t, err := c.Trace(context.Background(), "bat_1", client.LineKey(2))
+	if err != nil {
+		slog.Error("nothing to explain", "error", err)
+		return
+	}
+	for _, step := range t.Deliveries[0].Steps {
+		fmt.Println(step.Step, step.Code)
+	}
+	// Output:
+	// attempt fcm.unregistered
+	// outcome fcm.unregistered
 }
 
 // Find out who was not reached, and why.

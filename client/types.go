@@ -88,6 +88,7 @@ type Counts struct {
 type Links struct {
 	Self       string `json:"self"`
 	Deliveries string `json:"deliveries,omitempty"`
+	Events     string `json:"events,omitempty" doc:"server-sent events until it is done"`
 	Recipients string `json:"recipients,omitempty"`
 	Start      string `json:"start,omitempty"`
 	Cancel     string `json:"cancel,omitempty"`

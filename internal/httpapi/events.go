@@ -1,17 +1,14 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 )
@@ -48,12 +45,13 @@ func (a *api) watch(prefixes ...string) step {
 			return err
 		}
 		defer w.Close()
-		first, newer, err := w.Latest()
-		if err == nil && finished && first.Done() && first.Revision == seen {
+		first, err := w.Latest()
+		if first != nil && finished && first.Done() && first.Revision == seen {
 			return x.answer(reply{status: http.StatusNoContent})
 		}
-		e := &eventStream{x: x, out: http.NewResponseController(x.w), now: a.now}
-		return e.run(ctx, w, first, newer, err)
+		e := &eventStream{x: x, out: http.NewResponseController(x.w), frames: &a.frames, now: a.now}
+		e.run(ctx, w, first, err)
+		return nil
 	}
 }
 
@@ -69,84 +67,78 @@ func lastEvent(h http.Header) (seen int64, finished bool) {
 	return seen, finished
 }
 
-// eventStream is one stream under way.
+// eventStream is one stream under way. There are thousands: it keeps little.
 type eventStream struct {
-	x     *exchange
-	out   *http.ResponseController
-	now   func() time.Time
-	state push.State // told last
+	x      *exchange
+	out    *http.ResponseController
+	frames *frames
+	now    func() time.Time
+	state  push.State // told last
+	err    error      // of the first write that failed
 }
 
 // run writes events, beginning with what Latest returned first. A failure ends
 // the stream without done, upon which clients come back.
-func (e *eventStream) run(ctx context.Context, w *report.Watch, v report.View, newer bool, err error) error {
+func (e *eventStream) run(ctx context.Context, w *report.Watch, v *report.View, err error) {
 	h := e.x.w.Header()
 	h.Set("Content-Type", typeEvents)
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	e.x.w.WriteHeader(http.StatusOK)
 	defer e.x.patience() // with the end of the answer
 	if e.x.r.Method == http.MethodHead {
-		return nil
+		return
 	}
-	var buf bytes.Buffer
-	fmt.Fprintf(&buf, "retry: %d\n\n", retryHint.Milliseconds())
+	e.say([]byte("retry: " + strconv.FormatInt(retryHint.Milliseconds(), 10) + "\n\n"))
 	silence := time.NewTimer(heartbeatEvery)
 	defer silence.Stop()
-	for ; err == nil; v, newer, err = w.Latest() {
-		if newer {
-			if err := e.add(&buf, &v); err != nil {
-				return err
-			}
-		}
-		if buf.Len() > 0 {
-			if !e.flush(&buf) || newer && v.Done() {
-				return nil
-			}
+	for ; err == nil; v, err = w.Latest() {
+		if v != nil {
+			e.tell(v)
 			silence.Reset(heartbeatEvery)
+		}
+		if !e.flush() || v != nil && v.Done() {
+			return
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-w.Changed():
 		case <-silence.C:
-			buf.WriteString(":\n\n")
+			e.say([]byte(":\n\n"))
+			silence.Reset(heartbeatEvery)
 		}
 	}
-	buf.WriteString(": come back\n\n")
-	e.flush(&buf)
-	return nil
+	e.say([]byte(": come back\n\n"))
+	e.flush()
 }
 
-// add appends the events of a view.
-func (e *eventStream) add(buf *bytes.Buffer, v *report.View) error {
-	body, err := encode(fullView(v, e.now()))
+// tell writes the events of a view.
+func (e *eventStream) tell(v *report.View) {
+	f, err := e.frames.of(v, e.now())
 	if err != nil {
-		return err
+		e.err, e.x.err = err, err
+		return
 	}
-	id := strconv.FormatInt(v.Revision, 10)
 	if v.State != e.state {
-		state, err := encode(client.StateChange{ID: string(v.Notification.ID), State: string(v.State)})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(buf, "id: %s\nevent: %s\ndata: %s\n", id, client.EventState, state)
+		e.say(f.state)
 		e.state = v.State
 	}
-	fmt.Fprintf(buf, "id: %s\nevent: %s\ndata: %s\n", id, client.EventProgress, body)
-	if v.Done() {
-		fmt.Fprintf(buf, "id: %s\nevent: %s\ndata: %s\n", id+doneSuffix, client.EventDone, body)
-	}
-	return nil
+	e.say(f.rest)
 }
 
-// flush writes what is in buf, and tells whether the client took it in time.
-func (e *eventStream) flush(buf *bytes.Buffer) bool {
-	_ = e.out.SetWriteDeadline(time.Now().Add(eventPatience)) // without support, as in some tests, the server's own stands
-	_, err := e.x.w.Write(buf.Bytes())
-	if err == nil {
-		err = e.out.Flush()
+// say writes a text into the answer's buffer, and beyond it if there is no room.
+func (e *eventStream) say(text []byte) {
+	if e.err == nil {
+		_ = e.out.SetWriteDeadline(time.Now().Add(eventPatience)) // without support, as in some tests, the server's own stands
+		_, e.err = e.x.w.Write(text)
 	}
-	e.x.cut = errors.Is(err, os.ErrDeadlineExceeded) // any other error is a client that hung up
-	buf.Reset()
-	return err == nil
+}
+
+// flush sends what was said, and tells whether the client took it in time.
+func (e *eventStream) flush() bool {
+	if e.err == nil {
+		e.err = e.out.Flush()
+	}
+	e.x.cut = errors.Is(e.err, os.ErrDeadlineExceeded) // any other error is a client that hung up
+	return e.err == nil
 }

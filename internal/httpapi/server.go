@@ -24,6 +24,7 @@ type api struct {
 	document []byte // spec, encoded
 	metrics  *metrics
 	silence  time.Duration // streamPatience, but for tests
+	frames   frames
 }
 
 // New returns the handler of the whole API. It fails when a field of cfg is

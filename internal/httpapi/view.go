@@ -57,10 +57,10 @@ func links(id push.ID) client.Links {
 	deliveries := "/v1/notifications/" + string(id) + "/deliveries"
 	if !id.IsBatch() {
 		self := "/v1/notifications/" + string(id)
-		return client.Links{Self: self, Deliveries: deliveries, Cancel: self + "/cancel"}
+		return client.Links{Self: self, Deliveries: deliveries, Events: self + "/events", Cancel: self + "/cancel"}
 	}
 	self := "/v1/batches/" + string(id)
-	return client.Links{Self: self, Deliveries: deliveries, Recipients: self + "/recipients", Start: self + "/start", Cancel: self + "/cancel"}
+	return client.Links{Self: self, Deliveries: deliveries, Events: self + "/events", Recipients: self + "/recipients", Start: self + "/start", Cancel: self + "/cancel"}
 }
 
 // fullView shows a notification with its counts and, for a batch, its speed.

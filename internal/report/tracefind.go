@@ -86,9 +86,9 @@ func (t *tracer) byLine(ctx context.Context) error {
 	if beyond == 0 {
 		return nil
 	}
-	plans, err := t.cfg.Chunks.Plans(ctx, t.n.ID, (beyond-1)*push.ChunksPerPage, push.ChunksPerPage)
+	plans, err := t.ofPage(ctx, beyond-1)
 	if err != nil {
-		return fmt.Errorf("read plans: %w", err)
+		return err
 	}
 	for i := range plans {
 		begins, last := plans[i].FirstLine, i+1 == len(plans)
@@ -100,6 +100,27 @@ func (t *tracer) byLine(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ofPage returns the plans of a page, and the one after them for its first line.
+func (t *tracer) ofPage(ctx context.Context, page int) ([]ledger.Plan, error) {
+	const usual = 24 // a page of half a megabyte has about ten chunks
+	var all []ledger.Plan
+	for from := page * push.ChunksPerPage; ; {
+		plans, err := t.cfg.Chunks.Plans(ctx, t.n.ID, from, usual)
+		if err != nil {
+			return nil, fmt.Errorf("read plans: %w", err)
+		}
+		for i := range plans {
+			if all = append(all, plans[i]); plans[i].Ref.Page() != page {
+				return all, nil
+			}
+		}
+		if len(plans) < usual {
+			return all, nil
+		}
+		from = plans[len(plans)-1].Ref.Seq + 1
+	}
 }
 
 // ofLine adds the cells of a plan that are of the line.

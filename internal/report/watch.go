@@ -35,7 +35,7 @@ type feed struct {
 	cancel   context.CancelFunc
 
 	mu      sync.Mutex
-	view    View
+	view    *View         // never changed, only replaced
 	err     error         // why it has ended
 	changed chan struct{} // closed and replaced with every newer view, closed for good at the end
 }
@@ -76,33 +76,34 @@ func (r *Reader) Watch(ctx context.Context, tenant string, id push.ID, seen int6
 	key := feedKey{tenant, id}
 	f := r.feeds[key]
 	if f == nil || f.over() {
-		f = &feed{room: r, key: key, view: v, changed: make(chan struct{})}
+		f = &feed{room: r, key: key, view: &v, changed: make(chan struct{})}
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		f.cancel = cancel
 		r.feeds[key] = f
 		r.looking.Go(func() { f.run(ctx) })
 	} else {
-		f.publish(v)
+		f.publish(&v)
 	}
 	f.watchers++
 	return &Watch{feed: f, after: seen - 1}, nil
 }
 
-// Latest returns the newest view, if it is newer than the last one returned.
-// The error says that there will be no other: [ErrStopped], push.ErrNotFound, or
-// that the ledger has not answered for ten seconds.
-func (w *Watch) Latest() (v View, newer bool, err error) {
+// Latest returns the newest view if it is newer than the last one returned, else
+// nil. It is shared with other watchers and must not be changed. The error says
+// that there will be no other: [ErrStopped], push.ErrNotFound, or that the ledger
+// has not answered for ten seconds.
+func (w *Watch) Latest() (*View, error) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
 	w.changed = w.feed.changed
 	if w.feed.err != nil {
-		return View{}, false, w.feed.err
+		return nil, w.feed.err
 	}
 	if w.feed.view.Revision <= w.after {
-		return View{}, false, nil
+		return nil, nil
 	}
 	w.after = w.feed.view.Revision
-	return w.feed.view, true, nil
+	return w.feed.view, nil
 }
 
 // Changed returns a channel that is closed when Latest has news or an error. It
@@ -163,7 +164,7 @@ func (f *feed) run(ctx context.Context) {
 			return
 		case err == nil:
 			seen = time.Now()
-			f.publish(v)
+			f.publish(&v)
 		case errors.Is(err, push.ErrNotFound):
 			f.end(err)
 			return
@@ -177,7 +178,7 @@ func (f *feed) run(ctx context.Context) {
 
 // publish makes v the newest view unless there is a newer or equal one: of two
 // looks at once, the later may be done first.
-func (f *feed) publish(v View) {
+func (f *feed) publish(v *View) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil || v.Revision <= f.view.Revision {

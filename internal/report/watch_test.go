@@ -15,12 +15,12 @@ import (
 // follow collects what a watch says until it is over.
 func follow(ctx context.Context, w *report.Watch, see func(report.View)) error {
 	for {
-		v, newer, err := w.Latest()
+		v, err := w.Latest()
 		switch {
 		case err != nil:
 			return err
-		case newer:
-			see(v)
+		case v != nil:
+			see(*v)
 			if v.Done() {
 				return nil
 			}
@@ -72,8 +72,8 @@ func TestWatchers(t *testing.T) {
 		}
 		for i := range 4 {
 			time.Sleep(990 * time.Millisecond)
-			if v, _, _ := w.Latest(); i > 0 && v.Counts.Terminal() != settled() {
-				t.Errorf("after %d settled, a watcher sees %d", settled(), v.Counts.Terminal())
+			if v, err := w.Latest(); i > 0 && (err != nil || v == nil || v.Counts.Terminal() != settled()) {
+				t.Errorf("after %d settled, a watcher sees %+v, %v", settled(), v, err)
 			}
 			s.change(func(h *house) { h.line[i/2].Settle(i%2, push.CodeSent, false) })
 		}
@@ -100,15 +100,15 @@ func TestSlowWatcherSkips(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		_, _, _ = w.Latest()
+		_, _ = w.Latest()
 		for i := range 3 {
 			s.change(func(h *house) { h.line[i/2].Settle(i%2, push.CodeSent, false) })
 			time.Sleep(time.Second)
 		}
-		if v, newer, err := w.Latest(); !newer || err != nil || v.Counts.Terminal() != 3 {
-			t.Errorf("got %d settled, %v, %v", v.Counts.Terminal(), newer, err)
+		if v, err := w.Latest(); v == nil || err != nil || v.Counts.Terminal() != 3 {
+			t.Errorf("got %+v, %v", v, err)
 		}
-		if _, newer, _ := w.Latest(); newer {
+		if v, _ := w.Latest(); v != nil {
 			t.Error("the same state twice")
 		}
 	})
@@ -126,9 +126,9 @@ func TestWatchNeverGoesBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, newer, err := w.Latest()
-			if newer != want || err != nil || newer && v.Revision < seen {
-				t.Errorf("seen %d: got revision %d, %v, %v", seen, v.Revision, newer, err)
+			v, err := w.Latest()
+			if (v != nil) != want || err != nil || v != nil && v.Revision < seen {
+				t.Errorf("seen %d: got %+v, %v", seen, v, err)
 			}
 			w.Close()
 		}
@@ -156,18 +156,18 @@ func TestWatchThroughAnOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		_, _, _ = w.Latest()
+		_, _ = w.Latest()
 		away := errors.New("disk is gone")
 		s.change(func(*house) { s.fail = away })
 		time.Sleep(9 * time.Second)
 		s.change(func(h *house) { s.fail = nil; h.line[0].Settle(0, push.CodeSent, false) })
 		<-w.Changed()
-		if _, newer, err := w.Latest(); err != nil || !newer {
-			t.Errorf("after a short outage: %v, %v", newer, err)
+		if v, err := w.Latest(); err != nil || v == nil {
+			t.Errorf("after a short outage: %v, %v", v, err)
 		}
 		s.change(func(*house) { s.fail = away })
 		<-w.Changed()
-		if _, _, err := w.Latest(); !errors.Is(err, away) {
+		if _, err := w.Latest(); !errors.Is(err, away) {
 			t.Errorf("after a long outage: %v", err)
 		}
 		s.change(func(*house) { s.fail = nil })
@@ -175,8 +175,8 @@ func TestWatchThroughAnOutage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, newer, err := again.Latest(); err != nil || !newer {
-			t.Errorf("anew: %v, %v", newer, err)
+		if v, err := again.Latest(); err != nil || v == nil {
+			t.Errorf("anew: %v, %v", v, err)
 		}
 		again.Close()
 	})
@@ -191,12 +191,12 @@ func TestStop(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		_, _, _ = w.Latest()
+		_, _ = w.Latest()
 		if err := r.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		<-w.Changed()
-		if _, _, err := w.Latest(); !errors.Is(err, report.ErrStopped) {
+		if _, err := w.Latest(); !errors.Is(err, report.ErrStopped) {
 			t.Errorf("got %v", err)
 		}
 		if _, err := r.Watch(t.Context(), tenant, s.n.ID, 0); !errors.Is(err, report.ErrStopped) {

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/test/programs"
 )

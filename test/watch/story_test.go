@@ -1,0 +1,219 @@
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/config"
+)
+
+// sandbox runs everything in this process until stop is called, which returns
+// how that ended.
+func sandbox(t *testing.T) (c *client.Client, stop func() error) {
+	t.Helper()
+	cfg := config.Up{
+		Sandbox: true, Store: config.Store{Backend: config.BackendEmbedded, Data: t.TempDir(), Visibility: 30 * time.Second},
+		API: config.API{Listen: "127.0.0.1:0"}, FCM: config.FCM{Connections: 1, PerSecond: 1000},
+		Delivery: config.Delivery{MaxAttempts: 1, RecordUnknownDevices: true}, Simulator: config.Simulator{Listen: "127.0.0.1:0"},
+		Stop: config.Stop{Drain: 5 * time.Second},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
+	go func() {
+		ended <- app.Up(ctx, cfg, zap.NewNop(), app.Hooks{Ready: func(a app.Addresses) { ready <- a }})
+		close(ended)
+	}()
+	stop = func() error {
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+	select {
+	case a := <-ready:
+		return connect(t, a.API), stop
+	case err := <-ended:
+		t.Fatal(err)
+		return nil, nil
+	}
+}
+
+func message() json.RawMessage { return json.RawMessage(`{"notification":{"title":"Hi"}}`) }
+
+// watched follows a notification to its end.
+func watched(t *testing.T, c *client.Client, id string) client.Notification {
+	t.Helper()
+	var last client.BatchProgress
+	for p, err := range c.Watch(t.Context(), id) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = p
+	}
+	if !last.Last || last.Counts.Open != 0 {
+		t.Fatalf("the watch ended with %+v", last)
+	}
+	return last.Notification
+}
+
+// story returns the steps of the only delivery to a recipient, and its row.
+func story(t *testing.T, c *client.Client, id string, key client.TraceKey) (steps string, d client.TracedDelivery) {
+	t.Helper()
+	tr, err := c.Trace(t.Context(), id, key)
+	if err != nil || len(tr.Deliveries) != 1 {
+		t.Fatalf("trace of %s: %+v, %v", key, tr, err)
+	}
+	d = tr.Deliveries[0]
+	var words []string
+	for _, s := range d.Steps {
+		word := s.Step
+		if s.Code != "" {
+			word += " " + s.Code
+		}
+		if s.Step == "attempt" && (s.LatencyMS == nil || s.At == nil) {
+			t.Errorf("%s: an attempt without latency or time: %+v", key, s)
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", "), d
+}
+
+// A batch with every kind of outcome is watched to its end, and each of its
+// deliveries is explained, by line, token, device and user.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	c, _ := sandbox(t)
+	if _, err := c.PutDevice(t.Context(), "phone", client.Device{Token: "ada-phone", Platform: "android", UserID: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.SendBatch(t.Context(), client.Request{Message: message()}, slices.Values([]client.Recipient{
+		{Token: "good"}, {Token: "sim-unregistered-1"}, {Token: "good"}, {UserID: "nobody"}, {UserID: "ada"}, {Token: "sim-unavailable-9-x"}, {DeviceID: "phone"},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := watched(t, c, n.ID)
+	if end.State != client.StateCompleted || end.Counts.Accepted != 7 {
+		t.Errorf("ended as %s with %+v", end.State, end.Counts)
+	}
+	const begin = "accepted, started, expanded, "
+	for _, s := range []struct {
+		key  client.TraceKey
+		want string
+		line int64
+	}{
+		{client.LineKey(1), "attempt sent, outcome sent", 1},
+		{client.TokenKey("sim-unregistered-1"), "attempt fcm.unregistered, outcome fcm.unregistered", 2},
+		{"fid:nobody", "", 0},
+		{client.LineKey(3), "outcome duplicate", 3},
+		{client.LineKey(5), "attempt sent, outcome sent", 5},
+		{client.TokenKey("sim-unavailable-9-x"), "attempt fcm.unavailable, outcome attempts_exhausted", 6},
+		{client.LineKey(7), "outcome duplicate", 7},
+		{client.LineKey(8), "", 0},
+	} {
+		if s.want == "" {
+			if _, err := c.Trace(t.Context(), n.ID, s.key); !client.IsProblem(err, "not_found") {
+				t.Errorf("%s: %v", s.key, err)
+			}
+			continue
+		}
+		got, d := story(t, c, n.ID, s.key)
+		if got != begin+s.want || d.Delivery.Line != s.line || d.Meaning == "" {
+			t.Errorf("%s: line %d: %s, want %s", s.key, d.Delivery.Line, got, begin+s.want)
+		}
+	}
+	for key, want := range map[client.TraceKey]int{client.UserKey("ada"): 2, client.DeviceKey("phone"): 2, "ada": 2, client.TokenKey("good"): 2} {
+		if tr, err := c.Trace(t.Context(), n.ID, key); err != nil || len(tr.Deliveries) != want {
+			t.Errorf("%s: %d deliveries, want %d: %v", key, len(tr.Deliveries), want, err)
+		}
+	}
+}
+
+// What may have been delivered, and what was called off.
+func TestStoriesOfDoubtAndCancelling(t *testing.T) {
+	t.Parallel()
+	c, _ := sandbox(t)
+	once, err := c.Send(t.Context(), client.Request{To: &client.Target{Tokens: []string{"sim-drop-9-x"}}, Guarantee: "at_most_once", Message: message()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := watched(t, c, once.ID); end.Counts.Ambiguous != 1 {
+		t.Errorf("ended with %+v", end.Counts)
+	}
+	if got, _ := story(t, c, once.ID, client.TokenKey("sim-drop-9-x")); got != "accepted, expanded, attempt net.reset, outcome unknown" {
+		t.Errorf("in doubt: %s", got)
+	}
+
+	b, err := c.CreateBatch(t.Context(), client.Request{Message: message()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.UploadRecipients(t.Context(), b.ID, strings.NewReader(`{"token":"late"}`), client.UploadOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.CancelBatch(t.Context(), b.ID); err != nil {
+		t.Fatal(err)
+	}
+	if end := watched(t, c, b.ID); end.State != client.StateCancelled || end.Counts.Cancelled != 1 {
+		t.Errorf("ended as %s with %+v", end.State, end.Counts)
+	}
+	if got, _ := story(t, c, b.ID, client.LineKey(1)); got != "accepted, expanded, outcome cancelled" {
+		t.Errorf("called off: %s", got)
+	}
+}
+
+// A server that is told to stop does not wait for its watchers, ends their
+// streams well, and they notice nothing but the end of the connection.
+func TestShutdownWhileWatched(t *testing.T) {
+	t.Parallel()
+	c, stop := sandbox(t)
+	b, err := c.CreateBatch(t.Context(), client.Request{Message: message()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, c.String()+"/v1/batches/"+b.ID+"/events", nil)
+	tr := &http.Transport{}
+	defer tr.CloseIdleConnections()
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	stopped := make(chan error, 1)
+	var text strings.Builder
+	buf := make([]byte, 4<<10)
+	for begun := false; ; {
+		n, err := resp.Body.Read(buf)
+		text.Write(buf[:n])
+		if !begun && strings.Contains(text.String(), "event: progress") {
+			begun = true
+			go func() { stopped <- stop() }()
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("the stream ended with %v", err)
+			}
+			break
+		}
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if s := text.String(); !strings.HasSuffix(s, ": come back\n\n") || strings.Contains(s, "event: done") {
+		t.Errorf("the stream was %q", s)
+	}
+}
