@@ -26,11 +26,11 @@ type walk struct {
 
 // walk starts behind a place, "" being the beginning. groups are those that the
 // filter may take letters of; nil means all.
-func (s *Store) walk(f *push.LetterFilter, groups map[string]*push.LetterGroup, place string) (*walk, error) {
+func (s *Store) walk(f *push.LetterFilter, groups map[string]*push.LetterGroup, place string) *walk {
 	w := &walk{store: s, f: f, place: place}
 	if len(f.IDs) > 0 {
 		w.ids = f.IDs
-		return w, nil
+		return w
 	}
 	index, attribute, keys := letterPartitions(f, groups)
 	var over queries
@@ -44,7 +44,7 @@ func (s *Store) walk(f *push.LetterFilter, groups map[string]*push.LetterGroup, 
 		over = append(over, s.indexQuery(s.letters, index, attribute, key, attrAt, operator, place))
 	}
 	w.from = s.merge(attrAt, !f.OldestFirst, over)
-	return w, nil
+	return w
 }
 
 // letterPartitions chooses the index in which the letters of no interest are
