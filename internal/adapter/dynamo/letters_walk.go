@@ -8,10 +8,10 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// fewGroups is up to how many groups a walk asks for each on its own: every one
-// costs a query a shard and side. The letters of more groups are dense enough in
-// the order of arrival.
-const fewGroups = 8
+// fewParts is up to how many sides of groups a walk asks for each on its own:
+// every one costs a query a shard. The letters of more groups are dense enough
+// in the order of arrival.
+const fewParts = 8
 
 // walk goes through the letters that a filter may take, in the order of arrival.
 type walk struct {
@@ -60,7 +60,7 @@ func letterPartitions(f *push.LetterFilter, groups map[string]*push.LetterGroup)
 	case f.Notification != "":
 		index, attribute = indexByNotification, attrNotificationShard
 		parts = [][]string{{string(f.Notification)}}
-	case groups != nil && len(groups) <= fewGroups:
+	case groups != nil && len(groups)*len(sidesOf(f)) <= fewParts:
 		index, attribute = indexByGroup, attrGroup
 		for hash := range groups {
 			for _, side := range sidesOf(f) {
