@@ -25,6 +25,10 @@ const (
 	costEnd   = "<!-- end -->"
 )
 
+// List prices of us-east-1, on demand, in dollars a unit
+// (https://aws.amazon.com/dynamodb/pricing/on-demand/).
+const perRead, perWrite = 0.125 / 1e6, 0.625 / 1e6
+
 // statement is the measured table as it is printed.
 type statement struct {
 	*meterer
@@ -67,6 +71,7 @@ func TestCosts(t *testing.T) {
 	s.chunk(t, s.lookups(t))
 	s.devicesTable(t)
 	s.configTable(t)
+	s.lettersTable(t)
 
 	doc, err := os.ReadFile(filepath.FromSlash(costDoc))
 	must(t, err)
@@ -226,8 +231,6 @@ func (s *statement) chunk(t *testing.T, lookups bill) {
 	}
 	s.print("**a chunk of 350**", total)
 	s.print("**a million recipients**", total.times(1e6/chunkSize))
-	// List prices of us-east-1, on demand (https://aws.amazon.com/dynamodb/pricing/on-demand/).
-	const perRead, perWrite = 0.125 / 1e6, 0.625 / 1e6
 	reads, writes := total.read*perRead*1e6/chunkSize, total.written()*perWrite*1e6/chunkSize
 	fmt.Fprintf(&s.b, "\nAt $0.125 per million RRU and $0.625 per million WRU (us-east-1, on demand) a million recipients cost $%.3f of reads and $%.3f of writes.\n", reads, writes)
 }

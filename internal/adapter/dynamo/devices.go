@@ -27,13 +27,12 @@ func (s *Store) deviceItems(ctx context.Context, keys []item, consistent bool) (
 	return out, nil
 }
 
-// lostOnly tells whether err says that a condition did not hold, and passes any
-// other error on.
-func lostOnly(err error) (bool, error) {
+// unlessLost passes any error on but that a condition did not hold.
+func unlessLost(err error) error {
 	if _, ok := errors.AsType[*lost](err); ok {
-		return true, nil
+		return nil
 	}
-	return false, err
+	return err
 }
 
 // Device returns one device, or push.ErrNotFound.

@@ -211,9 +211,5 @@ func (s *Store) dropPointer(ctx context.Context, device item) error {
 // removeIf removes an item of the table of devices; that its condition fails is
 // no error.
 func (s *Store) removeIf(ctx context.Context, key item, e expression) error {
-	err := s.remove(ctx, s.devices, key, e)
-	if _, err = lostOnly(err); err != nil {
-		return err
-	}
-	return nil
+	return unlessLost(s.remove(ctx, s.devices, key, e))
 }

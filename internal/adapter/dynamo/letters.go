@@ -27,7 +27,7 @@ func (s *Store) PutLetters(ctx context.Context, ls []push.Letter) (int, error) {
 }
 
 func (s *Store) putLetters(ctx context.Context, ls []push.Letter) (int, error) {
-	c, stamp, shard := s.newCall(), s.nextStamp(), int(s.shard%bookShards) //nolint:gosec // below bookShards
+	c, stamp, shard := s.newCall(), s.nextStamp(), int(s.shard%bookShards)
 	letters := make([]*storedLetter, 0, len(ls))
 	twice := make(map[push.ID]bool, len(ls))
 	for i := range ls {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -106,14 +104,4 @@ func (s *Store) shred(ctx context.Context, id push.ID, p parts) error {
 		}
 	}
 	return nil
-}
-
-// letterItem returns the keyed item as a letter, nil if there is none or it was
-// purged.
-func (s *Store) letterItem(i map[string]types.AttributeValue) (*storedLetter, error) {
-	if s.live(i) == nil {
-		return nil, nil
-	}
-	l, err := decodeLetter(i)
-	return &l, err
 }

@@ -90,11 +90,15 @@ func (l *storedLetter) index(i item) {
 	}
 }
 
-// decodeLetter reads a letter's item; a body that is apart is not read yet.
+// decodeLetter reads a letter's item; a body that is apart is not read yet. Of a
+// purged letter there is the trail and no story.
 func decodeLetter(i item) (storedLetter, error) {
 	l := storedLetter{at: i.text(attrAt), book: int(i.number(attrBook)), trail: i.bytes(attrTrail)}
 	var err error
-	if err = unpackJSON(i.bytes(attrStory), &l.Letter); err == nil {
+	if i.has(attrStory) || !i.has(TTLAttribute) {
+		err = unpackJSON(i.bytes(attrStory), &l.Letter)
+	}
+	if err == nil {
 		l.parts, err = parseParts(i.text(attrParts))
 	}
 	if body := i.bytes(attrBody); err == nil && body != nil {
@@ -103,7 +107,7 @@ func decodeLetter(i item) (storedLetter, error) {
 	if err != nil {
 		return l, fmt.Errorf("dead letter %s: %w", i.text(attrPK), err)
 	}
-	l.State, l.Version, l.Replay = push.LetterState(i.text(attrState)), i.number(attrVersion), push.ID(i.text(attrReplay))
+	l.ID, l.State, l.Version, l.Replay = push.ID(i.text(attrPK)), push.LetterState(i.text(attrState)), i.number(attrVersion), push.ID(i.text(attrReplay))
 	l.Outcome = push.Code(i.number(attrOutcome)) //nolint:gosec // written from one
 	l.MovedAt, l.Reason, l.By = i.time(attrMoved), i.text(attrReason), i.text(attrBy)
 	if !slices.Contains(push.LetterStates(), l.State) {

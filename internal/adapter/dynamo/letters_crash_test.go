@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // newLetter is the dead letter of one recipient; n varies what may vary.
 func newLetter(app string, n int) push.Letter {
 	l := push.Letter{
-		ID: push.DerivedID(push.PrefixDeadLetter, app, fmt.Sprint(n)), Kind: push.LetterRecipient, Tenant: "tenant", App: app, Queue: push.QueueBulk,
+		ID: push.DerivedID(push.PrefixDeadLetter, app, strconv.Itoa(n)), Kind: push.LetterRecipient, Tenant: "tenant", App: app, Queue: push.QueueBulk,
 		Code: push.CodeAttemptsExhausted, LastCode: push.CodeFCMUnavailable, Detail: fmt.Sprintf("The service is overloaded (request %d).", n), Attempts: 5,
 		Notification: push.DerivedID(push.PrefixBatch, app, "batch"), Seq: n / 350, Cell: n % 350, Turn: 4,
 		Recipient:  push.Recipient{Address: push.Address{Kind: push.KindToken, Value: token(n)}, Line: int64(n + 1)},
@@ -229,5 +230,29 @@ func TestParkedLettersNeverExpire(t *testing.T) {
 	must(t, second(s.PurgeLetters(t.Context(), at().Add(time.Hour), 10)))
 	if _, err := s.Letter(t.Context(), l.ID); !errors.Is(err, push.ErrNotFound) {
 		t.Errorf("reading a purged letter: %v", err)
+	}
+}
+
+// What is rare is found in a few rounds, and a page that finds nothing ends.
+func TestRareLetters(t *testing.T) {
+	t.Parallel()
+	m := newMeterer(t)
+	letters := make([]push.Letter, 300)
+	for i := range letters {
+		letters[i] = newLetter("app", i)
+	}
+	must(t, second(m.store.PutLetters(t.Context(), letters)))
+	for text, want := range map[string]int{"(request 0)": 1, "no such words": 0} {
+		found := 0
+		bill := m.measure(t, func(s *Store) error {
+			page, next, err := s.Letters(t.Context(), push.LetterFilter{Text: text}, "", 1)
+			if found = len(page); next != "" {
+				t.Errorf("%q: a cursor behind the last letter", text)
+			}
+			return err
+		})
+		if most := 150; found != want || bill.calls > most {
+			t.Errorf("%q: found %d letters in %d calls", text, found, bill.calls)
+		}
 	}
 }

@@ -143,10 +143,7 @@ func (s *Store) countLetters(ctx context.Context, f *push.LetterFilter, groups m
 		clear(g.ByState)
 		g.FirstDeadAt, g.LastDeadAt = time.Time{}, time.Time{}
 	}
-	w, err := s.walk(f, groups, "")
-	if err != nil {
-		return err
-	}
+	w := s.walk(f, groups, "")
 	for {
 		letters, _, err := w.next(ctx, maxLetters)
 		if err != nil {
@@ -163,34 +160,4 @@ func (s *Store) countLetters(ctx context.Context, f *push.LetterFilter, groups m
 			return nil
 		}
 	}
-}
-
-// LetterTally counts the letters that a replay claimed last.
-func (s *Store) LetterTally(ctx context.Context, replay push.ID) (push.LetterTally, error) {
-	t := push.LetterTally{ByOutcome: map[push.Code]int64{}}
-	key := tallyBook(replay).item()
-	found, err := s.get(ctx, s.letters, key)
-	if err == nil && found != nil {
-		var repaired bool
-		if repaired, err = s.tidy(ctx, []item{found}); err == nil && repaired {
-			found, err = s.get(ctx, s.letters, key)
-		}
-	}
-	if err != nil {
-		return push.LetterTally{}, fmt.Errorf("tally of %s: %w", replay, err)
-	}
-	for counter, n := range found.counters() {
-		switch {
-		case n == 0:
-		case counter == countReplaying:
-			t.Replaying = n
-		case counter == countReturned:
-			t.Returned = n
-		default:
-			if code, ok := outcomeCounter(counter); ok {
-				t.ByOutcome[code] = n
-			}
-		}
-	}
-	return t, nil
 }

@@ -47,13 +47,11 @@ func (s *Store) letterPage(ctx context.Context, f *push.LetterFilter, place stri
 	if err != nil {
 		return nil, "", err
 	}
-	w, err := s.walk(f, groups, place)
-	if err != nil {
-		return nil, "", err
-	}
+	w := s.walk(f, groups, place)
 	var page []storedLetter
-	for read := 0; ; {
-		letters, last, err := w.next(ctx, limit+1-len(page))
+	// Rounds grow, so that what is rare is found in a few of them.
+	for read, step := 0, limit+1; ; step = min(2*step, maxList) {
+		letters, last, err := w.next(ctx, step)
 		if err != nil {
 			return nil, "", err
 		}
@@ -82,9 +80,5 @@ func (s *Store) groupsFor(ctx context.Context, f *push.LetterFilter) (map[string
 	if !asked || len(f.IDs) > 0 || f.Replay != "" || f.Notification != "" {
 		return nil, nil
 	}
-	groups, err := s.chosenGroups(ctx, f)
-	if err == nil && groups == nil {
-		groups = map[string]*push.LetterGroup{}
-	}
-	return groups, err
+	return s.chosenGroups(ctx, f)
 }

@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
@@ -75,7 +74,9 @@ func (s *Store) expireSome(ctx context.Context, entries []item, before time.Time
 	return n, s.dropBooks(ctx, c)
 }
 
-// expire writes a letter as expired, and removes a body that is apart.
+// expire writes a letter as expired, and removes a body that is apart. What is
+// left of it until TTL comes are the keys of its index entries, which it would
+// cost to remove, and its trail.
 func (s *Store) expire(ctx context.Context, l *storedLetter, w nonce) (bool, error) {
 	after := *l
 	after.Version++
@@ -83,6 +84,9 @@ func (s *Store) expire(ctx context.Context, l *storedLetter, w nonce) (bool, err
 	i, err := after.encode()
 	if err != nil {
 		return false, err
+	}
+	for _, name := range []string{attrStory, attrBody, attrReason, attrBy} {
+		delete(i, name)
 	}
 	i[TTLAttribute] = number(s.now().Unix())
 	if made, err := s.replace(ctx, i, l, &after, w); err != nil || !made {
@@ -106,16 +110,6 @@ func (s *Store) dropBooks(ctx context.Context, c *call) error {
 		}
 		var e expression
 		e.equal(attrCalls, found[attrCalls])
-		_, err = lostOnly(s.remove(ctx, s.letters, c.books[at].item(), e))
-		return err
+		return unlessLost(s.remove(ctx, s.letters, c.books[at].item(), e))
 	})
-}
-
-// outcomeCounter returns the outcome that a replay's counter counts.
-func outcomeCounter(counter string) (push.Code, bool) {
-	if len(counter) <= len(countOutcome) || counter[:len(countOutcome)] != countOutcome {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(counter[len(countOutcome):], 10, 8)
-	return push.Code(n), err == nil
 }

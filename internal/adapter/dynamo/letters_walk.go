@@ -8,10 +8,10 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// fewGroups is up to how many groups a walk asks for each on its own: every one
-// costs a query a shard and side. The letters of more groups are dense enough in
-// the order of arrival.
-const fewGroups = 8
+// fewParts is up to how many sides of groups a walk asks for each on its own:
+// every one costs a query a shard. The letters of more groups are dense enough
+// in the order of arrival.
+const fewParts = 8
 
 // walk goes through the letters that a filter may take, in the order of arrival.
 type walk struct {
@@ -26,11 +26,11 @@ type walk struct {
 
 // walk starts behind a place, "" being the beginning. groups are those that the
 // filter may take letters of; nil means all.
-func (s *Store) walk(f *push.LetterFilter, groups map[string]*push.LetterGroup, place string) (*walk, error) {
+func (s *Store) walk(f *push.LetterFilter, groups map[string]*push.LetterGroup, place string) *walk {
 	w := &walk{store: s, f: f, place: place}
 	if len(f.IDs) > 0 {
 		w.ids = f.IDs
-		return w, nil
+		return w
 	}
 	index, attribute, keys := letterPartitions(f, groups)
 	var over queries
@@ -44,7 +44,7 @@ func (s *Store) walk(f *push.LetterFilter, groups map[string]*push.LetterGroup, 
 		over = append(over, s.indexQuery(s.letters, index, attribute, key, attrAt, operator, place))
 	}
 	w.from = s.merge(attrAt, !f.OldestFirst, over)
-	return w, nil
+	return w
 }
 
 // letterPartitions chooses the index in which the letters of no interest are
@@ -60,7 +60,7 @@ func letterPartitions(f *push.LetterFilter, groups map[string]*push.LetterGroup)
 	case f.Notification != "":
 		index, attribute = indexByNotification, attrNotificationShard
 		parts = [][]string{{string(f.Notification)}}
-	case groups != nil && len(groups) <= fewGroups:
+	case groups != nil && len(groups)*len(sidesOf(f)) <= fewParts:
 		index, attribute = indexByGroup, attrGroup
 		for hash := range groups {
 			for _, side := range sidesOf(f) {

@@ -107,7 +107,7 @@ func randomWalk(f *fixture) {
 	r := rand.New(rand.NewPCG(4, 2))
 	model := &Memory{}
 	replays := []push.ID{push.NewID(push.PrefixReplay), push.NewID(push.PrefixReplay)}
-	for round := range 25 {
+	for round := range 15 {
 		var fresh []push.Letter
 		for range r.IntN(12) {
 			if n := r.IntN(1000); r.IntN(4) == 0 {

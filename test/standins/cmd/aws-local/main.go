@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 			_, _ = fmt.Fprintln(out, "AWS suites left out:", err)
 			return 0
 		}
-		_, _ = fmt.Fprintln(out, "AWS suites run with the others, on fauxqs, dynalite and gofakes3: internal/adapter/{sqs,sns,dynamo,s3}, internal/provision, internal/doctor, test/crash")
+		_, _ = fmt.Fprintln(out, "AWS suites run with the others, on fauxqs, dynalite and gofakes3: internal/adapter/{sqs,sns,dynamo,s3}, internal/provision, internal/doctor, test/crash, test/replay")
 		return 0
 	}
 	if flags.NArg() > 0 {

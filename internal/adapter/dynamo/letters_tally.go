@@ -1,0 +1,48 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// LetterTally counts the letters that a replay claimed last.
+func (s *Store) LetterTally(ctx context.Context, replay push.ID) (push.LetterTally, error) {
+	t := push.LetterTally{ByOutcome: map[push.Code]int64{}}
+	key := tallyBook(replay).item()
+	found, err := s.get(ctx, s.letters, key)
+	if err == nil && found != nil {
+		var repaired bool
+		if repaired, err = s.tidy(ctx, []item{found}); err == nil && repaired {
+			found, err = s.get(ctx, s.letters, key)
+		}
+	}
+	if err != nil {
+		return push.LetterTally{}, fmt.Errorf("tally of %s: %w", replay, err)
+	}
+	for counter, n := range found.counters() {
+		switch {
+		case n == 0:
+		case counter == countReplaying:
+			t.Replaying = n
+		case counter == countReturned:
+			t.Returned = n
+		default:
+			if code, ok := outcomeCounter(counter); ok {
+				t.ByOutcome[code] = n
+			}
+		}
+	}
+	return t, nil
+}
+
+// outcomeCounter returns the outcome that a replay's counter counts.
+func outcomeCounter(counter string) (push.Code, bool) {
+	if len(counter) <= len(countOutcome) || counter[:len(countOutcome)] != countOutcome {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(counter[len(countOutcome):], 10, 8)
+	return push.Code(n), err == nil
+}
