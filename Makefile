@@ -84,6 +84,16 @@ bench: ## Run the benchmarks (BENCH=regexp, BENCH_PKGS=, BENCH_PROCESS=command)
 bench-batch: build ## Measure a batch of a million recipients: upload, sending, watching, report (ARGS='--recipients 100000')
 	bin/belfry bench --separate --fcm-per-second 100000 --recipients 1000000 $(ARGS)
 
+LETTERS ?= 1000000
+
+.PHONY: bench-letters
+bench-letters: ## Dead letters at scale: drain, groups, list and replay of LETTERS, default a million (Linux)
+	$(GO) test -run '^$$' -bench '^BenchmarkDeadLetters$$' -timeout 60m ./test/replay -letters $(LETTERS)
+
+.PHONY: walkthrough
+walkthrough: ## Run the commands of docs/dead-letters.md and write what they print into it
+	$(GO) test -count=1 -run '^TestWalkthrough$$' ./test/docs -update
+
 # go test fuzzes one target of one package at a time. The list is made first, so that a package that
 # does not build stops everything; "ok <package>" follows the names of its targets.
 .PHONY: fuzz

@@ -17,25 +17,31 @@ const templateLabel = "template"
 // maxPattern bounds a pattern, in bytes.
 const maxPattern = 200
 
+// folds are applied in this order. One whose needs are not in the text is
+// skipped, which saves half of the time that evidence like "HTTP 503" takes.
+//
 //nolint:gochecknoglobals // compiled patterns; read-only
 var folds = []struct {
-	what *regexp.Regexp
-	by   string
+	needs string // every match has it; "" for one that has to be tried
+	what  *regexp.Regexp
+	by    string
 }{
-	{regexp.MustCompile(`"[^"]*"`), `"…"`},
-	{regexp.MustCompile(`(^|[\s(=:\[])'[^']*'`), `$1'…'`}, // not the apostrophe of "can't"
-	{regexp.MustCompile(`\b[a-z]{3}_[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}`), `<id>`},
-	{regexp.MustCompile(`\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b`), `<id>`},
-	{regexp.MustCompile(`\b\d+(?:[.,:]\d+)*\b`), `#`},
-	{regexp.MustCompile(`\b(?:0x)?[0-9a-fA-F]{8,}\b`), `<hex>`},
-	{regexp.MustCompile(`\d+`), `#`},
+	{`"`, regexp.MustCompile(`"[^"]*"`), `"…"`},
+	{`'`, regexp.MustCompile(`(^|[\s(=:\[])'[^']*'`), `$1'…'`}, // not the apostrophe of "can't"
+	{`_`, regexp.MustCompile(`\b[a-z]{3}_[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}`), `<id>`},
+	{`-`, regexp.MustCompile(`\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b`), `<id>`},
+	{``, regexp.MustCompile(`\b\d+(?:[.,:]\d+)*\b`), `#`},
+	{``, regexp.MustCompile(`\b(?:0x)?[0-9a-fA-F]{8,}\b`), `<hex>`},
+	{``, regexp.MustCompile(`\d+`), `#`},
 }
 
 // patternOf folds what differs between letters of one cause: quoted values, ids,
 // hexadecimal and numbers.
 func patternOf(detail string) string {
 	for _, f := range folds {
-		detail = f.what.ReplaceAllString(detail, f.by)
+		if strings.Contains(detail, f.needs) {
+			detail = f.what.ReplaceAllString(detail, f.by)
+		}
 	}
 	detail = strings.Join(strings.Fields(detail), " ")
 	if len(detail) > maxPattern {

@@ -142,6 +142,13 @@ func (r *Process) read(stderr io.Reader, marker string) {
 	r.err = r.cmd.Wait()
 }
 
+// Find returns what follows the marker in the last lines of the program's log.
+func (r *Process) Find(marker string) (string, bool) {
+	_, rest, ok := strings.Cut(r.log.String(), marker)
+	rest, _, _ = strings.Cut(rest, "\n")
+	return rest, ok
+}
+
 // Kill is kill -9, and waits for the end. It may be repeated.
 func (r *Process) Kill() {
 	r.once.Do(func() { _ = r.cmd.Process.Kill() })

@@ -15,7 +15,8 @@ import (
 // 100 ms. The page then ends early, with a cursor.
 const searchMost = 10_000
 
-// searchStep is how many of them are read at once.
+// searchStep is how many of them are read at once, after smaller steps at first:
+// a text that is in most letters fills the page with the first few.
 const searchStep = 2500
 
 // Letters lists letters by arrival.
@@ -56,10 +57,10 @@ func (s *Store) letterPage(ctx context.Context, f *push.LetterFilter, at int64, 
 		return nil, 0, err
 	}
 	var page []push.Letter
+	step := limit
 	for read := 0; ; {
-		step := limit
 		if f.Searches() {
-			step = searchStep
+			step = min(2*step, searchStep)
 		}
 		seqs, err := s.letterSeqs(ctx, f, streams, at, step+1)
 		if err != nil {
