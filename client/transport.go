@@ -33,6 +33,7 @@ type call struct {
 	stream       io.Reader // instead of body: can be sent only once
 	contentType  string    // default JSON, when there is a body
 	accept       string    // default JSON
+	encoding     string    // Accept-Encoding; "" leaves it to the transport, which decodes what it asks for
 	key          string    // Idempotency-Key
 	once         bool      // never repeated
 	timeout      time.Duration
@@ -150,6 +151,7 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 		}
 	}
 	set("Accept", cl.accept, typeJSON)
+	set("Accept-Encoding", cl.encoding, "")
 	set("User-Agent", c.userAgent, "")
 	set("Idempotency-Key", cl.key, "")
 	if body != nil {
