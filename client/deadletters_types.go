@@ -47,7 +47,7 @@ type DeadLetter struct {
 	Advice        *DeadLetterAdvice `json:"advice,omitempty"`
 	Prediction    string            `json:"prediction,omitempty" doc:"what a replay would come to now; parked letters only"`
 	Why           string            `json:"why,omitempty" doc:"what the prediction rests on"`
-	Ledger        string            `json:"ledger,omitempty" doc:"the recipient's outcome in the ledger now"`
+	Ledger        string            `json:"ledger,omitempty" doc:"the recipient's outcome in the ledger now; absent if the ledger does not have it any more"`
 	Evidence      []Attempt         `json:"evidence,omitempty" doc:"every attempt of the recipient; attempt 0 marks a replay"`
 	Message       json.RawMessage   `json:"message,omitempty" doc:"of its notification"`
 	EditedMessage json.RawMessage   `json:"edited_message,omitempty" doc:"as its replay sent it, if it edited it"`

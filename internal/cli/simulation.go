@@ -16,7 +16,7 @@ type simulateCmd struct {
 	Letters letters `embed:""`
 	Chosen  act     `embed:""`
 	Edits   edits   `embed:""`
-	Rate    float64 `help:"Letters a second, for the estimate of time."`
+	Rate    float64 `help:"Letters a second at the most; a simulation estimates the time with it."`
 }
 
 // Run simulates.

@@ -88,7 +88,7 @@ func (r *filterReader) time(x *exchange, name string) *time.Time {
 	return &t
 }
 
-// duration returns how long ago something was; the zero time if that was not said.
+// ago returns how long ago something was; the zero time if that was not said.
 func (r *filterReader) ago(field, text string) time.Time {
 	if text == "" {
 		return time.Time{}
@@ -186,7 +186,7 @@ func (a *api) scope(x *exchange, f *push.LetterFilter) error {
 	switch {
 	case a.operator(x):
 	case f.Tenant != "" && f.Tenant != x.tenant:
-		return push.ErrNotFound
+		return refuse(codeForbidden, "this key works on its own tenant's letters only: leave tenant out")
 	default:
 		f.Tenant = x.tenant
 	}

@@ -28,6 +28,7 @@ func (a *api) letterRoutes() []*route {
 			detail: "A search for text may give a page with few letters, or none, and a cursor: go on with it.",
 			params: append(pageParams(), letterParams()...),
 			gives:  []given{{http.StatusOK, "A page.", []string{typeJSON}, reflect.TypeFor[client.DeadLetterList](), false}},
+			codes:  []code{codeForbidden},
 			run:    replying(a.listLetters),
 		},
 		{
@@ -36,6 +37,7 @@ func (a *api) letterRoutes() []*route {
 			detail: "Without `state` it counts parked letters.",
 			params: append(pageParams()[:1], letterParams()...),
 			gives:  ok(reflect.TypeFor[client.DeadLetterGroups]()),
+			codes:  []code{codeForbidden},
 			run:    replying(a.groupLetters),
 		},
 		{
@@ -43,6 +45,7 @@ func (a *api) letterRoutes() []*route {
 			about:  "Sum dead letters by state, queue, code, class, tenant and app, and tell what retention soon gives up.",
 			params: letterParams(),
 			gives:  ok(reflect.TypeFor[client.DeadLetterStats]()),
+			codes:  []code{codeForbidden},
 			run:    replying(a.letterStats),
 		},
 		{
@@ -57,7 +60,7 @@ func (a *api) letterRoutes() []*route {
 			about:  "Give parked letters up, with a reason; tombstones stay.",
 			detail: "It answers when all of them are discarded. One that was cut short is simply repeated.",
 			once:   keyByStore, takes: []string{typeJSON}, body: reflect.TypeFor[client.DiscardRequest](),
-			gives: ok(reflect.TypeFor[client.Discarded]()), codes: []code{codeNothing, codeUnbounded, codeStale, codeNotFound},
+			gives: ok(reflect.TypeFor[client.Discarded]()), codes: []code{codeNothing, codeUnbounded, codeStale, codeForbidden},
 			run: unhurried(a.onceRead(a.discardLetters)),
 		},
 		{
@@ -66,6 +69,7 @@ func (a *api) letterRoutes() []*route {
 			detail: "With `Accept-Encoding: zstd` it is compressed, and can be kept as it comes. Without the last line it was cut short. It holds addresses.",
 			params: letterParams(),
 			gives:  []given{{http.StatusOK, "The archive.", []string{typeNDJSON}, reflect.TypeFor[map[string]any](), false}},
+			codes:  []code{codeForbidden},
 			run:    a.exportLetters,
 		},
 		{
@@ -98,7 +102,7 @@ func (a *api) replayRoutes() []*route {
 			detail: "It looks at every letter and answers when it has. A replay quotes its id within the hour, and replays exactly these letters.",
 			once:   keyByStore, takes: []string{typeJSON}, body: reflect.TypeFor[client.SimulateRequest](),
 			gives: []given{{http.StatusCreated, "Simulated.", []string{typeJSON}, simulation, true}},
-			codes: []code{codeNothing, codeUnbounded, codeNotFound},
+			codes: []code{codeNothing, codeUnbounded, codeForbidden},
 			run:   unhurried(a.onceRead(a.simulate)),
 		},
 		{

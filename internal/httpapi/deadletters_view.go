@@ -39,9 +39,10 @@ func detailView(d *replay.Detail, body bool) client.DeadLetter {
 	advice := adviceView(&d.Advice)
 	v.Advice, v.Prediction, v.Why = &advice, string(d.Prediction), d.Why
 	v.Message, v.EditedMessage = json.RawMessage(d.Before), json.RawMessage(d.After)
-	if d.Kind == push.LetterRecipient {
+	switch {
+	case d.Kind == push.LetterRecipient && !d.Forgotten:
 		v.Ledger = d.Ledger.String()
-	} else if body {
+	case d.Kind == push.LetterMessage && body:
 		v.Body = d.Body
 	}
 	for i := range d.Evidence {
