@@ -11,8 +11,6 @@ type format struct {
 	Format string `name:"output" short:"o" default:"table" enum:"table,json,ndjson" group:"other" help:"table, json, or ndjson: a JSON object a line."`
 }
 
-func (f format) table() bool { return f.Format == "table" }
-
 // one prints one value, as a table by f.
 func (f format) one(w io.Writer, v any, table func() error) error {
 	switch f.Format {

@@ -20,7 +20,7 @@ func follow(ctx context.Context, con *console, d *desk, id string, o format) err
 	stop := d.execute(watching, id, failed)
 	r, err := progress.New(con.err, con.terminal).Replay(watching, func(ctx context.Context) (client.Replay, error) { return d.Replay(ctx, id) })
 	if ctx.Err() != nil {
-		err := pause(con, d, id)
+		err := pause(ctx, con, d, id)
 		stop()
 		return err
 	}
@@ -62,9 +62,9 @@ func (d *desk) execute(ctx context.Context, id string, failed context.CancelCaus
 }
 
 // pause pauses a replay after an interrupt and says how to go on.
-func pause(con *console, d *desk, id string) error {
+func pause(ctx context.Context, con *console, d *desk, id string) error {
 	const patience = 10 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience) // the command's own has ended
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	r, err := d.PauseReplay(ctx, id, whoami())
 	switch {

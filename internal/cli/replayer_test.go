@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func stocked(t *testing.T, recipients, messages int) string {
 	add(map[string]any{"type": "dead_letters", "v": 1})
 	for i := range recipients + messages {
 		l := push.Letter{
-			ID: push.DerivedID(push.PrefixDeadLetter, "t", fmt.Sprint(i)), Kind: push.LetterMessage, Cell: -1, Queue: push.QueueEvents, Code: push.CodeUndecodable,
+			ID: push.DerivedID(push.PrefixDeadLetter, "t", strconv.Itoa(i)), Kind: push.LetterMessage, Cell: -1, Queue: push.QueueEvents, Code: push.CodeUndecodable,
 			Detail: "not JSON", Body: []byte("{"), DeadAt: dead.Add(time.Duration(i) * time.Second), StoredAt: dead.Add(time.Hour), State: push.LetterParked, Version: 1,
 		}
 		if i < recipients {

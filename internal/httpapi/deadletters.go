@@ -93,7 +93,7 @@ func (a *api) selection(x *exchange, req any, filter *client.DeadLetterFilter, b
 	if err := readJSON(x.body, req); err != nil {
 		return push.LetterFilter{}, "", err
 	}
-	f, err := a.chosen(x, filter)
+	f, err := a.chosen(filter)
 	if err != nil {
 		return f, "", err
 	}

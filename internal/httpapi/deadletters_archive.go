@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -47,9 +48,7 @@ type exportWriter struct {
 }
 
 func (w *exportWriter) begin() {
-	for name, values := range w.header {
-		w.x.w.Header()[name] = values
-	}
+	maps.Copy(w.x.w.Header(), w.header)
 	w.x.w.WriteHeader(http.StatusOK)
 }
 

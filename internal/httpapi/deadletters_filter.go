@@ -168,14 +168,11 @@ func (r *filterReader) times(f *client.DeadLetterFilter, out *push.LetterFilter)
 	exact("stored_before", f.StoredBefore, "", &out.StoredBefore)
 }
 
-// chosen returns the filter of a body, as far as the caller may see.
-func (a *api) chosen(x *exchange, f *client.DeadLetterFilter) (push.LetterFilter, error) {
+// chosen returns the filter of a body.
+func (a *api) chosen(f *client.DeadLetterFilter) (push.LetterFilter, error) {
 	r := filterReader{at: func(field string) string { return "/filter/" + field }, now: a.now()}
 	out := r.read(f)
-	if err := r.faults.Err(); err != nil {
-		return out, err
-	}
-	return out, nil
+	return out, r.faults.Err()
 }
 
 // operator tells whether the caller works on every tenant's letters.

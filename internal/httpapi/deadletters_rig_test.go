@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -128,7 +129,7 @@ func newRoom(tb testing.TB) *replay.Room {
 	letters = append(letters, push.Letter{Kind: push.LetterMessage, Cell: -1, Queue: push.QueueEvents, Code: push.CodeUndecodable, Body: []byte("\x00secret"), Fingerprint: "f2", DeadAt: now})
 	for i := range letters {
 		l := &letters[i]
-		l.ID = push.DerivedID(push.PrefixDeadLetter, "", fmt.Sprint(i))
+		l.ID = push.DerivedID(push.PrefixDeadLetter, "", strconv.Itoa(i))
 		l.State, l.Version, l.StoredAt = push.LetterParked, 1, now.Add(-time.Minute)
 	}
 	store := &replaytest.Memory{}

@@ -119,7 +119,7 @@ func (r *Room) addMessage(ctx context.Context, d *Detail) error {
 // Stats are sums over letters.
 type Stats struct {
 	ByState  map[push.LetterState]int64 // of every state
-	ByQueue  map[string]int64 // the following: of the filter's states, parked ones if it has none
+	ByQueue  map[string]int64           // the following: of the filter's states, parked ones if it has none
 	ByCode   map[push.Code]int64
 	ByClass  map[push.Class]int64
 	ByTenant map[string]int64
