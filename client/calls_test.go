@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,33 @@ func TestEndpoints(t *testing.T) {
 			`POST /v1/events {"specversion":"1.0","id":"7","source":"/shop","type":"push.notification.requested.v1","datacontenttype":"application/json","data":{"message":{}}}`,
 			func(c *Client) error { _, err := c.Publish(ctx, event); return err },
 		},
+		{`GET /v1/dead-letters/groups `, func(c *Client) error {
+			_, err := c.DeadLetterGroups(ctx, DeadLetterFilter{}, 0)
+			return err
+		}},
+		{`GET /v1/dead-letters/stats `, func(c *Client) error { _, err := c.DeadLetterStats(ctx, DeadLetterFilter{}); return err }},
+		{`GET /v1/dead-letters/i `, func(c *Client) error { _, err := c.DeadLetter(ctx, "i", false); return err }},
+		{`POST /v1/dead-letters/discard {"filter":{"queue":"q"},"reason":"r"}`, func(c *Client) error {
+			_, err := c.Discard(ctx, DiscardRequest{Filter: DeadLetterFilter{Queue: "q"}, Reason: "r"})
+			return err
+		}},
+		{`POST /v1/dead-letters/import archive`, func(c *Client) error {
+			_, err := c.ImportDeadLetters(ctx, strings.NewReader("archive"))
+			return err
+		}},
+		{`POST /v1/simulations {"filter":{},"all":true,"edits":{"patch":[],"expire_after":"1h"}}`, func(c *Client) error {
+			_, err := c.Simulate(ctx, SimulateRequest{All: true, Edits: &ReplayEdits{Patch: []byte(`[]`), ExpireAfter: "1h"}})
+			return err
+		}},
+		{`GET /v1/simulations/i `, func(c *Client) error { _, err := c.Simulation(ctx, "i"); return err }},
+		{`POST /v1/replays {"simulation":"i","canary":0.01}`, func(c *Client) error {
+			_, err := c.StartReplay(ctx, ReplayRequest{Simulation: "i", Canary: 0.01})
+			return err
+		}},
+		{`GET /v1/replays/i `, func(c *Client) error { _, err := c.Replay(ctx, "i"); return err }},
+		{`POST /v1/replays/i/pause `, func(c *Client) error { _, err := c.PauseReplay(ctx, "i", "me"); return err }},
+		{`POST /v1/replays/i/resume `, func(c *Client) error { _, err := c.ResumeReplay(ctx, "i", ""); return err }},
+		{`POST /v1/replays/i/cancel `, func(c *Client) error { _, err := c.CancelReplay(ctx, "i", ""); return err }},
 		{`GET /readyz `, func(c *Client) error { return c.Ready(ctx) }},
 	}
 	for _, tt := range tests {

@@ -35,6 +35,7 @@ type call struct {
 	contentType  string    // default JSON, when there is a body
 	encoding     string    // Content-Encoding of the body
 	accept       string    // default JSON
+	accepts      string    // Accept-Encoding; "" leaves it to the transport, which decodes what it asks for
 	key          string    // Idempotency-Key
 	lastEvent    string    // Last-Event-ID
 	once         bool      // never repeated
@@ -153,6 +154,7 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 		}
 	}
 	set("Accept", cl.accept, typeJSON)
+	set("Accept-Encoding", cl.accepts, "")
 	set("User-Agent", c.userAgent, "")
 	set("Idempotency-Key", cl.key, "")
 	set("Last-Event-ID", cl.lastEvent, "")

@@ -18,12 +18,20 @@ import (
 
 // newReplay builds the dead-letter room on an open backend.
 func newReplay(b *backend, reg prometheus.Registerer, log *zap.Logger) (*replay.Room, error) {
+	return newRetaining(b, replay.Retention{}, reg, log)
+}
+
+// newRetaining builds a room that ages letters out by a policy of its own.
+func newRetaining(b *backend, retention replay.Retention, reg prometheus.Registerer, log *zap.Logger) (*replay.Room, error) {
 	dead, sources := map[string]worker.Queue{}, map[string]worker.Sink{}
 	for _, name := range push.Queues() {
 		dead[name], sources[name] = b.queues[push.DeadLetterQueue(name)], b.queues[name]
 	}
+	// Patience waits out a store that is away for some minutes.
+	const patience = 30
 	return replay.New(replay.Config{
 		Letters: b.store, Notifications: b.store, Lines: b.store, Documents: b.store, Dead: dead, Sources: sources, Events: b.events,
+		Screens: []replay.Screen{replay.DeviceScreen{Devices: b.store}}, Patience: patience, Retention: retention,
 		App: "default", Software: telemetry.Version(), Owner: owner(), Log: log, Metrics: replay.NewMetrics(reg), Now: time.Now,
 	})
 }
@@ -43,14 +51,15 @@ func OpenReplay(ctx context.Context, c config.Store, log *zap.Logger) (room *rep
 	return room, b.close, nil
 }
 
-// DrainWatch moves dead letters into the store until ctx ends, with health and
+// DrainWatch moves dead letters into the store until ctx ends, ages out what has
+// waited too long, and executes replays that nobody executes, with health and
 // metrics beside it.
-func DrainWatch(ctx context.Context, c config.Replayer, log *zap.Logger) error {
+func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, log *zap.Logger) error {
 	s, err := newService(ctx, log, c.Stop.Drain, opener(c.Store, log))
 	if err != nil {
 		return err
 	}
-	room, err := newReplay(s.backend, s.reg, log)
+	room, err := newRetaining(s.backend, replay.Retention{Parked: keep.Parked, Warn: keep.Warn, Done: keep.Done}, s.reg, log)
 	if err != nil {
 		return errors.Join(err, s.stack.unwind(ctx))
 	}
@@ -61,6 +70,9 @@ func DrainWatch(ctx context.Context, c config.Replayer, log *zap.Logger) error {
 		}
 		log.Info("draining dead letters", zap.String("metrics", addr))
 	}
+	const grace = 5 * time.Second
+	s.stack.background(ctx, "retention", grace, room.RetainWatch)
+	s.execute(ctx, room)
 	s.stack.background(ctx, "drain", c.Stop.Drain+time.Second, func(ctx context.Context) {
 		if _, err := room.DrainWatch(ctx); err != nil && ctx.Err() == nil {
 			s.fail(err)

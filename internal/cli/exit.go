@@ -19,7 +19,7 @@ const (
 	ExitOK          = 0 // done; for a send: everything was sent
 	ExitFailure     = 1 // it could not be done
 	ExitUsage       = config.ExitUsage
-	ExitIncomplete  = 3   // a send finished, but not everything was sent
+	ExitIncomplete  = 3   // a send finished, but not everything was sent; a replay stopped itself
 	ExitInterrupted = 130 // stopped by SIGINT or SIGTERM, as a shell reports it
 )
 
@@ -91,12 +91,12 @@ func classify(command string, err error) (code int, hint string) {
 }
 
 // commandOf names the command for messages: belfry batch upload.
-func commandOf(ctx *kong.Context, err error) string {
+func commandOf(program string, ctx *kong.Context, err error) string {
 	if p, ok := errors.AsType[*kong.ParseError](err); ok && ctx == nil {
 		ctx = p.Context
 	}
 	if ctx == nil || ctx.Selected() == nil {
-		return "belfry"
+		return program
 	}
 	words := strings.Fields(ctx.Selected().FullPath())
 	end := len(words)

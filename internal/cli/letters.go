@@ -2,45 +2,22 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"slices"
-	"text/tabwriter"
-	"time"
+	"strings"
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/cli/progress"
 	"github.com/belfry-push/belfry/internal/config"
-	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/replay"
 )
 
-// chosen is the filter that most commands take.
-type chosen struct {
-	Queue        string        `group:"letters" placeholder:"NAME" help:"Source queue, such as deliveries-high."`
-	Code         push.Code     `group:"letters" placeholder:"CODE" help:"Outcome code, of the death or of the last attempt."`
-	Fingerprint  string        `group:"letters" placeholder:"F" help:"Of a group: see groups."`
-	Notification string        `group:"letters" placeholder:"ID" help:"Of one notification or batch."`
-	Tenant       string        `group:"letters" placeholder:"NAME" help:"Of one tenant."`
-	Text         string        `group:"letters" placeholder:"WORDS" help:"In the evidence, the ids or the labels."`
-	Older        time.Duration `group:"letters" placeholder:"AGE" help:"Dead for longer than that, such as 2h."`
-	All          bool          `group:"letters" help:"All of them: needed where no other filter is given."`
-}
-
-func (c chosen) filter() push.LetterFilter {
-	f := push.LetterFilter{Queue: c.Queue, Code: c.Code, Fingerprint: c.Fingerprint, Notification: push.ID(c.Notification), Tenant: c.Tenant, Text: c.Text}
-	if c.Older > 0 {
-		f.DeadBefore = time.Now().Add(-c.Older)
-	}
-	return f
-}
-
 type drainCmd struct {
-	Config config.Replayer `embed:""`
-	Watch  bool            `help:"Go on until told to stop, with health and metrics."`
+	Config config.Replayer  `embed:""`
+	Keep   config.Retention `embed:""`
+	Watch  bool             `help:"Go on until told to stop, with health and metrics; also execute replays that nobody executes, and age letters out."`
 }
 
 // Run drains.
@@ -50,115 +27,153 @@ func (c *drainCmd) Run(ctx context.Context, con *console) error {
 		return err
 	}
 	if c.Watch {
-		return app.DrainWatch(ctx, c.Config, log.With(zap.String("service", "dlq-replayer")))
+		return app.DrainWatch(ctx, c.Config, c.Keep, log.With(zap.String("service", "dlq-replayer")))
 	}
-	return letters{Store: c.Config.Store}.with(ctx, func(room *replay.Room) error {
-		d, err := room.Drain(ctx)
-		_, _ = fmt.Fprintf(con.out, "%s messages drained, %s letters, %s of them new; %s left for a newer program\n",
-			progress.Group(d.Messages), progress.Group(d.Letters), progress.Group(d.Stored), progress.Group(d.Left))
+	room, closeRoom, err := app.OpenReplay(ctx, c.Config.Store, log)
+	if err != nil {
 		return err
-	})
+	}
+	d, err := room.Drain(ctx)
+	_, _ = fmt.Fprintf(con.out, "%s messages drained, %s letters, %s of them new; %s left for a newer program\n",
+		progress.Group(d.Messages), progress.Group(d.Letters), progress.Group(d.Stored), progress.Group(d.Left))
+	return errors.Join(err, closeRoom(context.WithoutCancel(ctx)))
 }
 
 type groupsCmd struct {
 	Letters letters `embed:""`
-	Chosen  chosen  `embed:""`
+	Chosen  read    `embed:""`
+	Limit   int     `default:"100" help:"Groups at the most, 1 to 1000."`
 }
 
 // Run shows the groups.
 func (c *groupsCmd) Run(ctx context.Context, con *console) error {
-	return c.Letters.with(ctx, func(room *replay.Room) error {
-		groups, err := room.Groups(ctx, c.Chosen.filter())
-		if err != nil || c.Letters.Output.json() {
-			return firstError(err, func() error { return printJSON(con.out, groups) })
+	return c.Letters.with(ctx, func(d *desk) error {
+		g, err := d.DeadLetterGroups(ctx, c.Chosen.filter(), c.Limit)
+		if err != nil {
+			return err
 		}
-		return table(con.out, "FINGERPRINT\tPARKED\tREPLAYED\tCODE\tLAST\tSINCE\tUNTIL\tPATTERN", func(w io.Writer) {
-			for i := range groups {
-				g := &groups[i]
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", g.Fingerprint, progress.Group(g.ByState[push.LetterParked]),
-					progress.Group(g.ByState[push.LetterReplayed]), g.Code, g.LastCode, clock(&g.FirstDeadAt), clock(&g.LastDeadAt), g.Pattern)
-			}
-		})
+		warnExpiry(con, g.Expiry)
+		return page(c.Letters.Output, con.out, g, g.Items, func() error { return printGroups(con.out, &g) })
 	})
 }
 
 type listCmd struct {
-	Letters letters `embed:""`
-	Chosen  chosen  `embed:""`
-	Limit   int     `default:"50" help:"Rows at the most, 1 to 1000."`
+	Letters  letters `embed:""`
+	Chosen   read    `embed:""`
+	Limit    int     `default:"50" help:"Rows at the most, 1 to 1000."`
+	Cursor   string  `placeholder:"C" help:"Go on where the list before ended."`
+	AllPages bool    `help:"All of them, whatever --limit says; as ndjson they come one by one."`
 }
 
 // Run lists.
 func (c *listCmd) Run(ctx context.Context, con *console) error {
-	return c.Letters.with(ctx, func(room *replay.Room) error {
-		ls, next, err := room.List(ctx, c.Chosen.filter(), "", min(max(c.Limit, 1), 1000))
-		if err != nil || c.Letters.Output.json() {
-			return firstError(err, func() error { return printJSON(con.out, ls) })
+	return c.Letters.with(ctx, func(d *desk) error {
+		if c.AllPages && c.Cursor == "" && c.Letters.Output.Format == "ndjson" {
+			return stream(con.out, d.DeadLetters(ctx, c.Chosen.filter()), 0)
 		}
-		err = table(con.out, "ID\tSTATE\tCODE\tLAST\tATTEMPTS\tDEAD\tQUEUE\tNOTIFICATION\tEVIDENCE", func(w io.Writer) {
-			for i := range ls {
-				l := &ls[i]
-				_, _ = fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", l.ID, l.State, l.Code, l.LastCode, l.Attempts, clock(&l.DeadAt), l.Queue, l.Notification, l.Detail)
-			}
-		})
-		if next != "" {
-			_, _ = fmt.Fprintln(con.err, "there are more: narrow the filter, or raise --limit")
+		l, err := c.gather(ctx, d)
+		if err != nil {
+			return err
+		}
+		err = page(c.Letters.Output, con.out, l, l.Items, func() error { return printLetters(con.out, l.Items) })
+		if l.NextCursor != "" {
+			_, _ = fmt.Fprintf(con.err, "there are more: add --cursor %s\n", l.NextCursor)
 		}
 		return err
 	})
+}
+
+// gather asks for pages until there are as many letters as wanted: a search
+// answers with what a while of reading finds, which may be nothing.
+func (c *listCmd) gather(ctx context.Context, d *desk) (client.DeadLetterList, error) {
+	const most = 1000
+	want := min(max(c.Limit, 1), most)
+	out := client.DeadLetterList{Items: []client.DeadLetter{}, NextCursor: c.Cursor}
+	for {
+		limit := most
+		if !c.AllPages {
+			limit = want - len(out.Items)
+		}
+		l, err := d.DeadLetterPage(ctx, c.Chosen.filter(), out.NextCursor, limit)
+		if err != nil {
+			return out, err
+		}
+		out.Items, out.NextCursor = append(out.Items, l.Items...), l.NextCursor
+		if out.NextCursor == "" || !c.AllPages && len(out.Items) >= want {
+			return out, nil
+		}
+	}
 }
 
 type showCmd struct {
 	Letters letters `embed:""`
 	ID      string  `arg:"" help:"Of the letter, dlt_…"`
+	Body    bool    `help:"With the bytes of a message, which may hold addresses."`
 }
 
 // Run shows one letter.
 func (c *showCmd) Run(ctx context.Context, con *console) error {
-	return c.Letters.with(ctx, func(room *replay.Room) error {
-		d, err := room.Get(ctx, push.ID(c.ID))
-		if err != nil || c.Letters.Output.json() {
-			return firstError(err, func() error { return printJSON(con.out, d) })
+	return c.Letters.with(ctx, func(d *desk) error {
+		l, err := d.DeadLetter(ctx, c.ID, c.Body)
+		if err != nil {
+			return err
 		}
-		return table(con.out, "", func(w io.Writer) {
-			row := func(name string, v any) { _, _ = fmt.Fprintf(w, "%s\t%v\n", name, v) }
-			row("id", d.ID)
-			row("state", d.State)
-			row("code", d.Code)
-			row("last", d.LastCode)
-			row("evidence", d.Detail)
-			row("attempts", d.Attempts)
-			row("queue", d.Queue)
-			row("notification", d.Notification)
-			row("recipient", d.Recipient.Address)
-			row("accepted", clock(&d.AcceptedAt))
-			row("dead", clock(&d.DeadAt))
-			row("ledger now", d.Ledger)
-			row("a replay", fmt.Sprintf("%s %s", d.Prediction, d.Why))
-			row("fingerprint", d.Fingerprint)
-			for _, a := range d.Evidence {
-				row("attempt", fmt.Sprintf("%d at %s: %s %s", a.Attempt, clock(&a.At), a.Code, a.Detail))
-			}
-		})
+		return c.Letters.Output.one(con.out, l, func() error { return printLetter(con.out, &l) })
+	})
+}
+
+type statsCmd struct {
+	Letters letters `embed:""`
+	Chosen  read    `embed:""`
+}
+
+// Run shows sums.
+func (c *statsCmd) Run(ctx context.Context, con *console) error {
+	return c.Letters.with(ctx, func(d *desk) error {
+		s, err := d.DeadLetterStats(ctx, c.Chosen.filter())
+		if err != nil {
+			return err
+		}
+		warnExpiry(con, s.Expiry)
+		return c.Letters.Output.one(con.out, s, func() error { return printStats(con.out, &s) })
 	})
 }
 
 type discardCmd struct {
 	Letters letters `embed:""`
-	Chosen  chosen  `embed:""`
+	Chosen  act     `embed:""`
 	Reason  string  `required:"" help:"Kept in the tombstone."`
 	Yes     bool    `help:"Do not ask."`
 }
 
 // Run discards.
 func (c *discardCmd) Run(ctx context.Context, con *console) error {
-	return c.Letters.with(ctx, func(room *replay.Room) error {
-		if !c.Yes && !con.confirm("Discard these letters for good?") {
-			return usagef("nothing was discarded")
+	return c.Letters.with(ctx, func(d *desk) error {
+		req := client.DiscardRequest{Filter: c.Chosen.filter(), All: c.Chosen.All, Reason: c.Reason, By: whoami()}
+		if !c.Yes {
+			question := fmt.Sprintf("Discard %d letters for good?", len(req.Filter.IDs))
+			if len(req.Filter.IDs) == 0 {
+				s, err := d.DeadLetterStats(ctx, req.Filter)
+				if err != nil {
+					return err
+				}
+				if req.Expect = s.ByState["parked"]; req.Expect == 0 {
+					return errors.New("no dead letter matches: nothing is parked that the filter takes")
+				}
+				question = fmt.Sprintf("Discard %s letters for good?", progress.Group(req.Expect))
+			}
+			if !con.confirm(question) {
+				return errors.New("nothing was discarded")
+			}
 		}
-		n, err := room.Discard(ctx, replay.DiscardRequest{Filter: c.Chosen.filter(), All: c.Chosen.All, Reason: c.Reason, By: "dlq-replayer"})
-		_, _ = fmt.Fprintf(con.out, "%s letters discarded\n", progress.Group(n))
-		return err
+		done, err := d.Discard(ctx, req)
+		if err != nil {
+			return err
+		}
+		return c.Letters.Output.one(con.out, done, func() error {
+			_, err := fmt.Fprintf(con.out, "%s letters discarded\n", progress.Group(done.Discarded))
+			return err
+		})
 	})
 }
 
@@ -167,27 +182,15 @@ func (c *console) confirm(question string) bool {
 	_, _ = fmt.Fprintf(c.err, "%s [y/N] ", question)
 	var answer string
 	_, _ = fmt.Fscanln(c.in, &answer)
+	answer = strings.ToLower(answer)
 	return answer == "y" || answer == "yes"
 }
 
-// table prints rows in columns under a heading, which may be empty.
-func table(out io.Writer, heading string, rows func(w io.Writer)) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if heading != "" {
-		_, _ = fmt.Fprintln(w, heading)
+// warnExpiry says on standard error what is soon given up.
+func warnExpiry(con *console, e *client.DeadLetterExpiry) {
+	if e == nil || e.Letters == 0 {
+		return
 	}
-	rows(w)
-	return w.Flush()
-}
-
-func firstError(err error, f func() error) error {
-	if err != nil {
-		return err
-	}
-	return f()
-}
-
-// sorted returns a count's keys, the most first.
-func sorted[K ~string](m map[K]int64) []K {
-	return slices.SortedFunc(maps.Keys(m), func(a, b K) int { return int(m[b] - m[a]) })
+	_, _ = fmt.Fprintf(con.err, "%s letters age out within %s, the first at %s: replay, export or discard them\n",
+		progress.Group(e.Letters), days(e.Within), clock(e.FirstAt))
 }

@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, env config.Lookup, services Service
 	if err == nil {
 		err = kctx.Run()
 	}
-	code := con.fail(commandOf(kctx, err), err)
+	code := con.fail(commandOf("belfry", kctx, err), err)
 	if bare {
 		return ExitUsage
 	}

@@ -125,6 +125,8 @@ func groups() kong.Groups {
 		"sim":     "Simulator:",
 		"target":  "Recipients, one kind:",
 		"what":    "What to send:",
+		"letters": "Which letters:",
+		"edit":    "What changes in them:",
 		"server":  "Server:",
 		"proc":    "Process:",
 	}

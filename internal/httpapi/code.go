@@ -24,6 +24,11 @@ const (
 	codeInvalid         code = "invalid"
 	codeRefused         code = "upload_refused"
 	codeKeyReused       code = "idempotency_key_reused"
+	codeForbidden       code = "forbidden"
+	codeNothing         code = "nothing_matches"
+	codeUnbounded       code = "filter_required"
+	codeStale           code = "out_of_date"
+	codeArchive         code = "archive_invalid"
 	codeGone            code = "client_closed_request"
 	codeInternal        code = "internal"
 	codeUnavailable     code = "unavailable"
@@ -73,6 +78,16 @@ func (c code) facts() (status int, title string) {
 		return http.StatusUnprocessableEntity, "The upload was refused as a whole"
 	case codeKeyReused:
 		return http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request"
+	case codeForbidden:
+		return http.StatusForbidden, "Not for this key"
+	case codeNothing:
+		return http.StatusUnprocessableEntity, "No dead letter matches"
+	case codeUnbounded:
+		return http.StatusUnprocessableEntity, "The filter takes every letter"
+	case codeStale:
+		return http.StatusConflict, "The letters are no longer what was looked at"
+	case codeArchive:
+		return http.StatusUnprocessableEntity, "Not a whole archive of dead letters"
 	case codeGone:
 		return statusGone, "The client hung up"
 	case codeUnavailable:
@@ -87,6 +102,6 @@ func codes() []code {
 	return []code{
 		codeMalformed, codeIncomplete, codeCursor, codeKeyInvalid, codeUnauthenticated, codeNotFound, codeNoRoute, codeMethod,
 		codeSlow, codeState, codeConflict, codeGap, codeInProgress, codeTooLarge, codeMediaType, codeInvalid, codeRefused,
-		codeKeyReused, codeInternal, codeUnavailable,
+		codeKeyReused, codeForbidden, codeNothing, codeUnbounded, codeStale, codeArchive, codeInternal, codeUnavailable,
 	}
 }

@@ -11,13 +11,19 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency"
 )
 
-// Config is what the door stands on. Every field is required but Now and
-// Version; what is given must be safe for concurrent use.
+// Config is what the door stands on. Every field is required but DeadLetters, Now
+// and Version; what is given must be safe for concurrent use.
 type Config struct {
 	Intake  Intake
 	Batches Batches
 	Devices Devices
 	Reports Reports
+	// DeadLetters serves the dead letters and their replays; nil: the API has no
+	// such routes.
+	DeadLetters DeadLetters
+	// Operator is the tenant whose key works on the letters of all tenants, and on
+	// those that name none; any other sees its own only. "": there is none.
+	Operator string
 	// Answers keeps the first answer of a POST with an Idempotency-Key that the
 	// intake does not deduplicate itself.
 	Answers  idempotency.Store

@@ -16,6 +16,7 @@ type exchange struct {
 	r     *http.Request
 	route *route
 	query query
+	body  []byte // of a route that reads it before its handler
 
 	id     string                // of the request: given by the caller or made here
 	trace  telemetry.TraceParent // this request's own position in its trace

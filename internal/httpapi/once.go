@@ -26,8 +26,9 @@ const (
 // instead, so that a repeat tries again. While h runs, for at most lease, a
 // second request waits a moment and is then sent away with 409.
 //
-// The fingerprint is of the path and the query, not of the body: these POSTs
-// have none, or one that is too large to be read twice.
+// The fingerprint is of the path, the query and what was read of the body
+// before ([api.onceRead]): most of these POSTs have none, or one that is too
+// large to be read twice.
 func (a *api) once(lease time.Duration, h handler) handler {
 	return func(ctx context.Context, x *exchange) (reply, error) {
 		key, err := x.idempotencyKey()
@@ -37,7 +38,7 @@ func (a *api) once(lease time.Duration, h handler) handler {
 		if key == "" {
 			return h(ctx, x)
 		}
-		sum := sha256.Sum256([]byte(x.r.URL.Path + "?" + x.r.URL.RawQuery))
+		sum := sha256.Sum256(append([]byte(x.r.URL.Path+"?"+x.r.URL.RawQuery+"\n"), x.body...))
 		rec := idempotency.Record{
 			Tenant: x.tenant, Key: x.route.pattern() + " " + key, Fingerprint: hex.EncodeToString(sum[:16]), Holder: rand.Text(),
 		}
@@ -48,9 +49,22 @@ func (a *api) once(lease time.Duration, h handler) handler {
 		case won:
 			return a.first(ctx, x, stored, h)
 		case stored.Fingerprint != rec.Fingerprint:
-			return reply{}, refuse(codeKeyReused, "it was used before, on another resource: use a new key for a new request")
+			return reply{}, refuse(codeKeyReused, "it was used before, with another request: use a new key for a new request")
 		}
 		return reply{status: stored.Status, raw: stored.Body, replayed: true}, nil
+	}
+}
+
+// onceRead is once for a route with a small body, which h finds in x.body.
+func (a *api) onceRead(h handler) handler {
+	once := a.once(idempotency.Lease, h)
+	return func(ctx context.Context, x *exchange) (reply, error) {
+		body, err := x.readBody()
+		if err != nil {
+			return reply{}, err
+		}
+		x.body = body
+		return once(ctx, x)
 	}
 }
 

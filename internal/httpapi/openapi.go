@@ -40,6 +40,7 @@ func describe(routes []*route, version string) *description {
 				{Name: "notifications", Description: "Send to up to 1,000 recipients, and follow the deliveries."},
 				{Name: "batches", Description: "Send to any number of recipients: create, upload, start."},
 				{Name: "devices", Description: "The registry of app instances."},
+				{Name: "dead letters", Description: "What could not be delivered or understood: look at it by cause, simulate a replay, replay, discard, export."},
 				{Name: "operators", Description: "Health, metrics and this document; no key is needed."},
 			},
 		},

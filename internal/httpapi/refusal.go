@@ -116,6 +116,9 @@ func refusalOf(err error) *refusal {
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return refuse(codeTooLarge, "the body may have at most %d bytes", e.Limit)
 	}
+	if r := ofLetters(err); r != nil {
+		return r
+	}
 	switch {
 	case errors.Is(err, push.ErrNotFound):
 		return refuse(codeNotFound, "it does not exist, or belongs to another tenant")

@@ -58,7 +58,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		health:  telemetry.NewHealth(time.Second),
 	}
 	cfg := Config{
-		Intake: g.intake, Batches: g.batches, Devices: g.devices, Reports: g.reports, Answers: g.answers,
+		Intake: g.intake, Batches: g.batches, Devices: g.devices, Reports: g.reports, DeadLetters: newRoom(tb), Answers: g.answers,
 		Auth: Keys{}, Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow, Version: "v1.2.3",
 	}
 	for _, f := range change {

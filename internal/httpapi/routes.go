@@ -13,7 +13,7 @@ import (
 
 // table is the API, in the order in which the document shows it.
 func (a *api) table() []*route {
-	return slices.Concat(a.notificationRoutes(), a.batchRoutes(), a.closeupRoutes(), a.deviceRoutes(), a.operatorRoutes())
+	return slices.Concat(a.notificationRoutes(), a.batchRoutes(), a.closeupRoutes(), a.deviceRoutes(), a.deadLetterRoutes(), a.operatorRoutes())
 }
 
 func (a *api) notificationRoutes() []*route {

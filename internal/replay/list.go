@@ -26,6 +26,7 @@ type Detail struct {
 	Prediction Prediction       // what a replay would come to now, for a parked letter
 	Why        string           // what that rests on
 	Ledger     push.Code        // the recipient's outcome in the ledger now
+	Forgotten  bool             // the ledger has no such recipient any more
 	Evidence   []ledger.Attempt // every attempt of the recipient, replays in between
 	Before     push.Message     // the message of its notification
 	After      push.Message     // as the letter's replay edited it, nil if it didn't
@@ -60,13 +61,13 @@ func (r *Room) addLedger(ctx context.Context, d *Detail) error {
 		return nil
 	}
 	line, err := r.Lines.Line(ctx, d.Ref())
-	if errors.Is(err, push.ErrNotFound) {
+	if d.Forgotten = errors.Is(err, push.ErrNotFound); d.Forgotten {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read its line: %w", err)
 	}
-	if d.Cell < len(line.Cells) {
+	if d.Forgotten = d.Cell >= len(line.Cells); !d.Forgotten {
 		d.Ledger = line.Cells[d.Cell].Code()
 	}
 	evidence, err := r.Lines.Attempts(ctx, d.Ref())
@@ -117,8 +118,8 @@ func (r *Room) addMessage(ctx context.Context, d *Detail) error {
 
 // Stats are sums over letters.
 type Stats struct {
-	ByState  map[push.LetterState]int64
-	ByQueue  map[string]int64 // the following: of the filter's states, parked ones if it has none
+	ByState  map[push.LetterState]int64 // of every state
+	ByQueue  map[string]int64           // the following: of the filter's states, parked ones if it has none
 	ByCode   map[push.Code]int64
 	ByClass  map[push.Class]int64
 	ByTenant map[string]int64
@@ -129,7 +130,8 @@ type Stats struct {
 	Expiry
 }
 
-// Stats sums the letters that the filter takes. It costs what [Room.Groups] does.
+// Stats sums the letters that the filter takes. It costs what [Room.Groups] does,
+// twice.
 func (r *Room) Stats(ctx context.Context, f push.LetterFilter) (Stats, error) {
 	groups, err := r.Groups(ctx, f)
 	if err != nil {
@@ -142,14 +144,23 @@ func (r *Room) Stats(ctx context.Context, f push.LetterFilter) (Stats, error) {
 	for i := range groups {
 		s.add(&groups[i])
 	}
+	if len(f.States) == 0 { // groups without parked letters have others
+		every := f
+		every.States = push.LetterStates()
+		if groups, err = r.Groups(ctx, every); err != nil {
+			return Stats{}, err
+		}
+	}
+	for i := range groups {
+		for state, n := range groups[i].ByState {
+			s.ByState[state] += n
+		}
+	}
 	s.Expiry, err = r.Expiring(ctx, f)
 	return s, err
 }
 
 func (s *Stats) add(g *Group) {
-	for state, n := range g.ByState {
-		s.ByState[state] += n
-	}
 	var n int64
 	for tenant, k := range g.Tenants {
 		s.ByTenant[tenant] += k

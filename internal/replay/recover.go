@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -67,7 +68,7 @@ func (e *engine) recoverChunk(ctx context.Context, ref push.ChunkRef) error {
 	if err := e.resume(ctx, ref, reopened); err != nil {
 		return err
 	}
-	return e.retry(ctx, untouched)
+	return e.retry(ctx, ref, untouched)
 }
 
 // heldOf returns the letters of one chunk that the run holds.
@@ -155,8 +156,10 @@ func (e *engine) messageFor(ctx context.Context, letters []claim) error {
 	return nil
 }
 
-// retry goes on with letters that were claimed and nothing more.
-func (e *engine) retry(ctx context.Context, letters []push.Letter) error {
+// retry goes on with letters of one chunk that were claimed and nothing more. If
+// one of them is being delivered or was, the executor before this one may live
+// and have reopened it just now: then it is resumed, not released.
+func (e *engine) retry(ctx context.Context, ref push.ChunkRef, letters []push.Letter) error {
 	if len(letters) == 0 {
 		return nil
 	}
@@ -164,11 +167,23 @@ func (e *engine) retry(ctx context.Context, letters []push.Letter) error {
 	if err != nil {
 		return err
 	}
+	var mine map[int]bool
+	if slices.ContainsFunc(verdicts, func(v verdict) bool { return !v.prediction.Sends() }) {
+		evidence, err := e.Lines.Attempts(ctx, ref)
+		if err != nil {
+			return fmt.Errorf("read the evidence of %s: %w", ref, err)
+		}
+		mine = ledger.ReopenedBy(evidence, e.run.ID)
+	}
 	seen := map[int]bool{}
-	var again []claim
+	var again, reopened []claim
 	for i := range letters {
 		c := claim{letters[i], verdicts[i]}
 		switch {
+		case !c.prediction.Sends() && mine[c.Cell]:
+			c.prediction = WouldSend // it was
+			reopened = append(reopened, c)
+			continue
 		case !c.prediction.Sends():
 		case seen[c.Cell]:
 			c.prediction = InDelivery
@@ -180,6 +195,9 @@ func (e *engine) retry(ctx context.Context, letters []push.Letter) error {
 		if err := e.release(ctx, []claim{c}, c.prediction); err != nil {
 			return err
 		}
+	}
+	if err := e.resume(ctx, ref, reopened); err != nil {
+		return err
 	}
 	_, err = e.resend(ctx, again)
 	return err

@@ -33,8 +33,8 @@ import (
 var (
 	// ErrNothing says that no letter matches, so that there is nothing to do.
 	ErrNothing = errors.New("no dead letter matches")
-	// ErrStale says that a simulation no longer describes what would happen.
-	ErrStale = errors.New("simulation is stale")
+	// ErrStale says that the letters are no longer what was simulated or shown.
+	ErrStale = errors.New("out of date")
 	// ErrUnbounded says that a filter takes every letter and nobody said "all".
 	ErrUnbounded = errors.New("filter takes every letter")
 	// ErrArchive says that what is to be imported is no whole archive of ours.

@@ -33,6 +33,9 @@ type Simulation struct {
 	Cost  float64       `json:"cost"`  // US dollars
 }
 
+// ExpiresAt returns until when the simulation can be quoted.
+func (s *Simulation) ExpiresAt() time.Time { return s.At.Add(simulationKeep) }
+
 // Sample is one letter and what was found.
 type Sample struct {
 	Letter push.ID `json:"letter"`

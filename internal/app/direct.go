@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/httpapi"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay"
+)
+
+// Direct is the API of the dead letters, served inside this process on the open
+// backend: an operator's command does the same whether there is a server or not.
+type Direct struct {
+	room  *replay.Room
+	http  *http.Client
+	stack *stack
+}
+
+// DirectURL is the base URL under which [Direct.HTTP] finds the API.
+const DirectURL = "http://in-process"
+
+// OpenDirect opens the backend and serves the API. Close it when done.
+func OpenDirect(ctx context.Context, c config.Store, log *zap.Logger) (*Direct, error) {
+	reg := prometheus.NewRegistry()
+	b, err := opener(c, log)(ctx, reg)
+	if err != nil {
+		return nil, err
+	}
+	d := &Direct{stack: &stack{log: log}}
+	const grace = 10 * time.Second
+	d.stack.onStop("backend", grace, b.close)
+	if err := d.serve(b, reg, log); err != nil {
+		return nil, errors.Join(err, d.stack.unwind(ctx))
+	}
+	return d, nil
+}
+
+func (d *Direct) serve(b *backend, reg prometheus.Registerer, log *zap.Logger) error {
+	var err error
+	if d.room, err = newReplay(b, reg, log); err != nil {
+		return err
+	}
+	handler, err := httpapi.NewDeadLetters(d.room, b.store, log)
+	if err != nil {
+		return err
+	}
+	ln := newPipes()
+	srv := httpapi.NewServer(handler, log)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = srv.Serve(ln) // http.ErrServerClosed, or that of a listener that can't fail
+	}()
+	transport := &http.Transport{DialContext: ln.dial, DisableCompression: true}
+	d.http = &http.Client{Transport: transport}
+	const grace = 10 * time.Second
+	d.stack.onStop("API", grace, func(ctx context.Context) error {
+		transport.CloseIdleConnections()
+		err := srv.Shutdown(ctx)
+		if err != nil {
+			err = srv.Close()
+		}
+		return errors.Join(err, waitFor(ctx, ended))
+	})
+	return nil
+}
+
+// HTTP returns the client that reaches the API, and nothing else.
+func (d *Direct) HTTP() *http.Client { return d.http }
+
+// Execute executes a replay in this process, taking it over from any other. When
+// ctx ends, the letters in hand are finished.
+func (d *Direct) Execute(ctx context.Context, id string) error {
+	_, err := d.room.Run(ctx, push.ID(id))
+	return err
+}
+
+// Close stops serving and closes the backend.
+func (d *Direct) Close(ctx context.Context) error { return d.stack.unwind(ctx) }

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// chosen is the filter that most commands take.
+type chosen struct {
+	Queue        string        `group:"letters" placeholder:"NAME" help:"Source queue, such as deliveries-high."`
+	Code         push.Code     `group:"letters" placeholder:"CODE" help:"Outcome code, of the death or of the last attempt."`
+	Class        string        `group:"letters" placeholder:"CLASS" help:"Class of either code, such as retryable."`
+	Fingerprint  string        `group:"letters" placeholder:"F" help:"Of a group: see groups."`
+	Notification string        `group:"letters" aliases:"batch" placeholder:"ID" help:"Of one notification or batch."`
+	Tenant       string        `group:"letters" placeholder:"NAME" help:"Of one tenant."`
+	App          string        `group:"letters" placeholder:"NAME" help:"Of one FCM project."`
+	Label        string        `group:"letters" placeholder:"NAME[=VALUE]" help:"Label of the notification."`
+	Text         string        `group:"letters" placeholder:"WORDS" help:"In the evidence, the ids or the labels."`
+	Older        time.Duration `group:"letters" placeholder:"AGE" help:"Dead for longer than that, such as 2h."`
+	Younger      time.Duration `group:"letters" placeholder:"AGE" help:"Dead for less than that."`
+}
+
+// read is the filter of commands that only look.
+type read struct {
+	chosen
+
+	State  []string `group:"letters" placeholder:"STATE" help:"parked, replaying, replayed or discarded; several with commas."`
+	Replay string   `group:"letters" placeholder:"ID" help:"Claimed last by that replay."`
+	All    bool     `hidden:"" help:"What commands that only look do anyway."`
+}
+
+// act is the filter of commands that change something: letters that wait.
+type act struct {
+	chosen
+
+	ID  []string `group:"letters" placeholder:"ID" help:"Single letters; several with commas."`
+	All bool     `group:"letters" help:"All of them: needed where no other filter is given."`
+}
+
+func (c *chosen) filter() client.DeadLetterFilter {
+	f := client.DeadLetterFilter{
+		Queue: c.Queue, Class: c.Class, Fingerprint: c.Fingerprint, Notification: c.Notification, Tenant: c.Tenant, App: c.App, Label: c.Label, Text: c.Text,
+	}
+	if c.Code != push.CodeOpen {
+		f.Code = c.Code.String()
+	}
+	if c.Older > 0 {
+		f.Older = c.Older.String()
+	}
+	if c.Younger > 0 {
+		f.Younger = c.Younger.String()
+	}
+	return f
+}
+
+func (c *read) filter() client.DeadLetterFilter {
+	f := c.chosen.filter()
+	f.States, f.Replay = c.State, c.Replay
+	return f
+}
+
+func (c *act) filter() client.DeadLetterFilter {
+	f := c.chosen.filter()
+	f.IDs = c.ID
+	return f
+}

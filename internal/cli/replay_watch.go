@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cli/progress"
+	"github.com/belfry-push/belfry/internal/replay"
+)
+
+// follow shows a replay until nothing more happens to it. On a desk of its own
+// the process executes it, too. An interrupt pauses the replay.
+func follow(ctx context.Context, con *console, d *desk, id string, o format) error {
+	_, _ = fmt.Fprintf(con.err, "replay %s is running; Ctrl-C pauses it\n", id)
+	watching, failed := context.WithCancelCause(ctx)
+	defer failed(nil)
+	stop := d.execute(watching, id, failed)
+	r, err := progress.New(con.err, con.terminal).Replay(watching, func(ctx context.Context) (client.Replay, error) { return d.Replay(ctx, id) })
+	if ctx.Err() != nil {
+		err := pause(ctx, con, d, id)
+		stop()
+		return err
+	}
+	stop()
+	if err != nil {
+		_, _ = fmt.Fprintf(con.err, "go on with: dlq-replayer replay resume %s%s\n", id, d.suffix)
+		return err
+	}
+	if err := o.one(con.out, r, func() error { return printReplay(con.out, &r) }); err != nil {
+		return err
+	}
+	if r.State == client.ReplayStopped {
+		_, _ = fmt.Fprintf(con.err, "when it is mended: dlq-replayer replay resume %s%s\n", id, d.suffix)
+		return statusError(ExitIncomplete)
+	}
+	return nil
+}
+
+// execute executes a replay on a desk of its own, and tells failed if that
+// fails. The function returned waits until what is in hand is finished.
+func (d *desk) execute(ctx context.Context, id string, failed context.CancelCauseFunc) (stop func()) {
+	if d.direct == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := d.direct.Execute(ctx, id)
+		// Another process that took it over goes on with it.
+		if err != nil && ctx.Err() == nil && !errors.Is(err, replay.ErrTakenOver) {
+			failed(err)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// pause pauses a replay after an interrupt and says how to go on.
+func pause(ctx context.Context, con *console, d *desk, id string) error {
+	const patience = 10 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	r, err := d.PauseReplay(ctx, id, whoami())
+	switch {
+	case client.IsProblem(err, "illegal_state"):
+		_, _ = fmt.Fprintf(con.err, "it had ended already: dlq-replayer replay status %s%s\n", id, d.suffix)
+		return context.Canceled
+	case err != nil:
+		return fmt.Errorf("pause %s: %w", id, err)
+	}
+	_, _ = fmt.Fprintf(con.err, "paused with %s letters sent; go on with: dlq-replayer replay resume %s%s\n", progress.Group(r.Sent), id, d.suffix)
+	return context.Canceled
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cli/progress"
+	"github.com/belfry-push/belfry/internal/replay"
+)
+
+type simulateCmd struct {
+	Letters letters `embed:""`
+	Chosen  act     `embed:""`
+	Edits   edits   `embed:""`
+	Rate    float64 `help:"Letters a second at the most; a simulation estimates the time with it."`
+}
+
+// Run simulates.
+func (c *simulateCmd) Run(ctx context.Context, con *console) error {
+	return c.Letters.with(ctx, func(d *desk) error {
+		s, err := c.simulate(ctx, d)
+		if err != nil {
+			return err
+		}
+		return c.Letters.Output.one(con.out, s, func() error {
+			if err := printSimulation(con.out, &s); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(con.out, "\nuntil %s: dlq-replayer replay run --simulation %s --canary 1%% --stop-if-refail 20%%%s\n", clock(&s.ExpiresAt), s.ID, d.suffix)
+			return err
+		})
+	})
+}
+
+func (c *simulateCmd) simulate(ctx context.Context, d *desk) (client.Simulation, error) {
+	e, err := c.Edits.read()
+	if err != nil {
+		return client.Simulation{}, err
+	}
+	return d.Simulate(ctx, client.SimulateRequest{Filter: c.Chosen.filter(), All: c.Chosen.All, Edits: e, Rate: c.Rate, By: whoami()})
+}
+
+func printSimulation(out io.Writer, s *client.Simulation) error {
+	var b strings.Builder
+	took := time.Duration(s.Seconds * float64(time.Second)).Round(time.Second)
+	fmt.Fprintf(&b, "simulation %s: %s letters, %s would be sent in about %s", s.ID, progress.Group(s.Total), progress.Group(s.Sends), max(took, time.Second))
+	if s.CostUSD > 0 {
+		fmt.Fprintf(&b, ", for about $%.4f", s.CostUSD)
+	}
+	b.WriteString("\n\n")
+	err := table(&b, "PREDICTED\tLETTERS\tSENT\tSUCH AS", func(w io.Writer) {
+		for _, p := range sorted(s.Counts) {
+			sends, sample := "no", ""
+			if replay.Prediction(p).Sends() {
+				sends = "yes"
+			}
+			if len(s.Samples[p]) > 0 {
+				one := s.Samples[p][0]
+				sample = one.Letter + because(one.Why)
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p, progress.Group(s.Counts[p]), sends, sample)
+		}
+	})
+	if s.PossibleDuplicates > 0 {
+		fmt.Fprintf(&b, "\n%s of them may have arrived before; devices replace the earlier copy\n", progress.Group(s.PossibleDuplicates))
+	}
+	if len(s.MessageAfter) > 0 {
+		fmt.Fprintf(&b, "\na message before\n  %s\nand after the patch\n  %s\n", indented(s.MessageBefore), indented(s.MessageAfter))
+	}
+	if err == nil {
+		_, err = io.WriteString(out, b.String())
+	}
+	return err
+}

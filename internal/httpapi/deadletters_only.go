@@ -1,0 +1,22 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/idempotency"
+)
+
+// NewDeadLetters returns the handler of the dead letters and replays alone, for
+// whoever holds the backend in hand: it asks for no key, and every request is the
+// operator's. Serve it to nobody else.
+func NewDeadLetters(letters DeadLetters, answers idempotency.Store, log *zap.Logger) (http.Handler, error) {
+	a := &api{
+		cfg: Config{DeadLetters: letters, Operator: DefaultTenant, Answers: answers, Auth: Keys{}}, log: log, now: time.Now, mux: http.NewServeMux(),
+	}
+	a.routes = a.deadLetterRoutes()
+	return a.mux, a.mount(prometheus.NewRegistry())
+}
