@@ -2,10 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -16,14 +13,9 @@ import (
 const replaysGrace = time.Minute + 5*time.Second
 
 // startReplays opens the dead letters for the API and executes replays beside it:
-// those that were started over HTTP, and those whose process died. It returns nil
-// for a backend without a dead-letter store.
+// those that were started over HTTP, and those whose process died.
 func (s *service) startReplays(ctx context.Context) (httpapi.DeadLetters, error) {
 	room, err := newReplay(s.backend, s.reg, s.log)
-	if errors.Is(err, errNoLetters) {
-		s.log.Warn("the API has no dead letters", zap.Error(err))
-		return nil, nil //nolint:nilnil // the API knows what none means
-	}
 	if err != nil {
 		return nil, err
 	}

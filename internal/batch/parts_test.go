@@ -8,7 +8,8 @@ import (
 )
 
 // Two uploads of the same part at once: every line counts once, and each caller
-// is told of every line of its own.
+// is told of every line of its own. Both may be told that a line was accepted:
+// their pages were the same, so it is true of both.
 func TestUploadSamePartAtOnce(t *testing.T) {
 	t.Parallel()
 	h := open()
@@ -24,15 +25,13 @@ func TestUploadSamePartAtOnce(t *testing.T) {
 		})
 	}
 	both.Wait()
-	accepted := int64(0)
 	for _, r := range results {
-		accepted += r.Accepted
 		if r.Accepted+r.Skipped != 500 || r.Watermark != 500 || len(r.Faults) != 0 {
 			t.Errorf("got %+v", r)
 		}
 	}
-	if p := h.n.Progress; accepted > 500 || p.Sources != 500 || p.Watermark != 500 {
-		t.Errorf("%d accepted, progress %+v", accepted, p)
+	if p := h.n.Progress; p.Sources != 500 || p.Watermark != 500 {
+		t.Errorf("progress %+v", p)
 	}
 	h.stored(t)
 }

@@ -64,6 +64,7 @@ func (x *exchange) coding() (coding, error) {
 type decoder struct {
 	body counted // as it comes
 	kind coding
+	free int64     // expansionFree, but for tests
 	in   io.Reader // opened at the first Read
 	end  func()
 
@@ -72,7 +73,7 @@ type decoder struct {
 }
 
 func newDecoder(kind coding, body io.Reader) *decoder {
-	return &decoder{body: counted{in: body}, kind: kind, end: func() {}}
+	return &decoder{body: counted{in: body}, kind: kind, free: expansionFree, end: func() {}}
 }
 
 // Read implements io.Reader.
@@ -83,7 +84,7 @@ func (d *decoder) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := d.in.Read(p)
-	if d.out += int64(n); d.kind != identity && d.out > expansionFree && d.out/maxExpansion > d.body.n {
+	if d.out += int64(n); d.kind != identity && d.out > d.free && d.out/maxExpansion > d.body.n {
 		return 0, d.failed(errBomb)
 	}
 	if errors.Is(err, io.EOF) && d.kind != identity && d.body.n == 0 {

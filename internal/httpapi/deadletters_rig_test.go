@@ -22,23 +22,23 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// books are a ledger that a replay may look at and, but for its marks, change.
-type books struct {
+// accounts are a ledger that a replay may look at and, but for its marks, change.
+type accounts struct {
 	mu    sync.Mutex
 	heads map[push.ID]push.Notification
 	lines map[push.ChunkRef]ledger.Line
 }
 
-func (b *books) Notification(_ context.Context, id push.ID) (push.Notification, error) {
+func (b *accounts) Notification(_ context.Context, id push.ID) (push.Notification, error) {
 	if n, ok := b.heads[id]; ok {
 		return n, nil
 	}
 	return push.Notification{}, push.ErrNotFound
 }
 
-func (b *books) Advance(context.Context, push.ID, push.Progress) error { return nil }
+func (b *accounts) Advance(context.Context, push.ID, push.Progress) error { return nil }
 
-func (b *books) Line(_ context.Context, ref push.ChunkRef) (ledger.Line, error) {
+func (b *accounts) Line(_ context.Context, ref push.ChunkRef) (ledger.Line, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if l, ok := b.lines[ref]; ok {
@@ -47,11 +47,11 @@ func (b *books) Line(_ context.Context, ref push.ChunkRef) (ledger.Line, error) 
 	return ledger.Line{}, push.ErrNotFound
 }
 
-func (b *books) Attempts(context.Context, push.ChunkRef) ([]ledger.Attempt, error) {
+func (b *accounts) Attempts(context.Context, push.ChunkRef) ([]ledger.Attempt, error) {
 	return []ledger.Attempt{{Attempt: 1, Code: push.CodeFCMUnavailable, At: testNow(), Latency: time.Second}}, nil
 }
 
-func (b *books) ReopenLine(_ context.Context, l ledger.Line, _ int64, _ []ledger.Attempt) error {
+func (b *accounts) ReopenLine(_ context.Context, l ledger.Line, _ int64, _ []ledger.Attempt) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range l.Cells { // delivered at once
@@ -61,7 +61,7 @@ func (b *books) ReopenLine(_ context.Context, l ledger.Line, _ int64, _ []ledger
 	return nil
 }
 
-func (b *books) SaveLine(context.Context, ledger.Line, int64, []ledger.Attempt) error { return nil }
+func (b *accounts) SaveLine(context.Context, ledger.Line, int64, []ledger.Attempt) error { return nil }
 
 // papers are documents in memory.
 type papers struct {
@@ -140,7 +140,7 @@ func newRoom(tb testing.TB) *replay.Room {
 	for _, q := range push.Queues() {
 		sources[q] = nowhere{}
 	}
-	ledgers := &books{heads: map[push.ID]push.Notification{batID: note}, lines: map[push.ChunkRef]ledger.Line{line.Ref: line}}
+	ledgers := &accounts{heads: map[push.ID]push.Notification{batID: note}, lines: map[push.ChunkRef]ledger.Line{line.Ref: line}}
 	room, err := replay.New(replay.Config{
 		Letters: store, Notifications: ledgers, Lines: ledgers, Documents: &papers{docs: map[string]document.Document{}}, Sources: sources, Software: "v2",
 		Owner: "test", Retention: replay.Retention{Parked: time.Hour, Warn: time.Hour},

@@ -25,6 +25,7 @@ type api struct {
 	metrics  *metrics
 	silence  time.Duration // streamPatience, but for tests
 	frames   frames
+	free     int64 // expansionFree, but for tests
 }
 
 // New returns the handler of the whole API. It fails when a field of cfg is
@@ -41,7 +42,7 @@ func newAPI(cfg Config) (*api, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	a := &api{cfg: cfg, log: cfg.Log, now: cfg.Now, mux: http.NewServeMux(), silence: streamPatience}
+	a := &api{cfg: cfg, log: cfg.Log, now: cfg.Now, mux: http.NewServeMux(), silence: streamPatience, free: expansionFree}
 	if a.now == nil {
 		a.now = time.Now
 	}

@@ -31,7 +31,9 @@ func (a *api) stream(x *exchange) (*streamBody, error) {
 		return nil, err
 	}
 	body := &wireBody{x: x, rc: http.NewResponseController(x.w), patience: a.silence}
-	return &streamBody{decoder: newDecoder(kind, body), wire: body}, nil
+	d := newDecoder(kind, body)
+	d.free = a.free
+	return &streamBody{decoder: d, wire: body}, nil
 }
 
 // close gives the decoder's memory back.
