@@ -51,7 +51,10 @@ func TestDuplicatesAreThoseOfOnePass(t *testing.T) {
 			h.chance = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0))
 			var uploads []func()
 			for range rapid.IntRange(1, 3).Draw(t, "side by side") {
-				from := rapid.IntRange(0, min(len(all), int(h.n.Progress.Watermark)+1)).Draw(t, "offset")
+				from := rapid.IntRange(1, min(len(all), int(h.n.Progress.Watermark))+1).Draw(t, "offset")
+				if rapid.Bool().Draw(t, "append") {
+					from = 0
+				}
 				part := all[max(from, 1)-1 : rapid.IntRange(max(from, 1)-1, len(all)).Draw(t, "end")]
 				b := house
 				if rapid.Bool().Draw(t, "elsewhere") {

@@ -63,7 +63,7 @@ func TestCrashAnywhere(t *testing.T) {
 // effect, while a batch is released step by step during its upload.
 func TestCrashInTheChain(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []int{0, 300} {
+	for _, rate := range []int{0, 100} {
 		live := func(at int, after bool) *world {
 			w := newWorld(t, t)
 			w.faults.at, w.faults.after = at, after
@@ -71,7 +71,7 @@ func TestCrashInTheChain(t *testing.T) {
 			w.start(id)
 			for i := range 3 {
 				w.until(w.now.Add(1500 * time.Millisecond))
-				w.upload(t, id, tokens(1+i*600, 600))
+				w.upload(t, id, tokens(1+i*200, 200))
 			}
 			w.pause(id)
 			w.until(w.now.Add(2 * time.Second))
@@ -86,7 +86,7 @@ func TestCrashInTheChain(t *testing.T) {
 			for _, after := range []bool{false, true} {
 				w := live(at, after)
 				where := fmt.Sprintf("%d/s: call %d of %d fails (after its effect: %t)", rate, at, calls, after)
-				if s := w.state(batID); len(w.reached) != 3*600 || s != push.StateCompleted || len(w.tasks) != 0 {
+				if s := w.state(batID); len(w.reached) != 3*200 || s != push.StateCompleted || len(w.tasks) != 0 {
 					t.Fatalf("%s: %d reached, it is %s, %d tasks left", where, len(w.reached), s, len(w.tasks))
 				}
 				for a, times := range w.reached {
