@@ -29,7 +29,7 @@ func (r *Room) lettersOf(ctx context.Context, queue string, m *worker.Message) (
 	if d.Queue == "" {
 		d.Queue = queue
 	}
-	if d.Code == push.CodeAttemptsExhausted {
+	if d.Code == push.CodeAttemptsExhausted || d.Code == push.CodePoison {
 		u, traceParent, err := wire.DecodeUndelivered(d.Body)
 		if err == nil {
 			return r.recipients(ctx, &d, &u, traceParent)
