@@ -250,3 +250,27 @@ func TestPoisonIsFound(t *testing.T) {
 		}
 	})
 }
+
+// TestDeploysAreNoPoison: a chunk that was in hand when its process was killed
+// twice is sent, and flagged.
+func TestDeploysAreNoPoison(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 300} {
+		in(t, n, nil, func(r *rig) {
+			for receives := 1; receives <= ledger.SuspectAfter; receives++ {
+				p := r.start(r.tb, receives, death{N: 4}) // with the first requests under way
+				r.fcm.latency = time.Second
+				p.Handle(p.ctx, worker.Message{Body: r.encode(r.chunk), Receives: receives}, nil)
+				p.kill()
+				p.Close()
+				if l := r.line(); l.State != ledger.StateClaimed || l.Vanished != receives-1 {
+					t.Fatalf("after %d deaths: %+v", receives, l)
+				}
+				time.Sleep(30 * time.Second)
+			}
+			if v := r.receive(r.chunk, ledger.SuspectAfter+1, nil); v.word != "ack" || r.codes()[push.CodeSent] != n || !r.line().Cells[0].PossibleDuplicate() {
+				t.Errorf("%+v: %v", v, r.codes())
+			}
+		})
+	}
+}

@@ -64,6 +64,9 @@ func (r *Room) recipients(ctx context.Context, d *push.DeadLetter, u *wire.Undel
 	if s.acceptedAt.IsZero() {
 		s.acceptedAt = d.SentAt
 	}
+	if traceParent == "" {
+		traceParent = s.traceParent
+	}
 	letters := make([]push.Letter, len(c.Recipients))
 	for i := range c.Recipients {
 		l := push.Letter{
@@ -106,6 +109,9 @@ func (r *Room) message(ctx context.Context, d *push.DeadLetter, key string) ([]p
 		return nil, err
 	}
 	l.Labels = s.labels
+	if l.TraceParent == "" {
+		l.TraceParent = s.traceParent
+	}
 	if l.Tenant == "" {
 		l.Tenant = s.tenant
 	}
