@@ -33,8 +33,8 @@ func TestIsolationIsOnePlace(t *testing.T) {
 			time.Sleep(time.Second)
 			close(draining)
 		}()
-		if v := r.receive(second, 4, draining); v.word != "hand_back" || r.books.lines[second.Ref].Owner != "dead" {
-			t.Errorf("%+v, owner %s", v, r.books.lines[second.Ref].Owner)
+		if v := r.receive(second, 4, draining); v.word != "hand_back" || r.lineOf(second.Ref).Owner != "dead" {
+			t.Errorf("%+v, owner %s", v, r.lineOf(second.Ref).Owner)
 		}
 		if v := <-first; v.word != "ack" || r.codes()[push.CodeSent] != 10 || r.line().Vanished != 0 {
 			t.Errorf("%+v: %v, %d vanished", v, r.codes(), r.line().Vanished)
@@ -42,7 +42,7 @@ func TestIsolationIsOnePlace(t *testing.T) {
 		if r.fcm.most > 5 {
 			t.Errorf("%d of 10 suspects were under way at once", r.fcm.most)
 		}
-		if v := r.receive(second, 5, nil); v.word != "ack" || r.books.lines[second.Ref].State != ledger.StateClosed {
+		if v := r.receive(second, 5, nil); v.word != "ack" || r.lineOf(second.Ref).State != ledger.StateClosed {
 			t.Errorf("%+v", v)
 		}
 	})
