@@ -72,7 +72,7 @@ func TestFaultsAreSeen(t *testing.T) {
 		{"another name", edit{queues, `"${var.prefix}-${each.key}-dlq"`, `"${var.prefix}-${each.key}-dead"`}, "queue shop-events-dlq is not made by the modules"},
 		{"a queue too many", edit{queues, `"events"            = {`, `"extra" = { age_alarm_seconds = 1 }` + "\n" + `"events"            = {`}, "queue shop-extra is made by the modules only"},
 		{"retention", edit{queues, `1209600`, `86400`}, `queue shop-notifications-dlq: MessageRetentionPeriod is "86400", provision makes it "1209600"`},
-		{"receives", edit{queues, `maxReceiveCount     = 10`, `maxReceiveCount     = 3`}, "queue shop-deliveries-high: RedrivePolicy"},
+		{"receives", edit{queues, `maxReceiveCount     = 20`, `maxReceiveCount     = 3`}, "queue shop-deliveries-high: RedrivePolicy"},
 		{"no encryption", edit{queues, `sqs_managed_sse_enabled    = var.kms_key_id == null ? true : null`, ``}, "shop-events-dlq lacks encryption"},
 		{"no redrive", edit{queues, `redrive_policy = jsonencode`, `tags_all = jsonencode`}, "shop-events lacks its dead-letter queue"},
 		{"alarm on one letter", edit{queues, `threshold           = 0`, `threshold           = 10`}, "shop-events-dlq lacks an alarm on depth above 0"},

@@ -114,14 +114,14 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 	if err != nil {
 		return err
 	}
-	metrics := deliver.NewMetrics(s.reg, s.outcomes)
+	metrics, isolation := deliver.NewMetrics(s.reg, s.outcomes), deliver.NewIsolation()
 	for _, lane := range []struct {
 		lane           push.Lane
 		chunks, window int
 	}{{push.LaneBulk, bulkChunks, bulkWindow}, {push.LaneHigh, highChunks, highWindow}, {push.LaneReplay, replayChunks, replayWindow}} {
 		d, err := deliver.New(deliver.Config{
 			Owner: owner(), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
-			Guard: g, Outcomes: outcomes, Chunks: s.lanes(), Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
+			Guard: g, Isolation: isolation, Outcomes: outcomes, Chunks: s.lanes(), Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
 			Lane: lane.lane, Window: lane.window, MaxAttempts: o.maxAttempts, MaxElapsed: maxElapsed, Software: telemetry.Version(),
 			Log: s.log, Metrics: metrics, Now: s.now, Rand: newRand(),
 		})

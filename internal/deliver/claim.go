@@ -37,6 +37,9 @@ func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
 		h = h.apart()
 	}
 	j.head, j.n, j.line, j.base, j.begun = h, h.notification(), line, line.Epoch, d.Now()
+	if line.State == ledger.StateClaimed {
+		return nil, nil // its owner may have died: this copy of the message knows
+	}
 	if wait := d.crowded(j); wait > 0 {
 		return done(worker.RetryAfter(wait, nil))
 	}
@@ -63,7 +66,12 @@ func (d *Deliver) claim(ctx context.Context, j *job) (*worker.Verdict, error) {
 		return nil, err
 	}
 	claimed.Attempt = max(claimed.Attempt, j.chunk.Attempt)
-	claimed.Reserved = d.reserve(j, 0)
+	if len(j.suspects) > 0 {
+		d.Metrics.suspected.Inc()
+		claimed.Reserve(j.bounds(group(j.suspects)))
+	} else {
+		claimed.Reserve(0, d.reserve(j, 0))
+	}
 	err = d.Lines.SaveLine(ctx, claimed, j.base, nil)
 	if errors.Is(err, ledger.ErrFenced) { // somebody wrote it this moment: as good as busy
 		return done(worker.RetryAfter(2*ledger.FreshFor, nil))
@@ -108,7 +116,11 @@ func (d *Deliver) gateExhausted(j *job) {
 	}
 	for row, cell := range j.chunk.Index {
 		if j.chunk.AttemptOf(row) > d.MaxAttempts && j.line.Cells[cell].Open() {
-			j.dead.add(result{row: row, code: code})
+			r := result{row: row, code: code}
+			if code == push.CodePoison {
+				r.detail = "the worker died again and again while sending to this recipient"
+			}
+			j.dead.add(r)
 		}
 	}
 }

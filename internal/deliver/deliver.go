@@ -1,13 +1,15 @@
 // Package deliver sends chunks to FCM. One chunk passes a chain of stages, in
 // this order, each a file:
 //
-//	load   read the chunk's notification and ledger line
-//	claim  take the line; nobody else may write it from now on
-//	gate   give up what is expired, cancelled or already may have been delivered
-//	render encode the message once, personal ones per recipient
-//	send   open recipients through breaker and pacing in a bounded window,
-//	       with outcomes checkpointed every 50 results or 100 ms
-//	settle close the line, or hand the rest back to the queue
+//	load    read the chunk's notification and ledger line
+//	inspect whether workers died over it again and again (docs/adr/0004)
+//	claim   take the line; nobody else may write it from now on
+//	gate    give up what is expired, cancelled or already may have been delivered
+//	render  encode the message once, personal ones per recipient
+//	isolate send to suspects in ever smaller groups, if workers died over it
+//	send    open recipients through breaker and pacing in a bounded window,
+//	        with outcomes checkpointed every 50 results or 100 ms
+//	settle  close the line, or hand the rest back to the queue
 //
 // A crash anywhere leaves the queue message, which comes again, and a line that
 // knows what is decided and which recipients may have been sent to.
@@ -73,6 +75,7 @@ type Config struct {
 	Sender        Sender
 	Encoder       Encoder
 	Guard         *guard.Guard
+	Isolation     *Isolation // shared by the lanes of a process; nil: one of its own
 	Backoff       guard.Backoff
 	Outcomes      Outcomes
 	Chunks        map[push.Lane]worker.Sink // the delivery queues, for what is handed back
@@ -103,6 +106,9 @@ func New(cfg Config) (*Deliver, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Isolation == nil {
+		cfg.Isolation = NewIsolation()
+	}
 	return &Deliver{Config: cfg, heads: h}, nil
 }
 
@@ -118,6 +124,7 @@ func (d *Deliver) owner() string { return d.Owner + "#" + strconv.FormatInt(d.cl
 type job struct {
 	chunk       push.Chunk
 	traceParent string
+	receives    int // of the queue message, this one included
 	draining    <-chan struct{}
 
 	begun time.Time // this turn
@@ -132,6 +139,12 @@ type job struct {
 	notes    []push.DeviceNote // for the registry, at the end
 	retry    retry             // what is handed back
 	dead     undelivered       // what is given up
+
+	isolated bool         // this chunk has the process's isolation
+	suspects []int        // rows not cleared yet, if workers died over the chunk
+	poison   bool         // the only suspect is the one
+	done     map[int]bool // rows tried as suspects in this turn
+	halted   bool         // nothing more is sent in this turn
 }
 
 // message is what the chunk's recipients get: the notification's message,
@@ -159,7 +172,7 @@ type stage func(ctx context.Context, j *job) (*worker.Verdict, error)
 
 // chain is the life of a chunk in reading order.
 func (d *Deliver) chain() []stage {
-	return []stage{d.load, d.claim, d.gate, d.render, d.send, d.settle}
+	return []stage{d.load, d.inspect, d.claim, d.gate, d.render, d.isolate, d.send, d.settle}
 }
 
 // retryPause is how long a chunk waits when a store is away.
@@ -176,7 +189,8 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	j := &job{chunk: chunk, traceParent: traceParent, draining: draining}
+	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining}
+	defer d.release(j)
 	for _, run := range d.chain() {
 		v, err := run(ctx, j)
 		switch {

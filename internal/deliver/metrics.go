@@ -11,7 +11,9 @@ import (
 type Metrics struct {
 	outcomes [128]prometheus.Counter // by code; nil for one that ends nothing
 	retries  prometheus.Counter
-	toFCM    map[push.Priority]prometheus.Observer
+
+	suspected prometheus.Counter
+	toFCM     map[push.Priority]prometheus.Observer
 }
 
 // NewMetrics registers the room's metrics. outcomes is the counter of outcomes
@@ -22,8 +24,9 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 		Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 15), // 5 ms .. 30 min
 	}, []string{"priority"})
 	m := &Metrics{
-		retries: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."}),
-		toFCM:   map[push.Priority]prometheus.Observer{},
+		retries:   prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."}),
+		suspected: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_suspected_chunks_total", Help: "Claims of chunks over which workers died again and again."}),
+		toFCM:     map[push.Priority]prometheus.Observer{},
 	}
 	for _, p := range []push.Priority{push.PriorityHigh, push.PriorityNormal, push.PriorityBulk} {
 		m.toFCM[p] = toFCM.WithLabelValues(string(p))
@@ -33,7 +36,7 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 			m.outcomes[f.Code] = outcomes.WithLabelValues(f.Class.String(), f.Name)
 		}
 	}
-	reg.MustRegister(m.retries, toFCM)
+	reg.MustRegister(m.retries, m.suspected, toFCM)
 	return m
 }
 

@@ -68,35 +68,57 @@ func (u *undelivered) add(r result) { u.results = append(u.results, r) }
 // an outcome that says so must have its letter. A dead-letter queue that is away
 // keeps the rows open; they come again, and are not sent to FCM again.
 func (d *Deliver) giveUp(ctx context.Context, j *job, now time.Time) {
-	j.dead.results = slices.DeleteFunc(j.dead.results, func(r result) bool { return !j.line.Cells[j.chunk.Index[r.row]].Open() })
-	if len(j.dead.results) == 0 {
+	results := slices.DeleteFunc(j.dead.results, func(r result) bool { return !j.line.Cells[j.chunk.Index[r.row]].Open() })
+	slices.SortFunc(results, func(a, b result) int { return a.row - b.row })
+	var exhausted, poison []result
+	for _, r := range results {
+		if r.code == push.CodePoison {
+			poison = append(poison, r)
+		} else {
+			exhausted = append(exhausted, r)
+		}
+	}
+	d.buryAll(ctx, j, push.CodeAttemptsExhausted, exhausted, now)
+	d.buryAll(ctx, j, push.CodePoison, poison, now)
+}
+
+// buryAll dead-letters and settles results that end with the same code.
+func (d *Deliver) buryAll(ctx context.Context, j *job, end push.Code, results []result, now time.Time) {
+	if len(results) == 0 {
 		return
 	}
-	if err := d.bury(ctx, j, now); err != nil {
+	if err := d.bury(ctx, j, end, results, now); err != nil {
 		d.Log.Warn("dead letters not sent; trying again", zap.Stringer("chunk", j.chunk.Ref), zap.Error(err))
-		for _, r := range j.dead.results {
+		for _, r := range results {
 			j.retry.again(r.row, d.MaxAttempts+1, r.code, now.Add(retryPause))
 		}
 		return
 	}
-	for _, r := range j.dead.results {
-		d.settleCell(j, j.chunk.Index[r.row], push.CodeAttemptsExhausted, r.code.MaybeDelivered())
+	for _, r := range results {
+		d.settleCell(j, j.chunk.Index[r.row], end, r.code.MaybeDelivered())
 	}
 }
 
 // bury puts the given-up recipients on the dead-letter queue as one letter.
-func (d *Deliver) bury(ctx context.Context, j *job, now time.Time) error {
-	slices.SortFunc(j.dead.results, func(a, b result) int { return a.row - b.row })
-	last := j.dead.results[0].code
+func (d *Deliver) bury(ctx context.Context, j *job, end push.Code, results []result, now time.Time) error {
+	last := results[0].code
+	detail := "last: " + last.String()
+	if end == push.CodePoison {
+		last, detail = push.CodeOpen, results[0].detail // no attempt had an answer to tell of
+	}
 	u := wire.Undelivered{Chunk: push.Chunk{
 		Ref: j.chunk.Ref, Tenant: j.chunk.Tenant, Turn: j.chunk.Turn, Attempt: j.chunk.Attempt, Since: j.chunk.Since, LastCode: last,
 		Replay: j.chunk.Replay, Series: j.chunk.Series, ExpiresAt: j.chunk.ExpiresAt, Message: j.chunk.Message,
 	}}
-	for _, r := range j.dead.results {
+	for _, r := range results {
+		code := r.code
+		if end == push.CodePoison {
+			code = push.CodeOpen
+		}
 		u.Chunk.Recipients = append(u.Chunk.Recipients, j.chunk.Recipients[r.row])
 		u.Chunk.Index = append(u.Chunk.Index, j.chunk.Index[r.row])
 		u.Chunk.Attempts = append(u.Chunk.Attempts, j.chunk.AttemptOf(r.row))
-		u.Codes = append(u.Codes, r.code)
+		u.Codes = append(u.Codes, code)
 		u.Detail = append(u.Detail, r.detail)
 	}
 	body, err := wire.EncodeUndelivered(&u, j.traceParent)
@@ -104,14 +126,14 @@ func (d *Deliver) bury(ctx context.Context, j *job, now time.Time) error {
 		return err
 	}
 	letter, err := wire.EncodeDeadLetter(&push.DeadLetter{
-		Queue: push.DeliveryQueue(d.Lane), Code: push.CodeAttemptsExhausted, Detail: "last: " + last.String(),
+		Queue: push.DeliveryQueue(d.Lane), Code: end, Detail: detail, Receives: j.receives,
 		Body: body, Group: j.chunk.Tenant, SentAt: j.n.AcceptedAt, At: now, Software: d.Software,
 	})
 	if err != nil {
 		return err
 	}
 	if err := d.Dead.Send(ctx, []worker.Outgoing{{Body: letter, Group: j.chunk.Tenant}}); err != nil {
-		return fmt.Errorf("dead-letter %d recipients: %w", len(j.dead.results), err)
+		return fmt.Errorf("dead-letter %d recipients: %w", len(results), err)
 	}
 	return nil
 }

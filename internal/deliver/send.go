@@ -37,8 +37,8 @@ type result struct {
 // under way. The goroutine that runs it owns the job; requests run beside it and
 // report back.
 func (d *Deliver) send(ctx context.Context, j *job) (*worker.Verdict, error) {
-	order := j.sendable(d.MaxAttempts)
-	if len(order) == 0 || d.stopReason(j) != stopNone {
+	order := slices.DeleteFunc(j.sendable(d.MaxAttempts), func(row int) bool { return j.done[row] })
+	if j.halted || len(order) == 0 || d.stopReason(j) != stopNone {
 		return nil, nil
 	}
 	if len(order) == 1 && j.head.limiter == nil && j.chunk.Index[order[0]] < j.line.Reserved { // not so if the gate settled what the claim reserved
@@ -46,9 +46,8 @@ func (d *Deliver) send(ctx context.Context, j *job) (*worker.Verdict, error) {
 		return nil, nil
 	}
 	w := d.newWindow(ctx, j, order)
-	err := w.run(ctx)
-	w.close()
-	return nil, err
+	defer w.close()
+	return nil, w.run(ctx)
 }
 
 // openRows returns the rows of the chunk whose cells are open.
@@ -97,32 +96,43 @@ func (d *Deliver) request(ctx context.Context, j *job, row int) result {
 		}
 		return r
 	}
+	r, asked := d.ask(ctx, j, row)
+	if asked {
+		ticket.Done(r.code, r.retryAfter)
+	} else {
+		ticket.Abandon()
+	}
+	return r
+}
+
+// ask makes the request, and tells whether FCM was asked or may have been.
+func (d *Deliver) ask(ctx context.Context, j *job, row int) (r result, asked bool) {
+	begun := d.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			r, asked = d.panicked(j, row, p, begun), true
+		}
+	}()
 	buf := bodies.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	defer bodies.Put(buf)
 	body, err := d.body((*buf)[:0], j, &j.chunk.Recipients[row])
 	if err != nil {
-		ticket.Abandon()
-		return failure(row, err, d.Now(), d.Now())
+		return failure(row, err, begun, d.Now()), false
 	}
 	*buf = body
 	if r, ok := d.mayStart(ctx, j, row); !ok {
-		ticket.Abandon()
-		return r
+		return r, false
 	}
 	sentAt := d.Now()
 	name, err := d.Sender.Send(ctx, body)
 	at := d.Now()
-	if err != nil {
-		if _, classified := errors.AsType[*push.Error](err); !classified && ctx.Err() != nil {
-			ticket.Abandon()
-			return result{row: row}
-		}
-		r := failure(row, err, sentAt, at)
-		ticket.Done(r.code, r.retryAfter)
-		return r
+	if err == nil {
+		return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at}, true
 	}
-	ticket.Done(push.CodeSent, 0)
-	return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at}
+	if _, classified := errors.AsType[*push.Error](err); !classified && ctx.Err() != nil {
+		return result{row: row}, false
+	}
+	return failure(row, err, sentAt, at), true
 }
 
 // mayStart looks once more whether the notification is still to be sent, as the

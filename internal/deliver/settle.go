@@ -36,9 +36,15 @@ func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if code := stopOutcome(why); code != push.CodeOpen {
 		d.settleOpen(j, code)
 	}
+	if len(j.suspects) == 0 {
+		j.line.Vanished = 0 // nobody died in this turn
+	}
 	next, err := d.nextLine(ctx, j, why, now)
 	if err != nil {
 		return nil, err
+	}
+	if !j.poison && next.State != ledger.StateClosed {
+		next.Reserve(j.bounds(j.suspects)) // who is left of them, for the next owner
 	}
 	next.Epoch = j.base + 1
 	if err := d.Lines.SaveLine(ctx, next, j.base, j.attempts); err != nil {

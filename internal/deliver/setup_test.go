@@ -122,10 +122,12 @@ func (r *rig) all(answers ...answer) {
 	}
 }
 
-func (r *rig) line() ledger.Line {
+func (r *rig) line() ledger.Line { return r.lineOf(r.chunk.Ref) }
+
+func (r *rig) lineOf(ref push.ChunkRef) ledger.Line {
 	r.books.mu.Lock()
 	defer r.books.mu.Unlock()
-	return r.books.lines[r.chunk.Ref]
+	return r.books.lines[ref]
 }
 
 // codes returns how many cells have each code.

@@ -118,9 +118,14 @@ type Line struct {
 	State   State
 	Attempt int // attempts begun, 0 before the first
 	Turn    int // hand-backs so far; a message with a lower turn is stale
-	// Reserved bounds the cells whose sends may be under way without a
-	// checkpoint: the owner may have sent any open cell below it.
-	Reserved  int
+	// ReservedFrom and Reserved bound the cells whose sends may be under way
+	// without a checkpoint: the owner may have sent any open cell in
+	// [ReservedFrom, Reserved). The lower bound is 0 unless groups of suspects
+	// are sent to. Of a line that waits, the range holds those still suspected.
+	ReservedFrom, Reserved int
+	// Vanished counts the owners that died over the line, one after the other,
+	// since a turn of it last went well; see [Line.Vanish].
+	Vanished  int
 	Cells     []Cell
 	UpdatedAt time.Time // of the last write; information and freshness only
 }
@@ -165,8 +170,8 @@ func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
 	}
 	l.Cells = append([]Cell(nil), l.Cells...)
 	if l.State == StateClaimed {
-		for i := range min(l.Reserved, len(l.Cells)) {
-			if l.Cells[i].Open() {
+		for i := range l.Cells {
+			if l.UnderWay(i) {
 				l.Cells[i] |= maybeTwice
 			}
 		}
@@ -174,7 +179,7 @@ func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
 	l.Epoch++
 	l.Owner = owner
 	l.State = StateClaimed
-	l.Reserved = 0
+	l.Reserve(0, 0)
 	l.UpdatedAt = now
 	return l, nil
 }
@@ -197,12 +202,13 @@ func (l *Line) MarkAmbiguous(i int) {
 }
 
 // HandBack returns the line as it waits for its next turn on the queue
-// (StateWaiting) or for a resume (StateParked). Nothing of it is under way.
+// (StateWaiting) or for a resume (StateParked). Nothing of it is under way. How
+// many owners vanished stays: a turn that went well has set it to 0 itself.
 func (l Line) HandBack(to State, turn int, now time.Time) Line {
 	l.State = to
 	l.Turn = turn
 	l.Owner = ""
-	l.Reserved = 0
+	l.Reserve(0, 0)
 	l.UpdatedAt = now
 	return l
 }
@@ -215,7 +221,8 @@ func (l Line) Close(now time.Time) Line {
 	}
 	l.State = StateClosed
 	l.Owner = ""
-	l.Reserved = 0
+	l.Vanished = 0
+	l.Reserve(0, 0)
 	l.UpdatedAt = now
 	return l
 }

@@ -94,7 +94,7 @@ func (m *machine) want(t *rapid.T, got, want error) {
 // sent.
 func (m *machine) checkFlags(t *rapid.T, before, after Line) {
 	for i := range before.Cells {
-		maySend := before.State == StateClaimed && i < before.Reserved && before.Cells[i].Open()
+		maySend := before.State == StateClaimed && before.ReservedFrom <= i && i < before.Reserved && before.Cells[i].Open()
 		if maySend {
 			m.excused[i] = true
 		}
@@ -106,7 +106,8 @@ func (m *machine) checkFlags(t *rapid.T, before, after Line) {
 
 func (m *machine) reserve(t *rapid.T) {
 	name := m.owner(t)
-	m.owners[name].Reserved = rapid.IntRange(m.owners[name].Reserved, machineCells).Draw(t, "reserved")
+	from := rapid.IntRange(0, machineCells).Draw(t, "reserved from") // what was under way has been answered by then
+	m.owners[name].Reserve(from, rapid.IntRange(from, machineCells).Draw(t, "reserved"))
 	m.checkpoint(name)
 }
 
@@ -119,8 +120,8 @@ func (m *machine) send(t *rapid.T) {
 	if !l.Cells[i].Open() {
 		t.Skip("not open")
 	}
-	if i >= l.Reserved {
-		l.Reserved = i + 1
+	if !l.Reserves(i) {
+		l.Reserve(min(l.ReservedFrom, i), max(l.Reserved, i+1))
 		if !m.checkpoint(name) {
 			return
 		}

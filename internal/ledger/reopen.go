@@ -44,7 +44,7 @@ func (l Line) Reopen(cells []int, replay push.ID, now time.Time) (Line, []Attemp
 	l.Turn++
 	l.State = StateWaiting
 	l.Owner = string(replay)
-	l.Reserved = 0
+	l.Reserve(0, 0)
 	l.UpdatedAt = now
 	return l, marks, nil
 }

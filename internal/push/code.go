@@ -174,7 +174,7 @@ var taxonomy = [...]Facts{
 	{Code: CodeAttemptsExhausted, Name: "attempts_exhausted", Class: ClassDeadLettered, Terminal: true, Meaning: "Every attempt failed; the last code is kept as evidence."},
 	{Code: CodeUnexpandable, Name: "unexpandable", Class: ClassDeadLettered, Terminal: true, Meaning: "The notification could not be turned into chunks."},
 	{Code: CodeUndecodable, Name: "undecodable", Class: ClassDeadLettered, Terminal: true, Meaning: "A queue message could not be read; its bytes are kept."},
-	{Code: CodePoison, Name: "poison", Class: ClassDeadLettered, Terminal: true, Meaning: "A queue message was received too often without a verdict: it crashes or stalls workers."},
+	{Code: CodePoison, Name: "poison", Class: ClassDeadLettered, Terminal: true, Meaning: "Sending to this recipient killed every worker that tried, or a whole queue message was received too often without a verdict."},
 }
 
 //nolint:gochecknoglobals // index over taxonomy by code; read-only

@@ -31,5 +31,7 @@ func DeliveryQueue(l Lane) string {
 func DeadLetterQueue(queue string) string { return queue + "-dlq" }
 
 // MaxReceives is after how many receives without a verdict a queue's own
-// redrive takes a message away: a backstop for messages that crash workers.
-const MaxReceives = 10
+// redrive takes a message away: a backstop for messages that crash workers
+// before anybody can tell which recipient does it. Finding the one among 500
+// takes up to 12 (docs/adr/0004); the rest is for deploys in between.
+const MaxReceives = 20

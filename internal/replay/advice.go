@@ -124,8 +124,8 @@ var advice = map[push.Code][3]string{
 		"Fix the producer and let it send again; discard the letter. After an update of Belfry: replay.",
 	},
 	push.CodePoison: {
-		"The message crashed or stalled every worker that took it.",
-		"The workers' logs at the time it died: a panic, or memory.",
+		"Sending to the recipient killed every worker that tried; or the whole message crashed or stalled whoever took it.",
+		"The workers' logs at the time it died: a panic, or memory. What is special about this recipient's data?",
 		"Update to a version that survives it, then replay a canary of one.",
 	},
 	push.CodePayloadInvalid: {

@@ -71,6 +71,27 @@ func TestDrainSplitsRecipients(t *testing.T) {
 	}
 }
 
+// A recipient that killed workers is one letter, with its address: deliver has
+// found it.
+func TestDrainOfAPoisonousRecipient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.Context)
+	ref := w.chunk(push.CodeSent, push.CodePoison)
+	c := push.Chunk{Ref: ref, Tenant: "acme", Attempt: 1, Recipients: []push.Recipient{recipient(ref, 1)}, Index: []int{1}, Attempts: []int{1}}
+	const story = "the worker died 11 times while sending to this recipient, the last time to it alone"
+	body, err := wire.EncodeUndelivered(&wire.Undelivered{Chunk: c, Codes: []push.Code{push.CodeOpen}, Detail: []string{story}}, "")
+	w.must(err)
+	w.put(push.QueueBulk, w.envelope(push.DeadLetter{Queue: push.QueueBulk, Code: push.CodePoison, Body: body, Receives: 12, SentAt: at(0), At: at(60), Software: "v1"}))
+	if got, err := w.room.Drain(t.Context()); err != nil || got.Stored != 1 {
+		t.Fatalf("drain: %+v (%v)", got, err)
+	}
+	l := w.all()[0]
+	if l.Kind != push.LetterRecipient || l.Code != push.CodePoison || l.Cause() != push.CodePoison || l.Cell != 1 || l.Detail != story ||
+		l.Recipient.Address != c.Recipients[0].Address || l.Software != "v1" || l.Attempts != 1 || l.TraceParent != w.books.heads[ref.Notification].TraceParent {
+		t.Errorf("letter: %+v", l)
+	}
+}
+
 // The same recipient dead again after a replay is another letter.
 func TestDrainOfALaterTurn(t *testing.T) {
 	t.Parallel()
@@ -113,11 +134,11 @@ func TestDrainKeepsMessages(t *testing.T) {
 		},
 		{
 			"a poisonous chunk, bare", push.QueueBulk, chunkBody,
-			push.Letter{Code: push.CodePoison, Body: chunkBody, Notification: ref.Notification, Turn: 3, Tenant: "acme", Attempts: push.MaxReceives, Software: "v2", Detail: "received 10 times without a verdict"},
+			push.Letter{Code: push.CodePoison, Body: chunkBody, Notification: ref.Notification, Turn: 3, Tenant: "acme", Attempts: push.MaxReceives, Software: "v2", Detail: "received 20 times without a verdict"},
 		},
 		{
 			"poisonous bytes, bare", push.QueueHigh, unreadable,
-			push.Letter{Code: push.CodePoison, Body: unreadable, Tenant: "acme", Attempts: push.MaxReceives, Software: "v2", Detail: "received 10 times without a verdict"},
+			push.Letter{Code: push.CodePoison, Body: unreadable, Tenant: "acme", Attempts: push.MaxReceives, Software: "v2", Detail: "received 20 times without a verdict"},
 		},
 		{
 			"a list of recipients that can't be read", push.QueueReplay, w.envelope(push.DeadLetter{Queue: push.QueueReplay, Code: dead, Body: []byte("?"), SentAt: at(0), At: at(1)}),

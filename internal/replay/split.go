@@ -29,7 +29,7 @@ func (r *Room) lettersOf(ctx context.Context, queue string, m *worker.Message) (
 	if d.Queue == "" {
 		d.Queue = queue
 	}
-	if d.Code == push.CodeAttemptsExhausted {
+	if d.Code == push.CodeAttemptsExhausted || d.Code == push.CodePoison {
 		u, traceParent, err := wire.DecodeUndelivered(d.Body)
 		if err == nil {
 			return r.recipients(ctx, &d, &u, traceParent)
@@ -63,6 +63,9 @@ func (r *Room) recipients(ctx context.Context, d *push.DeadLetter, u *wire.Undel
 	}
 	if s.acceptedAt.IsZero() {
 		s.acceptedAt = d.SentAt
+	}
+	if traceParent == "" {
+		traceParent = s.traceParent
 	}
 	letters := make([]push.Letter, len(c.Recipients))
 	for i := range c.Recipients {
@@ -106,6 +109,9 @@ func (r *Room) message(ctx context.Context, d *push.DeadLetter, key string) ([]p
 		return nil, err
 	}
 	l.Labels = s.labels
+	if l.TraceParent == "" {
+		l.TraceParent = s.traceParent
+	}
 	if l.Tenant == "" {
 		l.Tenant = s.tenant
 	}

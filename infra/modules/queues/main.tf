@@ -41,7 +41,7 @@ resource "aws_sqs_queue" "source" {
   # A backstop for messages that crash workers. Whatever Belfry gives up it puts on the DLQ itself, with the reason.
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters[each.key].arn
-    maxReceiveCount     = 10
+    maxReceiveCount     = 20
   })
 }
 

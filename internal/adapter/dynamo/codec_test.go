@@ -105,7 +105,7 @@ func TestLineFitsOneUnit(t *testing.T) {
 	l := ledger.Line{
 		Ref: push.ChunkRef{Notification: push.NewID(push.PrefixBatch), Seq: 3 * push.ChunksPerPage}, Tenant: strings.Repeat("t", 40),
 		Sources: 500, Last: true, Epoch: 12, Owner: "dispatcher-7d9f8b6c5-x2x4v/4711", State: ledger.StateClaimed, Attempt: 9, Turn: 11,
-		Reserved: 499, Cells: make([]ledger.Cell, push.MaxChunkRecipients), UpdatedAt: at(),
+		ReservedFrom: 250, Reserved: 499, Vanished: 11, Cells: make([]ledger.Cell, push.MaxChunkRecipients), UpdatedAt: at(),
 	}
 	i := s.encodeLine(&l, s.newNonce())
 	if size := itemSize(i); size > 1024-12*10 { // ten epochs with attempts take 12 bytes each

@@ -26,6 +26,8 @@ const (
 	attrAttempt   = "attempt"
 	attrTurn      = "turn"
 	attrReserved  = "reserved"
+	attrFrom      = "reserved_from"
+	attrVanished  = "vanished"
 	attrCells     = "cells" // line: a byte each; plan: deflated, absent if all are open
 	attrSaved     = "saved" // series of attempts → number of its last that counts, see SaveLine
 	attrFirstLine = "first_line"
@@ -112,6 +114,8 @@ func (s *Store) changing(l *ledger.Line, w nonce) []attribute {
 		{attrAttempt, number(int64(l.Attempt))},
 		{attrTurn, number(int64(l.Turn))},
 		{attrReserved, number(int64(l.Reserved))},
+		{attrFrom, number(int64(l.ReservedFrom))},
+		{attrVanished, number(int64(l.Vanished))},
 		{attrCells, blob(cellBytes(l.Cells))},
 		{attrUpdated, number(l.UpdatedAt.UnixMicro())},
 		{TTLAttribute, number(s.expiry(s.retention))},
@@ -124,7 +128,8 @@ func decodeLine(i item) (ledger.Line, error) {
 	return ledger.Line{
 		Ref: ref, Tenant: i.text(attrTenant), Sources: int(i.number(attrSources)), Last: i.flag(attrLast),
 		Epoch: i.number(attrEpoch), Owner: i.text(attrOwner), State: ledger.State(i.number(attrState)), //nolint:gosec // written from one
-		Attempt: int(i.number(attrAttempt)), Turn: int(i.number(attrTurn)), Reserved: int(i.number(attrReserved)),
+		Attempt: int(i.number(attrAttempt)), Turn: int(i.number(attrTurn)),
+		ReservedFrom: int(i.number(attrFrom)), Reserved: int(i.number(attrReserved)), Vanished: int(i.number(attrVanished)),
 		Cells: cellsOf(i.bytes(attrCells)), UpdatedAt: time.UnixMicro(i.number(attrUpdated)).UTC(),
 	}, err
 }

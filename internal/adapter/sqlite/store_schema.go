@@ -10,6 +10,7 @@ func storeMigrations() []migration {
 		{4, schemaIdempotency},
 		{5, schemaDocuments},
 		{6, schemaLetters},
+		{7, schemaSuspects},
 	}
 }
 
@@ -77,6 +78,11 @@ CREATE TABLE chunk_attempt (
 	evidence     BLOB    NOT NULL -- see encodeAttempts
 );
 CREATE INDEX chunk_attempt_by_chunk ON chunk_attempt (notification, seq, saved);`
+
+// What a bisection of a line needs; nothing planned has either.
+const schemaSuspects = `
+ALTER TABLE chunk_line ADD COLUMN reserved_from INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chunk_line ADD COLUMN vanished INTEGER NOT NULL DEFAULT 0; -- owners that died, one after the other`
 
 // Addresses are indexed by 8 bytes of hash: tokens have some 160 characters, and
 // an index of them would be larger than the table. That an address is unique is

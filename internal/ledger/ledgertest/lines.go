@@ -139,7 +139,8 @@ func lineRoundTrip(f *fixture) {
 		l.Cells[i] = ledger.CellOf(fact.Code, i%2 == 0)
 	}
 	l.Cells[499] = ledger.CellOf(push.CodeOpen, true)
-	l.Attempt, l.Turn, l.Reserved = 12, 34, 499
+	l.Attempt, l.Turn, l.Vanished = 12, 34, 11
+	l.Reserve(250, 499)
 	f.must(f.SaveLine(f.Context(), l, l.Epoch, nil))
 	got, err := f.Line(f.Context(), p.Ref)
 	f.must(err)

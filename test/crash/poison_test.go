@@ -1,0 +1,113 @@
+package crash
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// TestPoisonousRecipient kills the dispatcher whenever the simulator sees one of
+// 500 recipients, as a recipient would do whose message makes it run out of
+// memory. The dispatcher finds out which one it is.
+func TestPoisonousRecipient(t *testing.T) {
+	t.Parallel()
+	const n, culprit = 500, 317
+	// Two deaths may be deploys; each of the next halves at most 500 suspects.
+	const deathsNeeded = 2 + 9
+	tokenOf := func(line int) string {
+		if line == culprit {
+			return "sim-hang-999-" + token(line)
+		}
+		return token(line)
+	}
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, "{\"token\":%q}\n", tokenOf(i+1))
+	}
+
+	_, rest := start(t, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", "20ms", "--log-format", "json")
+	endpoint, _, _ := strings.Cut(rest, `"`)
+	sim := strings.TrimSuffix(endpoint, "/v1")
+	store := []string{"BELFRY_DATA=" + t.TempDir(), "BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json"}
+	_, rest = start(t, `"listen":"`, "ingest", store, "--listen", "127.0.0.1:0")
+	listen, _, _ := strings.Cut(rest, `"`)
+	api, err := client.New("http://"+listen, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	batch, err := api.CreateBatch(ctx, client.Request{Message: json.RawMessage(`{"notification":{"title":"poison"}}`), Priority: "bulk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.UploadRecipients(ctx, batch.ID, strings.NewReader(lines.String()), client.UploadOptions{Offset: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.StartBatch(ctx, batch.ID); err != nil {
+		t.Fatal(err)
+	}
+
+	dispatch := func() *process {
+		p, _ := start(t, `"metrics":"`, "dispatcher", slices.Concat(store, []string{"BELFRY_FCM_ENDPOINT=" + endpoint}), "--metrics-listen", "127.0.0.1:0")
+		return p
+	}
+	deaths, p := 0, dispatch()
+	begun := time.Now()
+	var final client.Notification
+	waitFor(t, func() bool {
+		if hangs(t, sim) > deaths {
+			p.kill()
+			deaths++
+			p = dispatch()
+			return false
+		}
+		if final, err = api.Notification(ctx, batch.ID); err != nil {
+			t.Fatal(err)
+		}
+		return final.State == "completed"
+	})
+	t.Logf("%d deaths in %v; %d flagged", deaths, time.Since(begun).Round(time.Second), final.Counts.PossibleDuplicates)
+
+	if c := final.Counts; c.Accepted != n || c.Sent != n-1 || c.DeadLettered != 1 || c.ByCode["poison"] != 1 {
+		t.Errorf("counts: %+v", c)
+	}
+	if deaths < 3 || deaths > deathsNeeded {
+		t.Errorf("%d deaths, want at most %d", deaths, deathsNeeded)
+	}
+	times := tokens(t, sim)
+	for d, err := range api.Report(ctx, batch.ID, client.DeliveryFilter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := int(d.Line)
+		switch got := times[tokenOf(line)]; {
+		case (d.Code == push.CodePoison.String()) != (line == culprit):
+			t.Errorf("line %d is %s", line, d.Code)
+		case line != culprit && got == 0:
+			t.Errorf("line %d is %s, but the simulator never accepted it", line, d.Code)
+		case got > 1 && !d.PossibleDuplicate:
+			t.Errorf("line %d was accepted %d times and is not flagged", line, got)
+		}
+	}
+}
+
+// hangs returns how many requests the simulator never answered.
+func hangs(t *testing.T, sim string) (n int) {
+	t.Helper()
+	get(t, sim+"/_sim/stats", func(dec *json.Decoder) {
+		var s struct {
+			ByCode map[string]int `json:"by_code"`
+		}
+		if err := dec.Decode(&s); err != nil {
+			t.Fatal(err)
+		}
+		n = s.ByCode["HANG"]
+	})
+	return n
+}
