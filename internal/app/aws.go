@@ -29,8 +29,9 @@ type awsStore struct {
 }
 
 // pollers is how many long polls a process may have open: two of fanout, and
-// one each of events and the lanes.
-const pollers = 5
+// one each of events and the three lanes. A drain has four for each of five
+// queues, which fit beside its other calls.
+const pollers = 6
 
 // openAWS opens queues, tables, bucket and topic in the account and region of
 // the standard AWS environment. What is missing is an error that names it;
