@@ -223,10 +223,8 @@ func TestUploaderRefusesToSpin(t *testing.T) {
 	if _, err := up.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), "has lines up to 0 only") {
 		t.Errorf("Flush = %v", err)
 	}
-	for _, line := range []string{"", "{}\n{}"} {
-		if err := up.AddLine(t.Context(), []byte(line)); err == nil {
-			t.Errorf("AddLine(%q) = nil", line)
-		}
+	if err := up.AddLine(t.Context(), []byte("{}\n{}")); err == nil {
+		t.Error("AddLine of two lines = nil")
 	}
 }
 

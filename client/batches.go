@@ -25,7 +25,8 @@ func (c *Client) Batch(ctx context.Context, id string) (Notification, error) {
 	return n, err
 }
 
-// StartBatch ends the upload and begins to send. The batch's ttl counts from now.
+// StartBatch ends the upload and begins to send, unless [Client.StartBatchEarly]
+// did; the batch's ttl counts from the first of the two.
 func (c *Client) StartBatch(ctx context.Context, id string) (Notification, error) {
 	return c.postNotification(ctx, batchPath(id, "/start"), nil)
 }
@@ -45,7 +46,8 @@ func (c *Client) CancelBatch(ctx context.Context, id string) (Notification, erro
 	return c.postNotification(ctx, batchPath(id, "/cancel"), nil)
 }
 
-// Report streams one row per recipient of a batch in one request. If the
+// Report streams one row per recipient of a batch in one request, and without a
+// filter one for every refused line of its upload behind them. If the
 // connection breaks, the last pair carries the error; [Client.Deliveries] asks
 // page by page instead and survives that.
 func (c *Client) Report(ctx context.Context, id string, f DeliveryFilter) iter.Seq2[Delivery, error] {
@@ -56,6 +58,18 @@ func (c *Client) Report(ctx context.Context, id string, f DeliveryFilter) iter.S
 	})
 }
 
+// InvalidLines streams the upload lines of a batch that were refused, all of
+// them, in the order of their numbers.
+func (c *Client) InvalidLines(ctx context.Context, id string) iter.Seq2[LineError, error] {
+	return func(yield func(LineError, error) bool) {
+		for d, err := range c.Report(ctx, id, DeliveryFilter{Class: ClassInvalid}) {
+			if !yield(LineError{Line: d.Line, Pointer: d.Pointer, Code: d.Code, Detail: d.Detail}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // UploadOptions says how a raw upload is to be read.
 type UploadOptions struct {
 	// Offset is the number of the first line, from 1. Lines that the server has
@@ -63,10 +77,14 @@ type UploadOptions struct {
 	Offset int64
 	// AllOrNothing refuses the whole upload if one line is bad.
 	AllOrNothing bool
+	// CSV says that the stream is CSV with a header row, which is no line: the
+	// record behind it has the number Offset. Otherwise it is NDJSON.
+	CSV bool
+	// Encoding says how the stream is compressed: gzip or zstd, or not at all.
+	Encoding string
 }
 
-// UploadRecipients streams NDJSON recipients to a batch in one request, of any
-// size, sent once: a reader cannot be read twice. If the connection breaks,
+// UploadRecipients streams recipients to a batch in one request, of any size, sent once: a reader cannot be read twice. If the connection breaks,
 // read Notification.Received from [Client.Batch] and call again with the rest
 // and an offset of one more. An [Uploader] does this by itself.
 func (c *Client) UploadRecipients(ctx context.Context, id string, r io.Reader, o UploadOptions) (UploadResult, error) {
@@ -75,6 +93,10 @@ func (c *Client) UploadRecipients(ctx context.Context, id string, r io.Reader, o
 
 func (c *Client) upload(ctx context.Context, id string, cl call, o UploadOptions) (UploadResult, error) {
 	cl.method, cl.path, cl.contentType = http.MethodPost, batchPath(id, "/recipients"), typeNDJSON
+	if o.CSV {
+		cl.contentType = typeCSV
+	}
+	cl.encoding = o.Encoding
 	cl.query = url.Values{}
 	if o.Offset > 0 {
 		cl.query.Set("offset", strconv.FormatInt(o.Offset, 10))

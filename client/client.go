@@ -99,8 +99,10 @@ func (c *Client) GoString() string { return "client.Client(" + c.String() + ")" 
 type CallOption func(*callOptions)
 
 type callOptions struct {
-	key      string
-	progress func(UploadResult)
+	key       string
+	progress  func(UploadResult)
+	compress  Compression
+	csvHeader []byte
 }
 
 // WithIdempotencyKey sets the call's Idempotency-Key. Give a key of your own

@@ -15,8 +15,9 @@ import (
 // After an error in between, the returned notification still names the batch,
 // which then waits, unstarted, for its upload to go on or for a cancel. With
 // [WithIdempotencyKey] the whole call may be made again, in another process
-// too, with the same request and recipients: it finds the same batch, skips the
-// lines that are there, and does nothing if the batch is started already.
+// too, with the same request and recipients: it finds the same batch, passes
+// over as many recipients as the batch has lines, and does nothing if the batch
+// is started already.
 func (c *Client) SendBatch(ctx context.Context, req Request, recipients iter.Seq[Recipient], opts ...CallOption) (Notification, error) {
 	n, err := c.CreateBatch(ctx, req, opts...)
 	if err != nil {
@@ -29,8 +30,16 @@ func (c *Client) SendBatch(ctx context.Context, req Request, recipients iter.Seq
 			return n, err
 		}
 	}
-	up := c.Uploader(n.ID, 1, opts...)
+	there := int64(0)
+	if n.Received != nil {
+		there = *n.Received
+	}
+	up := c.Uploader(n.ID, there+1, opts...)
+	number := int64(0)
 	for r := range recipients {
+		if number++; number <= there {
+			continue
+		}
 		if err := up.Add(ctx, r); err != nil {
 			return n, fmt.Errorf("batch %s: %w", n.ID, err)
 		}

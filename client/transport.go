@@ -19,6 +19,7 @@ import (
 const (
 	typeJSON   = "application/json"
 	typeNDJSON = "application/x-ndjson"
+	typeCSV    = "text/csv"
 )
 
 // maxAnswer bounds what is read of one JSON answer: the largest, a page of
@@ -32,8 +33,10 @@ type call struct {
 	body         []byte
 	stream       io.Reader // instead of body: can be sent only once
 	contentType  string    // default JSON, when there is a body
+	encoding     string    // Content-Encoding of the body
 	accept       string    // default JSON
 	key          string    // Idempotency-Key
+	lastEvent    string    // Last-Event-ID
 	once         bool      // never repeated
 	timeout      time.Duration
 }
@@ -152,8 +155,10 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 	set("Accept", cl.accept, typeJSON)
 	set("User-Agent", c.userAgent, "")
 	set("Idempotency-Key", cl.key, "")
+	set("Last-Event-ID", cl.lastEvent, "")
 	if body != nil {
 		set("Content-Type", cl.contentType, typeJSON)
+		set("Content-Encoding", cl.encoding, "")
 	}
 	if c.key != "" {
 		set("Authorization", "Bearer "+c.key, "")

@@ -31,7 +31,13 @@ type Request struct {
 	ExpiresAt    *time.Time        `json:"expires_at,omitempty" doc:"nothing is sent after this time"`
 	TTL          string            `json:"ttl,omitempty" doc:"instead of expires_at: a duration such as 90s or 24h; default 24h"`
 	Labels       map[string]string `json:"labels,omitempty" doc:"at most 20, for filters and reports"`
+	Throttle     *Throttle         `json:"throttle,omitempty" doc:"batch only: its pace"`
 	ValidateOnly bool              `json:"validate_only,omitempty" doc:"check only; nothing is accepted"`
+}
+
+// Throttle is the pace of a batch.
+type Throttle struct {
+	PerSecond int `json:"per_second" minimum:"1" maximum:"1000000" doc:"recipients sent to in a second, at most"`
 }
 
 // Notification is the state of a notification or, with the fields from Received
@@ -50,8 +56,12 @@ type Notification struct {
 	// Batch only.
 	Received       *int64     `json:"received,omitempty" doc:"upload lines that are durable"`
 	Invalid        *int64     `json:"invalid,omitempty" doc:"upload lines refused"`
+	Duplicates     *int64     `json:"duplicates,omitempty" doc:"upload lines whose recipient an earlier line has named; they end as suppressed"`
+	UncheckedFrom  *int64     `json:"duplicates_unchecked_from,omitempty" doc:"warning: repetitions of upload lines from this one on may have gone unnoticed, because the batch is larger than what the server remembers"`
+	UploadOpen     bool       `json:"upload_open,omitempty" doc:"it was started early: recipients may still be added"`
 	Rate           *float64   `json:"rate,omitempty" doc:"outcomes per second since the first"`
 	ETASeconds     *float64   `json:"eta_seconds,omitempty" doc:"estimate until nothing is open, at that rate"`
+	Throttle       *Throttle  `json:"throttle,omitempty" doc:"its pace; absent if it has no limit of its own"`
 	Links          Links      `json:"links"`
 	UploadURL      string     `json:"upload_url,omitempty" doc:"where to POST recipients"`
 	FirstOutcomeAt *time.Time `json:"first_activity_at,omitempty"`
@@ -89,17 +99,25 @@ type NotificationList struct {
 	NextCursor string         `json:"next_cursor,omitempty" doc:"absent on the last page"`
 }
 
-// Delivery is one recipient's row.
+// Delivery is one recipient's row. In a report it may also be an upload line
+// that was refused: then its class is [ClassInvalid], it has a Pointer and a
+// Detail, and there is no chunk.
 type Delivery struct {
 	Line              int64     `json:"line,omitempty" doc:"upload line, from 1"`
-	Chunk             int       `json:"chunk"`
-	Index             int       `json:"index" doc:"position in the chunk"`
-	Class             string    `json:"class"`
-	Code              string    `json:"code"`
+	Chunk             int       `json:"chunk" required:"false" doc:"absent of a refused line"`
+	Index             int       `json:"index" required:"false" doc:"position in the chunk; absent of a refused line"`
+	Class             string    `json:"class" doc:"of the outcome; invalid: the upload line was refused"`
+	Code              string    `json:"code" doc:"of the outcome; of a refused line, the kind of fault"`
+	Pointer           string    `json:"pointer,omitempty" doc:"of a refused line: what is wrong, as a JSON pointer"`
+	Detail            string    `json:"detail,omitempty" doc:"of a refused line: why it was refused"`
 	PossibleDuplicate bool      `json:"possible_duplicate,omitempty"`
+	DuplicateOf       int64     `json:"duplicate_of,omitempty" doc:"code duplicate: the upload line with the same recipient"`
 	AddressHash       string    `json:"address_hash,omitempty" doc:"first 8 bytes of SHA-256 over kind:value, hex"`
 	Attempts          []Attempt `json:"attempts,omitempty"`
 }
+
+// ClassInvalid is the class of a report's rows that are refused lines.
+const ClassInvalid = "invalid"
 
 // Attempt is one request to FCM.
 type Attempt struct {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"time"
 )
 
@@ -38,6 +40,8 @@ type Uploader struct {
 	c        *Client
 	batch    string
 	progress func(UploadResult)
+	compress Compression
+	header   []byte // of CSV, with its line break; nil for NDJSON
 
 	next  int64 // number of the first line in buf
 	buf   []byte
@@ -47,13 +51,18 @@ type Uploader struct {
 
 // Uploader returns an uploader for the batch. offset is the number that the
 // first line will have, from 1: with 1, a whole upload may be repeated from its
-// beginning after a crash.
+// beginning after a crash. [WithUploadProgress], [WithCompression] and
+// [WithCSVHeader] adjust it.
 func (c *Client) Uploader(batchID string, offset int64, opts ...CallOption) *Uploader {
-	return &Uploader{c: c, batch: batchID, next: max(offset, 1), progress: gather(opts).progress}
+	o := gather(opts)
+	return &Uploader{c: c, batch: batchID, next: max(offset, 1), progress: o.progress, compress: o.compress, header: o.csvHeader}
 }
 
 // Add appends a recipient; now and then it sends a part.
 func (u *Uploader) Add(ctx context.Context, r Recipient) error {
+	if u.header != nil {
+		return errors.New("an uploader with a CSV header takes records, by AddLine")
+	}
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode a recipient: %w", err)
@@ -61,11 +70,13 @@ func (u *Uploader) Add(ctx context.Context, r Recipient) error {
 	return u.AddLine(ctx, line)
 }
 
-// AddLine appends a line as it is: a JSON object without a line break. The
-// server judges it; a bad one is refused by number and keeps its number.
+// AddLine appends a line as it is: a JSON object without a line break or, with
+// [WithCSVHeader], a CSV record. The server judges it; a bad one is refused by
+// number and keeps its number, as an empty one does, which is passed over.
 func (u *Uploader) AddLine(ctx context.Context, line []byte) error {
-	if len(line) == 0 || bytes.IndexByte(line, '\n') >= 0 {
-		return errors.New("a recipient's line must not be empty or have a line break inside")
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	if u.header == nil && bytes.IndexByte(line, '\n') >= 0 {
+		return errors.New("a recipient's line must not have a line break inside")
 	}
 	if len(u.ends) > 0 && (len(u.ends) == partLines || len(u.buf)+len(line)+1 > partBytes) {
 		if _, err := u.Flush(ctx); err != nil {
@@ -84,7 +95,7 @@ func (u *Uploader) AddLine(ctx context.Context, line []byte) error {
 func (u *Uploader) Flush(ctx context.Context) (UploadResult, error) {
 	for len(u.ends) > 0 {
 		last := u.next + int64(len(u.ends)) - 1
-		res, err := u.c.upload(ctx, u.batch, call{body: u.buf, timeout: partTimeout}, UploadOptions{Offset: u.next})
+		res, err := u.send(ctx)
 		if err != nil {
 			return u.total, fmt.Errorf("upload lines %d to %d: %w", u.next, last, err)
 		}
@@ -98,6 +109,28 @@ func (u *Uploader) Flush(ctx context.Context) (UploadResult, error) {
 		}
 	}
 	return u.total, nil
+}
+
+// send uploads the part in hand. Of a server that does not take the
+// compression it is sent again without, as all that follow.
+func (u *Uploader) send(ctx context.Context) (UploadResult, error) {
+	part := call{body: u.buf, timeout: partTimeout}
+	o := UploadOptions{Offset: u.next, CSV: u.header != nil}
+	if o.CSV {
+		part.body = slices.Concat(u.header, u.buf)
+	}
+	if u.compress.Encode == nil {
+		return u.c.upload(ctx, u.batch, part, o)
+	}
+	plain := part.body
+	part.body, o.Encoding = u.compress.Encode(plain, nil), u.compress.Name
+	res, err := u.c.upload(ctx, u.batch, part, o)
+	if p, ok := errors.AsType[*Problem](err); !ok || p.Status != http.StatusUnsupportedMediaType {
+		return res, err
+	}
+	u.compress = Compression{}
+	part.body, o.Encoding = plain, ""
+	return u.c.upload(ctx, u.batch, part, o)
 }
 
 // Total returns the totals so far, as Flush does, without sending.

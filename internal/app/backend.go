@@ -20,6 +20,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -38,6 +39,8 @@ type store interface {
 	document.Store
 	report.Notifications
 	report.Chunks
+	replay.Letters
+	replay.Lines
 }
 
 // queue is a queue that tells its depth.

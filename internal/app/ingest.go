@@ -36,8 +36,9 @@ func (s *service) startIngest(ctx context.Context, api config.API) (string, erro
 	const eventConcurrency = 32
 	s.work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, s.log))
 
+	reports := report.New(report.Config{Notifications: s.backend.store, Chunks: s.backend.store, Pages: s.backend.store, Devices: s.backend.store, Log: s.log})
 	handler, err := httpapi.New(httpapi.Config{
-		Intake: intake, Batches: s.newBatches(), Devices: s.newRegistry(), Reports: report.New(report.Config{Notifications: s.backend.store, Chunks: s.backend.store, Pages: s.backend.store, Log: s.log}),
+		Intake: intake, Batches: s.newBatches(), Devices: s.newRegistry(), Reports: reports,
 		Answers: s.backend.store, Auth: httpapi.NewKeys(map[string]string{api.Key.Reveal(): tenant}), Health: s.health, Registry: s.reg, Log: s.log, Now: s.now, Version: telemetry.Version(),
 	})
 	if err != nil {
@@ -47,6 +48,7 @@ func (s *service) startIngest(ctx context.Context, api config.API) (string, erro
 	if err != nil {
 		return "", err
 	}
+	s.stack.onStop("watchers", grace, reports.Stop) // before the HTTP API, which waits for their streams
 	s.announce(api, addr)
 	return addr, nil
 }

@@ -16,27 +16,14 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// errNoLetters is what the aws backend says until it has a dead-letter store.
-var errNoLetters = errors.New("dead letters: this backend has no dead-letter store yet, only embedded has; the letters stay on their queues for 14 days")
-
-// letterStore is a store that keeps dead letters too.
-type letterStore interface {
-	replay.Letters
-	replay.Lines
-}
-
 // newReplay builds the dead-letter room on an open backend.
 func newReplay(b *backend, reg prometheus.Registerer, log *zap.Logger) (*replay.Room, error) {
-	letters, ok := b.store.(letterStore)
-	if !ok {
-		return nil, errNoLetters
-	}
 	dead, sources := map[string]worker.Queue{}, map[string]worker.Sink{}
 	for _, name := range push.Queues() {
 		dead[name], sources[name] = b.queues[push.DeadLetterQueue(name)], b.queues[name]
 	}
 	return replay.New(replay.Config{
-		Letters: letters, Notifications: b.store, Lines: letters, Documents: b.store, Dead: dead, Sources: sources, Events: b.events,
+		Letters: b.store, Notifications: b.store, Lines: b.store, Documents: b.store, Dead: dead, Sources: sources, Events: b.events,
 		App: "default", Software: telemetry.Version(), Owner: owner(), Log: log, Metrics: replay.NewMetrics(reg), Now: time.Now,
 	})
 }

@@ -10,10 +10,18 @@ import (
 )
 
 // pass accounts for a line of the stream that is durable already.
-func (u *upload) pass(line []byte, unread error) {
+func (u *upload) pass(in lines) {
+	if u.covered(u.next - 1) {
+		u.passRead(in.decode())
+		return
+	}
+	u.skip(1)
+}
+
+// passRead is pass for a line that was decoded.
+func (u *upload) passRead(r *push.Recipient, f *push.Fault) {
 	u.skip(1)
 	if number := u.next - 1; u.covered(number) {
-		r, f := decode(line, unread)
 		u.compare(number, r, f)
 	}
 }

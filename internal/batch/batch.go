@@ -20,17 +20,19 @@ type Ledger interface {
 	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
 }
 
-// PageWriter is the part of [Pages] that an upload needs. The promise that no
+// UploadPages is the part of [Pages] that an upload needs. The promise that no
 // line is counted twice rests on its conditional put.
-type PageWriter interface {
+type UploadPages interface {
 	// PutPage stores data unless the page exists; it returns what is stored now.
 	PutPage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) ([]byte, error)
+	// Page returns a page, or push.ErrNotFound.
+	Page(ctx context.Context, id push.ID, kind push.PageKind, n int) ([]byte, error)
 }
 
 // Config is what the room is built from. Zero limits mean their defaults.
 type Config struct {
 	Ledger  Ledger
-	Pages   PageWriter
+	Pages   UploadPages
 	Tasks   worker.Sink // the notifications queue
 	Log     *zap.Logger
 	Metrics *Metrics
@@ -44,6 +46,11 @@ type Config struct {
 	// SpoolBytes bounds what an all-or-nothing upload may keep in memory: 64 MiB,
 	// about 200,000 plain tokens.
 	SpoolBytes int
+	// IndexBytes bounds what is remembered of uploaded recipients, over all
+	// batches, to tell duplicates: 256 MiB, which is at least 12 million of them.
+	// Recipients beyond it are taken all the same; a repetition of one that was
+	// not remembered is noticed only within its page, by fanout.
+	IndexBytes int
 }
 
 // The limits' defaults, which are their upper bounds for a page.
@@ -51,12 +58,14 @@ const (
 	maxPageRecipients = 2800
 	maxPageBytes      = 480 << 10
 	defaultSpoolBytes = 64 << 20
+	defaultIndexBytes = 256 << 20
 )
 
 // Batches is the room: uploads, start, pause, resume and cancel. Safe for
 // concurrent use, also by several processes on one batch.
 type Batches struct {
-	cfg Config
+	cfg     Config
+	indexes *indexes
 }
 
 // New returns the room.
@@ -66,7 +75,10 @@ func New(cfg Config) *Batches {
 	if cfg.SpoolBytes <= 0 {
 		cfg.SpoolBytes = defaultSpoolBytes
 	}
-	return &Batches{cfg: cfg}
+	if cfg.IndexBytes <= 0 {
+		cfg.IndexBytes = defaultIndexBytes
+	}
+	return &Batches{cfg: cfg, indexes: newIndexes(cfg.IndexBytes)}
 }
 
 func limit(v, most int) int {
@@ -78,11 +90,12 @@ func limit(v, most int) int {
 
 // The operations, as a [push.StateError] names them.
 const (
-	opUpload = "upload"
-	opStart  = "start"
-	opPause  = "pause"
-	opResume = "resume"
-	opCancel = "cancel"
+	opUpload     = "upload"
+	opStart      = "start"
+	opStartEarly = "start early"
+	opPause      = "pause"
+	opResume     = "resume"
+	opCancel     = "cancel"
 )
 
 // owned returns push.ErrNotFound unless the notification is the tenant's: what
@@ -96,21 +109,25 @@ func owned(n *push.Notification, tenant string) error {
 
 // illegal is the error for an operation that the notification's state forbids.
 func illegal(n *push.Notification, state push.State, op string) error {
-	return &push.StateError{ID: n.ID, State: string(state), Op: op, Legal: legal(n.ID, state)}
+	return &push.StateError{ID: n.ID, State: string(state), Op: op, Legal: legal(n, state)}
 }
 
 // legal lists what may be asked of a notification in a state.
-func legal(id push.ID, state push.State) []string {
+func legal(n *push.Notification, state push.State) []string {
+	var more []string
+	if n.Progress.Early {
+		more = []string{opUpload, opStart}
+	}
 	switch state {
 	case push.StateUploading:
-		return []string{opUpload, opStart, opCancel}
+		return []string{opUpload, opStart, opStartEarly, opCancel}
 	case push.StateAccepted, push.StateSending:
-		if id.IsBatch() {
-			return []string{opPause, opCancel}
+		if n.ID.IsBatch() {
+			return append(more, opPause, opCancel)
 		}
 		return []string{opCancel}
 	case push.StatePaused:
-		return []string{opResume, opCancel}
+		return append(more, opResume, opCancel)
 	case push.StateDeadLettered:
 		return []string{opCancel}
 	case push.StateCompleted, push.StateCancelled:

@@ -23,15 +23,23 @@ const commitTimeout = 30 * time.Second
 // writer whose page is not the one stored announces the stored one, which helps
 // a slow writer and replaces a dead one, and goes on behind it.
 func (u *upload) commit(ctx context.Context, drafts []*draft) error {
+	if err := u.catchUp(ctx); err != nil { // the first time that may take longer
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	for {
 		if drafts = u.place(drafts); len(drafts) == 0 {
 			return nil
 		}
-		if s := u.n.Progress.State; s != push.StateUploading {
-			return illegal(&u.n, s, opUpload)
+		if !uploadable(&u.n.Progress) {
+			return illegal(&u.n, u.n.Progress.State, opUpload)
 		}
+		if err := u.catchUp(ctx); err != nil {
+			return err
+		}
+		u.mark(drafts)
+		first := u.n.Progress.Pages
 		other, put, err := u.put(ctx, drafts)
 		if err != nil {
 			return err
@@ -40,10 +48,12 @@ func (u *upload) commit(ctx context.Context, drafts []*draft) error {
 		if err != nil {
 			return err
 		}
-		for _, d := range drafts[:min(announced, put)] {
+		for i, d := range drafts[:min(announced, put)] {
 			u.count(d)
+			u.learn(first+i, &d.UploadPage)
 		}
 		if announced > put {
+			u.learn(first+put, other)
 			u.adopted = other
 			u.cfg.Metrics.adopted.Inc()
 		}
@@ -109,6 +119,9 @@ func (u *upload) put(ctx context.Context, drafts []*draft) (*wire.UploadPage, in
 func (u *upload) announce(ctx context.Context, drafts []*draft, other *wire.UploadPage) (int, error) {
 	next := u.n.Progress
 	next.Version++
+	if next.UncheckedFrom == 0 {
+		next.UncheckedFrom = u.gap
+	}
 	for _, d := range drafts {
 		extend(&next, &d.UploadPage)
 	}
@@ -136,6 +149,7 @@ func extend(p *push.Progress, page *wire.UploadPage) {
 	p.Watermark = page.Last
 	p.Sources += int64(len(page.Recipients))
 	p.Invalid += int64(len(page.Refused))
+	p.Duplicates += duplicates(page.Recipients)
 }
 
 // count enters a durable draft into the result.
@@ -145,6 +159,7 @@ func (u *upload) count(d *draft) {
 	u.res.Accepted += good
 	u.res.Invalid += bad
 	u.res.Skipped += blank
+	u.res.Duplicates += d.duplicates
 	for _, l := range d.Refused {
 		u.res.fault(l.Line, l.Fault)
 	}
@@ -152,5 +167,6 @@ func (u *upload) count(d *draft) {
 	m.accepted.Add(float64(good))
 	m.refused.Add(float64(bad))
 	m.skipped.Add(float64(blank))
+	m.duplicates.Add(float64(d.duplicates))
 	m.pages.Inc()
 }

@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,6 +15,8 @@ type draft struct {
 
 	begun time.Time // when its first line came
 	bytes int       // about what it takes, encoded or in memory
+
+	duplicates int64 // recipients marked as repeating an earlier line
 }
 
 func newDraft(first int64, now time.Time) *draft {
@@ -61,33 +62,6 @@ func (d *draft) shift(by int64) {
 	for i := range d.Refused {
 		d.Refused[i].Line += by
 	}
-}
-
-// decode reads a line: a recipient, what is wrong with it, or neither if it is
-// blank. Of several faults the first is kept and the others are counted.
-func decode(line []byte, unread error) (*push.Recipient, *push.Fault) {
-	if unread != nil {
-		return nil, &push.Fault{Code: push.FaultTooLarge, Detail: fmt.Sprintf("must be at most %d bytes", push.MaxRecipientLine)}
-	}
-	if wire.Blank(line) {
-		return nil, nil
-	}
-	r, err := push.DecodeRecipient(line)
-	if err == nil {
-		if f := tooMuchData(r.Data); f != nil {
-			return nil, f
-		}
-		return &r, nil
-	}
-	f := push.Fault{Code: push.FaultSyntax, Detail: err.Error()}
-	if faults, ok := errors.AsType[push.Faults](err); ok && len(faults) > 0 {
-		if f = faults[0]; len(faults) > 1 {
-			f.Detail = fmt.Sprintf("%s (and %d more)", f.Detail, len(faults)-1)
-		}
-	}
-	f.Pointer = clip(f.Pointer)
-	f.Detail = clip(f.Detail)
-	return nil, &f
 }
 
 // clip bounds what a refused line may leave in a page: a pointer repeats names

@@ -32,6 +32,7 @@ type house struct {
 	n      push.Notification
 	counts ledger.Counts
 	pages  map[int][]byte
+	reads  int // of pages
 	tasks  []wire.Task
 	chance *rand.Rand // of failing; nil never fails
 	busy   bool       // the queue is away
@@ -88,6 +89,16 @@ func (h *house) PutPage(_ context.Context, _ push.ID, _ push.PageKind, n int, da
 		return nil
 	})
 	return stored, err
+}
+
+func (h *house) Page(_ context.Context, _ push.ID, _ push.PageKind, n int) ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reads++
+	if data, ok := h.pages[n]; ok {
+		return data, nil
+	}
+	return nil, push.ErrNotFound
 }
 
 func (h *house) Send(_ context.Context, msgs []worker.Outgoing) error {

@@ -14,11 +14,12 @@ import (
 // A crash anywhere leaves either nothing done or an item in the outbox, and a
 // repeated call sends the task once more.
 
-// Start ends the upload and has the batch planned and sent; its TTL begins. A
-// batch without recipients is completed at once. Repeating it on a batch that
-// was started and is accepted, sending or completed changes nothing and returns
-// it as it stands, so that a caller whose answer got lost may just ask again.
-// Errors are push.ErrNotFound and [push.StateError].
+// Start ends the upload and has the batch planned and sent; its TTL begins,
+// unless it began with [Batches.StartEarly]: what that set off then plans the
+// rest. A batch without recipients is completed at once. Repeating it on a batch
+// that was started and is accepted, sending or completed changes nothing and
+// returns it as it stands, so that a caller whose answer got lost may just ask
+// again. Errors are push.ErrNotFound and [push.StateError].
 func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
 	n, err := b.move(ctx, tenant, id, opStart, func(n *push.Notification) (push.Progress, error) {
 		p := n.Progress
@@ -29,8 +30,14 @@ func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.No
 			p.Enqueued = false
 			return p, nil
 		case push.StateAccepted, push.StateSending, push.StateCompleted:
+			p.Early = false
 			return p, nil
-		case push.StatePaused, push.StateCancelled, push.StateDeadLettered:
+		case push.StatePaused:
+			if p.Early {
+				p.Early = false
+				return p, nil
+			}
+		case push.StateCancelled, push.StateDeadLettered:
 		}
 		return p, illegal(n, p.State, opStart)
 	})
@@ -92,9 +99,10 @@ func (b *Batches) Resume(ctx context.Context, tenant string, id push.ID) (push.N
 		switch p.State {
 		case push.StatePaused:
 			p.State = push.StateSending
-			if counts.PagesPlanned < p.Pages {
+			if counts.PagesPlanned < p.Pages || p.Early {
 				p.State = push.StateAccepted
 			}
+			p.Generation++
 			p.Enqueued = false
 			return p, nil
 		case push.StateAccepted, push.StateSending:
@@ -125,7 +133,7 @@ func (b *Batches) Cancel(ctx context.Context, tenant string, id push.ID) (push.N
 		if !push.CanMove(p.State, push.StateCancelled) {
 			return p, illegal(n, p.State, opCancel)
 		}
-		p.State = push.StateCancelled
+		p.State, p.Early = push.StateCancelled, false
 		p.CompletedAt = b.cfg.Now().UTC()
 		p.Enqueued = p.Sources == 0 // nothing to give an outcome to
 		return p, nil

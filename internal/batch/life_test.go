@@ -18,7 +18,7 @@ import (
 type operation func(*batch.Batches, context.Context, string, push.ID) (push.Notification, error)
 
 var operations = map[string]operation{
-	"start": (*batch.Batches).Start, "pause": (*batch.Batches).Pause,
+	"start": (*batch.Batches).Start, "start early": (*batch.Batches).StartEarly, "pause": (*batch.Batches).Pause,
 	"resume": (*batch.Batches).Resume, "cancel": (*batch.Batches).Cancel,
 }
 
@@ -45,6 +45,14 @@ func TestLife(t *testing.T) {
 		{"start", "paused"},
 		{"start", "cancelled"},
 		{"start", "dead_lettered"},
+
+		{"start early", "uploading", "accepted", "plan"},
+		{"start early", "accepted"},
+		{"start early", "sending"},
+		{"start early", "paused"},
+		{"start early", "completed"},
+		{"start early", "cancelled"},
+		{"start early", "dead_lettered"},
 
 		{"pause", "accepted", "paused"},
 		{"pause", "sending", "paused"},

@@ -21,6 +21,8 @@ type Options struct {
 	// AllOrNothing refuses every line of the stream if one is bad, or if the
 	// stream breaks off. Its lines are held in memory meanwhile.
 	AllOrNothing bool
+	// Format of the stream; the zero value is NDJSON.
+	Format Format
 }
 
 // LineFault is what is wrong with one line.
@@ -33,10 +35,13 @@ type LineFault struct {
 // add up to the lines that are durable now; only in a [RefusedError] Invalid
 // counts lines that are not.
 type Result struct {
-	Accepted  int64 // good, and durable now
-	Invalid   int64 // refused
-	Skipped   int64 // blank, or durable before this upload came to them
-	Watermark int64 // number of the last durable line; go on with the next
+	Accepted int64 // good, and durable now
+	// Duplicates are those of Accepted whose recipient an earlier line of the batch
+	// has named: they are kept, and end as suppressed.
+	Duplicates int64
+	Invalid    int64 // refused
+	Skipped    int64 // blank, or durable before this upload came to them
+	Watermark  int64 // number of the last durable line; go on with the next
 	// Faults are the first hundred refused lines, and lines that an earlier
 	// upload has stored with other content (conflict; that one is kept).
 	Faults []LineFault
@@ -70,17 +75,20 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("nothing was taken: %d bad lines", e.Result.Invalid)
 }
 
-// Upload reads recipients as NDJSON, one a line, and makes them durable page by
-// page; memory does not grow with the stream. Blank lines are passed over, but
+// Upload reads recipients, one a line, and makes them durable page by page;
+// memory does not grow with the stream. Blank lines are passed over, but
 // counted, so that line numbers are the file's. A bad line is refused by
 // itself. A page is stored first and announced by the notification's progress
 // after that; a page that a crash left unannounced is taken over by the next
 // upload that comes to its place.
 //
+// A recipient that an earlier line of the batch has named, whichever upload
+// brought it, is marked as its duplicate when its page is stored.
+//
 // The Result holds with an error as well. Errors are push.ErrNotFound,
 // [push.StateError], [GapError], [RefusedError], [push.Faults] for options out
-// of range, a store's, or the stream's own: then the whole lines before it are
-// durable (none, with AllOrNothing).
+// of range or a header row that is none, a store's, or the stream's own: then
+// the whole lines before it are durable (none, with AllOrNothing).
 //
 // A store that fails while an all-or-nothing upload is being announced may
 // leave a part of it durable; the Result's watermark says which.
@@ -89,7 +97,8 @@ func (b *Batches) Upload(ctx context.Context, tenant string, id push.ID, r io.Re
 	if err != nil {
 		return Result{}, err
 	}
-	err = u.read(ctx, wire.NewLineReader(r, push.MaxRecipientLine))
+	defer u.forget()
+	err = u.read(ctx, o.Format.lines(r))
 	u.finish()
 	return u.res, err
 }
@@ -108,6 +117,8 @@ type upload struct {
 	spool   []*draft         // all-or-nothing: full ones
 	spooled int              // about the bytes of spool and draft
 	adopted *wire.UploadPage // the last page of another upload that was found in the way
+	seen    *remembered      // the batch's recipients, once a page is to be marked
+	gap     int64            // as seen.gap was when the last page was marked
 }
 
 func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Options) (*upload, error) {
@@ -124,7 +135,7 @@ func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Option
 	if err := owned(&n, tenant); err != nil {
 		return nil, fmt.Errorf("upload: %w", err)
 	}
-	if n.Progress.State != push.StateUploading {
+	if !uploadable(&n.Progress) {
 		return nil, illegal(&n, n.Progress.State, opUpload)
 	}
 	w := n.Progress.Watermark
@@ -140,19 +151,17 @@ func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Option
 
 // read takes the stream to its end. What it read before an error of the stream
 // is made durable all the same.
-func (u *upload) read(ctx context.Context, lines *wire.LineReader) error {
+func (u *upload) read(ctx context.Context, in lines) error {
 	for {
-		if u.due(lines) {
+		if u.due(in) {
 			if err := u.seal(ctx); err != nil {
 				return err
 			}
 		}
-		line, err := lines.Next()
+		err := in.next()
 		switch {
 		case err == nil:
-			err = u.take(ctx, line, nil)
-		case errors.Is(err, wire.ErrLineTooLong):
-			err = u.take(ctx, nil, err)
+			err = u.take(ctx, in)
 		case errors.Is(err, io.EOF):
 			return u.end(ctx)
 		case u.atomic:
@@ -168,19 +177,19 @@ func (u *upload) read(ctx context.Context, lines *wire.LineReader) error {
 
 // due tells whether the lines in hand have waited for others long enough. Only
 // a stream that is not ahead is looked at, so a fast one pays nothing.
-func (u *upload) due(lines *wire.LineReader) bool {
+func (u *upload) due(in lines) bool {
 	const patience = time.Second
-	return u.draft != nil && !u.atomic && !lines.Ready() && u.cfg.Now().Sub(u.draft.begun) >= patience
+	return u.draft != nil && !u.atomic && !in.ready() && u.cfg.Now().Sub(u.draft.begun) >= patience
 }
 
-// take accounts for one line: its bytes, or the reason why they were not read.
-func (u *upload) take(ctx context.Context, line []byte, unread error) error {
+// take accounts for the line that in has come to.
+func (u *upload) take(ctx context.Context, in lines) error {
 	u.next++
 	if u.durable() {
-		u.pass(line, unread)
+		u.pass(in)
 		return nil
 	}
-	r, fault := decode(line, unread)
+	r, fault := in.decode()
 	if u.atomic && (fault != nil || u.res.Invalid > 0) {
 		u.refuseAll(fault)
 		return nil
@@ -190,7 +199,7 @@ func (u *upload) take(ctx context.Context, line []byte, unread error) error {
 			return err
 		}
 		if u.durable() { // a page that was found in the way covers it too
-			u.pass(line, unread)
+			u.passRead(r, fault)
 			return nil
 		}
 	}

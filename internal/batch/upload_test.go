@@ -18,10 +18,12 @@ import (
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// stored returns the announced pages, checked to be one run of lines.
+// stored returns the announced pages, checked to be one run of lines of which
+// exactly those are marked that repeat an earlier one.
 func (h *house) stored(t fataler) []wire.UploadPage {
 	var out []wire.UploadPage
-	var last, good, bad int64
+	var last, good, bad, again int64
+	first := map[string]int64{}
 	for n := range h.n.Progress.Pages {
 		p, err := wire.DecodeUploadPage(h.pages[n])
 		if err != nil {
@@ -31,11 +33,23 @@ func (h *house) stored(t fataler) []wire.UploadPage {
 			t.Fatalf("page %d begins at line %d, the one before ends at %d", n, p.First, last)
 		}
 		last, good, bad = p.Last, good+int64(len(p.Recipients)), bad+int64(len(p.Refused))
+		for _, r := range p.Recipients {
+			key := string(r.Address.Kind) + ":" + r.Address.Value.Reveal() + ":" + r.UserID + ":" + string(r.DeviceID)
+			if r.DuplicateOf != first[key] {
+				t.Fatalf("line %d is marked as a duplicate of %d, the first one is %d", r.Line, r.DuplicateOf, first[key])
+			}
+			if first[key] == 0 {
+				first[key] = r.Line
+			} else {
+				again++
+			}
+		}
 		out = append(out, p)
 	}
-	got := [3]int64{h.n.Progress.Watermark, h.n.Progress.Sources, h.n.Progress.Invalid}
-	if want := [3]int64{last, good, bad}; got != want {
-		t.Fatalf("progress says %v (watermark, sources, invalid), the pages %v", got, want)
+	progress := &h.n.Progress
+	got := [4]int64{progress.Watermark, progress.Sources, progress.Invalid, progress.Duplicates}
+	if want := [4]int64{last, good, bad, again}; got != want {
+		t.Fatalf("progress says %v (watermark, sources, invalid, duplicates), the pages %v", got, want)
 	}
 	return out
 }
@@ -97,6 +111,7 @@ func TestUploadLayout(t *testing.T) {
 				t.Errorf("%d faults for %d bad lines", len(res.Faults), res.Invalid)
 			}
 			res.Faults = nil
+			c.res.Duplicates = max(0, c.res.Accepted-1) // all good lines are the same
 			if d := cmp.Diff(c.res, res); d != "" {
 				t.Error(d)
 			}

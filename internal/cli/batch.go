@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/cli/progress"
 )
 
 type batchCmd struct {
@@ -16,6 +14,8 @@ type batchCmd struct {
 	Resume batchResumeCmd `cmd:"" help:"Go on with a paused batch."`
 	Cancel batchCancelCmd `cmd:"" help:"End a batch; what is open is cancelled."`
 	Get    batchGetCmd    `cmd:"" help:"Show how a batch stands, or watch it with --wait."`
+	Watch  batchWatchCmd  `cmd:"" help:"Watch a batch until it has ended."`
+	Report batchReportCmd `cmd:"" help:"Write what became of each recipient."`
 }
 
 type batchCreateCmd struct {
@@ -55,59 +55,6 @@ func (c *batchCreateCmd) Run(ctx context.Context, con *console) error {
 	return printNotification(con.out, n, c.Output.json())
 }
 
-type batchUploadCmd struct {
-	Server server `embed:""`
-	ID     string `arg:"" help:"Batch."`
-	File   string `arg:"" help:"Recipients, - for standard input."`
-	Format string `default:"auto" enum:"auto,ndjson,csv" help:"ndjson, csv, or auto: csv for *.csv."`
-	Append bool   `help:"Put the recipients behind those that are there. Without it the file is the batch from its first recipient on, and what is there already is skipped."`
-	Start  bool   `help:"Start the batch afterwards."`
-	Output output `embed:""`
-}
-
-// Run uploads the file.
-func (c *batchUploadCmd) Run(ctx context.Context, con *console) error {
-	api, err := c.Server.connect()
-	if err != nil {
-		return err
-	}
-	offset := int64(1)
-	if c.Append {
-		n, err := api.Batch(ctx, c.ID)
-		if err != nil {
-			return err
-		}
-		if n.Received != nil {
-			offset += *n.Received
-		}
-	}
-	r, err := openRecipients(c.File, c.Format, con.in)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = r.close() }()
-	up, err := upload(ctx, con, api, c.ID, r, offset)
-	if err != nil {
-		_, _ = fmt.Fprintf(con.err, "%s has %s lines. Without --append the same command goes on from there.\n", c.ID, progress.Group(up.total.Watermark))
-		return err
-	}
-	next := api.Batch
-	if c.Start {
-		next = api.StartBatch
-	}
-	n, err := next(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	if err := printNotification(con.out, n, c.Output.json()); err != nil {
-		return err
-	}
-	if up.refused > 0 {
-		return statusError(ExitIncomplete)
-	}
-	return nil
-}
-
 // one is a command on one notification or batch.
 type one struct {
 	Server server `embed:""`
@@ -130,10 +77,14 @@ func (c *one) apply(ctx context.Context, con *console, call func(*client.Client,
 
 type batchStartCmd struct {
 	one
+	Early bool `help:"Begin to send while recipients are still being uploaded; a start without --early says later that the upload is finished."`
 }
 
 // Run starts the batch.
 func (c *batchStartCmd) Run(ctx context.Context, con *console) error {
+	if c.Early {
+		return c.apply(ctx, con, (*client.Client).StartBatchEarly)
+	}
 	return c.apply(ctx, con, (*client.Client).StartBatch)
 }
 

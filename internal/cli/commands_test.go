@@ -27,7 +27,10 @@ func TestBatchStepByStep(t *testing.T) {
 	do(ExitOK, "completed", "resume", "bat_1")
 	do(ExitIncomplete, "accepted 4 = sent 3 + permanent 1", "get", "bat_1", "--wait")
 	do(ExitOK, "cancelled", "cancel", "bat_1")
-	do(ExitFailure, "bat_1 has 0 lines. Without --append the same command goes on from there.", "upload", "bat_1", first)
+	do(ExitOK, "bat_1 had the first 2 lines of "+first+" already; --append would put the file behind them.", "upload", "bat_1", first)
+	do(ExitFailure, "bat_1 has 4 lines. To go on from there:\n  belfry batch upload bat_1 "+second+" --offset 5 --api URL", "upload", "bat_1", second, "--append")
+	do(ExitFailure, "bat_1 has 4 lines. The same command goes on from there.", "upload", "bat_1", second, "--offset", "4")
+	do(ExitUsage, "--offset: must be at least 1", "upload", "bat_1", second, "--offset=-1")
 }
 
 func TestBatchUploadStarts(t *testing.T) {
@@ -38,6 +41,7 @@ func TestBatchUploadStarts(t *testing.T) {
 	in := strings.NewReader("{\"token\":\"a\"}\n{\"token\":\"bad\"}\n")
 	belfry(t.Context(), api.URL, in, "batch", "upload", "bat_1", "-", "--start").
 		expect(t, ExitIncomplete, "1 line of standard input refused:\n  line 2 /token: must be printable ASCII\n", "completed")
+	belfry(t.Context(), api.URL, nil, "batch", "start", "bat_1", "--early").expect(t, ExitOK, "completed")
 	belfry(t.Context(), api.URL, nil, "batch", "start", "bat_1").expect(t, ExitOK, "completed")
 }
 

@@ -3,6 +3,8 @@ package cli
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -11,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/wire"
 )
 
 // fakeAPI is a server with one notification and one batch. A line of an upload
@@ -19,15 +24,19 @@ import (
 // the word gone. Everything started is completed at once, unless it hangs.
 type fakeAPI struct {
 	*httptest.Server
-	mu     sync.Mutex
-	state  string // of the batch
-	lines  []string
-	bad    int64
-	bodies map[string]string // last request body by method and path
-	calls  []string
-	hangs  bool
-	cuts   int // connections that break while they upload
-	asked  chan struct{}
+	mu      sync.Mutex
+	state   string // of the batch
+	lines   []string
+	header  string // of the last CSV
+	bad     int64
+	bodies  map[string]string // last request body by method and path
+	calls   []string
+	hangs   bool
+	cuts    int      // connections that break while they upload
+	away    int      // uploads that get 503
+	plain   bool     // takes no compression
+	codings []string // of the uploads
+	asked   chan struct{}
 }
 
 func newFakeAPI(t *testing.T) *fakeAPI {
@@ -55,6 +64,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body strings.Builder
 	_, _ = bufio.NewReader(r.Body).WriteTo(&body)
 	f.bodies[call] = body.String()
+	if f.closeup(w, r, call) {
+		return
+	}
 	switch call {
 	case "POST /v1/notifications":
 		say(w, http.StatusAccepted, client.Notification{ID: "ntf_1", State: "accepted", Priority: "normal", Recipients: 1})
@@ -102,10 +114,13 @@ func device() client.Device {
 // batch is how the batch stands.
 func (f *fakeAPI) batch() client.Notification {
 	received := int64(len(f.lines))
-	c := client.Counts{Accepted: received - f.bad, ByCode: map[string]int64{}}
+	c := client.Counts{ByCode: map[string]int64{}}
 	for _, line := range f.lines {
+		if line == "" || strings.Contains(line, "bad") {
+			continue
+		}
+		c.Accepted++
 		switch {
-		case strings.Contains(line, "bad"):
 		case f.state == client.StateUploading || f.hangs:
 			c.Open++
 		case strings.Contains(line, "gone"):
@@ -132,19 +147,37 @@ func (f *fakeAPI) upload(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusConflict, client.Problem{Title: "Conflict", Detail: "bat_1 is " + f.state + ": cannot upload", Code: "state"})
 		return
 	}
+	if f.away > 0 {
+		f.away--
+		w.Header().Set("Retry-After", "0")
+		say(w, http.StatusServiceUnavailable, client.Problem{Title: "Unavailable", Code: "unavailable"})
+		return
+	}
 	at, _ := strconv.ParseInt(r.URL.Query().Get("offset"), 10, 64)
 	var res client.UploadResult
-	for in := bufio.NewScanner(r.Body); in.Scan(); at++ {
+	body := f.decoded(w, r)
+	if f.plain && r.Header.Get("Content-Encoding") != "" {
+		return
+	}
+	in := wire.NewRowReader(body, 1<<20) // for such lines, NDJSON is CSV without quotation marks
+	if r.Header.Get("Content-Type") == "text/csv" && in.Next() == nil {
+		f.header = string(in.Raw())
+	}
+	for ; !errors.Is(in.Next(), io.EOF); at++ {
 		if at <= int64(len(f.lines)) {
 			res.Skipped++
 			continue
 		}
-		f.lines = append(f.lines, in.Text())
-		if strings.Contains(in.Text(), "bad") {
+		line := strings.TrimSuffix(string(in.Raw()), "\n")
+		f.lines = append(f.lines, line)
+		switch {
+		case strings.Contains(line, "bad"):
 			f.bad++
 			res.Invalid++
 			res.Errors = append(res.Errors, client.LineError{Line: at, Pointer: "/token", Detail: "must be printable ASCII"})
-		} else {
+		case line == "":
+			res.Skipped++
+		default:
 			res.Accepted++
 		}
 		if f.cuts > 0 {
@@ -154,6 +187,23 @@ func (f *fakeAPI) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	res.Watermark = int64(len(f.lines))
 	say(w, http.StatusOK, res)
+}
+
+// decoded undoes the compression; a server without zstd refuses it.
+func (f *fakeAPI) decoded(w http.ResponseWriter, r *http.Request) io.Reader {
+	f.codings = append(f.codings, r.Header.Get("Content-Encoding"))
+	if r.Header.Get("Content-Encoding") == "" {
+		return r.Body
+	}
+	if f.plain {
+		say(w, http.StatusUnsupportedMediaType, client.Problem{Title: "Unsupported", Code: "unsupported_media_type"})
+		return strings.NewReader("")
+	}
+	z, err := zstd.NewReader(r.Body, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		panic(err)
+	}
+	return z
 }
 
 func say(w http.ResponseWriter, status int, v any) {

@@ -27,6 +27,7 @@ type grammar struct {
 	Send         sendCmd         `cmd:"" group:"use" help:"Send a notification, to a few or to millions, and watch how it ends."`
 	Batch        batchCmd        `cmd:"" group:"use" help:"Create, fill, start, pause, watch and cancel batches step by step."`
 	Notification notificationCmd `cmd:"" group:"use" help:"Look at notifications, their deliveries, and cancel them."`
+	Explain      explainCmd      `cmd:"" group:"use" help:"Explain one delivery: what happened to it, when and why."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Import and look up registered devices."`
 
 	Provision provisionCmd `cmd:"" group:"operate" help:"Make what the AWS backend needs: queues, topics, tables and the bucket."`

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,10 +16,6 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-func sortByLine(faults []client.LineError) {
-	slices.SortStableFunc(faults, func(a, b client.LineError) int { return cmp.Compare(a.Line, b.Line) })
-}
-
 // fetch asks how a notification or batch stands.
 func fetch(ctx context.Context, c *client.Client, id string) (client.Notification, error) {
 	if push.ID(id).IsBatch() {
@@ -34,9 +29,7 @@ func fetch(ctx context.Context, c *client.Client, id string) (client.Notificatio
 func watch(ctx context.Context, con *console, s server, c *client.Client, id string) (client.Notification, error) {
 	n, err := progress.Batch(ctx, func(ctx context.Context) (client.Notification, error) { return fetch(ctx, c, id) }, con.err, con.terminal)
 	if err != nil && ctx.Err() != nil {
-		noun := nounOf(id)
-		_, _ = fmt.Fprintf(con.err, "No longer watching; the %s goes on.\n  watch it again:  %s\n  cancel it:       %s\n",
-			noun, s.commandLine("%s get %s --wait", noun, id), s.commandLine("%s cancel %s", noun, id))
+		s.goesOn(con, id)
 	}
 	return n, err
 }
@@ -75,6 +68,14 @@ func printNotification(w io.Writer, n client.Notification, asJSON bool) error {
 	}
 	if n.Invalid != nil && *n.Invalid > 0 {
 		field("refused", progress.Group(*n.Invalid)+" lines")
+	}
+	field("first activity", clock(n.FirstOutcomeAt))
+	field("last activity", clock(n.LastOutcomeAt))
+	if n.Rate != nil {
+		field("rate", progress.Group(int64(*n.Rate+0.5))+"/s")
+	}
+	if n.ETASeconds != nil {
+		field("eta", time.Duration(*n.ETASeconds*float64(time.Second)).Round(time.Second).String())
 	}
 	_ = tw.Flush()
 	if n.Counts != nil {

@@ -2,41 +2,43 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// source yields the recipients of a file as lines of an upload.
+// source yields the lines of a file as those of an upload: the first is the
+// first that gets a number, and none is left out, so that numbers are the same
+// however often the file is read.
 type source interface {
-	// next returns a recipient's JSON, valid until the next call, and the line
-	// of the file that it begins on, from 1. The error is io.EOF at the end, a
-	// *lineError for a line that cannot be a recipient (go on), or final.
+	// next returns a line, valid until the next call, and the line of the file
+	// that it begins on, from 1. The error is io.EOF at the end, or final.
 	next() (line []byte, at int64, err error)
 }
-
-// lineError says that a line of the file is no recipient; the others may be.
-type lineError struct {
-	at     int64
-	detail string
-}
-
-func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.at, e.detail) }
 
 // recipients is where the recipients of a batch come from.
 type recipients struct {
 	name   string
-	size   int64 // 0: unknown
-	read   *counter
+	size   int64    // 0: unknown
+	read   *counter // of the file, compressed or not
+	header []byte   // of CSV; nil for NDJSON
 	source source
 	close  func() error
 }
 
-// openRecipients opens a file, or standard input for -. The format auto is CSV
-// for *.csv and NDJSON for everything else.
+// openRecipients opens a file, or standard input for -. What is compressed with
+// gzip or zstd is decompressed. The format auto is CSV for *.csv, *.csv.gz and
+// *.csv.zst, and NDJSON for everything else.
 func openRecipients(name, format string, in io.Reader) (*recipients, error) {
 	r := &recipients{name: name, close: func() error { return nil }}
 	if name != stdinName {
@@ -50,18 +52,115 @@ func openRecipients(name, format string, in io.Reader) (*recipients, error) {
 		in, r.close = f, f.Close
 	}
 	r.read = &counter{r: in}
-	buf, err := skipBOM(r.read)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("recipients: read %s: %w", name, err), r.close())
+	if err := r.open(format); err != nil {
+		return nil, errors.Join(fmt.Errorf("recipients: %s: %w", name, err), r.close())
 	}
-	if format == "csv" || format == "auto" && strings.EqualFold(filepath.Ext(name), ".csv") {
-		if r.source, err = newCSV(buf); err != nil {
-			return nil, errors.Join(fmt.Errorf("recipients: %s: %w", name, err), r.close())
-		}
-		return r, nil
-	}
-	r.source = &ndjson{r: buf}
 	return r, nil
+}
+
+func (r *recipients) open(format string) error {
+	in, closing, err := decompressed(r.read)
+	if err != nil {
+		return err
+	}
+	file := r.close
+	r.close = func() error {
+		closing()
+		return file()
+	}
+	if format == "csv" || format == "auto" && isCSV(r.name) {
+		rows := &csvSource{rows: wire.NewRowReader(in, push.MaxRecipientLine)}
+		r.source = rows
+		r.header, err = rows.header()
+		return err
+	}
+	r.source = &ndjsonSource{lines: wire.NewLineReader(in, push.MaxRecipientLine)}
+	return nil
+}
+
+func isCSV(name string) bool {
+	name = strings.ToLower(name)
+	name = strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
+	return filepath.Ext(name) == ".csv"
+}
+
+// decompressed returns what a stream holds, which its first bytes tell better
+// than its name (RFC 1952 §2.3.1, RFC 8878 §3.1.1). The function gives the
+// decoder's memory back.
+func decompressed(in io.Reader) (io.Reader, func(), error) {
+	const magic, size = 4, 64 << 10
+	// zstd itself takes no larger window than this, unless told to.
+	const maxWindow = 128 << 20
+	buf := bufio.NewReaderSize(in, size)
+	head, err := buf.Peek(magic)
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(buf)
+		return z, func() {}, err
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(buf, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, nil, err
+	}
+	return buf, func() {}, nil
+}
+
+// tooLong stands for a line that nobody takes: it is one byte too long as well,
+// so the server refuses it, by its number and with the reason.
+func tooLong() []byte { return bytes.Repeat([]byte("x"), push.MaxRecipientLine+1) }
+
+// ndjsonSource passes lines on as they are: the server judges them.
+type ndjsonSource struct {
+	lines *wire.LineReader
+	at    int64
+}
+
+func (s *ndjsonSource) next() ([]byte, int64, error) {
+	line, err := s.lines.Next()
+	s.at++
+	if errors.Is(err, wire.ErrLineTooLong) {
+		return tooLong(), s.at, nil
+	}
+	return line, s.at, err
+}
+
+// csvSource passes records on as they are: the server judges them.
+type csvSource struct{ rows *wire.RowReader }
+
+// header returns the first row. It is checked here, too, before anything is
+// sent.
+func (s *csvSource) header() ([]byte, error) {
+	err := s.rows.Next()
+	if errors.Is(err, io.EOF) {
+		return nil, usagef("the file is empty; its first row must name the columns")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("header row: %w", err)
+	}
+	row := bytes.TrimRight(bytes.Clone(s.rows.Raw()), "\r\n")
+	if _, err := push.ParseColumns(s.rows.Cells()); err != nil {
+		if faults, ok := errors.AsType[push.Faults](err); ok {
+			return nil, usagef("%s", faults[0].Detail)
+		}
+		return nil, err
+	}
+	return row, nil
+}
+
+func (s *csvSource) next() ([]byte, int64, error) {
+	err := s.rows.Next()
+	_, bad := errors.AsType[*wire.RowError](err)
+	switch {
+	case errors.Is(err, wire.ErrLineTooLong):
+		return tooLong(), s.rows.Line(), nil
+	case err != nil && !bad:
+		return nil, s.rows.Line(), err
+	}
+	return s.rows.Raw(), s.rows.Line(), nil
 }
 
 // counter counts what was read.
@@ -75,46 +174,4 @@ func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
 	return n, err
-}
-
-// skipBOM drops the byte order mark that spreadsheets put in front of UTF-8.
-func skipBOM(r io.Reader) (*bufio.Reader, error) {
-	const bom, size = "\xef\xbb\xbf", 64 << 10
-	buf := bufio.NewReaderSize(r, size)
-	head, err := buf.Peek(len(bom))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if string(head) == bom {
-		_, err = buf.Discard(len(bom))
-		return buf, err
-	}
-	return buf, nil
-}
-
-// fileLines maps the number of an upload's line to the line of the file. The
-// two run in step but for headers, blank lines, values that span lines, and
-// lines that were not uploaded, so only the places where they part are kept.
-type fileLines struct {
-	from []int64 // upload line, ascending
-	gap  []int64 // file line minus upload line, from there on
-}
-
-func (m *fileLines) add(upload, file int64) {
-	if n := len(m.gap); n == 0 || m.gap[n-1] != file-upload {
-		m.from, m.gap = append(m.from, upload), append(m.gap, file-upload)
-	}
-}
-
-// file returns the line of the file; for an upload line that was never added
-// it continues the last gap.
-func (m *fileLines) file(upload int64) int64 {
-	gap := int64(0)
-	for i, from := range m.from {
-		if from > upload {
-			break
-		}
-		gap = m.gap[i]
-	}
-	return upload + gap
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,61 +13,55 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
 
-	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// drain reads a source to its end: "3 {…}" for a recipient that begins on line
-// 3, "3! …" for a line that is none.
+// drain reads a source to its end: "3 {…}" for a line that begins on line 3 of
+// the file.
 func drain(s source) (rows []string, err error) {
 	for {
 		line, at, err := s.next()
-		bad, refused := errors.AsType[*lineError](err)
-		switch {
-		case refused:
-			rows = append(rows, fmt.Sprintf("%d! %s", bad.at, bad.detail))
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
 			return rows, nil
-		case err != nil:
-			return rows, err
-		default:
-			rows = append(rows, fmt.Sprintf("%d %s", at, line))
 		}
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, strings.TrimRight(fmt.Sprintf("%d %s", at, line), "\n"))
 	}
+}
+
+// sheet returns the source of CSV, behind its header.
+func sheet(in io.Reader) (*csvSource, []byte, error) {
+	s := &csvSource{rows: wire.NewRowReader(in, push.MaxRecipientLine)}
+	header, err := s.header()
+	return s, header, err
 }
 
 func TestCSV(t *testing.T) {
 	t.Parallel()
 
+	stand := string(tooLong())
 	tests := []struct {
 		name, in string
 		want     []string
 	}{
-		{"tokens", "token\na\nb\n", []string{`2 {"token":"a"}`, `3 {"token":"b"}`}},
-		{"no line break at the end", "token\na", []string{`2 {"token":"a"}`}},
-		{"every column", "user_id,data.name,data.n,locale,collapse_id\nu,Ada,1,de-DE,c\n", []string{
-			`2 {"user_id":"u","data":{"n":"1","name":"Ada"},"locale":"de-DE","collapse_id":"c"}`,
-		}},
-		{"the other addresses", "fid,device_id\nf,\n,d\n", []string{`2 {"fid":"f"}`, `3 {"device_id":"d"}`}},
-		{"empty cells say nothing", "token,data.a\nx,\n,\n", []string{`2 {"token":"x"}`, `3 {}`}},
-		{"spaces in the header, CRLF", " token , locale\r\nx,de\r\n", []string{`2 {"token":"x","locale":"de"}`}},
-		{"quotes and line breaks", "token,data.a\n\"x\",\"1\n2\"\ny,3\n", []string{`2 {"token":"x","data":{"a":"1\n2"}}`, `4 {"token":"y","data":{"a":"3"}}`}},
-		{"blank lines keep the count", "token\n\na\n\n\nb\n", []string{`3 {"token":"a"}`, `6 {"token":"b"}`}},
-		{"too few and too many cells", "token,locale\na\nb,de\nc,de,x\nd,fr\n", []string{
-			`2! must have 2 cells, as the header has (got 1)`, `3 {"token":"b","locale":"de"}`,
-			`4! must have 2 cells, as the header has (got 3)`, `5 {"token":"d","locale":"fr"}`,
-		}},
-		{"a stray quote", "token\na\"b\nc\n", []string{`2! bare " in non-quoted-field`, `3 {"token":"c"}`}},
-		{"a quote that never ends", "token\na\n\"b\nc\n", []string{`2 {"token":"a"}`, `3! extraneous or missing " in quoted-field`}},
-		{"not UTF-8", "token,data.a\nx,\xff\ny,z\n", []string{`2! column "data.a": must be UTF-8`, `3 {"token":"y","data":{"a":"z"}}`}},
+		{"records as they are", "token,data.a\nx,y\n\"z\n\",\n", []string{"2 x,y", "3 \"z\n\","}},
+		{"no line break at the end", "token\na", []string{"2 a"}},
+		{"empty lines keep their number", "token\n\na\n\n", []string{"2 ", "3 a", "4 "}},
+		{"what is no CSV is the server's to say", "token\na\"b\nc\n\"d\n", []string{"2 a\"b", "3 c", "4 \"d"}},
+		{"too long", "token\n" + stand + stand + "\nc\n", []string{"2 " + stand, "3 c"}},
 		{"only a header", "token\n", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s, err := newCSV(strings.NewReader(tt.in))
+			s, _, err := sheet(strings.NewReader(tt.in))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,19 +79,19 @@ func TestCSV(t *testing.T) {
 func TestCSVHeader(t *testing.T) {
 	t.Parallel()
 
+	if _, header, err := sheet(strings.NewReader("\xef\xbb\xbf\"token\", locale\r\nx,de\r\n")); err != nil || string(header) != `"token", locale` {
+		t.Errorf("header = %q, %v", header, err)
+	}
 	tests := []struct{ name, in, want string }{
 		{"empty", "", "the file is empty"},
 		{"no address", "locale\nde\n", "the header must name a column token, fid, user_id, device_id"},
 		{"unknown", "token,name\n", `column 2: must be token, fid, user_id, device_id, locale, collapse_id or data.<key>, separated by commas (got "name")`},
-		{"semicolons", "token;locale\n", `(got "token;locale")`},
-		{"data without a key", "token,data.\n", `(got "data.")`},
-		{"twice", "token,locale,token\n", `column 3: there is a "token" already`},
 		{"broken", "tok\"en\n", "header row:"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := newCSV(strings.NewReader(tt.in)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, _, err := sheet(strings.NewReader(tt.in)); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error = %v, want %q", err, tt.want)
 			}
 		})
@@ -108,25 +101,21 @@ func TestCSVHeader(t *testing.T) {
 func TestNDJSON(t *testing.T) {
 	t.Parallel()
 
-	long := `{"token":"` + strings.Repeat("x", push.MaxRecipientLine) + `"}`
+	stand := string(tooLong())
 	tests := []struct {
 		name, in string
 		want     []string
 	}{
 		{"lines as they are", "{\"token\":\"a\"}\nnot JSON\n", []string{`1 {"token":"a"}`, `2 not JSON`}},
 		{"no line break at the end", "{}\n{ }", []string{`1 {}`, `2 { }`}},
-		{"blank lines keep the count", "\n {} \r\n\t\n{}\n\n", []string{`2 {}`, `4 {}`}},
-		{"too long", "{}\n" + long + "\n{}\n" + long, []string{`1 {}`, `2! must be at most 65536 bytes`, `3 {}`, `4! must be at most 65536 bytes`}},
+		{"blank lines keep their number", "\n{}\r\n\n{}\n", []string{"1 ", `2 {}`, "3 ", `4 {}`}},
+		{"too long", "{}\n" + stand + stand + "\n{}\n" + stand, []string{`1 {}`, "2 " + stand, `3 {}`, "4 " + stand}},
 		{"nothing", "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			buf, err := skipBOM(iotest.HalfReader(strings.NewReader(tt.in)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := drain(&ndjson{r: buf})
+			got, err := drain(&ndjsonSource{lines: wire.NewLineReader(iotest.HalfReader(strings.NewReader(tt.in)), push.MaxRecipientLine)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,19 +137,24 @@ func TestOpenRecipients(t *testing.T) {
 		}
 		return path
 	}
-	sheet := write("users.CSV", "\xef\xbb\xbftoken\na\n")
-	list := write("users.txt", "\xef\xbb\xbf{}\n")
+	const csv, json = "\xef\xbb\xbftoken\na\n", "\xef\xbb\xbf{}\n"
+	sheet, list := write("users.CSV", csv), write("users.txt", json)
 	tests := []struct {
 		name, file, format string
 		stdin              string
 		want               []string
-		size               int64
 	}{
-		{"csv by name, with a byte order mark", sheet, "auto", "", []string{`2 {"token":"a"}`}, 11},
-		{"ndjson by name", list, "auto", "", []string{`1 {}`}, 6},
-		{"csv by flag", sheet, "csv", "", []string{`2 {"token":"a"}`}, 11},
-		{"standard input", "-", "auto", "{}\n", []string{`1 {}`}, 0},
-		{"standard input as csv", "-", "csv", "user_id\nu\n", []string{`2 {"user_id":"u"}`}, 0},
+		{"csv by name, with a byte order mark", sheet, "auto", "", []string{`2 a`}},
+		{"ndjson by name", list, "auto", "", []string{`1 {}`}},
+		{"csv by flag", sheet, "csv", "", []string{`2 a`}},
+		{"csv with gzip", write("users.csv.gz", gzipped(csv)), "auto", "", []string{`2 a`}},
+		{"csv with zstd", write("users.csv.zst", zstandard(csv)), "auto", "", []string{`2 a`}},
+		{"ndjson with zstd, by its content", write("users.bin", zstandard(json)), "auto", "", []string{`1 {}`}},
+		{"standard input", "-", "auto", "{}\n", []string{`1 {}`}},
+		{"standard input with gzip", "-", "auto", gzipped("{}\n"), []string{`1 {}`}},
+		{"standard input as csv", "-", "csv", "user_id\nu\n", []string{`2 u`}},
+		{"standard input of two bytes", "-", "auto", "{}", []string{`1 {}`}},
+		{"empty", "-", "auto", "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,7 +165,7 @@ func TestOpenRecipients(t *testing.T) {
 			}
 			defer r.close()
 			got, err := drain(r.source)
-			if err != nil || r.size != tt.size || r.read.n == 0 {
+			if err != nil || (r.size == 0) != (tt.file == "-") || r.size > 0 && r.read.n != r.size {
 				t.Errorf("size %d, read %d, %v", r.size, r.read.n, err)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -192,19 +186,41 @@ func TestReadErrorsAreNotTheEnd(t *testing.T) {
 	broken := func(text string) io.Reader {
 		return io.MultiReader(strings.NewReader(text), iotest.ErrReader(errors.New("disk on fire")))
 	}
-	buf, err := skipBOM(broken("{}\n{}\n{"))
+	rows, _, err := sheet(broken("token\na\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sheet, err := newCSV(broken("token\na\n"))
+	text := gzipped("{}\n{}\n")
+	cut, err := openRecipients("-", "auto", strings.NewReader(text[:len(text)-9]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []source{&ndjson{r: buf}, sheet} {
-		if _, err := drain(s); err == nil || !strings.Contains(err.Error(), "disk on fire") {
+	for want, s := range map[string]source{
+		"disk on fire":   rows,
+		"on fire":        &ndjsonSource{lines: wire.NewLineReader(broken("{}\n{}\n{"), push.MaxRecipientLine)},
+		"unexpected EOF": cut.source,
+	} {
+		if _, err := drain(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%T: error = %v", s, err)
 		}
 	}
+}
+
+func gzipped(text string) string {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write([]byte(text))
+	_ = z.Close()
+	return out.String()
+}
+
+func zstandard(text string) string {
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		panic(err)
+	}
+	defer z.Close()
+	return string(z.EncodeAll([]byte(text), nil))
 }
 
 func TestFileLines(t *testing.T) {
@@ -235,24 +251,24 @@ func TestFileLines(t *testing.T) {
 	}
 }
 
-func FuzzCSV(f *testing.F) {
-	for _, seed := range []string{"token\na\n", "user_id,data.x\nu,\"1\n2\"\n", "token\n\"", "token\r\na\r\n", "data.,token\n", "token,locale\n\xff,\n", "token\n\n\n\"a\"\"b\"\n"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		s, err := newCSV(bytes.NewReader(in))
-		if err != nil {
-			return
+func TestFileLinesSettled(t *testing.T) {
+	t.Parallel()
+
+	var m fileLines
+	for u := int64(1); u <= 1000; u++ {
+		m.add(u, 2*u)
+		if u%10 == 0 {
+			m.settle(u - 3)
 		}
-		checkSource(t, s, bytes.Count(in, []byte("\n"))+1, func(line []byte) {
-			var r client.Recipient
-			dec := json.NewDecoder(bytes.NewReader(line))
-			dec.DisallowUnknownFields()
-			if err := dec.Decode(&r); err != nil {
-				t.Fatalf("%q is no recipient: %v", line, err)
+		for _, open := range []int64{u - 2, u} {
+			if got := m.file(open); open > 0 && got != 2*open {
+				t.Fatalf("upload line %d is line %d, want %d", open, got, 2*open)
 			}
-		})
-	})
+		}
+	}
+	if len(m.from) > 20 {
+		t.Errorf("%d entries are kept", len(m.from))
+	}
 }
 
 func FuzzNDJSON(f *testing.F) {
@@ -260,12 +276,9 @@ func FuzzNDJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		buf, err := skipBOM(bytes.NewReader(in))
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkSource(t, &ndjson{r: buf}, bytes.Count(in, []byte("\n"))+1, func(line []byte) {
-			if len(line) == 0 || bytes.Contains(line, []byte("\n")) || len(line) > push.MaxRecipientLine+1 || !bytes.Contains(in, line) {
+		s := &ndjsonSource{lines: wire.NewLineReader(bytes.NewReader(in), push.MaxRecipientLine)}
+		checkSource(t, s, bytes.Count(in, []byte("\n"))+1, func(line []byte) {
+			if bytes.Contains(line, []byte("\n")) || len(line) <= push.MaxRecipientLine && !bytes.Contains(in, line) {
 				t.Fatalf("line %.80q", line)
 			}
 		})
@@ -279,10 +292,6 @@ func checkSource(t *testing.T, s source, last int, check func(line []byte)) {
 	var at []int64
 	for {
 		line, n, err := s.next()
-		if bad, ok := errors.AsType[*lineError](err); ok {
-			at = append(at, bad.at)
-			continue
-		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				t.Fatal(err)

@@ -13,7 +13,7 @@ type sendCmd struct {
 	Server     server  `embed:""`
 	To         target  `embed:""`
 	Recipients string  `placeholder:"FILE" group:"target" help:"Any number, from a file or - for standard input: a batch."`
-	Format     string  `default:"auto" enum:"auto,ndjson,csv" group:"target" help:"Of --recipients: ndjson, csv, or auto: csv for *.csv."`
+	Format     string  `default:"auto" enum:"auto,ndjson,csv" group:"target" help:"Of --recipients: ndjson, csv, or auto: csv for *.csv. Either may be compressed with gzip or zstd."`
 	Content    content `embed:""`
 	NoWait     bool    `group:"other" help:"Return as soon as it is accepted, without watching how it ends."`
 	Output     output  `embed:""`
@@ -29,7 +29,7 @@ func (sendCmd) Help() string {
 To many, from a file with a recipient a line, {"token": "…"} or {"user_id": "…", "data": {"name": "Ada"}}, or a CSV file whose header names columns token, user_id or device_id, and data.<key>, locale, collapse_id as needed:
 
     belfry send --message msg.json --recipients users.csv --priority bulk
-    zcat tokens.gz | belfry send --title Hi --recipients - -o json
+    belfry send --title Hi --recipients tokens.ndjson.gz -o json
 
 Exit code 0 says that FCM took every message, 3 that it has ended without that. Ctrl-C stops the watching, not the sending.`
 }
@@ -137,7 +137,7 @@ func (c *sendCmd) batch(ctx context.Context, con *console, api *client.Client, r
 			return n, invalid(n), nil
 		}
 	}
-	up, err := upload(ctx, con, api, n.ID, r, 1)
+	up, err := upload(ctx, con, api, r, transfer{batch: n.ID, first: 1, there: received(n), patience: usualPatience})
 	if err == nil {
 		var started client.Notification
 		if started, err = api.StartBatch(ctx, n.ID); err == nil {

@@ -6,14 +6,28 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/cli/progress"
 )
 
+// transfer says how a file is uploaded to a batch.
+type transfer struct {
+	batch    string
+	first    int64         // number in the batch of the file's first line
+	there    int64         // lines that the batch has already
+	plain    bool          // without compression
+	patience time.Duration // how long the server may be away
+}
+
 // uploaded is what became of a file of recipients. Lines are those of the file.
 type uploaded struct {
 	total   client.UploadResult
+	skipped int64 // lines that were not sent, because the batch has them
+	lines   int64 // of the file, as far as it was read
 	refused int64
 	faults  []client.LineError // the first of the refused
 }
@@ -21,65 +35,92 @@ type uploaded struct {
 // maxShown is how many refused lines are printed one by one.
 const maxShown = 20
 
-// upload sends a file's recipients to a batch; offset is the number that the
-// first of them has in the batch. What was refused is printed, after an error too.
-func upload(ctx context.Context, con *console, c *client.Client, batch string, r *recipients, offset int64) (uploaded, error) {
-	var (
-		out   uploaded
-		where fileLines
-		show  = progress.New(con.err, con.terminal).Upload(r.size)
-	)
-	note := func(f client.LineError) {
-		if out.refused++; len(out.faults) < maxShown {
-			out.faults = append(out.faults, f)
+// uploading is one upload under way.
+type uploading struct {
+	transfer
+
+	r     *recipients
+	up    *client.Uploader
+	show  *progress.Upload
+	where fileLines
+	out   uploaded
+	told  int // faults of the uploader's total that are in out
+}
+
+// upload sends a file's recipients to a batch; those that are there are passed
+// over. What was refused is printed, after an error too.
+func upload(ctx context.Context, con *console, c *client.Client, r *recipients, t transfer) (uploaded, error) {
+	u := &uploading{transfer: t, r: r, show: progress.New(con.err, con.terminal).Upload(r.size)}
+	opts := []client.CallOption{client.WithUploadProgress(u.progress)}
+	if r.header != nil {
+		opts = append(opts, client.WithCSVHeader(r.header))
+	}
+	if !t.plain {
+		enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		if err != nil {
+			return u.out, fmt.Errorf("compress with zstd: %w", err)
 		}
+		defer func() { _ = enc.Close() }()
+		opts = append(opts, client.WithCompression(client.Compression{Name: "zstd", Encode: enc.EncodeAll}))
 	}
-	up := c.Uploader(batch, offset, client.WithUploadProgress(func(t client.UploadResult) {
-		show.Update(t.Watermark, t.Invalid+out.refused, r.read.n)
-	}))
-	err := feed(ctx, up, r, offset, &where, note)
+	u.up = c.Uploader(t.batch, max(t.first, t.there+1), opts...)
+	err := u.feed(ctx)
 	if err == nil {
-		_, err = up.Flush(ctx)
+		err = u.persist(ctx, func() error {
+			_, err := u.up.Flush(ctx)
+			return err
+		})
 	}
-	out.total = up.Total()
-	show.Close()
-	out.merge(&where)
-	printRefused(con.err, r.name, out)
-	return out, err
+	u.show.Close()
+	u.out.total = u.up.Total()
+	u.out.total.Watermark = max(u.out.total.Watermark, t.there)
+	u.out.refused = u.out.total.Invalid
+	printRefused(con.err, r.name, u.out)
+	if u.out.refused > maxShown {
+		_, _ = fmt.Fprintf(con.err, "GET /v1/batches/%s/report?class=invalid has them all.\n", t.batch)
+	}
+	return u.out, err
 }
 
 // feed hands every line of the file to the uploader.
-func feed(ctx context.Context, up *client.Uploader, r *recipients, number int64, where *fileLines, refuse func(client.LineError)) error {
-	for {
-		line, at, err := r.source.next()
-		if bad, ok := errors.AsType[*lineError](err); ok {
-			refuse(client.LineError{Line: bad.at, Detail: bad.detail})
-			continue
-		}
+func (u *uploading) feed(ctx context.Context) error {
+	for number := u.first; ; number++ {
+		line, at, err := u.r.source.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s, line %d: %w", r.name, at, err)
+			return fmt.Errorf("%s, line %d: %w", u.r.name, at, err)
 		}
-		where.add(number, at)
-		number++
-		if err := up.AddLine(ctx, line); err != nil {
+		u.out.lines++
+		if number <= u.there {
+			u.out.skipped++
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if u.where.from == nil {
+			u.show.From(number-1, u.r.read.n)
+		}
+		u.where.add(number, at)
+		if err := u.persist(ctx, func() error { return u.up.AddLine(ctx, line) }); err != nil {
 			return err
 		}
 	}
 }
 
-// merge adds what the server refused to what was not even sent, by line.
-func (u *uploaded) merge(where *fileLines) {
-	u.refused += u.total.Invalid
-	all := u.faults
-	for _, f := range u.total.Errors {
-		f.Line = where.file(f.Line)
-		all = append(all, f)
+// progress takes a part's result in.
+func (u *uploading) progress(t client.UploadResult) {
+	for ; u.told < len(t.Errors); u.told++ {
+		f := t.Errors[u.told]
+		f.Line = u.where.file(f.Line)
+		if len(u.out.faults) < maxShown {
+			u.out.faults = append(u.out.faults, f)
+		}
 	}
-	sortByLine(all)
-	u.faults = all[:min(len(all), maxShown)]
+	u.where.settle(t.Watermark)
+	u.show.Update(t.Watermark, t.Invalid, u.r.read.n)
 }
 
 func printRefused(w io.Writer, name string, u uploaded) {

@@ -40,7 +40,7 @@ type FCM struct {
 	Credentials string `name:"fcm-credentials" env:"BELFRY_FCM_CREDENTIALS" group:"fcm" placeholder:"FILE" help:"Service-account key file (JSON), or adc for Google's application default credentials."`
 	Endpoint    string `name:"fcm-endpoint" default:"https://fcm.googleapis.com/v1" env:"BELFRY_FCM_ENDPOINT" group:"fcm" help:"Base URL up to /v1."`
 	Project     string `name:"fcm-project" env:"BELFRY_FCM_PROJECT" group:"fcm" placeholder:"ID" help:"Firebase project id. Default: the one in the key file."`
-	Connections int    `name:"fcm-connections" default:"10" env:"BELFRY_FCM_CONNECTIONS" group:"fcm" help:"HTTP/2 connections, 1 to 100; each carries about 100 requests at a time."`
+	Connections int    `name:"fcm-connections" default:"14" env:"BELFRY_FCM_CONNECTIONS" group:"fcm" help:"HTTP/2 connections, 1 to 100; each carries about 100 requests at a time."`
 	PerSecond   int    `name:"fcm-per-second" default:"10000" env:"BELFRY_FCM_PER_SECOND" group:"fcm" help:"Most sends a second, 1 to 1000000. FCM's default quota is 600,000 a minute."`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -35,7 +36,10 @@ func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if j.chunk.Message != nil {
 		h = h.apart()
 	}
-	j.head, j.n, j.line, j.base = h, h.notification(), line, line.Epoch
+	j.head, j.n, j.line, j.base, j.begun = h, h.notification(), line, line.Epoch, d.Now()
+	if wait := d.crowded(j); wait > 0 {
+		return done(worker.RetryAfter(wait, nil))
+	}
 	return nil, nil
 }
 
@@ -138,12 +142,17 @@ const (
 
 // stopReason looks at the clock and at the notification as it is known now.
 func (d *Deliver) stopReason(j *job) stop {
+	return stopOf(j.n, j.deadline(), d.Now())
+}
+
+// stopOf looks at the clock and at the notification as it is given.
+func stopOf(n *push.Notification, deadline, now time.Time) stop {
 	switch {
-	case j.n.Progress.State == push.StateCancelled:
+	case n.Progress.State == push.StateCancelled:
 		return stopCancelled
-	case j.n.Progress.State == push.StatePaused:
+	case n.Progress.State == push.StatePaused:
 		return stopPaused
-	case !d.Now().Before(j.deadline()):
+	case !now.Before(deadline):
 		return stopExpired
 	}
 	return stopNone

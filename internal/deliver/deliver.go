@@ -120,6 +120,8 @@ type job struct {
 	traceParent string
 	draining    <-chan struct{}
 
+	begun time.Time // this turn
+
 	head *head
 	n    *push.Notification // head's, as read last
 	line ledger.Line        // this owner's state of the line
@@ -142,11 +144,14 @@ func (j *job) message(n *push.Notification) push.Message {
 }
 
 // deadline is the time after which nothing of the chunk is sent.
-func (j *job) deadline() time.Time {
+func (j *job) deadline() time.Time { return j.deadlineBy(j.n) }
+
+// deadlineBy is the same by a notification read later.
+func (j *job) deadlineBy(n *push.Notification) time.Time {
 	if !j.chunk.ExpiresAt.IsZero() {
 		return j.chunk.ExpiresAt
 	}
-	return j.n.Deadline()
+	return n.Deadline()
 }
 
 // A stage does its part of a job. A non-nil verdict ends the chain.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -31,13 +32,16 @@ type books struct {
 	lose     func(l ledger.Line) error // after the write: its answer
 	delay    time.Duration             // of every write
 	slow     time.Duration             // of every read of the notification
+	heads    atomic.Int64              // such reads
 }
 
 func (b *books) Notification(ctx context.Context, _ push.ID) (push.Notification, error) {
-	sleep(ctx, b.slow)
+	b.heads.Add(1)
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.head, nil
+	head := b.head // as it was when asked: the answer takes its time
+	b.mu.Unlock()
+	sleep(ctx, b.slow)
+	return head, nil
 }
 
 func (b *books) Advance(_ context.Context, _ push.ID, next push.Progress) error {

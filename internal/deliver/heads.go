@@ -2,34 +2,51 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// heads caches what many chunks of one notification share: its head, read
-// again when it is older than headFresh so that pausing and cancelling are seen
-// everywhere within a second, and its message, encoded once.
+// heads caches what many chunks of one notification share: its head, its
+// message, encoded once, and the limiter of its throttle.
+//
+// Pausing and cancelling hold within a second: they are one write of the head,
+// and no request starts under a head whose reading began longer ago than
+// headLimit. A process that sends a notification reads it twice a second per
+// lane, whatever the number of chunks; while nothing is sent, not at all.
 type heads struct {
 	store   Notifications
 	encoder Encoder
 	now     func() time.Time
 	cache   *otter.Cache[push.ID, *head]
+	reads   singleflight.Group // by id: readings under way
 }
 
-// headFresh is how old a head may be. A process that sends a notification reads
-// it twice a second, whatever the number of chunks.
-const headFresh = 500 * time.Millisecond
+const (
+	// headFresh is the age from which a head is read again.
+	headFresh = 500 * time.Millisecond
+	// headLimit is the age from which a head is good for nothing.
+	headLimit = 900 * time.Millisecond
+)
+
+// errOldHead says that reading the notification takes so long that a pause
+// could not be seen in time.
+var errOldHead = errors.New("the ledger answers too slowly to send under it")
 
 // head is one notification as its chunks see it.
 type head struct {
+	mu       sync.Mutex // held to renew what follows
 	current  atomic.Pointer[push.Notification]
-	readAt   atomic.Int64 // Unix nanoseconds
-	reading  atomic.Bool  // somebody is about to renew it
+	readAt   atomic.Int64  // Unix nanoseconds; when its reading began
+	limiter  *rate.Limiter // of the notification's throttle; nil: none
 	template atomic.Pointer[rendered]
 	badCause atomic.Pointer[string] // FCM's words when it called the shared message invalid
 }
@@ -39,6 +56,12 @@ type rendered struct {
 	template push.Template
 	code     push.Code // CodeOpen, or what every recipient ends with
 	detail   string
+}
+
+// reading is a notification and when its reading began.
+type reading struct {
+	n  *push.Notification
+	at time.Time
 }
 
 func newHeads(store Notifications, encoder Encoder, now func() time.Time) (*heads, error) {
@@ -54,55 +77,92 @@ func newHeads(store Notifications, encoder Encoder, now func() time.Time) (*head
 
 // get returns the head, fresh enough.
 func (hs *heads) get(ctx context.Context, id push.ID) (*head, error) {
-	h, ok := hs.cache.GetIfPresent(id)
-	if !ok {
-		h = &head{}
+	if h, ok := hs.cache.GetIfPresent(id); ok {
+		return h, hs.refresh(ctx, h, id)
 	}
-	if err := hs.refresh(ctx, h, id); err != nil {
+	r, err := hs.shared(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		h, _ = hs.cache.SetIfAbsent(id, h) // one head for all, so that one chunk's discovery serves the others
-	}
+	h := &head{limiter: newLimiter(r.n.PerSecond)}
+	h.renew(r)
+	h, _ = hs.cache.SetIfAbsent(id, h) // one head for all, so that one chunk's discovery serves the others
 	return h, nil
 }
 
-// refresh reads the notification again if it is older than headFresh. While one
-// chunk reads it, the others make do with what they have, unless that is from
-// another time altogether.
+// refresh reads the notification again if it is older than headFresh.
 func (hs *heads) refresh(ctx context.Context, h *head, id push.ID) error {
-	const usable = 2 * headFresh
-	if h.current.Load() != nil {
-		age := hs.now().Sub(time.Unix(0, h.readAt.Load()))
-		if age < headFresh {
-			return nil
-		}
-		if age < usable {
-			if !h.reading.CompareAndSwap(false, true) {
-				return nil
-			}
-			defer h.reading.Store(false)
-		}
+	if hs.age(h) < headFresh {
+		return nil
 	}
-	return hs.read(ctx, h, id)
-}
-
-// read reads the notification, however fresh the head is.
-func (hs *heads) read(ctx context.Context, h *head, id push.ID) error {
-	now := hs.now().UnixNano()
-	n, err := hs.store.Notification(ctx, id)
+	r, err := hs.shared(ctx, id)
 	if err != nil {
 		return err
 	}
-	h.current.Store(&n)
-	h.readAt.Store(now)
+	h.renew(r)
 	return nil
+}
+
+// valid returns the notification as a request may rely on it: read no longer
+// than headLimit ago. A chunk that is being sent renews it long before; only
+// one that was held up has to wait here.
+func (hs *heads) valid(ctx context.Context, h *head) (*push.Notification, error) {
+	if hs.age(h) >= headLimit {
+		if err := hs.refresh(ctx, h, h.notification().ID); err != nil {
+			return nil, err
+		}
+		if hs.age(h) >= headLimit {
+			return nil, errOldHead
+		}
+	}
+	return h.notification(), nil
+}
+
+// reread reads the notification now, whatever the age of the head and of a
+// reading under way.
+func (hs *heads) reread(ctx context.Context, h *head, id push.ID) error {
+	r, err := hs.read(ctx, id)
+	if err != nil {
+		return err
+	}
+	h.renew(r)
+	return nil
+}
+
+// shared reads the notification, once for all who ask at the same time.
+func (hs *heads) shared(ctx context.Context, id push.ID) (reading, error) {
+	v, err, _ := hs.reads.Do(string(id), func() (any, error) { return hs.read(ctx, id) })
+	if err != nil {
+		return reading{}, err
+	}
+	return v.(reading), nil //nolint:errcheck,forcetypeassert // the flight returns nothing else
+}
+
+func (hs *heads) read(ctx context.Context, id push.ID) (reading, error) {
+	at := hs.now()
+	n, err := hs.store.Notification(ctx, id)
+	return reading{&n, at}, err
+}
+
+func (hs *heads) age(h *head) time.Duration { return hs.now().Sub(time.Unix(0, h.readAt.Load())) }
+
+// renew takes a reading unless a later one is known. The notification is
+// replaced before its time, so that nobody takes an old one for new.
+func (h *head) renew(r reading) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if at := r.at.UnixNano(); at >= h.readAt.Load() {
+		h.current.Store(r.n)
+		h.readAt.Store(at)
+	}
 }
 
 // apart returns a head of the same notification for one chunk with a message of
 // its own, which shares neither the encoded message nor what FCM said of it.
 func (h *head) apart() *head {
-	own := &head{}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	own := &head{limiter: h.limiter}
 	own.current.Store(h.current.Load())
 	own.readAt.Store(h.readAt.Load())
 	return own

@@ -28,6 +28,7 @@ type result struct {
 	detail     string
 	retryAfter time.Duration
 	deferred   time.Time // not made: not before this
+	stop       stop      // not made: the notification is not to be sent any more
 	sentAt     time.Time
 	at         time.Time
 }
@@ -40,7 +41,7 @@ func (d *Deliver) send(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if len(order) == 0 || d.stopReason(j) != stopNone {
 		return nil, nil
 	}
-	if len(order) == 1 && j.chunk.Index[order[0]] < j.line.Reserved { // not so if the gate settled what the claim reserved
+	if len(order) == 1 && j.head.limiter == nil && j.chunk.Index[order[0]] < j.line.Reserved { // not so if the gate settled what the claim reserved
 		d.apply(j, d.request(ctx, j, order[0]))
 		return nil, nil
 	}
@@ -104,6 +105,10 @@ func (d *Deliver) request(ctx context.Context, j *job, row int) result {
 		return failure(row, err, d.Now(), d.Now())
 	}
 	*buf = body
+	if r, ok := d.mayStart(ctx, j, row); !ok {
+		ticket.Abandon()
+		return r
+	}
 	sentAt := d.Now()
 	name, err := d.Sender.Send(ctx, body)
 	at := d.Now()
@@ -118,6 +123,21 @@ func (d *Deliver) request(ctx context.Context, j *job, row int) result {
 	}
 	ticket.Done(push.CodeSent, 0)
 	return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at}
+}
+
+// mayStart looks once more whether the notification is still to be sent, as the
+// last thing before a request: breaker and pace may have held it up since it was
+// handed out. If it can't be told in time, the row waits; no attempt is used up.
+func (d *Deliver) mayStart(ctx context.Context, j *job, row int) (result, bool) {
+	n, err := d.heads.valid(ctx, j.head)
+	switch {
+	case ctx.Err() != nil:
+		return result{row: row}, false
+	case err != nil:
+		return result{row: row, deferred: d.Now().Add(retryPause)}, false
+	}
+	why := stopOf(n, j.deadlineBy(n), d.Now())
+	return result{row: row, stop: why}, why == stopNone
 }
 
 func failure(row int, err error, sentAt, at time.Time) result {
@@ -136,6 +156,9 @@ func (d *Deliver) apply(j *job, r result) {
 	row, cell := r.row, j.chunk.Index[r.row]
 	if r.code == push.CodeOpen {
 		j.retry.postpone(r.deferred)
+		if r.stop != stopNone {
+			j.n = j.head.notification()
+		}
 		return
 	}
 	attempt := j.chunk.AttemptOf(row)

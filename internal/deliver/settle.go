@@ -121,7 +121,7 @@ func (d *Deliver) lowestAttempt(j *job, rows []int) int {
 // writes the line and then looks at the notification: one of the two sees the
 // other, and the chunk is sent.
 func (d *Deliver) unpark(ctx context.Context, j *job) error {
-	if err := d.heads.read(ctx, j.head, j.n.ID); err != nil {
+	if err := d.heads.reread(ctx, j.head, j.n.ID); err != nil {
 		return fmt.Errorf("read the notification again: %w", err)
 	}
 	open := j.openRows()
@@ -199,7 +199,7 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, no
 // complete marks a notification of a single chunk as completed. Larger ones
 // are completed by fanout's check, which counts all lines. It may be repeated.
 func (d *Deliver) complete(ctx context.Context, j *job) error {
-	if j.n.Progress.Pages != 1 || !j.line.Last || j.line.Ref.Seq != 0 {
+	if j.n.Progress.Pages != 1 || j.n.Progress.Early || !j.line.Last || j.line.Ref.Seq != 0 {
 		return nil
 	}
 	first := false

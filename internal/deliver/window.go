@@ -23,6 +23,7 @@ type window struct {
 	rows    chan int
 	results chan result
 	senders sync.WaitGroup
+	permits *permits
 
 	next     int // position in order of the next row
 	flying   int
@@ -46,6 +47,7 @@ func (d *Deliver) newWindow(ctx context.Context, j *job, order []int) *window {
 	w := &window{
 		d: d, j: j, order: order, reserved: j.line.Reserved, savedAt: j.line.UpdatedAt,
 		rows: make(chan int), results: make(chan result, size),
+		permits: newPermits(j.head.limiter, d.Now, j.begun.Add(throttledTurn)),
 	}
 	for range size {
 		w.senders.Go(func() {
@@ -59,6 +61,7 @@ func (d *Deliver) newWindow(ctx context.Context, j *job, order []int) *window {
 
 // close ends the senders. Requests under way have been waited for by run.
 func (w *window) close() {
+	w.permits.close()
 	close(w.rows)
 	w.senders.Wait()
 }
@@ -77,6 +80,7 @@ func (w *window) run(ctx context.Context) error {
 		give, row := w.offer(failed)
 		select {
 		case give <- row:
+			w.permits.used()
 			w.next++
 			w.flying++
 		case r := <-w.results:
@@ -84,6 +88,7 @@ func (w *window) run(ctx context.Context) error {
 			w.take(r)
 		case s := <-w.saving:
 			failed = w.saved(s)
+		case <-w.permits.C():
 		case <-draining:
 			draining = nil
 			w.halt(stopDrained)
@@ -118,6 +123,14 @@ func (w *window) offer(failed error) (chan<- int, int) {
 	if w.j.chunk.Index[row] >= w.reserved {
 		return nil, 0 // the checkpoint under way, or the next one, extends it
 	}
+	ok, again := w.permits.ready()
+	if !again.IsZero() {
+		w.j.retry.postpone(again)
+		w.halt(stopDeferred)
+	}
+	if !ok {
+		return nil, 0
+	}
 	return w.rows, row
 }
 
@@ -127,6 +140,8 @@ func (w *window) take(r result) {
 		w.unsaved++
 	}
 	switch {
+	case r.stop != stopNone:
+		w.halt(r.stop)
 	case !r.deferred.IsZero():
 		w.halt(stopDeferred)
 	case w.j.head.badCause.Load() != nil:
@@ -171,7 +186,7 @@ func (w *window) dueByTime() bool {
 	case w.unsaved > 0:
 		return w.flying > 0 && since >= checkpointEvery
 	default:
-		return w.flying > 0 && since >= ledger.FreshFor/2
+		return (w.flying > 0 || w.more()) && since >= ledger.FreshFor/2
 	}
 }
 

@@ -28,6 +28,10 @@ type Store interface {
 
 	// DevicesByAddress returns the devices among up to 1000 addresses.
 	DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error)
+	// ReachByAddress returns what a send must know of the devices among up to 1000
+	// addresses. It says the same as DevicesByAddress, for less: it is asked for
+	// every recipient.
+	ReachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error)
 	// DevicesByUser returns all devices of up to 1000 users, by user.
 	DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error)
 	// DevicesByID returns the devices among up to 1000 ids.

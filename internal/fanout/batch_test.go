@@ -149,7 +149,7 @@ func TestUnexpandable(t *testing.T) {
 		{"it was planned otherwise", func(r *rig) {
 			ref := push.ChunkRef{Notification: batID}
 			r.books.plans[ref] = ledger.Plan{Ref: ref}
-			r.books.lines[ref] = ledger.Line{Ref: ref, Cells: make([]ledger.Cell, 3)}
+			r.books.lines[ref] = ledger.Line{Ref: ref, Cells: make([]ledger.Cell, 3), Last: true}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,6 +56,49 @@ func TestCrashAnywhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCrashInTheChain lets every call of a port fail once, before and after its
+// effect, while a batch is released step by step during its upload.
+func TestCrashInTheChain(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []int{0, 300} {
+		live := func(at int, after bool) *world {
+			w := newWorld(t, t)
+			w.faults.at, w.faults.after = at, after
+			id := w.early(t, rate)
+			w.start(id)
+			for i := range 3 {
+				w.until(w.now.Add(1500 * time.Millisecond))
+				w.upload(t, id, tokens(1+i*600, 600))
+			}
+			w.pause(id)
+			w.until(w.now.Add(2 * time.Second))
+			w.resume(id)
+			w.until(w.now.Add(time.Second))
+			w.change(id, func(p *push.Progress) { p.Early = false })
+			w.until(t0.Add(2 * time.Minute))
+			return w
+		}
+		calls := live(0, false).faults.calls
+		for at := 1; at <= calls; at++ {
+			for _, after := range []bool{false, true} {
+				w := live(at, after)
+				where := fmt.Sprintf("%d/s: call %d of %d fails (after its effect: %t)", rate, at, calls, after)
+				if s := w.state(batID); len(w.reached) != 3*600 || s != push.StateCompleted || len(w.tasks) != 0 {
+					t.Fatalf("%s: %d reached, it is %s, %d tasks left", where, len(w.reached), s, len(w.tasks))
+				}
+				for a, times := range w.reached {
+					if times != 1 {
+						t.Fatalf("%s: %v was reached %d times", where, a, times)
+					}
+				}
+				if most := w.most(time.Second); rate > 0 && most > 2*rate {
+					t.Fatalf("%s: %d in one second", where, most)
+				}
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -18,7 +19,10 @@ func row(size int) push.Recipient {
 	return push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(strings.Repeat("x", size))}, Line: 1}
 }
 
-func sizes(chunks []push.Chunk) (n []int) {
+func sizes(chunks []push.Chunk, err error) (n []int) {
+	if err != nil {
+		return []int{-1}
+	}
 	for i := range chunks {
 		n = append(n, len(chunks[i].Recipients))
 	}
@@ -46,7 +50,7 @@ func TestCutBoundaries(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			n := push.Notification{ID: "bat_x", Tenant: "t"}
-			if diff := cmp.Diff(c.want, sizes(cut(&n, 3, c.rows))); diff != "" {
+			if diff := cmp.Diff(c.want, sizes(cut(&n, 3, c.rows, nil))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -62,9 +66,9 @@ func TestCutProperties(t *testing.T) {
 		}
 		page := rapid.IntRange(0, 1000).Draw(t, "page")
 		n := push.Notification{ID: "bat_x", Tenant: "t"}
-		chunks := cut(&n, page, rows)
-		if diff := cmp.Diff(sizes(chunks), sizes(cut(&n, page, slices.Clone(rows)))); diff != "" {
-			t.Fatalf("a second run cuts elsewhere:\n%s", diff)
+		chunks, err := cut(&n, page, rows, nil)
+		if diff := cmp.Diff(sizes(chunks, err), sizes(cut(&n, page, slices.Clone(rows), nil))); diff != "" || err != nil {
+			t.Fatalf("a second run cuts elsewhere (%v):\n%s", err, diff)
 		}
 		var all []push.Recipient
 		for i, c := range chunks {
@@ -95,6 +99,44 @@ func TestCutProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is planned already is cut as it was, whatever the rule is now; the rest
+// follows by the rule.
+func TestCutKeepsWhatIsStored(t *testing.T) {
+	t.Parallel()
+	stored := func(last bool, sizes ...int) (lines []ledger.Line) {
+		for _, n := range sizes {
+			lines = append(lines, ledger.Line{Cells: make([]ledger.Cell, n)})
+		}
+		lines[len(lines)-1].Last = last
+		return lines
+	}
+	for _, c := range []struct {
+		name   string
+		rows   int
+		rate   int
+		stored []ledger.Line
+		want   []int
+	}{
+		{"all of it", 700, 0, stored(true, 300, 300, 100), []int{300, 300, 100}},
+		{"the first part", 700, 0, stored(false, 30), []int{30, 500, 170}},
+		{"an empty page", 0, 0, stored(true, 0), []int{0}},
+		{"a page that has lost rows", 700, 0, stored(true, 300, 401), []int{-1}},
+		{"a page that has gained rows", 700, 0, stored(true, 300, 399), []int{-1}},
+		{"as planned before it was throttled", 100, 50, stored(false, 70), []int{70, 30}},
+		{"throttled", 120, 50, nil, []int{50, 50, 20}},
+		{"slower than a chunk a second", 45, 1, nil, []int{20, 20, 5}},
+		{"faster than a chunk a second", 1100, 1_000_000, nil, []int{500, 500, 100}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := push.Notification{ID: "bat_x", Tenant: "t", PerSecond: c.rate}
+			if diff := cmp.Diff(c.want, sizes(cut(&n, 0, slices.Repeat([]push.Recipient{row(9)}, c.rows), c.stored))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 // calls notes how many messages every call brought.

@@ -79,6 +79,19 @@ func (b *books) Counts(context.Context, push.ID) (sum ledger.Counts, err error) 
 	})
 }
 
+func (b *books) Lines(_ context.Context, _ push.ID, from, limit int) (lines []ledger.Line, err error) {
+	return lines, b.around(func() error {
+		for _, l := range b.lines {
+			if l.Ref.Seq >= from {
+				lines = append(lines, l)
+			}
+		}
+		slices.SortFunc(lines, func(a, b ledger.Line) int { return a.Ref.Seq - b.Ref.Seq })
+		lines = lines[:min(limit, len(lines))]
+		return nil
+	})
+}
+
 func (b *books) Plan(_ context.Context, plans []ledger.Plan, now time.Time) (lines []ledger.Line, err error) {
 	return lines, b.around(func() error {
 		for _, p := range plans {
@@ -149,12 +162,12 @@ func (r *registry) find(match func(d *push.Device) bool) (found []push.Device) {
 	return found
 }
 
-func (r *registry) DevicesByAddress(_ context.Context, _ string, as []push.Address) (m map[push.Address]push.Device, err error) {
+func (r *registry) ReachByAddress(_ context.Context, _ string, as []push.Address) (m map[push.Address]push.Reach, err error) {
 	return m, r.around(func() error {
 		r.asked += len(as)
-		m = map[push.Address]push.Device{}
+		m = map[push.Address]push.Reach{}
 		for _, d := range r.find(func(d *push.Device) bool { return slices.Contains(as, d.Address) }) {
-			m[d.Address] = d
+			m[d.Address] = push.Reach{Sendable: d.Sendable(), LastSuccessAt: d.LastSuccessAt}
 		}
 		return nil
 	})

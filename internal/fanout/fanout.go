@@ -33,6 +33,8 @@ type Notifications interface {
 
 // Lines are the chunks' ledger lines.
 type Lines interface {
+	// Lines returns up to limit lines of a notification with sequence >= from, ascending.
+	Lines(ctx context.Context, id push.ID, from, limit int) ([]ledger.Line, error)
 	Plan(ctx context.Context, plans []ledger.Plan, now time.Time) ([]ledger.Line, error)
 	SaveLine(ctx context.Context, line ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error
 }
@@ -45,7 +47,7 @@ type Pages interface {
 
 // Devices is the registry as fanout needs it.
 type Devices interface {
-	DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error)
+	ReachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error)
 	DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error)
 	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
 	RecordDevices(ctx context.Context, ds []push.Device) error
@@ -53,6 +55,10 @@ type Devices interface {
 
 // Completed is told when a notification has no open delivery any more.
 type Completed func(ctx context.Context, n push.Notification, c ledger.Counts)
+
+// Settled is told of a line that planning or a cancellation has closed. There
+// are no notes about devices: nothing was sent.
+type Settled func(ctx context.Context, n *push.Notification, line *ledger.Line, notes []push.DeviceNote)
 
 // Config is what the room is built from.
 type Config struct {
@@ -63,6 +69,7 @@ type Config struct {
 	Tasks         worker.Sink               // the notifications queue
 	Chunks        map[push.Lane]worker.Sink // the delivery queues
 	Completed     Completed                 // may be nil
+	Settled       Settled                   // may be nil
 	// RecordUnknown adds addresses that the registry does not know as devices
 	// (source: send).
 	RecordUnknown bool
@@ -75,7 +82,7 @@ type Config struct {
 type Fanout struct {
 	Config
 
-	known *otter.Cache[knownKey, known]
+	known *otter.Cache[knownKey, push.Reach]
 }
 
 // New returns the room.
@@ -122,7 +129,7 @@ func (f *Fanout) giveUp(ctx context.Context, t wire.Task, why *unexpandableError
 	_, err := ledger.Advance(ctx, f.Notifications, t.Notification, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		if push.CanMove(p.State, push.StateDeadLettered) {
-			p.State = push.StateDeadLettered
+			p.State, p.Early = push.StateDeadLettered, false
 			p.CompletedAt = f.Now().UTC()
 			p.Enqueued = true
 		}
@@ -148,11 +155,13 @@ func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
 	case push.StateUploading, push.StatePaused, push.StateCompleted, push.StateDeadLettered:
 		return worker.Ack(), nil // nothing to do now; start and resume send their own task
 	}
-	if t.Op == wire.OpCheck {
+	switch {
+	case t.Op == wire.OpCheck:
 		return f.check(ctx, t, n)
-	}
-	if t.Page == wire.AllPages && n.Progress.Pages != 1 {
-		return worker.Ack(), f.spread(ctx, t, n)
+	case t.Op == wire.OpRelease, t.Op == wire.OpPlan && t.Page == wire.AllPages && stepwise(&n):
+		return f.release(ctx, t, n)
+	case t.Page == wire.AllPages && n.Progress.Pages != 1:
+		return worker.Ack(), f.spread(ctx, t, n, 0)
 	}
 	if t.Page >= n.Progress.Pages {
 		return worker.Dead(push.CodeUnexpandable, fmt.Sprintf("page %d of a notification of %d pages", t.Page, n.Progress.Pages)), nil
@@ -160,22 +169,35 @@ func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
 	return worker.Ack(), f.planPage(ctx, t, n, max(t.Page, 0))
 }
 
-// spread asks for every page by a task of its own, so that several dispatchers
-// plan one batch together, and for a check of the whole.
-func (f *Fanout) spread(ctx context.Context, t wire.Task, n push.Notification) error {
-	msgs := make([]worker.Outgoing, 0, n.Progress.Pages+1)
-	for page := range n.Progress.Pages {
-		body, err := wire.EncodeTask(wire.Task{Op: t.Op, Notification: n.ID, Page: page, TraceParent: t.TraceParent})
-		if err != nil {
-			return err
-		}
-		msgs = append(msgs, worker.Outgoing{Body: body, Group: n.Tenant})
+// spread asks for every page from one on by a task of its own, so that several
+// dispatchers plan one batch together, and for a check of the whole.
+func (f *Fanout) spread(ctx context.Context, t wire.Task, n push.Notification, from int) error {
+	msgs, err := f.pageTasks(t, n, from)
+	if err != nil {
+		return err
 	}
 	last, err := f.checkLater(n, 0, t.TraceParent)
 	if err != nil {
 		return err
 	}
 	return sendAll(ctx, f.Tasks, append(msgs, last))
+}
+
+// pageTasks returns a task for each page from one on.
+func (f *Fanout) pageTasks(t wire.Task, n push.Notification, from int) ([]worker.Outgoing, error) {
+	op := t.Op
+	if op == wire.OpRelease {
+		op = wire.OpPlan
+	}
+	var msgs []worker.Outgoing
+	for page := from; page < n.Progress.Pages; page++ {
+		body, err := wire.EncodeTask(wire.Task{Op: op, Notification: n.ID, Page: page, TraceParent: t.TraceParent})
+		if err != nil {
+			return nil, err
+		}
+		msgs = append(msgs, worker.Outgoing{Body: body, Group: n.Tenant})
+	}
+	return msgs, nil
 }
 
 // checkLater returns the message that makes fanout look whether the
@@ -196,7 +218,7 @@ func (f *Fanout) check(ctx context.Context, t wire.Task, n push.Notification) (w
 	if err != nil {
 		return worker.Verdict{}, fmt.Errorf("count outcomes: %w", err)
 	}
-	if counts.Done(n.Progress.Pages) {
+	if !n.Progress.Early && counts.Done(n.Progress.Pages) {
 		return worker.Ack(), f.complete(ctx, n, counts)
 	}
 	next, err := f.checkLater(n, t.Turn+1, t.TraceParent)
@@ -206,14 +228,17 @@ func (f *Fanout) check(ctx context.Context, t wire.Task, n push.Notification) (w
 	return worker.RetryAfter(next.Delay, next.Body), nil
 }
 
-// complete records that nothing is open. A cancelled notification stays so.
+// complete records that nothing is open. A cancelled notification stays so, and
+// one whose upload goes on as well. That it is done is told once, unless a crash
+// comes in between; of a cancelled one each time, which is seldom twice.
 func (f *Fanout) complete(ctx context.Context, n push.Notification, counts ledger.Counts) error {
 	now := f.Now().UTC()
 	first := false
 	done, err := ledger.Advance(ctx, f.Notifications, n.ID, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
-		first = push.CanMove(p.State, push.StateCompleted)
-		if first {
+		first = p.State == push.StateCancelled
+		if push.CanMove(p.State, push.StateCompleted) && !p.Early {
+			first = true
 			p.State, p.CompletedAt, p.Enqueued = push.StateCompleted, now, true
 		}
 		return p, nil

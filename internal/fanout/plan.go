@@ -16,81 +16,165 @@ import (
 // cancelled notification it gives every open recipient that nobody is sending
 // to the outcome cancelled instead.
 func (f *Fanout) planPage(ctx context.Context, t wire.Task, n push.Notification, page int) error {
-	rows, err := f.rows(ctx, &n, page)
+	p, err := f.record(ctx, &n, page)
 	if err != nil {
 		return err
 	}
-	chunks := cut(&n, page, rows)
-	if len(chunks) > push.ChunksPerPage {
-		return &unexpandableError{fmt.Sprintf("page %d resolves to %d chunks, at most %d fit: upload smaller pages", page, len(chunks), push.ChunksPerPage)}
+	if n.Progress.State == push.StateCancelled {
+		return f.cancelPage(ctx, t, &n, p.lines)
 	}
-	cancelled := n.Progress.State == push.StateCancelled
-	plans, err := f.plans(ctx, &n, chunks, cancelled)
+	return f.dispatch(ctx, t, n, p)
+}
+
+// planned is a page as the ledger has it: its chunks and, parallel, their lines.
+type planned struct {
+	chunks []push.Chunk
+	lines  []ledger.Line
+}
+
+// record plans a page, unless that has been done, and returns the plan.
+//
+// What is planned already stays as it is: chunks are cut where the stored lines
+// say, so that neither a change of what a chunk holds nor of the registry moves
+// the recipients of a line.
+func (f *Fanout) record(ctx context.Context, n *push.Notification, page int) (planned, error) {
+	rows, err := f.rows(ctx, n, page)
 	if err != nil {
-		return err
+		return planned{}, err
+	}
+	stored, err := f.stored(ctx, n.ID, page)
+	if err != nil {
+		return planned{}, err
+	}
+	chunks, err := cut(n, page, rows, stored)
+	if err != nil {
+		return planned{}, err
+	}
+	plans, err := f.plans(ctx, n, chunks, stored)
+	if err != nil {
+		return planned{}, err
+	}
+	if len(plans) == 0 {
+		return planned{chunks, stored}, nil
 	}
 	now := f.Now().UTC().Truncate(time.Microsecond) // what every store keeps: plan compares it
 	lines, err := f.Lines.Plan(ctx, plans, now)
 	if err != nil {
-		return fmt.Errorf("record the plan of page %d: %w", page, err)
+		return planned{}, fmt.Errorf("record the plan of page %d: %w", page, err)
 	}
 	for i := range lines {
-		if planned, cells := len(lines[i].Cells), len(chunks[i].Recipients); planned != cells {
+		if recorded, cells := len(lines[i].Cells), len(plans[i].Cells); recorded != cells {
 			// Sending would put outcomes into the cells of other recipients.
-			return &unexpandableError{fmt.Sprintf("chunk %d was planned with %d recipients and is cut with %d now", lines[i].Ref.Seq, planned, cells)}
+			return planned{}, &unexpandableError{fmt.Sprintf("chunk %d was planned with %d recipients and is cut with %d now", lines[i].Ref.Seq, recorded, cells)}
 		}
 	}
 	f.Metrics.plan(lines, now)
-	if cancelled {
-		return f.cancel(ctx, lines)
-	}
-	return f.dispatch(ctx, t, n, chunks, lines)
+	f.tell(ctx, n, lines, now)
+	return planned{chunks, append(stored, lines...)}, nil
 }
 
-// dispatch sends the chunks whose lines wait for a message. A line that is
-// waiting or claimed has one on the queue already.
-func (f *Fanout) dispatch(ctx context.Context, t wire.Task, n push.Notification, chunks []push.Chunk, lines []ledger.Line) error {
+// stored returns the lines of a page that are planned already. A single
+// notification has few chunks, and a repeated task cuts them at the same places:
+// its lines are not worth a query before they exist.
+func (f *Fanout) stored(ctx context.Context, id push.ID, page int) ([]ledger.Line, error) {
+	if !id.IsBatch() {
+		return nil, nil
+	}
+	const few, many = 16, 256 // a page is mostly six chunks
+	var all []ledger.Line
+	for from, limit := page*push.ChunksPerPage, few; ; limit = many {
+		lines, err := f.Lines.Lines(ctx, id, from+len(all), limit)
+		if err != nil {
+			return nil, fmt.Errorf("read what is planned of page %d: %w", page, err)
+		}
+		for i := range lines {
+			if lines[i].Ref.Page() != page {
+				return all, nil
+			}
+			all = append(all, lines[i])
+		}
+		if len(lines) < limit || all[len(all)-1].Last {
+			return all, nil
+		}
+	}
+}
+
+// tell publishes the lines that were planned at now and have nothing to send.
+func (f *Fanout) tell(ctx context.Context, n *push.Notification, lines []ledger.Line, now time.Time) {
+	if f.Settled == nil {
+		return
+	}
+	for i := range lines {
+		if l := &lines[i]; l.State == ledger.StateClosed && len(l.Cells) > 0 && l.UpdatedAt.Equal(now) {
+			f.Settled(ctx, n, l, nil)
+		}
+	}
+}
+
+// waits tells whether a line waits for a message. One that is waiting or
+// claimed has one on the queue already; one that is planned may have.
+func waits(l *ledger.Line) bool {
+	return l.State == ledger.StatePlanned || l.State == ledger.StateParked
+}
+
+// message returns what is sent for a line that waits.
+func message(t wire.Task, n *push.Notification, chunk push.Chunk, line *ledger.Line) (worker.Outgoing, error) {
+	open := stillOpen(chunk, line)
+	body, err := wire.EncodeChunk(&open, t.TraceParent)
+	return worker.Outgoing{Body: body, Group: n.Tenant}, err
+}
+
+// dispatch sends the chunks whose lines wait for a message.
+func (f *Fanout) dispatch(ctx context.Context, t wire.Task, n push.Notification, p planned) error {
 	var msgs []worker.Outgoing
 	open := 0
-	for i := range lines {
-		line := &lines[i]
+	for i := range p.lines {
+		line := &p.lines[i]
 		if line.State != ledger.StateClosed {
 			open++
 		}
-		if line.State != ledger.StatePlanned && line.State != ledger.StateParked {
+		if !waits(line) {
 			continue
 		}
-		chunk := stillOpen(chunks[i], line)
-		body, err := wire.EncodeChunk(&chunk, t.TraceParent)
+		msg, err := message(t, &n, p.chunks[i], line)
 		if err != nil {
 			return err
 		}
-		msgs = append(msgs, worker.Outgoing{Body: body, Group: n.Tenant})
+		msgs = append(msgs, msg)
 	}
-	sink, ok := f.Chunks[n.Lane()]
-	if !ok {
-		return fmt.Errorf("no queue for lane %s", n.Lane())
-	}
-	if err := sendAll(ctx, sink, msgs); err != nil {
+	if err := f.deliver(ctx, &n, msgs); err != nil {
 		return err
 	}
 	switch {
-	case n.Progress.Pages != 1:
-		return nil // spread has sent the check
+	case n.Progress.Pages != 1 || stepwise(&n):
+		return nil // spread, or the last release, sends the check
 	case open == 0:
 		counts, err := f.Notifications.Counts(ctx, n.ID)
 		if err != nil {
 			return err
 		}
 		return f.complete(ctx, n, counts)
-	case len(chunks) > 1:
-		check, err := f.checkLater(n, 0, t.TraceParent)
-		if err != nil {
-			return err
-		}
-		return sendAll(ctx, f.Tasks, []worker.Outgoing{check})
+	case len(p.chunks) > 1:
+		return f.sendCheck(ctx, t, n)
 	}
 	return nil // deliver completes a notification of one chunk itself
+}
+
+func (f *Fanout) sendCheck(ctx context.Context, t wire.Task, n push.Notification) error {
+	check, err := f.checkLater(n, 0, t.TraceParent)
+	if err != nil {
+		return err
+	}
+	return sendAll(ctx, f.Tasks, []worker.Outgoing{check})
+}
+
+// deliver puts chunk messages on the notification's lane.
+func (f *Fanout) deliver(ctx context.Context, n *push.Notification, msgs []worker.Outgoing) error {
+	sink, ok := f.Chunks[n.Lane()]
+	if !ok {
+		return fmt.Errorf("no queue for lane %s", n.Lane())
+	}
+	return sendAll(ctx, sink, msgs)
 }
 
 // stillOpen returns the chunk with just the recipients whose cells are open.
@@ -107,9 +191,10 @@ func stillOpen(c push.Chunk, line *ledger.Line) push.Chunk {
 	return out
 }
 
-// cancel settles what nobody is sending. A claimed line is its owner's: it sees
-// the cancellation within half a second, and its results are not thrown away.
-func (f *Fanout) cancel(ctx context.Context, lines []ledger.Line) error {
+// cancelPage settles what nobody is sending. A claimed line is its owner's: it
+// sees the cancellation within half a second, and its results are not thrown
+// away.
+func (f *Fanout) cancelPage(ctx context.Context, t wire.Task, n *push.Notification, lines []ledger.Line) error {
 	for i := range lines {
 		line := lines[i]
 		if line.State == ledger.StateClosed || line.State == ledger.StateClaimed {
@@ -123,82 +208,18 @@ func (f *Fanout) cancel(ctx context.Context, lines []ledger.Line) error {
 		for cell := range claimed.Cells {
 			claimed.Settle(cell, push.CodeCancelled, false)
 		}
-		err = f.Lines.SaveLine(ctx, claimed.Close(now), line.Epoch, nil)
+		closed := claimed.Close(now)
+		err = f.Lines.SaveLine(ctx, closed, line.Epoch, nil)
 		switch {
 		case err == nil:
 			f.Metrics.settled(push.CodeCancelled, line.OpenCount())
+			f.tell(ctx, n, []ledger.Line{closed}, now)
 		case !errors.Is(err, ledger.ErrFenced): // fenced: claimed meanwhile, so its owner's
 			return fmt.Errorf("cancel %s: %w", line.Ref, err)
 		}
 	}
+	if n.Progress.Pages == 1 {
+		return f.sendCheck(ctx, t, *n) // which tells of the end; for more pages spread has sent it
+	}
 	return nil
-}
-
-// cut divides a page into chunks by count and bytes. It depends on nothing but
-// the rows, so that a second run cuts at the same places.
-//
-// A page without recipients, because every line of it was refused, becomes one
-// empty chunk: its line says that the page is planned.
-func cut(n *push.Notification, page int, rows []push.Recipient) []push.Chunk {
-	if len(rows) == 0 {
-		return []push.Chunk{{Ref: push.ChunkRef{Notification: n.ID, Seq: page * push.ChunksPerPage}, Tenant: n.Tenant, Attempt: 1}}
-	}
-	var chunks []push.Chunk
-	for start := 0; start < len(rows); {
-		end, size := start, 0
-		for end < len(rows) && end-start < push.MaxChunkRecipients {
-			size += wire.RecipientBytes(&rows[end])
-			if size > push.MaxChunkBytes && end > start {
-				break
-			}
-			end++
-		}
-		index := make([]int, end-start)
-		for i := range index {
-			index[i] = i
-		}
-		chunks = append(chunks, push.Chunk{
-			Ref:    push.ChunkRef{Notification: n.ID, Seq: page*push.ChunksPerPage + len(chunks)},
-			Tenant: n.Tenant, Recipients: rows[start:end], Index: index, Attempt: 1,
-		})
-		start = end
-	}
-	return chunks
-}
-
-// plans looks every address up in the registry and returns the chunks' plans,
-// with the outcomes that are known before anything is sent.
-func (f *Fanout) plans(ctx context.Context, n *push.Notification, chunks []push.Chunk, cancelled bool) ([]ledger.Plan, error) {
-	seen := make(map[push.Address]struct{})
-	plans := make([]ledger.Plan, len(chunks))
-	lastLine := int64(-1)
-	for i := range chunks {
-		c := &chunks[i]
-		cells, err := f.screen(ctx, n.Tenant, c.Recipients, seen)
-		if err != nil {
-			return nil, err
-		}
-		p := ledger.Plan{
-			Ref: c.Ref, Tenant: n.Tenant, Last: i == len(chunks)-1,
-			Hashes: make([]uint64, len(c.Recipients)), Cells: cells,
-		}
-		if len(c.Recipients) > 0 {
-			p.FirstLine = c.Recipients[0].Line
-		}
-		for j := range c.Recipients {
-			r := &c.Recipients[j]
-			if !r.Address.IsZero() {
-				p.Hashes[j] = r.Address.Hash()
-			}
-			if r.Line != lastLine { // the first row of its source
-				p.Sources++
-				lastLine = r.Line
-			}
-			if cancelled && cells[j].Open() {
-				cells[j] = ledger.CellOf(push.CodeCancelled, false)
-			}
-		}
-		plans[i] = p
-	}
-	return plans, nil
 }

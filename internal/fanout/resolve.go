@@ -73,12 +73,16 @@ func decodePage(data []byte, page int) ([]push.Recipient, error) {
 
 func needsResolving(rs []push.Recipient) bool {
 	for i := range rs {
-		if rs[i].Address.IsZero() {
+		if unresolved(&rs[i]) {
 			return true
 		}
 	}
 	return false
 }
+
+// unresolved tells whether a recipient's addresses are still to be looked up. A
+// duplicate's never are: whatever they would be, it is not sent to.
+func unresolved(r *push.Recipient) bool { return r.Address.IsZero() && r.DuplicateOf == 0 }
 
 // lookupBatch is how many keys one registry call takes.
 const lookupBatch = 1000
@@ -93,7 +97,7 @@ func (f *Fanout) resolve(ctx context.Context, tenant string, rs []push.Recipient
 		var ids []push.ID
 		for i := range part {
 			switch r := &part[i]; {
-			case !r.Address.IsZero():
+			case !unresolved(r):
 			case r.UserID != "":
 				users = append(users, r.UserID)
 			default:
@@ -116,7 +120,7 @@ func (f *Fanout) resolve(ctx context.Context, tenant string, rs []push.Recipient
 }
 
 func appendResolved(out []push.Recipient, r push.Recipient, byUser map[string][]push.Device, byID map[push.ID]push.Device) []push.Recipient {
-	if !r.Address.IsZero() {
+	if !unresolved(&r) {
 		return append(out, r)
 	}
 	if d, ok := byID[r.DeviceID]; ok && r.UserID == "" {
@@ -135,12 +139,6 @@ func appendResolved(out []push.Recipient, r push.Recipient, byUser map[string][]
 	return out
 }
 
-// known is what screening needs of a device.
-type known struct {
-	sendable    bool
-	lastSuccess time.Time
-}
-
 type knownKey struct {
 	tenant  string
 	address push.Address
@@ -150,10 +148,10 @@ type knownKey struct {
 // notifications within half a minute cost one. A device quarantined meanwhile is
 // sent to once more, which FCM answers the same way. A quarantined one is looked
 // up every time: it may have been restored, and would get nothing.
-func newKnownCache() (*otter.Cache[knownKey, known], error) {
+func newKnownCache() (*otter.Cache[knownKey, push.Reach], error) {
 	const entries, keep = 100_000, 30 * time.Second
-	c, err := otter.New(&otter.Options[knownKey, known]{
-		MaximumSize: entries, ExpiryCalculator: otter.ExpiryWriting[knownKey, known](keep),
+	c, err := otter.New(&otter.Options[knownKey, push.Reach]{
+		MaximumSize: entries, ExpiryCalculator: otter.ExpiryWriting[knownKey, push.Reach](keep),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("device cache: %w", err)
@@ -162,13 +160,18 @@ func newKnownCache() (*otter.Cache[knownKey, known], error) {
 }
 
 // screen returns the cells of a chunk's recipients: open, or the outcome that
-// needs no sending. It marks rows whose last success wants renewal, and records
+// needs no sending. Duplicates are those that the upload has marked, and rows of
+// the page that resolved to an address which is there already. It marks rows whose last success wants renewal, and records
 // addresses that the registry does not know.
 func (f *Fanout) screen(ctx context.Context, tenant string, rs []push.Recipient, seen map[push.Address]struct{}) ([]ledger.Cell, error) {
 	cells := make([]ledger.Cell, len(rs))
 	var ask []push.Address
 	for i := range rs {
 		a := rs[i].Address
+		if rs[i].DuplicateOf > 0 {
+			cells[i] = ledger.CellOf(push.CodeDuplicate, false)
+			continue
+		}
 		if a.IsZero() {
 			cells[i] = ledger.CellOf(push.CodeNoDevice, false)
 			continue
@@ -202,10 +205,10 @@ func (f *Fanout) screen(ctx context.Context, tenant string, rs []push.Recipient,
 		case !ok:
 			unknown = append(unknown, seenDevice(tenant, r, now))
 			r.Renew = true
-		case !k.sendable:
+		case !k.Sendable:
 			cells[i] = ledger.CellOf(push.CodeDeviceQuarantined, false)
 		default:
-			r.Renew = now.Sub(k.lastSuccess) > push.SuccessGrain
+			r.Renew = now.Sub(k.LastSuccessAt) > push.SuccessGrain
 		}
 	}
 	if len(unknown) > 0 {
@@ -216,20 +219,17 @@ func (f *Fanout) screen(ctx context.Context, tenant string, rs []push.Recipient,
 	return cells, nil
 }
 
-func (f *Fanout) lookup(ctx context.Context, tenant string, ask []push.Address) (map[push.Address]known, error) {
+func (f *Fanout) lookup(ctx context.Context, tenant string, ask []push.Address) (map[push.Address]push.Reach, error) {
 	if len(ask) == 0 {
 		return nil, nil
 	}
-	devices, err := f.Devices.DevicesByAddress(ctx, tenant, ask)
+	found, err := f.Devices.ReachByAddress(ctx, tenant, ask)
 	if err != nil {
 		return nil, fmt.Errorf("look up %d addresses: %w", len(ask), err)
 	}
-	found := make(map[push.Address]known, len(devices))
-	for a, d := range devices {
-		k := known{sendable: d.Sendable(), lastSuccess: d.LastSuccessAt}
-		found[a] = k
-		if k.sendable {
-			f.known.Set(knownKey{tenant, a}, k)
+	for a, reach := range found {
+		if reach.Sendable {
+			f.known.Set(knownKey{tenant, a}, reach)
 		}
 	}
 	return found, nil

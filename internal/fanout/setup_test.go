@@ -39,7 +39,8 @@ type rig struct {
 	high     *sink
 	bulk     *sink
 	reg      *prometheus.Registry
-	done     []push.ID // completed was told
+	done     []push.ID     // completed was told
+	closed   []ledger.Line // settled was told
 	now      time.Time
 	unknowns bool
 }
@@ -66,7 +67,10 @@ func (r *rig) restart(tb testing.TB) {
 	r.Fanout, err = fanout.New(fanout.Config{
 		Notifications: r.books, Lines: r.books, Pages: r.pages, Devices: r.devices,
 		Tasks: r.tasks, Chunks: map[push.Lane]worker.Sink{push.LaneHigh: r.high, push.LaneBulk: r.bulk},
-		Completed:     func(_ context.Context, n push.Notification, _ ledger.Counts) { r.done = append(r.done, n.ID) },
+		Completed: func(_ context.Context, n push.Notification, _ ledger.Counts) { r.done = append(r.done, n.ID) },
+		Settled: func(_ context.Context, _ *push.Notification, l *ledger.Line, _ []push.DeviceNote) {
+			r.closed = append(r.closed, *l)
+		},
 		RecordUnknown: r.unknowns, Log: zap.NewNop(), Metrics: fanout.NewMetrics(r.reg, outcomes(r.reg)), Now: func() time.Time { return r.now },
 	})
 	if err != nil {

@@ -49,7 +49,7 @@ func TestCancelBeforePlanning(t *testing.T) {
 	if err != nil || counts.ByCode[push.CodeCancelled] != 602 || counts.ByCode[push.CodeDeviceQuarantined] != 1 || !counts.Done(2) {
 		t.Errorf("%+v, %v", counts, err)
 	}
-	if r.metric(t, "outcomes") != 603 || len(r.bulk.sent) != 0 || r.books.heads[n.ID].Progress.State != push.StateCancelled || len(r.done) != 0 {
+	if r.metric(t, "outcomes") != 603 || len(r.bulk.sent) != 0 || r.books.heads[n.ID].Progress.State != push.StateCancelled || len(r.done) != 1 || len(r.closed) != 3 {
 		t.Errorf("%v outcomes counted, %d chunks sent, %+v", r.metric(t, "outcomes"), len(r.bulk.sent), r.books.heads[n.ID].Progress)
 	}
 }

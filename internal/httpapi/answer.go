@@ -14,6 +14,7 @@ const (
 	typeJSON    = "application/json"
 	typeProblem = "application/problem+json"
 	typeNDJSON  = "application/x-ndjson"
+	typeCSV     = "text/csv"
 	typeEvent   = "application/cloudevents+json"
 )
 

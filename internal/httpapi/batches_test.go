@@ -38,6 +38,27 @@ func TestMoves(t *testing.T) {
 	setup(t).do(t, "POST", "/v1/batches/"+ntfID+"/start", "").want(t, http.StatusNotFound, codeNotFound)
 }
 
+func TestStartEarly(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{"": "start", "?early=false": "start", "?early=true": "start early"} {
+		g := setup(t)
+		asked := ""
+		g.batches.fn = func(op string, id push.ID) (push.Notification, error) {
+			asked = op
+			n, err := moved("start", id)
+			n.Progress.Early = op == "start early"
+			n.Progress.Duplicates, n.Progress.UncheckedFrom = 3, 12
+			return n, err
+		}
+		var n client.Notification
+		decode(t, g.do(t, "POST", "/v1/batches/"+batID+"/start"+query, "").want(t, http.StatusOK, "").Body.Bytes(), &n)
+		if asked != want || n.UploadOpen != (want == "start early") || *n.Duplicates != 3 || *n.UncheckedFrom != 12 {
+			t.Errorf("%q asked for %q: %+v", query, asked, n)
+		}
+	}
+	setup(t).do(t, "POST", "/v1/batches/"+batID+"/start?early=perhaps", "").want(t, http.StatusUnprocessableEntity, codeInvalid)
+}
+
 func TestIllegalMove(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
@@ -119,10 +140,10 @@ func TestRefusedUploads(t *testing.T) {
 func TestUploadMediaType(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "text/csv"} {
+	for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "text/tab-separated-values"} {
 		g.do(t, "POST", recipients, "{}\n", "Content-Type", kind).want(t, http.StatusUnsupportedMediaType, codeMediaType)
 	}
-	for _, kind := range []string{"application/ndjson", "application/jsonl; charset=utf-8"} {
+	for _, kind := range []string{"application/ndjson", "application/jsonl; charset=utf-8", "text/csv", "text/csv; charset=UTF-8; header=present"} {
 		g.do(t, "POST", recipients, "{}\n", "Content-Type", kind).want(t, http.StatusOK, "")
 	}
 }

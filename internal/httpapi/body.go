@@ -17,9 +17,6 @@ const (
 	// bodyPatience is how long a JSON body may take as a whole, and how long
 	// net/http may wait for the rest of a body that no handler wants.
 	bodyPatience = 15 * time.Second
-	// streamPatience is how long an upload may stay silent. An upload has no other
-	// limit: its lines are bounded by the room that reads them.
-	streamPatience = 30 * time.Second
 )
 
 // checkMediaType refuses a body of a type that the route does not take. A
@@ -29,8 +26,12 @@ func (x *exchange) checkMediaType() error {
 	if len(types) == 0 {
 		return nil
 	}
-	if enc := x.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return refuse(codeMediaType, "send the body without Content-Encoding")
+	enc, err := x.coding()
+	if err == nil && enc != identity && !x.route.streams() {
+		err = refuse(codeMediaType, "send the body without Content-Encoding").with("Accept-Encoding", "identity")
+	}
+	if err != nil {
+		return err
 	}
 	given := x.r.Header.Get("Content-Type")
 	if given == "" || slices.Contains(types, given) {
@@ -76,32 +77,6 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 		return nil, err
 	}
 	return b, nil
-}
-
-// stream returns the body of an upload: no limit of size, and a deadline for
-// every read.
-func (x *exchange) stream() *streamBody {
-	return &streamBody{x: x, rc: http.NewResponseController(x.w)}
-}
-
-type streamBody struct {
-	x   *exchange
-	rc  *http.ResponseController
-	err error // why reading failed; nil at a good end
-}
-
-// Read implements io.Reader.
-func (s *streamBody) Read(p []byte) (int, error) {
-	_ = s.rc.SetReadDeadline(time.Now().Add(streamPatience))
-	n, err := s.x.r.Body.Read(p)
-	switch err {
-	case nil:
-	case io.EOF:
-		s.x.bodyEnded()
-	default:
-		s.err = err
-	}
-	return n, err
 }
 
 // wantsNDJSON tells whether the Accept header names NDJSON.

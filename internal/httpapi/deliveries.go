@@ -1,10 +1,7 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"math"
 	"net/http"
 
@@ -36,7 +33,13 @@ func (a *api) reportBatch(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return a.streamDeliveries(ctx, x, id, math.MaxInt64)
+	if x.query.text("class") == classInvalid {
+		return a.streamInvalid(ctx, x, id)
+	}
+	if err := a.streamDeliveries(ctx, x, id, math.MaxInt64); err != nil || x.query.has("class") || x.query.has("code") {
+		return err
+	}
+	return a.streamInvalid(ctx, x, id)
 }
 
 func (a *api) deliveryPage(ctx context.Context, x *exchange, id push.ID) (reply, error) {
@@ -64,36 +67,23 @@ func (q *query) filter() report.Filter {
 	return f
 }
 
-// streamDeliveries writes up to most rows, page by page: a page is in memory,
-// never more. The first page is read before the answer begins, so that what is
-// wrong with the request still becomes a problem; what fails later cuts the
-// answer off.
+// streamDeliveries writes up to most rows.
 func (a *api) streamDeliveries(ctx context.Context, x *exchange, id push.ID, most int64) error {
 	cursor, filter := x.query.text("cursor"), x.query.filter()
-	out := http.NewResponseController(x.w)
-	var page bytes.Buffer
-	lines := json.NewEncoder(&page)
-	lines.SetEscapeHTML(false)
+	out := newRows(x)
 	for {
 		rows, next, err := a.cfg.Reports.Deliveries(ctx, x.tenant, id, filter, cursor, int(min(most, streamPage)))
 		if err != nil {
 			return err
 		}
-		page.Reset()
 		for i := range rows {
-			if err := lines.Encode(deliveryView(&rows[i])); err != nil {
-				return fmt.Errorf("encode a delivery: %w", err)
+			if err := out.add(deliveryView(&rows[i])); err != nil {
+				return err
 			}
 		}
-		x.patience()
-		x.w.Header().Set("Content-Type", typeNDJSON)
-		if x.w.status == 0 {
-			x.w.WriteHeader(http.StatusOK)
+		if err := out.flush(); err != nil {
+			return err
 		}
-		if _, err := x.w.Write(page.Bytes()); err != nil {
-			return refuse(codeGone, "").by(err)
-		}
-		_ = out.Flush() // a writer that can't flush has nothing to hold back
 		most -= int64(len(rows))
 		if cursor = next; cursor == "" || most <= 0 || x.r.Method == http.MethodHead {
 			return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,4 +141,27 @@ func TestDeliveryView(t *testing.T) {
 	if open := deliveryView(&report.Delivery{}); open.AddressHash != "" || open.Class != "open" || open.Code != "open" {
 		t.Errorf("open: %+v", open)
 	}
+}
+
+// A report has the refused lines behind the deliveries, or alone, or not at all
+// when something else is asked for.
+func TestReportOfInvalidLines(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string][2]int{
+		"": {3, 2100}, "?class=invalid": {0, 2100}, "?class=sent": {3, 0}, "?code=sent": {3, 0},
+	} {
+		t.Run(query, func(t *testing.T) {
+			t.Parallel()
+			g := setup(t)
+			g.reports.view.Notification.ID, g.reports.deliveries, g.reports.invalid = batID, 3, 2100
+			got := g.do(t, "GET", "/v1/batches/"+batID+"/report"+query, "").want(t, http.StatusOK, "").Body.String()
+			if invalid := strings.Count(got, `"class":"invalid"`); invalid != want[1] || strings.Count(got, "\n")-invalid != want[0] {
+				t.Errorf("%d rows, %d of them invalid, want %v", strings.Count(got, "\n"), invalid, want)
+			}
+			if want[1] > 0 && !strings.HasSuffix(got, `{"line":2100,"class":"invalid","code":"value","pointer":"/token","detail":"must not be empty"}`+"\n") {
+				t.Errorf("last row: %s", got[len(got)-120:])
+			}
+		})
+	}
+	setup(t).do(t, "GET", deliveries+"?class=invalid", "").want(t, http.StatusUnprocessableEntity, codeInvalid)
 }

@@ -2,9 +2,8 @@ package httpapi
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/device"
@@ -78,15 +77,18 @@ func (a *api) listDevices(ctx context.Context, x *exchange) (reply, error) {
 }
 
 func (a *api) importDevices(ctx context.Context, x *exchange) (reply, error) {
-	body := x.stream()
+	body, err := a.stream(x)
+	if err != nil {
+		return reply{}, err
+	}
+	defer body.close()
 	res, err := a.cfg.Devices.Import(ctx, x.tenant, body)
-	switch {
-	case err == nil:
+	if err == nil {
 		return reply{status: http.StatusOK, body: importView(&res)}, nil
-	case errors.Is(body.err, os.ErrDeadlineExceeded):
-		return reply{}, refuse(codeSlow, "the import broke off after %d devices: send it again", res.Imported).by(body.err)
-	case body.err != nil:
-		return reply{}, refuse(codeIncomplete, "the import broke off after %d devices: send it again", res.Imported).by(body.err)
+	}
+	if r := body.broken(); r != nil {
+		r.detail += fmt.Sprintf("; the import broke off after %d devices: send it again", res.Imported)
+		return reply{}, r
 	}
 	return reply{}, err
 }

@@ -71,6 +71,10 @@ func (f *fakeBatches) Start(_ context.Context, _ string, id push.ID) (push.Notif
 	return f.fn("start", id)
 }
 
+func (f *fakeBatches) StartEarly(_ context.Context, _ string, id push.ID) (push.Notification, error) {
+	return f.fn("start early", id)
+}
+
 func (f *fakeBatches) Pause(_ context.Context, _ string, id push.ID) (push.Notification, error) {
 	return f.fn("pause", id)
 }
@@ -136,7 +140,23 @@ type fakeReports struct {
 	view       report.View
 	list       []push.Notification
 	deliveries int
+	invalid    int
 	failAt     int // the delivery whose page fails; 0 for none
+	closeups   Closeups
+}
+
+func (f *fakeReports) Watch(ctx context.Context, tenant string, id push.ID, seen int64) (*report.Watch, error) {
+	if f.closeups == nil {
+		return nil, push.ErrNotFound
+	}
+	return f.closeups.Watch(ctx, tenant, id, seen)
+}
+
+func (f *fakeReports) Trace(ctx context.Context, tenant string, id push.ID, key report.Key) (report.Trace, error) {
+	if f.closeups == nil {
+		return report.Trace{}, push.ErrNotFound
+	}
+	return f.closeups.Trace(ctx, tenant, id, key)
 }
 
 func (f *fakeReports) Notification(_ context.Context, _ string, id push.ID) (report.View, error) {
@@ -167,6 +187,22 @@ func (f *fakeReports) Deliveries(_ context.Context, _ string, id push.ID, fl rep
 		rows = append(rows, report.Delivery{Line: int64(i + 1), Index: i, Code: fl.Code, Hash: uint64(i) << 40})
 	}
 	if to == f.deliveries {
+		return rows, "", nil
+	}
+	return rows, strconv.Itoa(to), nil
+}
+
+func (f *fakeReports) Invalid(_ context.Context, _ string, id push.ID, cursor string, limit int) ([]report.Invalid, string, error) {
+	if id != f.view.Notification.ID {
+		return nil, "", push.ErrNotFound
+	}
+	from, _ := strconv.Atoi(cursor)
+	to := min(from+limit, f.invalid)
+	var rows []report.Invalid
+	for i := from; i < to; i++ {
+		rows = append(rows, report.Invalid{Line: int64(i + 1), Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}})
+	}
+	if to == f.invalid {
 		return rows, "", nil
 	}
 	return rows, strconv.Itoa(to), nil

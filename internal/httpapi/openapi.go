@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -90,7 +89,7 @@ func (d *description) operation(rt *route) *huma.Operation {
 	}
 	if len(rt.takes) > 0 {
 		op.RequestBody = &huma.RequestBody{Required: true, Content: d.content(rt.takes, rt.body)}
-		if slices.Contains(rt.takes, typeNDJSON) {
+		if rt.streams() {
 			op.RequestBody.Description = "One object of this schema a line, each at most 64 KiB."
 		}
 	}
@@ -101,7 +100,7 @@ func (d *description) content(types []string, of reflect.Type) map[string]*huma.
 	out := map[string]*huma.MediaType{}
 	for _, t := range types {
 		schema := &huma.Schema{Type: huma.TypeString}
-		if of != nil {
+		if of != nil && t != typeCSV {
 			schema = d.schemas.Schema(of, true, "")
 		}
 		out[t] = &huma.MediaType{Schema: schema}
@@ -119,6 +118,18 @@ func (d *description) parameters(rt *route) []*huma.Param {
 	for i := range rt.params {
 		p := &rt.params[i]
 		out = append(out, &huma.Param{Name: p.name, In: "query", Description: p.about, Schema: p.schema()})
+	}
+	if rt.streams() {
+		out = append(out, &huma.Param{
+			Name: "Content-Encoding", In: "header", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{string(codingGzip), string(codingZstd)}},
+			Description: "How the body is compressed, if it is.",
+		})
+	}
+	if rt.events {
+		out = append(out, &huma.Param{
+			Name: "Last-Event-ID", In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "The id of the last event that was received, as an EventSource sends it by itself when it connects again.",
+		})
 	}
 	if rt.once != keyIgnored {
 		out = append(out, &huma.Param{
@@ -176,6 +187,8 @@ func (d *description) responses(rt *route) map[string]*huma.Response {
 		switch status {
 		case http.StatusUnauthorized:
 			r.Headers["WWW-Authenticate"] = textHeader("Bearer.")
+		case http.StatusUnsupportedMediaType:
+			r.Headers["Accept-Encoding"] = textHeader("The values of Content-Encoding that are accepted here, if it is about them.")
 		case http.StatusServiceUnavailable, http.StatusConflict:
 			r.Headers["Retry-After"] = textHeader("Seconds after which the same request may succeed.")
 		}

@@ -16,7 +16,7 @@ func samplePath(rt *route) string {
 	if strings.Contains(rt.path, "batches") {
 		id = batID
 	}
-	return strings.NewReplacer("{id}", id, "{device_id}", "d").Replace(rt.path)
+	return strings.NewReplacer("{id}", id, "{device_id}", "d", "{recipient}", "line:1").Replace(rt.path)
 }
 
 // The document and the mux have the same operations: each is asked for those
@@ -67,12 +67,15 @@ GET /metrics
 GET /openapi.json
 GET /readyz
 GET /v1/batches/{id}
+GET /v1/batches/{id}/events
 GET /v1/batches/{id}/report
 GET /v1/devices
 GET /v1/devices/{device_id}
 GET /v1/notifications
 GET /v1/notifications/{id}
 GET /v1/notifications/{id}/deliveries
+GET /v1/notifications/{id}/deliveries/{recipient}
+GET /v1/notifications/{id}/events
 POST /v1/batches
 POST /v1/batches/{id}/cancel
 POST /v1/batches/{id}/pause

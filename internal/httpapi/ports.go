@@ -30,6 +30,7 @@ type Uploads interface {
 // is illegal in the present state is a *push.StateError.
 type Lifecycle interface {
 	Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
+	StartEarly(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Pause(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Resume(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Cancel(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
@@ -69,6 +70,18 @@ type Reports interface {
 	Notification(ctx context.Context, tenant string, id push.ID) (report.View, error)
 	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
 	Deliveries(ctx context.Context, tenant string, id push.ID, f report.Filter, cursor string, limit int) ([]report.Delivery, string, error)
+	// Invalid lists the upload lines of a batch that were refused.
+	Invalid(ctx context.Context, tenant string, id push.ID, cursor string, limit int) ([]report.Invalid, string, error)
+	Closeups
+}
+
+// Closeups look at one thing: a notification for as long as it takes, and a
+// delivery in all detail.
+type Closeups interface {
+	// Watch follows a notification from the revision that was seen last, 0 for
+	// none, or returns report.ErrStopped.
+	Watch(ctx context.Context, tenant string, id push.ID, seen int64) (*report.Watch, error)
+	Trace(ctx context.Context, tenant string, id push.ID, key report.Key) (report.Trace, error)
 }
 
 // Health answers the two questions of an orchestrator.

@@ -24,6 +24,7 @@ type route struct {
 	open   bool     // needs no API key
 	quiet  bool     // logged at debug level only
 	once   keyUse   // what an Idempotency-Key does
+	events bool     // a stream of events, which Last-Event-ID resumes
 	params []param  // of the query
 	takes  []string // media types of the body, the usual one first; none: it has no body
 	body   reflect.Type
@@ -57,6 +58,10 @@ func (rt *route) pattern() string {
 	return rt.method + " " + rt.path
 }
 
+// streams tells whether the body is one of lines, of any size, which may be
+// compressed.
+func (rt *route) streams() bool { return slices.Contains(rt.takes, typeNDJSON) }
+
 // methodOf is the method for the log: a caller's own invention is not repeated.
 func (rt *route) methodOf(r *http.Request) string {
 	switch r.Method {
@@ -83,7 +88,7 @@ func (rt *route) problems() []code {
 	add(true, rt.codes...)
 	add(!rt.open, codeUnauthenticated)
 	add(len(rt.takes) > 0, codeMediaType, codeSlow, codeIncomplete)
-	add(slices.Contains(rt.takes, typeJSON), codeTooLarge, codeMalformed)
+	add(slices.Contains(rt.takes, typeJSON) || rt.streams(), codeTooLarge, codeMalformed)
 	add(rt.once != keyIgnored, codeKeyInvalid, codeKeyReused)
 	add(rt.once == keyByStore, codeInProgress)
 	add(slices.ContainsFunc(rt.params, func(p param) bool { return p.name == "cursor" }), codeCursor)

@@ -13,7 +13,7 @@ import (
 
 // table is the API, in the order in which the document shows it.
 func (a *api) table() []*route {
-	return slices.Concat(a.notificationRoutes(), a.batchRoutes(), a.deviceRoutes(), a.operatorRoutes())
+	return slices.Concat(a.notificationRoutes(), a.batchRoutes(), a.closeupRoutes(), a.deviceRoutes(), a.operatorRoutes())
 }
 
 func (a *api) notificationRoutes() []*route {
@@ -103,23 +103,25 @@ func (a *api) batchRoutes() []*route {
 		},
 		{
 			method: http.MethodPost, path: one + "/recipients", name: "uploadRecipients", group: group,
-			about: "Upload recipients, one JSON object a line, any number of lines.",
-			detail: "With `offset`, the number of the first line, an upload can be repeated or resumed: lines that are durable already are skipped, " +
+			about: "Upload recipients, one JSON object or CSV record a line, any number of lines.",
+			detail: uploadDetail + "With `offset`, the number of the first line, an upload can be repeated or resumed: lines that are durable already are skipped, " +
 				"so it needs no Idempotency-Key and ignores one. Without it the lines are appended; then an Idempotency-Key makes a repeat " +
 				"harmless: it gets the first answer, even if that says that the upload broke off.",
-			once: keyByStore, params: uploadParams(), takes: ndjsonTypes(), body: reflect.TypeFor[recipient](),
+			once: keyByStore, params: uploadParams(), takes: append(ndjsonTypes(), typeCSV), body: reflect.TypeFor[recipient](),
 			gives: []given{{http.StatusOK, "What was kept and what was refused.", []string{typeJSON}, reflect.TypeFor[client.UploadResult](), false}},
 			codes: []code{codeNotFound, codeState, codeConflict, codeGap, codeRefused},
 			run:   unhurried(a.uploadRecipients()),
 		},
-		verb("/start", "startBatch", "Start sending; no recipients can be added after it.", a.cfg.Batches.Start),
+		a.startRoute(verb("/start", "startBatch", "Declare the upload finished and start sending.", a.cfg.Batches.Start)),
 		verb("/pause", "pauseBatch", "Stop sending until it is resumed.", a.cfg.Batches.Pause),
 		verb("/resume", "resumeBatch", "Go on sending.", a.cfg.Batches.Resume),
 		verb("/cancel", "cancelBatch", "Cancel what is still open.", a.cfg.Batches.Cancel),
 		{
 			method: http.MethodGet, path: one + "/report", name: "reportBatch", group: group,
-			about:  "Stream the deliveries of a batch as NDJSON, one line per recipient.",
-			params: filterParams(),
+			about: "Stream the deliveries of a batch as NDJSON, one line per recipient, and the upload lines that were refused.",
+			detail: "Behind the deliveries comes a row of the class `invalid` for every refused line: `code` says what kind of fault it has, `pointer` " +
+				"where, and `detail` why. `class=invalid` streams these alone; with any other filter they are left out.",
+			params: reportParams(),
 			gives:  []given{{http.StatusOK, "All rows.", []string{typeNDJSON}, reflect.TypeFor[client.Delivery](), false}},
 			codes:  []code{codeNotFound},
 			run:    a.reportBatch,
@@ -237,6 +239,11 @@ func filterParams() []param {
 		{name: "code", about: "Only deliveries with this outcome code.", kind: paramChoice, choices: names},
 	}
 }
+
+const uploadDetail = "The body is streamed and kept as it comes; it may be compressed with gzip or zstd (a window of at most 8 MiB), which `Content-Encoding` " +
+	"says, and must not stay silent for more than 30 seconds. Every line has a number, from 1: of NDJSON every line of text, of CSV every record behind " +
+	"the header row and every empty line. The header row has none, and a part of an upload repeats it. CSV columns are `token`, `fid`, `user_id`, " +
+	"`device_id`, `locale`, `collapse_id` and `data.<key>`; an empty cell says nothing.\n\n"
 
 func uploadParams() []param {
 	const maxLine = 1 << 40

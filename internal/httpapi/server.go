@@ -23,6 +23,7 @@ type api struct {
 	spec     *description
 	document []byte // spec, encoded
 	metrics  *metrics
+	silence  time.Duration // streamPatience, but for tests
 }
 
 // New returns the handler of the whole API. It fails when a field of cfg is
@@ -39,7 +40,7 @@ func newAPI(cfg Config) (*api, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	a := &api{cfg: cfg, log: cfg.Log, now: cfg.Now, mux: http.NewServeMux()}
+	a := &api{cfg: cfg, log: cfg.Log, now: cfg.Now, mux: http.NewServeMux(), silence: streamPatience}
 	if a.now == nil {
 		a.now = time.Now
 	}

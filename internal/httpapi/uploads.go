@@ -2,10 +2,8 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/batch"
@@ -32,30 +30,40 @@ func (a *api) upload(ctx context.Context, x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	body := x.stream()
+	format, err := x.format()
+	if err != nil {
+		return reply{}, err
+	}
+	body, err := a.stream(x)
+	if err != nil {
+		return reply{}, err
+	}
+	defer body.close()
 	res, err := a.cfg.Batches.Upload(ctx, x.tenant, id, body, batch.Options{
-		Offset: x.query.integer("offset"), AllOrNothing: x.query.flag("all_or_nothing"),
+		Offset: x.query.integer("offset"), AllOrNothing: x.query.flag("all_or_nothing"), Format: format,
 	})
 	if err == nil {
 		return reply{status: http.StatusOK, body: uploadView(&res)}, nil
 	}
-	return reply{}, halfway(&res, body.err, err)
+	return reply{}, halfway(&res, body.broken(), err)
 }
 
-// halfway says how to go on after an upload that did not reach its end. A
-// client whose connection broke will hardly read it, but finds it when it asks
-// again with its key.
-func halfway(res *batch.Result, readErr, err error) *refusal {
+// halfway says how to go on after an upload that did not reach its end. broken
+// is what was wrong with its stream, if that was it. A client whose connection
+// broke will hardly read it, but finds it when it asks again with its key.
+func halfway(res *batch.Result, broken *refusal, err error) *refusal {
 	r := refusalOf(err)
+	why := "the upload broke off"
 	switch {
-	case errors.Is(readErr, os.ErrDeadlineExceeded):
-		r = refuse(codeSlow, "").by(err)
-	case readErr != nil || r.code == codeGone:
+	case broken != nil:
+		why += ": " + broken.detail
+		r = refuse(broken.code, "").by(err)
+	case r.code == codeGone:
 		r = refuse(codeIncomplete, "").by(err)
 	case r.status() < http.StatusInternalServerError:
 		return r
 	}
-	r.detail = fmt.Sprintf("the upload broke off; %d lines are durable in all: continue with offset=%d", res.Watermark, res.Watermark+1)
+	r.detail = fmt.Sprintf("%s; %d lines are durable in all: continue with offset=%d", why, res.Watermark, res.Watermark+1)
 	r.memory = forgotten
 	if res.Accepted+res.Invalid > 0 {
 		r.memory = kept

@@ -36,8 +36,15 @@ func plainView(n *push.Notification) client.Notification {
 		v.ExpiresAt = timeOrNil(n.Deadline())
 		return v
 	}
-	v.Received, v.Invalid = new(n.Progress.Watermark), new(n.Progress.Invalid)
+	v.Received, v.Invalid, v.Duplicates = new(n.Progress.Watermark), new(n.Progress.Invalid), new(n.Progress.Duplicates)
+	v.UploadOpen = n.Progress.Early
+	if n.Progress.UncheckedFrom > 0 {
+		v.UncheckedFrom = new(n.Progress.UncheckedFrom)
+	}
 	v.UploadURL = v.Links.Recipients
+	if n.PerSecond > 0 {
+		v.Throttle = &client.Throttle{PerSecond: n.PerSecond}
+	}
 	// Before its start, a batch's TTL has not begun; a fixed time stands from the
 	// beginning.
 	if !n.Progress.StartedAt.IsZero() || !n.ExpiresAt.IsZero() {
@@ -137,7 +144,7 @@ func speed(r *report.View, now time.Time) (rate, eta *float64) {
 func deliveryView(d *report.Delivery) client.Delivery {
 	v := client.Delivery{
 		Line: d.Line, Chunk: d.Chunk, Index: d.Index, Class: d.Code.Class().String(), Code: d.Code.String(),
-		PossibleDuplicate: d.PossibleDuplicate, AddressHash: hashText(d.Hash),
+		PossibleDuplicate: d.PossibleDuplicate, DuplicateOf: d.DuplicateOf, AddressHash: hashText(d.Hash),
 	}
 	for i := range d.Attempts {
 		v.Attempts = append(v.Attempts, attemptView(&d.Attempts[i]))

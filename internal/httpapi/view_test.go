@@ -46,7 +46,7 @@ func TestGetBatch(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
 	n, _ := moved("resume", batID)
-	n.Progress.StartedAt = testNow().Add(-time.Minute)
+	n.Progress.StartedAt, n.PerSecond = testNow().Add(-time.Minute), 50
 	g.reports.view = report.View{Notification: n, State: push.StateSending, Accepted: 100, Open: 60}
 	g.reports.view.Counts = ledger.Counts{Recipients: 90, FirstAt: testNow().Add(-20 * time.Second), LastAt: testNow().Add(-time.Second)}
 	g.reports.view.Counts.ByCode[push.CodeOpen] = 50
@@ -57,8 +57,8 @@ func TestGetBatch(t *testing.T) {
 	if diff := cmp.Diff(&want, got.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	if *got.Rate != 2 || *got.ETASeconds != 30 || *got.Received != 4 || *got.Invalid != 1 || got.Recipients != 100 {
-		t.Errorf("rate %v, eta %v, received %v, invalid %v, recipients %v", *got.Rate, *got.ETASeconds, *got.Received, *got.Invalid, got.Recipients)
+	if *got.Rate != 2 || *got.ETASeconds != 30 || *got.Received != 4 || *got.Invalid != 1 || got.Recipients != 100 || got.Throttle.PerSecond != 50 {
+		t.Errorf("rate %v, eta %v, received %v, invalid %v, recipients %v, throttle %v", *got.Rate, *got.ETASeconds, *got.Received, *got.Invalid, got.Recipients, got.Throttle)
 	}
 	if want := n.Progress.StartedAt.Add(push.DefaultTTL); !got.ExpiresAt.Equal(want) {
 		t.Errorf("expires at %v, want %v", got.ExpiresAt, want)

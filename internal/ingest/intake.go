@@ -107,7 +107,7 @@ func notificationOf(s *Submission, req *push.Request, now time.Time) push.Notifi
 	sum := sha256.Sum256(s.Body)
 	return push.Notification{
 		ID: id, Tenant: s.Tenant, Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee,
-		CollapseID: req.CollapseID, Labels: req.Labels, AcceptedAt: now, TTL: req.TTL, ExpiresAt: req.ExpiresAt,
+		CollapseID: req.CollapseID, Labels: req.Labels, AcceptedAt: now, TTL: req.TTL, ExpiresAt: req.ExpiresAt, PerSecond: req.PerSecond,
 		TraceParent: s.TraceParent, Fingerprint: hex.EncodeToString(sum[:16]), Keyed: s.Key != "",
 		Progress: push.Progress{Version: 1, State: state, Sources: int64(req.Target.Count()), Pages: pages},
 	}

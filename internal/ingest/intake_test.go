@@ -43,6 +43,14 @@ func TestAccept(t *testing.T) {
 				Progress: push.Progress{Version: 1, State: push.StateUploading},
 			},
 		},
+		{
+			"a throttled batch",
+			ingest.Submission{Tenant: "acme", Body: []byte(`{"message":{"data":{"k":"v"}},"throttle":{"per_second":50}}`), Batch: true},
+			push.Notification{
+				Tenant: "acme", Message: push.Message(`{"data":{"k":"v"}}`), Priority: push.PriorityNormal, Guarantee: push.AtLeastOnce, PerSecond: 50,
+				Progress: push.Progress{Version: 1, State: push.StateUploading},
+			},
+		},
 		{"a notification without target", ingest.Submission{Tenant: "acme", Body: []byte(urgent)}, push.Notification{}},
 		{"a batch with a target", ingest.Submission{Tenant: "acme", Body: []byte(hello), Batch: true}, push.Notification{}},
 		{"not JSON", ingest.Submission{Tenant: "acme", Body: []byte(`{"to":`)}, push.Notification{}},

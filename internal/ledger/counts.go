@@ -19,6 +19,7 @@ type Counts struct {
 	ChunksClosed       int64
 	PagesPlanned       int
 	FirstAt, LastAt    time.Time // earliest and latest write among the lines
+	Epochs             int64     // sum of the lines' epochs; see Revision
 }
 
 // Add sums another line or sum into c.
@@ -32,6 +33,7 @@ func (c *Counts) Add(o *Counts) {
 	c.Chunks += o.Chunks
 	c.ChunksClosed += o.ChunksClosed
 	c.PagesPlanned += o.PagesPlanned
+	c.Epochs += o.Epochs
 	if c.FirstAt.IsZero() || !o.FirstAt.IsZero() && o.FirstAt.Before(c.FirstAt) {
 		c.FirstAt = o.FirstAt
 	}
@@ -62,6 +64,16 @@ func (c *Counts) ByClass() map[push.Class]int64 {
 
 // Terminal returns how many recipients have their outcome.
 func (c *Counts) Terminal() int64 { return c.Recipients - c.ByCode[push.CodeOpen] }
+
+// Revision returns a number that grows whenever a recipient's cell changes or a
+// chunk is planned, and never falls, however and by whom the lines were summed:
+// it is derived from them. A settled or flagged cell and a planned chunk add to
+// it. Reopening dead-lettered cells takes them out of Terminal, but it is a new
+// epoch of the line, which weighs more than all of a line's cells.
+func (c *Counts) Revision() int64 {
+	const weight = 2 * push.MaxChunkRecipients
+	return weight*c.Epochs + c.Chunks + c.Terminal() + c.PossibleDuplicates
+}
 
 // Unplanned returns how many accepted sources no chunk accounts for yet.
 func (c *Counts) Unplanned(accepted int64) int64 { return max(0, accepted-c.Sources) }

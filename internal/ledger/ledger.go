@@ -222,7 +222,7 @@ func (l Line) Close(now time.Time) Line {
 
 // Tally returns the line's part of its notification's counts.
 func (l *Line) Tally() Counts {
-	c := Counts{Sources: int64(l.Sources), Chunks: 1}
+	c := Counts{Sources: int64(l.Sources), Chunks: 1, Epochs: l.Epoch}
 	if l.Last {
 		c.PagesPlanned = 1
 	}

@@ -36,6 +36,9 @@ type Recipient struct {
 	UserID   string // set when addressed by user
 	DeviceID ID     // set when addressed by device id, or known from the registry
 	Line     int64  // number of its upload line, from 1; 0 for an inline target
+	// DuplicateOf is the upload line on which the same address, user or device
+	// came first; 0 if this is it, or for an inline target.
+	DuplicateOf int64
 	// Overrides, all optional.
 	Data       map[string]string // merged over message.data
 	Locale     string            // BCP 47; for templates

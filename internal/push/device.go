@@ -68,6 +68,12 @@ const SuccessGrain = 7 * 24 * time.Hour
 // Sendable tells whether sends to the device are attempted.
 func (d *Device) Sendable() bool { return d.State == DeviceActive }
 
+// Reach is what a send must know of a device beforehand.
+type Reach struct {
+	Sendable      bool      // as [Device.Sendable]
+	LastSuccessAt time.Time // as [Device.LastSuccessAt]
+}
+
 // DeviceNote is what a send taught about a device.
 type DeviceNote struct {
 	Address Address

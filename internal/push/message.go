@@ -160,9 +160,13 @@ func dataKey(w *walker, key string) {
 	switch {
 	case key == "":
 		w.fault(FaultValue, "a data key must not be empty")
-	case key == "from", key == "message_type", strings.HasPrefix(key, "google"), strings.HasPrefix(key, "gcm"):
+	case reservedKey(key):
 		w.fault(FaultReserved, "data key is reserved by FCM: not from, message_type, google* or gcm*")
 	}
+}
+
+func reservedKey(key string) bool {
+	return key == "from" || key == "message_type" || strings.HasPrefix(key, "google") || strings.HasPrefix(key, "gcm")
 }
 
 var (

@@ -94,6 +94,7 @@ type Notification struct {
 	// set, wins.
 	TTL         time.Duration `json:"ttl,omitempty"`
 	ExpiresAt   time.Time     `json:"expires_at,omitzero"`
+	PerSecond   int           `json:"per_second,omitempty"`  // batch: recipients sent to in a second, at most; 0 is unlimited
 	TraceParent string        `json:"traceparent,omitempty"` // W3C, of the request
 	Fingerprint string        `json:"fingerprint,omitempty"` // hash of the request body, for idempotency
 	Keyed       bool          `json:"keyed,omitempty"`       // its id was derived from an idempotency key
@@ -119,6 +120,19 @@ type Progress struct {
 	Pages int `json:"pages"`
 	// Watermark is the number of upload lines that are durable, good or bad.
 	Watermark int64 `json:"watermark,omitempty"`
+	// Duplicates is how many of Sources repeat an earlier upload line. They are
+	// planned as suppressed.
+	Duplicates int64 `json:"duplicates,omitempty"`
+	// UncheckedFrom is the first upload line whose repetitions may have gone
+	// unnoticed, because there was no memory to remember it; 0 if there is none.
+	UncheckedFrom int64 `json:"unchecked_from,omitempty"`
+	// Early says that a batch is sent while it is being uploaded: recipients may
+	// still be added, and it does not complete, until its upload is declared
+	// finished or its deadline passes.
+	Early bool `json:"early,omitempty"`
+	// Generation counts resumes. What releases a batch step by step carries the
+	// one under which it began, and ends when it finds another.
+	Generation int `json:"generation,omitempty"`
 }
 
 // Deadline returns the time after which nothing of the notification is sent.
@@ -145,7 +159,7 @@ func (n *Notification) Lane() Lane {
 	case PriorityBulk:
 		return LaneBulk
 	case PriorityNormal:
-		if n.Progress.Sources <= NormalHighRecipients {
+		if n.Progress.Sources <= NormalHighRecipients && !n.Progress.Early {
 			return LaneHigh
 		}
 	}

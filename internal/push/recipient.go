@@ -1,6 +1,7 @@
 package push
 
 import (
+	"fmt"
 	"maps"
 )
 
@@ -21,22 +22,35 @@ type recipientJSON struct {
 //nolint:gochecknoglobals // the schema of an upload line; read-only
 var recipientFields = map[string]rule{
 	"token": addressOf(KindToken), "fid": addressOf(KindFID), "user_id": userID, "device_id": deviceID,
-	"data": stringMap(dataKey), "locale": bounded(35), "collapse_id": bounded(MaxCollapseID),
+	"data": stringMap(dataKey), "locale": bounded(maxLocale), "collapse_id": bounded(MaxCollapseID),
 }
 
-// DecodeRecipient reads and checks one line of an upload. The fast path decodes
-// a plain {"token":"…"} without building a tree; everything else, and every
-// fault, goes through the walker. Errors are [Faults].
+// DecodeRecipient reads and checks one line of an upload. The fast paths take
+// what nearly every line is: a plain {"token":"…"}, or an object of strings.
+// Everything else, and every fault, goes through the walker. Errors are
+// [Faults].
 func DecodeRecipient(line []byte) (Recipient, error) {
 	if value, ok := plainToken(line); ok {
 		if why := CheckAddress(KindToken, value); why == "" {
 			return Recipient{Address: Address{KindToken, Token(value)}}, nil
 		}
 	}
+	if in, ok := scanRecipient(line); ok && in.flawless() {
+		return in.recipient(), nil
+	}
+	if at := invalidUTF8(line); at >= 0 {
+		// encoding/json would put U+FFFD in its place: another user, say.
+		return Recipient{}, Faults{{Code: FaultSyntax, Detail: fmt.Sprintf("must be UTF-8 (byte %d is 0x%02x)", at, line[at])}}
+	}
 	tree, faults := decodeTree(line)
 	if faults != nil {
 		return Recipient{}, faults
 	}
+	return recipientOf(tree)
+}
+
+// recipientOf checks a line's tree, and reads it.
+func recipientOf(tree any) (Recipient, error) {
 	w := &walker{}
 	object(recipientFields)(w, tree)
 	if m, ok := tree.(map[string]any); ok {

@@ -25,6 +25,10 @@ func TestDecodeRecipient(t *testing.T) {
 			"overrides", `{"token":"abc","data":{"k":"v"},"locale":"de-CH","collapse_id":"c"}`,
 			Recipient{Address: Address{KindToken, "abc"}, Data: map[string]string{"k": "v"}, Locale: "de-CH", CollapseID: "c"},
 		},
+		{"spaces, as Python writes them", `{"token": "abc", "data": {"k": "v", "e": ""}}`, Recipient{Address: Address{KindToken, "abc"}, Data: map[string]string{"k": "v", "e": ""}}},
+		{"escapes", `{"user_id":"J\u00fcrgen\n","data":{"\u006b":"\ud83d\udc1d"}}`, Recipient{UserID: "Jürgen\n", Data: map[string]string{"k": "🐝"}}},
+		{"no data", `{"token":"abc","data":{}}`, Recipient{Address: Address{KindToken, "abc"}, Data: map[string]string{}}},
+		{"the last of two values", `{"token":"a","token":"b"}`, Recipient{Address: Address{KindToken, "b"}}},
 		{"the longest token", `{"token":"` + strings.Repeat("x", MaxAddressBytes) + `"}`, Recipient{Address: Address{KindToken, Token(strings.Repeat("x", MaxAddressBytes))}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -54,6 +58,11 @@ func TestDecodeRecipientFaults(t *testing.T) {
 		{"reserved data", `{"token":"a","data":{"google.a":"b"}}`, []string{"/data/google.a reserved"}},
 		{"data that is not text", `{"token":"a","data":{"n":1}}`, []string{"/data/n type"}},
 		{"a long locale", `{"token":"a","locale":"` + strings.Repeat("x", 36) + `"}`, []string{"/locale value"}},
+		{"not UTF-8", "{\"user_id\":\"\xff\"}", []string{" syntax"}},
+		{"the same name twice", `{"token":"a","token":" "}`, []string{"/token value"}},
+		{"an empty value", `{"token":"a","locale":""}`, []string{"/locale value"}},
+		{"binary data", "\x00\x01\x02", []string{" syntax"}},
+		{"a wrong type", `{"token":["a"]}`, []string{"/token type"}},
 		{"a long collapse id", `{"token":"a","collapse_id":"` + strings.Repeat("x", 65) + `"}`, []string{"/collapse_id value"}},
 	}, func(line []byte) error {
 		_, err := DecodeRecipient(line)
@@ -79,7 +88,7 @@ func TestMergeData(t *testing.T) {
 func FuzzDecodeRecipient(f *testing.F) {
 	for _, seed := range []string{
 		`{"token":"abc:APA91b-_"}`, `{"token":"a\"b"}`, `{"token":"a\\"}`, `{"token":"a","token":"b"}`, `{"token":""}`, `{"token":"` + "\x7f" + `"}`,
-		`{"fid":"f","data":{"k":"v"},"locale":"de"}`, `{"user_id":"ü"}`, `{"device_id":"d"}`, `{"token":"x"} `, `{"token":"x"}}`, ``, `null`,
+		`{"fid":"f","data":{"k":"v"},"locale":"de"}`, `{"user_id": "\u00fc", "data": {"a": "b", "a": "c"}}`, `{"token":"a","data":{},"data":{"k":"v"}}`, `{"user_id":"ü"}`, `{"device_id":"d"}`, `{"token":"x"} `, `{"token":"x"}}`, ``, `null`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -112,10 +121,32 @@ func FuzzDecodeRecipient(f *testing.F) {
 }
 
 func BenchmarkDecodeRecipient(b *testing.B) {
-	line := []byte(`{"token":"` + strings.Repeat("x", 163) + `"}`)
+	token := strings.Repeat("x", 163)
+	for name, line := range map[string]string{
+		"token":     `{"token":"` + token + `"}`,
+		"overrides": `{"token":"` + token + `","data":{"name":"Ada","points":"17"},"locale":"de-DE","collapse_id":"c"}`,
+		"walker":    ` {"token":"` + token + `","data":{"name":"Ada","points":"17"},"locale":"de-DE","collapse_id":"c"}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := DecodeRecipient([]byte(line)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkColumns(b *testing.B) {
+	columns, err := ParseColumns(cells("token;data.name;data.points;locale;collapse_id"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	row := cells(strings.Repeat("x", 163) + ";Ada;17;de-DE;c")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeRecipient(line); err != nil {
+		if _, err := columns.Recipient(row); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -74,6 +74,7 @@ type Request struct {
 	Labels       map[string]string
 	ExpiresAt    time.Time     // zero if not given
 	TTL          time.Duration // 0 if not given
+	PerSecond    int           // batch: throttle.per_second, 0 if not given
 	ValidateOnly bool
 }
 
@@ -141,8 +142,10 @@ func requestFields(batch bool) map[string]rule {
 	}
 	if batch {
 		fields["to"] = refuse(FaultConflict, "a batch takes its recipients by upload: POST them to its upload_url")
+		fields["throttle"] = throttle
 		return fields
 	}
+	fields["throttle"] = refuse(FaultConflict, "only a batch has a throttle; a notification, of at most 1,000 recipients, goes out at once: start a batch to spread it")
 	fields["validate_only"] = boolean
 	fields["to"] = object(map[string]rule{
 		"tokens": list(MaxInlineTargets, addressOf(KindToken)), "fids": list(MaxInlineTargets, addressOf(KindFID)),
@@ -189,6 +192,7 @@ type requestJSON struct {
 	Labels       map[string]string `json:"labels"`
 	ExpiresAt    time.Time         `json:"expires_at"`
 	TTL          any               `json:"ttl"`
+	Throttle     throttleJSON      `json:"throttle"`
 	ValidateOnly bool              `json:"validate_only"`
 }
 
@@ -199,7 +203,7 @@ func unmarshalRequest(tree any) (Request, error) {
 	}
 	req := Request{
 		Target: in.To, Message: in.Message, Priority: in.Priority, Guarantee: in.Guarantee, CollapseID: in.CollapseID,
-		Labels: in.Labels, ExpiresAt: in.ExpiresAt, ValidateOnly: in.ValidateOnly,
+		Labels: in.Labels, ExpiresAt: in.ExpiresAt, PerSecond: in.Throttle.PerSecond, ValidateOnly: in.ValidateOnly,
 	}
 	if req.Priority == "" {
 		req.Priority = PriorityNormal

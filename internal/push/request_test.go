@@ -29,8 +29,8 @@ func TestDecodeRequestReadsEverything(t *testing.T) {
 
 func TestDecodeRequestDefaults(t *testing.T) {
 	t.Parallel()
-	req, err := DecodeRequest([]byte(`{"message":{"data":{}}}`), true, now())
-	want := Request{Message: Message(`{"data":{}}`), Priority: PriorityNormal, Guarantee: AtLeastOnce}
+	req, err := DecodeRequest([]byte(`{"message":{"data":{}},"throttle":{"per_second":250}}`), true, now())
+	want := Request{Message: Message(`{"data":{}}`), Priority: PriorityNormal, Guarantee: AtLeastOnce, PerSecond: 250}
 	if diff := cmp.Diff(want, req); err != nil || diff != "" {
 		t.Errorf("request (-want +got):\n%s%v", diff, err)
 	}
@@ -120,6 +120,7 @@ func TestDecodeRequestFaults(t *testing.T) {
 		{"ttl of another type", with(`"ttl":true`), []string{"/ttl type"}},
 		{"validate_only", with(`"validate_only":"yes"`), []string{"/validate_only type"}},
 		{"rooms that do not exist yet", with(`"send_at":"x","template":"y","sandbox":true`), []string{"/sandbox unsupported", "/send_at unsupported", "/template unsupported"}},
+		{"a throttle", with(`"throttle":{"per_second":5}`), []string{"/throttle conflict"}},
 		{"an unknown field", with(`"tokens":["a"]`), []string{"/tokens unknown"}},
 	}, func(body []byte) error {
 		_, err := DecodeRequest(body, false, now())
@@ -132,6 +133,14 @@ func TestDecodeBatchRequestFaults(t *testing.T) {
 	checkFaults(t, []faultCase{
 		{"a batch", `{"message":{"data":{}},"ttl":60}`, nil},
 		{"with a target", `{"message":{"data":{}},"to":{"topic":"a"}}`, []string{"/to conflict"}},
+		{"with a throttle", `{"message":{"data":{}},"throttle":{"per_second":1000000}}`, nil},
+		{"too slow", `{"message":{"data":{}},"throttle":{"per_second":0}}`, []string{"/throttle/per_second value"}},
+		{"too fast", `{"message":{"data":{}},"throttle":{"per_second":1000001}}`, []string{"/throttle/per_second value"}},
+		{"a throttle of parts", `{"message":{"data":{}},"throttle":{"per_second":0.5}}`, []string{"/throttle/per_second value"}},
+		{"an empty throttle", `{"message":{"data":{}},"throttle":{}}`, []string{"/throttle missing"}},
+		{"a throttle of nothing", `{"message":{"data":{}},"throttle":{"per_second":null}}`, []string{"/throttle/per_second type"}},
+		{"a bare throttle", `{"message":{"data":{}},"throttle":5}`, []string{"/throttle type"}},
+		{"a throttle per minute", `{"message":{"data":{}},"throttle":{"per_second":1,"per_minute":6}}`, []string{"/throttle/per_minute unknown"}},
 		{"with validate_only", `{"message":{"data":{}},"validate_only":true}`, []string{"/validate_only unknown"}},
 	}, func(body []byte) error {
 		_, err := DecodeRequest(body, true, now())
@@ -179,7 +188,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		`{"message":{"android":{"ttl":"3.5s"},"apns":{"payload":{"n":1e400}}},"expires_at":"2026-11-21T10:30:00Z","priority":"bulk"}`,
 		`{"to":{"user_ids":["\ud800","ü"]},"message":{"data":{"k":"\u0000"}},"collapse_id":"<&>","validate_only":true}`,
 		`{"to":{"topic":"a"},"to":{"topic":"b"}}`, `{"to":null}`, `[]`, `{`, ``, "\xff",
-		`{"message":{"data":{}},"labels":{},"ttl":"1s"}`, `{"message":{"data":{}},"expires_at":"2026-11-21T9:30:00,5Z"}`,
+		`{"message":{"data":{}},"labels":{},"ttl":"1s","throttle":{"per_second":7}}`, `{"message":{"data":{}},"expires_at":"2026-11-21T9:30:00,5Z"}`,
 	} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
@@ -198,7 +207,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		// What was accepted is stored and read again.
 		want := Notification{
 			Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee, CollapseID: req.CollapseID,
-			Labels: req.Labels, TTL: req.TTL, ExpiresAt: req.ExpiresAt,
+			Labels: req.Labels, TTL: req.TTL, ExpiresAt: req.ExpiresAt, PerSecond: req.PerSecond,
 		}
 		stored, err := json.Marshal(want)
 		if err != nil {

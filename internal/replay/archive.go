@@ -14,9 +14,9 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// An archive is NDJSON, compressed with zstd (RFC 8878): a header, one letter a
-// line, and a footer that counts them, so that a cut file is told from a whole
-// one. It holds addresses and messages: keep it as you keep the store.
+// An archive is NDJSON, plain or compressed with zstd (RFC 8878): a header, one
+// letter a line, and a footer that counts them, so that a cut file is told from a
+// whole one. It holds addresses and messages: keep it as you keep the store.
 const (
 	archiveType    = "dead_letters"
 	archiveVersion = 1
@@ -44,21 +44,32 @@ const footerType = "end"
 
 // archiveWriter writes one archive.
 type archiveWriter struct {
-	zip *zstd.Encoder
+	to  io.WriteCloser // what compresses, or gathers small writes
 	out *json.Encoder
 	n   int64
 }
 
-func newArchiveWriter(w io.Writer, h header) (*archiveWriter, error) {
-	zip, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
-	if err != nil {
-		return nil, fmt.Errorf("compress: %w", err)
+// gathered is a plain archive's writer.
+type gathered struct{ *bufio.Writer }
+
+// Close writes what is left.
+func (g gathered) Close() error { return g.Flush() }
+
+func newArchiveWriter(w io.Writer, h header, compress bool) (*archiveWriter, error) {
+	const piece = 64 << 10
+	a := &archiveWriter{to: gathered{bufio.NewWriterSize(w, piece)}}
+	if compress {
+		zip, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
+		if err != nil {
+			return nil, fmt.Errorf("compress: %w", err)
+		}
+		a.to = zip
 	}
-	a := &archiveWriter{zip: zip, out: json.NewEncoder(zip)}
+	a.out = json.NewEncoder(a.to)
 	a.out.SetEscapeHTML(false)
 	h.Type, h.Version = archiveType, archiveVersion
 	if err := a.out.Encode(h); err != nil {
-		return nil, fmt.Errorf("write the header: %w", errors.Join(err, zip.Close()))
+		return nil, fmt.Errorf("write the header: %w", errors.Join(err, a.to.Close()))
 	}
 	return a, nil
 }
@@ -76,14 +87,11 @@ func (a *archiveWriter) close() error {
 	if err := a.out.Encode(footer{Type: footerType, Letters: a.n}); err != nil {
 		return fmt.Errorf("write the footer: %w", err)
 	}
-	if err := a.zip.Close(); err != nil {
-		return fmt.Errorf("compress: %w", err)
+	if err := a.to.Close(); err != nil {
+		return fmt.Errorf("write the end: %w", err)
 	}
 	return nil
 }
-
-// errArchive says that a stream is no archive of ours.
-var errArchive = errors.New("not an archive of dead letters")
 
 // plainReader returns the NDJSON of an archive that may or may not be compressed,
 // and what frees it.
@@ -108,7 +116,7 @@ func plainReader(r io.Reader) (io.Reader, func(), error) {
 func readHeader(line []byte) error {
 	var h header
 	if err := json.Unmarshal(line, &h); err != nil || h.Type != archiveType {
-		return errArchive
+		return ErrArchive
 	}
 	if h.Version > archiveVersion {
 		return fmt.Errorf("archive of version %d, this program reads up to %d: %w", h.Version, archiveVersion, push.ErrNewerSchema)

@@ -20,7 +20,8 @@ type StartRequest struct {
 }
 
 // Start records a replay of the letters that a simulation was about, with the
-// edits it was made with. Nothing is sent before somebody calls [Room.Run].
+// edits it was made with. It is executed by this process's [Room.Execute], by
+// another process's, or by whoever calls [Room.Run].
 // Errors are push.ErrNotFound, ErrStale, ErrNothing when nothing would be sent,
 // and push.Faults.
 func (r *Room) Start(ctx context.Context, req StartRequest) (Run, error) {
@@ -51,6 +52,7 @@ func (r *Room) Start(ctx context.Context, req StartRequest) (Run, error) {
 		return Run{}, fmt.Errorf("record the replay: %w", err)
 	}
 	r.changed(ctx, &run)
+	r.rouse()
 	return run, nil
 }
 
@@ -59,14 +61,21 @@ func (r *Room) Pause(ctx context.Context, id push.ID, by string) (Run, error) {
 	return r.change(ctx, id, opPause, by, nil)
 }
 
-// Resume lets a paused or stopped replay go on: call [Room.Run] then. What
-// failed again before no longer counts against it.
+// Resume lets a paused or stopped replay go on, executed as [Room.Start] says.
+// What failed again before no longer counts against it.
 func (r *Room) Resume(ctx context.Context, id push.ID, by string) (Run, error) {
 	tally, err := r.Letters.LetterTally(ctx, id)
 	if err != nil {
 		return Run{}, fmt.Errorf("resume %s: %w", id, err)
 	}
-	return r.change(ctx, id, opResume, by, func(run *Run) { run.Failed, run.Known = tally.Refailed() })
+	run, err := r.change(ctx, id, opResume, by, func(run *Run) {
+		run.Failed, run.Known = tally.Refailed()
+		run.Owner = ""
+	})
+	if err == nil {
+		r.rouse()
+	}
+	return run, err
 }
 
 // Cancel ends a replay for good. Letters that it has in hand are still sent, as

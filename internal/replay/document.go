@@ -14,6 +14,8 @@ import (
 const (
 	kindSimulation = "simulation"
 	kindRun        = "replay"
+	kindPulse      = "replay-pulse" // of the run of that name
+	kindRetention  = "retention"
 )
 
 // load reads a document of ours and returns its version.

@@ -45,16 +45,19 @@ var errMoved = errors.New("the replay was changed")
 // cancelled, and returns where it stands then. It may be called again after a
 // crash, in any process: it goes on where the letters say. A call while another
 // process executes the same run takes it over. When ctx ends, the letters in
-// hand are finished, and the run stays running for the next call; its error is
-// ctx's. Memory does not depend on the number of letters.
+// hand are finished, and the run stays running, without an owner, for the next
+// call; its error is ctx's. Memory does not depend on the number of letters.
 func (r *Room) Run(ctx context.Context, id push.ID) (Status, error) {
 	e, err := r.takeOver(ctx, id)
 	if err != nil {
 		return Status{}, err
 	}
+	rest := e.beat(ctx)
 	err = e.execute(ctx)
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
+	rest(done)
+	e.resign(done)
 	status, statusErr := r.Status(done, id)
 	return status, errors.Join(err, statusErr)
 }

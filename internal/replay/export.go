@@ -15,19 +15,28 @@ import (
 // archive: NDJSON compressed with zstd. It returns how many there are. Memory
 // does not depend on their number. An archive holds addresses and messages.
 func (r *Room) Export(ctx context.Context, f push.LetterFilter, w io.Writer) (int64, error) {
+	return r.export(ctx, f, w, true)
+}
+
+// ExportPlain writes the same archive without compression.
+func (r *Room) ExportPlain(ctx context.Context, f push.LetterFilter, w io.Writer) (int64, error) {
+	return r.export(ctx, f, w, false)
+}
+
+func (r *Room) export(ctx context.Context, f push.LetterFilter, w io.Writer, compress bool) (int64, error) {
 	f.OldestFirst = true
-	a, err := newArchiveWriter(w, header{At: r.now(), Filter: f})
+	a, err := newArchiveWriter(w, header{At: r.now(), Filter: f}, compress)
 	if err != nil {
 		return 0, fmt.Errorf("export: %w", err)
 	}
 	for cursor := ""; ; {
 		page, next, err := r.Letters.Letters(ctx, f, cursor, pageSize)
 		if err != nil {
-			return a.n, fmt.Errorf("export: %w", errors.Join(err, a.zip.Close()))
+			return a.n, fmt.Errorf("export: %w", errors.Join(err, a.to.Close()))
 		}
 		for i := range page {
 			if err := a.add(&page[i]); err != nil {
-				return a.n, fmt.Errorf("export: %w", errors.Join(err, a.zip.Close()))
+				return a.n, fmt.Errorf("export: %w", errors.Join(err, a.to.Close()))
 			}
 		}
 		if cursor = next; cursor == "" {
@@ -88,8 +97,11 @@ type importer struct {
 
 func (i *importer) run(ctx context.Context) error {
 	first, err := i.next()
+	if errors.Is(err, io.EOF) || errors.Is(err, wire.ErrLineTooLong) {
+		return ErrArchive
+	}
 	if err != nil {
-		return errArchive
+		return err
 	}
 	if err := readHeader(first); err != nil {
 		return err
@@ -104,7 +116,7 @@ func (i *importer) run(ctx context.Context) error {
 			continue
 		case err != nil:
 			if errors.Is(err, io.EOF) {
-				err = errors.New("the archive is cut short: it has no end")
+				err = fmt.Errorf("%w: it is cut short, it has no end", ErrArchive)
 			}
 			return errors.Join(err, i.flush(ctx))
 		}
@@ -135,7 +147,7 @@ func (i *importer) next() ([]byte, error) {
 func (i *importer) fault(why string) error {
 	i.done.Invalid = append(i.done.Invalid, LineFault{Line: i.line, Why: why})
 	if len(i.done.Invalid) >= maxLineFaults {
-		return fmt.Errorf("%d lines hold no valid letter", maxLineFaults)
+		return fmt.Errorf("%w: %d lines hold no valid letter", ErrArchive, maxLineFaults)
 	}
 	return nil
 }
@@ -176,7 +188,7 @@ func (i *importer) finish(ctx context.Context, wrote int64) error {
 		return err
 	}
 	if have := i.done.Letters + int64(len(i.done.Invalid)); have != wrote {
-		return fmt.Errorf("the archive has %d letters and was written with %d", have, wrote)
+		return fmt.Errorf("%w: it has %d letters and was written with %d", ErrArchive, have, wrote)
 	}
 	return nil
 }

@@ -126,10 +126,7 @@ type Stats struct {
 	Groups   int
 
 	FirstDeadAt, LastDeadAt time.Time // zero without letters
-	// Expiring is how many parked letters retention gives up within its warning
-	// time, and the first of them at FirstExpiry.
-	Expiring    int64
-	FirstExpiry time.Time
+	Expiry
 }
 
 // Stats sums the letters that the filter takes. It costs what [Room.Groups] does.
@@ -145,10 +142,8 @@ func (r *Room) Stats(ctx context.Context, f push.LetterFilter) (Stats, error) {
 	for i := range groups {
 		s.add(&groups[i])
 	}
-	if s.Expiring, s.FirstExpiry, err = r.expiring(ctx, f); err != nil {
-		return Stats{}, err
-	}
-	return s, nil
+	s.Expiry, err = r.Expiring(ctx, f)
+	return s, err
 }
 
 func (s *Stats) add(g *Group) {

@@ -15,6 +15,7 @@ type Metrics struct {
 	discarded     prometheus.Counter
 	letters       *prometheus.GaugeVec
 	expiring      prometheus.Gauge
+	executing     prometheus.Gauge
 }
 
 // NewMetrics registers the room's metrics, with every queue, state and
@@ -28,8 +29,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		discarded:     prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_dead_letters_discarded_total", Help: "Letters given up, by an operator or by retention."}),
 		letters:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "belfry_dead_letters", Help: "Letters in the store, by state, when retention last looked."}, []string{"state"}),
 		expiring:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_dead_letters_expiring", Help: "Parked letters that retention will soon give up: alert on it."}),
+		executing:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_replays_executing", Help: "Replays that this process executes now."}),
 	}
-	reg.MustRegister(m.stored, m.drainFailures, m.examined, m.refailed, m.discarded, m.letters, m.expiring)
+	reg.MustRegister(m.stored, m.drainFailures, m.examined, m.refailed, m.discarded, m.letters, m.expiring, m.executing)
 	for _, q := range push.Queues() {
 		m.stored.WithLabelValues(q)
 	}

@@ -5,6 +5,7 @@
 //	groups    shows them by cause; list, get and stats show them one by one
 //	simulate  says, against the present state, what a replay would do
 //	run       replays: a canary first, then the rest, watching what comes of it
+//	execute   runs what nobody runs: what was started elsewhere, or died
 //	discard   gives letters up, with a reason; export and import carry them
 //
 // A letter of a recipient is not sent by this room. Its cell in the chunk's
@@ -36,6 +37,8 @@ var (
 	ErrStale = errors.New("simulation is stale")
 	// ErrUnbounded says that a filter takes every letter and nobody said "all".
 	ErrUnbounded = errors.New("filter takes every letter")
+	// ErrArchive says that what is to be imported is no whole archive of ours.
+	ErrArchive = errors.New("not an archive of dead letters")
 	// ErrTakenOver says that another process executes the replay now.
 	ErrTakenOver = errors.New("replay is executed by another process")
 )
@@ -81,6 +84,7 @@ type Room struct {
 	Config
 
 	heads *heads
+	wake  chan struct{} // tells this process's executor that there is a run to execute
 }
 
 // New returns the room, or an error that names every missing part.
@@ -111,7 +115,7 @@ func New(cfg Config) (*Room, error) {
 	if cfg.Capacity == 0 {
 		cfg.Capacity = capacity
 	}
-	return &Room{Config: cfg, heads: newHeads(cfg.Notifications)}, nil
+	return &Room{Config: cfg, heads: newHeads(cfg.Notifications), wake: make(chan struct{}, 1)}, nil
 }
 
 // pageSize is how many letters are in hand at once: what bounds the memory of

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 type Retention struct {
 	// Parked is how long a letter waits for an operator before it is discarded,
 	// with a tombstone; 0 means for ever.
-	Parked time.Duration
+	Parked time.Duration `json:"parked,omitempty"`
 	// Warn is how long before that it begins to be warned of.
-	Warn time.Duration
+	Warn time.Duration `json:"warn,omitempty"`
 	// Done is how long replayed and discarded letters are kept, counted from their
 	// last move; 0 means for ever.
-	Done time.Duration
+	Done time.Duration `json:"done,omitempty"`
 }
 
 // Retained is what one application of the retention policy did.
@@ -35,6 +36,9 @@ type Retained struct {
 func (r *Room) Retain(ctx context.Context) (Retained, error) {
 	var done Retained
 	p, now := r.Retention, r.now()
+	if err := r.announce(ctx); err != nil {
+		return done, err
+	}
 	if p.Parked > 0 {
 		f := parked(push.LetterFilter{StoredBefore: now.Add(-p.Parked)})
 		n, err := r.discardAll(ctx, f, DiscardRequest{Reason: fmt.Sprintf("parked for %v", p.Parked), By: "retention"})
@@ -70,21 +74,79 @@ func (r *Room) Retain(ctx context.Context) (Retained, error) {
 	return done, nil
 }
 
-// expiring counts the parked letters within the warning time.
-func (r *Room) expiring(ctx context.Context, f push.LetterFilter) (int64, time.Time, error) {
-	p := r.Retention
-	if p.Parked == 0 {
-		return 0, time.Time{}, nil
+// Expiry says what retention will soon give up.
+type Expiry struct {
+	Expiring    int64         // parked letters that are given up within Within
+	Within      time.Duration // the policy's warning time; 0 without a policy
+	FirstExpiry time.Time     // of the first of them; zero without any
+}
+
+// Expiring tells which of the letters that the filter takes retention gives up
+// within its warning time: by this room's own policy or, without one, by that of
+// whoever applied one last.
+func (r *Room) Expiring(ctx context.Context, f push.LetterFilter) (Expiry, error) {
+	p, err := r.policy(ctx)
+	if err != nil || p.Parked == 0 {
+		return Expiry{}, err
 	}
 	f = parked(f)
 	f.StoredBefore = r.now().Add(p.Warn - p.Parked)
-	n, err := r.count(ctx, f)
-	if err != nil || n == 0 {
-		return 0, time.Time{}, err
+	e := Expiry{Within: p.Warn}
+	if e.Expiring, err = r.count(ctx, f); err != nil || e.Expiring == 0 {
+		return e, err
 	}
 	first, _, err := r.Letters.Letters(ctx, f, "", 1)
 	if err != nil || len(first) == 0 {
-		return n, time.Time{}, err
+		return e, err
 	}
-	return n, first[0].StoredAt.Add(p.Parked), nil
+	e.FirstExpiry = first[0].StoredAt.Add(p.Parked)
+	return e, nil
+}
+
+// policyName is the one document of its kind.
+const policyName = "policy"
+
+// policy returns the policy that is applied to the store.
+func (r *Room) policy(ctx context.Context) (Retention, error) {
+	if r.Retention != (Retention{}) {
+		return r.Retention, nil
+	}
+	var p Retention
+	if _, err := r.load(ctx, kindRetention, policyName, &p); err != nil && !errors.Is(err, push.ErrNotFound) {
+		return p, fmt.Errorf("read the retention policy: %w", err)
+	}
+	return p, nil
+}
+
+// announce records the policy for the rooms that show letters and do not age
+// them. Of two that do, the last to write is believed.
+func (r *Room) announce(ctx context.Context) error {
+	var known Retention
+	version, err := r.load(ctx, kindRetention, policyName, &known)
+	switch {
+	case errors.Is(err, push.ErrNotFound):
+	case err != nil:
+		return fmt.Errorf("read the retention policy: %w", err)
+	case known == r.Retention:
+		return nil
+	}
+	err = r.save(ctx, kindRetention, policyName, version+1, r.Retention, r.now())
+	if err != nil && !errors.Is(err, push.ErrConflict) {
+		return fmt.Errorf("record the retention policy: %w", err)
+	}
+	return nil
+}
+
+// RetainWatch applies the policy now and every quarter of an hour until ctx
+// ends; what fails is tried again the next time.
+func (r *Room) RetainWatch(ctx context.Context) {
+	const every = 15 * time.Minute
+	for {
+		if _, err := r.Retain(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Warn("retention policy not applied; trying again", zap.Error(err), zap.Duration("pause", every))
+		}
+		if !wait(ctx, every) {
+			return
+		}
+	}
 }

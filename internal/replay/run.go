@@ -13,7 +13,7 @@ type RunState string
 
 // The states of a replay.
 const (
-	RunRunning   RunState = "running"   // to be executed; whoever calls Run does so
+	RunRunning   RunState = "running"   // to be executed: by Run, or by an executor
 	RunPaused    RunState = "paused"    // by an operator
 	RunStopped   RunState = "stopped"   // by itself: too many letters failed again
 	RunCancelled RunState = "cancelled" // for good; what was sent stays sent
@@ -89,7 +89,7 @@ type Run struct {
 	Failed int64 `json:"failed,omitempty"`
 	Known  int64 `json:"known,omitempty"`
 
-	Owner string `json:"owner,omitempty"` // process that executes it
+	Owner string `json:"owner,omitempty"` // who executes it, or did when it died; "" for nobody
 
 	version int64 // of its document
 }

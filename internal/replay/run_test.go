@@ -52,16 +52,26 @@ func TestRunMoves(t *testing.T) {
 // running lets a world deliver while f works: outcome decides what becomes of
 // each recipient.
 func (w *world) running(outcome func(place) push.Code, f func()) {
+	w.runningSlowly(0, outcome, f)
+}
+
+// runningSlowly takes so long for each message. It holds no lock while it waits:
+// a bubble's time stands still while somebody waits for one.
+func (w *world) runningSlowly(each time.Duration, outcome func(place) push.Code, f func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
+		for ended := false; ; {
 			for w.lane.size() > 0 {
+				time.Sleep(each)
 				w.deliver(w.lane.take(0, false).Body, outcome)
+			}
+			if ended {
+				return
 			}
 			select {
 			case <-stop:
-				return
+				ended = true // what was sent before is delivered still
 			case <-time.After(10 * time.Millisecond):
 			}
 		}
@@ -163,8 +173,7 @@ func TestRunStops(t *testing.T) {
 		w := newWorld(t, t.Context)
 		w.crowd(8000)
 		run := w.start(Options{StopIfRefail: 0.2})
-		w.running(func(p place) push.Code {
-			time.Sleep(time.Millisecond)
+		w.runningSlowly(10*time.Millisecond, func(p place) push.Code {
 			if p.cell%2 == 0 {
 				return push.CodeFCMUnregistered
 			}

@@ -192,7 +192,13 @@ func (e *engine) outcomes(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("replay %s: %w", e.run.ID, err)
 		}
-		if tally.Awaiting() == 0 {
+		if tally.Replaying > 0 {
+			// An executor that was taken over claimed them, perhaps after this one had
+			// recovered, and is marking them or is dead.
+			if err := e.finishing(ctx, e.recover); err != nil {
+				return false, err
+			}
+		} else if tally.Awaiting() == 0 {
 			return true, nil
 		}
 		if e.pause = min(2*max(e.pause, first/2), longest); news > 0 {

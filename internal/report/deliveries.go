@@ -15,6 +15,7 @@ type Delivery struct {
 	Index             int   // its place in the chunk
 	Code              push.Code
 	PossibleDuplicate bool
+	DuplicateOf       int64            // of code duplicate: the upload line with the same recipient; 0 if it is not known any more
 	Hash              uint64           // push.Address.Hash; 0 where there was no address
 	Attempts          []ledger.Attempt // what FCM answered, in order
 }
@@ -156,10 +157,15 @@ func (s *scan) add(ctx context.Context, line *ledger.Line, p *planned, cells []i
 	if err != nil {
 		return err
 	}
+	original, err := s.originals(ctx, p, line, cells)
+	if err != nil {
+		return err
+	}
 	for _, i := range cells {
 		d := Delivery{
 			Line: number(i), Chunk: line.Ref.Seq, Index: i,
 			Code: line.Cells[i].Code(), PossibleDuplicate: line.Cells[i].PossibleDuplicate(), Attempts: attempts[i],
+			DuplicateOf: original(i),
 		}
 		if p != nil && i < len(p.Hashes) {
 			d.Hash = p.Hashes[i]

@@ -31,6 +31,20 @@ type house struct {
 	late     func() // runs before the first Counts
 	asked    int    // the last limit of Notifications
 	evidence int    // reads of attempts
+	device   []push.Device
+}
+
+func (h *house) Device(_ context.Context, _ string, id push.ID) (push.Device, error) {
+	for _, d := range h.device {
+		if d.ID == id {
+			return d, nil
+		}
+	}
+	return push.Device{}, push.ErrNotFound
+}
+
+func (h *house) Devices(_ context.Context, _, userID, _ string, _ int) ([]push.Device, string, error) {
+	return slices.DeleteFunc(slices.Clone(h.device), func(d push.Device) bool { return d.UserID != userID }), "", nil
 }
 
 func (h *house) Notification(_ context.Context, id push.ID) (push.Notification, error) {
@@ -96,7 +110,7 @@ func open() *house {
 }
 
 func (h *house) reader() *report.Reader {
-	return report.New(report.Config{Notifications: h, Chunks: h, Pages: h, Log: zap.NewNop()})
+	return report.New(report.Config{Notifications: h, Chunks: h, Pages: h, Devices: h, Log: zap.NewNop()})
 }
 
 // load adds a page of recipients and plans it as fanout does, in chunks of at

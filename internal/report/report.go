@@ -6,6 +6,8 @@ package report
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -39,19 +41,38 @@ type Pages interface {
 	Page(ctx context.Context, id push.ID, kind push.PageKind, n int) ([]byte, error)
 }
 
+// Devices is the part of the registry that says what addresses a device has.
+type Devices interface {
+	// Device returns one device, or push.ErrNotFound.
+	Device(ctx context.Context, tenant string, id push.ID) (push.Device, error)
+	// Devices lists a tenant's devices by id, all or one user's.
+	Devices(ctx context.Context, tenant, userID, cursor string, limit int) ([]push.Device, string, error)
+}
+
 // Config is what the room is built from.
 type Config struct {
 	Notifications Notifications
 	Chunks        Chunks
 	Pages         Pages
+	Devices       Devices
 	Log           *zap.Logger
 }
 
 // Reader is the room. Safe for concurrent use.
-type Reader struct{ cfg Config }
+type Reader struct {
+	cfg  Config
+	sums *sums
+
+	mu      sync.Mutex
+	feeds   map[feedKey]*feed
+	stopped bool
+	looking sync.WaitGroup
+}
 
 // New returns the room.
-func New(cfg Config) *Reader { return &Reader{cfg: cfg} }
+func New(cfg Config) *Reader {
+	return &Reader{cfg: cfg, sums: newSums(cfg.Notifications, time.Now), feeds: map[feedKey]*feed{}}
+}
 
 // View is how a notification stands at one moment. Accepted is the sum of every
 // class of Counts and of the sources that no chunk accounts for yet.
@@ -62,12 +83,39 @@ type View struct {
 	State    push.State
 	Accepted int64 // deliveries known so far: planned ones, and one for each source not planned yet
 	Open     int64 // those without an outcome
+	// Revision grows with everything that changes here and never falls, in
+	// whatever process it is asked for.
+	Revision int64
+}
+
+// Done tells whether nothing more will happen unless somebody acts: every
+// delivery has its outcome, or an operator has to look. What is cancelled is
+// done when the last delivery is.
+func (v *View) Done() bool {
+	switch v.State {
+	case push.StateCompleted, push.StateDeadLettered:
+		return true
+	case push.StateCancelled:
+		return v.Open == 0
+	case push.StateUploading, push.StateAccepted, push.StateSending, push.StatePaused:
+	}
+	return false
 }
 
 // Notification returns how a notification or batch stands, or push.ErrNotFound.
-// It costs one query over the lines, O(chunks).
+// It costs one read of the head, and one query over the lines, O(chunks), that
+// is shared by all who ask within at most half a second (see sums).
 func (r *Reader) Notification(ctx context.Context, tenant string, id push.ID) (View, error) {
-	v, err := r.view(ctx, tenant, id)
+	return r.balanced(ctx, tenant, id, false)
+}
+
+// look is Notification with counts that nobody has seen yet.
+func (r *Reader) look(ctx context.Context, tenant string, id push.ID) (View, error) {
+	return r.balanced(ctx, tenant, id, true)
+}
+
+func (r *Reader) balanced(ctx context.Context, tenant string, id push.ID, fresh bool) (View, error) {
+	v, err := r.view(ctx, tenant, id, fresh)
 	if err != nil {
 		return View{}, err
 	}
@@ -76,7 +124,7 @@ func (r *Reader) Notification(ctx context.Context, tenant string, id push.ID) (V
 	}
 	// Head and lines are two reads: an upload, start and planning in between
 	// look like an imbalance, which a second look removes.
-	if v, err = r.view(ctx, tenant, id); err != nil {
+	if v, err = r.view(ctx, tenant, id, true); err != nil {
 		return View{}, err
 	}
 	if err := v.Counts.Balance(v.Notification.Progress.Sources); err != nil {
@@ -86,19 +134,20 @@ func (r *Reader) Notification(ctx context.Context, tenant string, id push.ID) (V
 	return v, nil
 }
 
-func (r *Reader) view(ctx context.Context, tenant string, id push.ID) (View, error) {
+func (r *Reader) view(ctx context.Context, tenant string, id push.ID, fresh bool) (View, error) {
 	n, err := r.owned(ctx, tenant, id)
 	if err != nil {
 		return View{}, err
 	}
-	c, err := r.cfg.Notifications.Counts(ctx, id)
+	c, err := r.sums.of(ctx, id, n.Progress.Version, fresh)
 	if err != nil {
-		return View{}, fmt.Errorf("count outcomes of %s: %w", id, err)
+		return View{}, err
 	}
 	unplanned := c.Unplanned(n.Progress.Sources)
 	return View{
 		Notification: n, Counts: c, State: ledger.StateOf(&n, &c),
 		Accepted: c.Recipients + unplanned, Open: c.ByCode[push.CodeOpen] + unplanned,
+		Revision: n.Progress.Version + c.Revision(),
 	}, nil
 }
 

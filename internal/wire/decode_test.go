@@ -102,6 +102,12 @@ func TestDecodeTaskRefuses(t *testing.T) {
 		{"a page before all", over{"page": -2}, wire.ErrForeign},
 		{"a negative turn", over{"turn": -1}, wire.ErrForeign},
 		{"a foreign id", over{"notification": "x"}, wire.ErrForeign},
+		{"a release", over{"op": "release", "page": 0, "due": 1, "behind": 4097}, nil},
+		{"a release of all pages", over{"op": "release"}, wire.ErrForeign},
+		{"a negative chunk", over{"chunk": -1}, wire.ErrForeign},
+		{"a negative generation", over{"generation": -1}, wire.ErrForeign},
+		{"due before all time", over{"due": -1}, wire.ErrForeign},
+		{"behind nothing", over{"behind": -1}, wire.ErrForeign},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,6 @@ type LineReader struct {
 // NewLineReader returns a reader of lines that have at most most bytes without
 // their terminator. It buffers as much, and reads ahead.
 func NewLineReader(r io.Reader, most int) *LineReader {
-	const crlf = 2
 	return &LineReader{r: bufio.NewReaderSize(r, most+crlf), most: most}
 }
 

@@ -45,7 +45,7 @@ func EncodeUploadPage(p *UploadPage) ([]byte, error) {
 // or leave the page's range are [ErrForeign].
 func DecodeUploadPage(data []byte) (UploadPage, error) {
 	var in uploadPageJSON
-	if err := decode(data, typeRecipients, &in, &in.envelope); err != nil {
+	if err := decodeColumns(data, typeRecipients, &in, &in.envelope, &in.columns); err != nil {
 		return UploadPage{}, err
 	}
 	rs, err := in.recipients()

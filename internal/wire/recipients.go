@@ -27,10 +27,12 @@ type rowJSON struct {
 	Data       map[string]string `json:"data,omitempty"`
 	Locale     string            `json:"locale,omitempty"`
 	CollapseID string            `json:"collapse_id,omitempty"`
+	// DuplicateOf is in stored pages only: a duplicate is never sent.
+	DuplicateOf int64 `json:"duplicate_of,omitempty"`
 }
 
 func (r *rowJSON) isZero() bool {
-	return r.Kind == "" && r.UserID == "" && r.DeviceID == "" && len(r.Data) == 0 && r.Locale == "" && r.CollapseID == ""
+	return r.Kind == "" && r.UserID == "" && r.DeviceID == "" && len(r.Data) == 0 && r.Locale == "" && r.CollapseID == "" && r.DuplicateOf == 0
 }
 
 func columnsOf(rs []push.Recipient) columns {
@@ -39,7 +41,7 @@ func columnsOf(rs []push.Recipient) columns {
 	for i := range rs {
 		r := &rs[i]
 		c.Values[i] = r.Address.Value
-		row := rowJSON{UserID: r.UserID, DeviceID: r.DeviceID, Data: r.Data, Locale: r.Locale, CollapseID: r.CollapseID}
+		row := rowJSON{UserID: r.UserID, DeviceID: r.DeviceID, Data: r.Data, Locale: r.Locale, CollapseID: r.CollapseID, DuplicateOf: r.DuplicateOf}
 		if r.Address.Kind != c.Kind {
 			row.Kind = r.Address.Kind
 		}
@@ -103,6 +105,7 @@ func (c *columns) recipients() ([]push.Recipient, error) {
 		}
 		r := &rs[i]
 		r.UserID, r.DeviceID, r.Data, r.Locale, r.CollapseID = row.UserID, row.DeviceID, row.Data, row.Locale, row.CollapseID
+		r.DuplicateOf = row.DuplicateOf
 		if row.Kind != "" && r.Address.Value != "" {
 			r.Address.Kind = row.Kind
 		}
@@ -116,8 +119,8 @@ func (c *columns) recipients() ([]push.Recipient, error) {
 }
 
 // RecipientBytes bounds how many bytes a recipient adds to a chunk or page, from
-// above. fanout cuts pages into chunks by it, and cuts them again when a task is
-// repeated: changing it moves the boundaries of what is planned already.
+// above. What marks a duplicate is not counted: it never comes into a chunk, and
+// a stored page has room for it.
 func RecipientBytes(r *push.Recipient) int {
 	const quotes, row, kind = 3, 99, 30
 	n := escaped(string(r.Address.Value)) + quotes + digits(r.Line) + 1

@@ -17,7 +17,7 @@ func drawRecipient(t *rapid.T) push.Recipient {
 	line := rapid.Int64Range(1, 1<<40)
 	switch rapid.IntRange(0, 9).Draw(t, "shape") {
 	case 0:
-		return push.Recipient{UserID: rapid.StringN(1, -1, 256).Draw(t, "user"), Line: line.Draw(t, "line")}
+		return push.Recipient{UserID: rapid.StringN(1, -1, 256).Draw(t, "user"), Line: line.Draw(t, "line"), DuplicateOf: line.Draw(t, "first")}
 	case 1:
 		return push.Recipient{DeviceID: push.ID(rapid.StringMatching(`[a-zA-Z0-9._:-]{1,64}`).Draw(t, "device")), Line: line.Draw(t, "line")}
 	case 2, 3:

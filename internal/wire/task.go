@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -18,6 +19,9 @@ const (
 	OpCancel Op = "cancel"
 	// OpCheck looks whether every delivery has its outcome, and completes.
 	OpCheck Op = "check"
+	// OpRelease goes on with a batch that is planned step by step, because its
+	// upload is under way or its sending is throttled. Each one sends the next.
+	OpRelease Op = "release"
 )
 
 // AllPages is a task's page when it is about the whole notification.
@@ -28,8 +32,16 @@ type Task struct {
 	Op           Op
 	Notification push.ID
 	Page         int // AllPages, or the one page to plan
-	Turn         int // OpCheck: how often it was asked, for the wait before the next
+	Turn         int // OpCheck, OpRelease: how often it was asked in vain, for the wait before the next
 	TraceParent  string
+
+	// Of OpRelease: the next chunk of the page, the resume under which it began,
+	// when that chunk is due, and behind which sequence (1 more than that, 0 for
+	// none) the last step was, so that the next one sees whether it was taken.
+	Chunk      int
+	Generation int
+	Due        time.Time // milliseconds
+	Behind     int
 }
 
 type taskJSON struct {
@@ -38,6 +50,10 @@ type taskJSON struct {
 	Notification push.ID `json:"notification"`
 	Page         int     `json:"page"`
 	Turn         int     `json:"turn,omitempty"`
+	Chunk        int     `json:"chunk,omitempty"`
+	Generation   int     `json:"generation,omitempty"`
+	Due          int64   `json:"due,omitempty"` // Unix milliseconds
+	Behind       int     `json:"behind,omitempty"`
 }
 
 // EncodeTask returns the task as a queue message body.
@@ -45,6 +61,7 @@ func EncodeTask(t Task) ([]byte, error) {
 	return encode(taskJSON{
 		envelope: envelope{V: Version, Type: typeTask, TraceParent: t.TraceParent},
 		Op:       t.Op, Notification: t.Notification, Page: t.Page, Turn: t.Turn,
+		Chunk: t.Chunk, Generation: t.Generation, Due: millis(t.Due), Behind: t.Behind,
 	})
 }
 
@@ -55,7 +72,7 @@ func DecodeTask(data []byte) (Task, error) {
 		return Task{}, err
 	}
 	switch in.Op {
-	case OpPlan, OpCancel, OpCheck:
+	case OpPlan, OpCancel, OpCheck, OpRelease:
 	default:
 		return Task{}, fmt.Errorf("%w: op is %q", ErrForeign, clip(string(in.Op)))
 	}
@@ -65,5 +82,11 @@ func DecodeTask(data []byte) (Task, error) {
 	if in.Page < AllPages || in.Turn < 0 {
 		return Task{}, fmt.Errorf("%w: page %d, turn %d", ErrForeign, in.Page, in.Turn)
 	}
-	return Task{Op: in.Op, Notification: in.Notification, Page: in.Page, Turn: in.Turn, TraceParent: in.TraceParent}, nil
+	if in.Chunk < 0 || in.Generation < 0 || in.Due < 0 || in.Behind < 0 || in.Op == OpRelease && in.Page < 0 {
+		return Task{}, fmt.Errorf("%w: release of page %d, chunk %d, generation %d, due %d, behind %d", ErrForeign, in.Page, in.Chunk, in.Generation, in.Due, in.Behind)
+	}
+	return Task{
+		Op: in.Op, Notification: in.Notification, Page: in.Page, Turn: in.Turn, TraceParent: in.TraceParent,
+		Chunk: in.Chunk, Generation: in.Generation, Due: fromMillis(in.Due), Behind: in.Behind,
+	}, nil
 }

@@ -5,20 +5,20 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/belfry-push/belfry/test/programs"
+	"github.com/belfry-push/belfry/test/standins"
 )
 
-// commands are our programs, for the tests that run whole processes.
-var commands programs.Programs
+var (
+	commands programs.Programs // ours, for the tests that run whole processes
+	servers  standins.Servers  // the stand-ins for AWS
+)
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if err := commands.Remove(); err != nil {
-			fmt.Fprintln(os.Stderr, "removing the programs:", err)
-			code = max(code, 1)
-		}
-		os.Exit(code)
-	}))
+	code := servers.Main(m)
+	if err := commands.Remove(); err != nil {
+		fmt.Fprintln(os.Stderr, "removing the programs:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }

@@ -13,7 +13,11 @@ import (
 // nobody gets anything twice.
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	h := setup(t)
+	onBoth(t, outage)
+}
+
+func outage(t *testing.T, h *house) {
+	t.Helper()
 	const n = 40
 	id := push.NewID(push.PrefixNotification)
 	h.fcm.outage(func(token string) bool { return strings.HasSuffix(token, "1") || strings.HasSuffix(token, "2") })
@@ -55,7 +59,11 @@ func TestOutage(t *testing.T) {
 // An expired, edited letter gets its new deadline and its new message.
 func TestEdits(t *testing.T) {
 	t.Parallel()
-	h := setup(t)
+	onBoth(t, edits)
+}
+
+func edits(t *testing.T, h *house) {
+	t.Helper()
 	id := push.NewID(push.PrefixNotification)
 	h.fcm.outage(func(string) bool { return true })
 	h.send(id, 3, func(n *push.Notification) { n.TTL = 2 * time.Second })
@@ -84,7 +92,11 @@ func TestEdits(t *testing.T) {
 // What fails again stops the replay, and waits as new letters that know of it.
 func TestRefail(t *testing.T) {
 	t.Parallel()
-	h := setup(t)
+	onBoth(t, refail)
+}
+
+func refail(t *testing.T, h *house) {
+	t.Helper()
 	ids := []push.ID{push.NewID(push.PrefixNotification), push.NewID(push.PrefixNotification)}
 	h.fcm.outage(func(string) bool { return true })
 	for _, id := range ids {

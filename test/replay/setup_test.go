@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -25,51 +24,39 @@ import (
 // tenant is the one that the HTTP API serves without a key.
 const tenant = "default"
 
-// house is a data directory, a dispatcher that delivers, and the room.
+// house is a backend, a dispatcher that delivers, and the room.
 type house struct {
 	tb     testing.TB
-	data   string
-	store  *sqlite.Store
-	queues map[string]*sqlite.Queue
+	data   string // directory, on the embedded backend
+	store  store
+	queues map[string]worker.Queue
 	fcm    *fakeFCM
 	room   *replay.Room
 	cfg    replay.Config
 }
 
 // setup opens a house whose dispatcher sends to a fake until the test ends.
-func setup(tb testing.TB) *house {
+func setup(tb testing.TB, s store, queues map[string]worker.Queue) *house {
 	tb.Helper()
-	h := open(tb)
+	h := newHouse(tb, s, queues)
 	h.fcm = &fakeFCM{accepted: map[string]int{}, bodies: map[string]string{}}
 	tb.Cleanup(h.startDeliver(h.fcm, plain{}))
 	return h
 }
 
-// open opens a house in which nobody delivers.
+// open opens a house on a data directory, in which nobody delivers.
 func open(tb testing.TB) *house {
 	tb.Helper()
 	data := tb.TempDir()
-	b, err := sqlite.Open(tb.Context(), data, zap.NewNop())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	h := &house{tb: tb, data: data, store: b.Store(), queues: map[string]*sqlite.Queue{}}
-	for _, name := range push.Queues() {
-		dlq := push.DeadLetterQueue(name)
-		for _, q := range []struct {
-			name string
-			cfg  sqlite.QueueConfig
-		}{{dlq, sqlite.QueueConfig{}}, {name, sqlite.QueueConfig{MaxReceives: push.MaxReceives, DeadLetterQueue: dlq}}} {
-			if h.queues[q.name], err = b.Queue(tb.Context(), q.name, q.cfg); err != nil {
-				tb.Fatal(err)
-			}
-		}
-	}
+	s, queues := embedded(tb, data)
+	h := newHouse(tb, s, queues)
+	h.data = data
+	return h
+}
+
+func newHouse(tb testing.TB, s store, queues map[string]worker.Queue) *house {
+	tb.Helper()
+	h := &house{tb: tb, store: s, queues: queues}
 	h.cfg = replay.Config{
 		Letters: h.store, Notifications: h.store, Lines: h.store, Documents: h.store, App: "project", Software: "v1", Owner: "test",
 		Dead: map[string]worker.Queue{}, Sources: map[string]worker.Sink{}, Screens: []replay.Screen{replay.DeviceScreen{Devices: h.store}},
@@ -78,9 +65,11 @@ func open(tb testing.TB) *house {
 	for _, name := range push.Queues() {
 		h.cfg.Dead[name], h.cfg.Sources[name] = h.queues[push.DeadLetterQueue(name)], h.queues[name]
 	}
-	if h.room, err = replay.New(h.cfg); err != nil {
+	room, err := replay.New(h.cfg)
+	if err != nil {
 		tb.Fatal(err)
 	}
+	h.room = room
 	return h
 }
 

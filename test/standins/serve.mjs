@@ -18,6 +18,14 @@ const standIns = {
   },
   // DynamoDB. Tables are usable at once; AWS takes seconds.
   async dynalite(port) {
+    // dynalite 4.0 throws when a client hangs up in the middle of a request, as
+    // one does whose context ends.
+    process.on('uncaughtException', (err) => {
+      if (err.code !== 'ECONNRESET') {
+        console.error(err)
+        process.exit(1)
+      }
+    })
     const { default: dynalite } = await import('dynalite')
     const server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 })
     await new Promise((resolve, reject) => {

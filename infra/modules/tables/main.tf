@@ -1,4 +1,4 @@
-# The tables: ledger, devices, configuration. docs/dynamodb.md draws their items. On demand, since pushes come in bursts.
+# The tables: ledger, devices, configuration, dead letters. docs/dynamodb.md draws their items. On demand, since pushes come in bursts.
 # Indexes project keys only: whoever finds an item through one reads its present state from the table.
 
 resource "aws_dynamodb_table" "notifications" {
@@ -184,6 +184,118 @@ resource "aws_dynamodb_table" "config" {
   }
 
   # Only records of idempotency keys age, after 72 hours.
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = var.kms_key_arn
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# Dead letters with their books and journals. Parked letters do not age; purged ones and journals do.
+resource "aws_dynamodb_table" "letters" {
+  name         = "${var.prefix}-letters"
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "pk"
+  range_key    = "sk"
+  tags         = var.tags
+
+  attribute {
+    name = "pk"
+    type = "S"
+  }
+
+  attribute {
+    name = "sk"
+    type = "S"
+  }
+
+  attribute {
+    name = "at"
+    type = "S"
+  }
+
+  attribute {
+    name = "arrival"
+    type = "S"
+  }
+
+  attribute {
+    name = "grp"
+    type = "S"
+  }
+
+  attribute {
+    name = "ntf"
+    type = "S"
+  }
+
+  attribute {
+    name = "rpl"
+    type = "S"
+  }
+
+  attribute {
+    name = "done_shard"
+    type = "S"
+  }
+
+  attribute {
+    name = "done_at"
+    type = "S"
+  }
+
+  # All letters in the order of arrival, what is done apart.
+  global_secondary_index {
+    name            = "arrival"
+    hash_key        = "arrival"
+    range_key       = "at"
+    projection_type = "KEYS_ONLY"
+  }
+
+  # Those of one cause, tenant and queue.
+  global_secondary_index {
+    name            = "by_group"
+    hash_key        = "grp"
+    range_key       = "at"
+    projection_type = "KEYS_ONLY"
+  }
+
+  # Those of one notification or batch; sparse.
+  global_secondary_index {
+    name            = "by_notification"
+    hash_key        = "ntf"
+    range_key       = "at"
+    projection_type = "KEYS_ONLY"
+  }
+
+  # Those that a replay claimed last; sparse.
+  global_secondary_index {
+    name            = "by_replay"
+    hash_key        = "rpl"
+    range_key       = "at"
+    projection_type = "KEYS_ONLY"
+  }
+
+  # What waits to be purged; sparse.
+  global_secondary_index {
+    name            = "done"
+    hash_key        = "done_shard"
+    range_key       = "done_at"
+    projection_type = "KEYS_ONLY"
+  }
+
   ttl {
     attribute_name = "expires_at"
     enabled        = true

@@ -5,5 +5,6 @@ output "table_arns" {
     chunks        = aws_dynamodb_table.chunks.arn
     devices       = aws_dynamodb_table.devices.arn
     config        = aws_dynamodb_table.config.arn
+    letters       = aws_dynamodb_table.letters.arn
   }
 }

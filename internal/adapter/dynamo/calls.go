@@ -87,17 +87,24 @@ func (s *Store) put(ctx context.Context, table string, i item, e expression, ret
 
 // update changes attributes of one item if the condition holds.
 func (s *Store) update(ctx context.Context, table string, key item, e expression) error {
+	_, err := s.change(ctx, table, key, e, "")
+	return err
+}
+
+// change is update, and returns what it is asked to: the item before, after, or
+// nothing.
+func (s *Store) change(ctx context.Context, table string, key item, e expression, what types.ReturnValue) (item, error) {
 	const op = "UpdateItem"
 	out, err := s.writer.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: aws.String(table), Key: key, UpdateExpression: e.change(), ConditionExpression: e.when(),
-		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values, ReturnValues: what,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal, ReturnValuesOnConditionCheckFailure: e.tell(),
 	})
 	if err != nil {
-		return s.refused(op, table, key, err)
+		return nil, s.refused(op, table, key, err)
 	}
 	s.meter.Consumed(op, 0, units(out.ConsumedCapacity))
-	return nil
+	return out.Attributes, nil
 }
 
 // remove deletes one item if the condition holds.

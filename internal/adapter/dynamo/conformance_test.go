@@ -10,6 +10,7 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/idempotency/idempotencytest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
+	"github.com/belfry-push/belfry/internal/replay/replaytest"
 )
 
 var (
@@ -17,6 +18,7 @@ var (
 	_ device.Store      = (*Store)(nil)
 	_ idempotency.Store = (*Store)(nil)
 	_ document.Store    = (*Store)(nil)
+	_ replaytest.Store  = (*Store)(nil)
 )
 
 // Every suite shares one set of tables among its cases, which run in parallel:
@@ -57,4 +59,10 @@ func TestConformanceDocuments(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
 	documenttest.Run(t, func(*testing.T) document.Store { return x.store() }, documenttest.Features{})
+}
+
+func TestConformanceLetters(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	replaytest.Run(t, func(*testing.T) replaytest.Store { return x.store() }, replaytest.Features{})
 }

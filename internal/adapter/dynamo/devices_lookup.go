@@ -113,6 +113,20 @@ func (s *Store) DevicesByAddress(ctx context.Context, tenant string, as []push.A
 	return out, nil
 }
 
+// ReachByAddress returns what a send must know of the devices among the
+// addresses, as it was moments ago.
+func (s *Store) ReachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error) {
+	found, err := s.byAddress(ctx, tenant, as, false)
+	if err != nil {
+		return nil, fmt.Errorf("reach of %d addresses: %w", len(as), err)
+	}
+	out := make(map[push.Address]push.Reach, len(found))
+	for a, i := range found {
+		out[a] = push.Reach{Sendable: !i.has(attrQuarantine), LastSuccessAt: i.time(attrLastSuccess)}
+	}
+	return out, nil
+}
+
 // byAddress returns the stored items among addresses.
 func (s *Store) byAddress(ctx context.Context, tenant string, as []push.Address, consistent bool) (map[push.Address]item, error) {
 	keys := make([]item, len(as))

@@ -89,3 +89,21 @@ func (e *expression) change() *string {
 	}
 	return aws.String(strings.Join(parts, " "))
 }
+
+// add changes a number that may be absent, which is 0.
+func (e *expression) add(attribute string, n int64) {
+	e.sets = append(e.sets, e.name(attribute)+" = if_not_exists("+e.name(attribute)+", "+e.value("zero", number(0))+") + "+
+		e.value(attribute, number(n)))
+}
+
+// setIfAbsent leaves what is there.
+func (e *expression) setIfAbsent(attribute string, v types.AttributeValue) {
+	e.sets = append(e.sets, e.name(attribute)+" = if_not_exists("+e.name(attribute)+", "+e.value(attribute, v)+")")
+}
+
+// setIf replaces a number, on condition that there is none or it compares so
+// with the new one.
+func (e *expression) setIf(attribute string, n int64, operator string) {
+	e.set(attribute, number(n))
+	e.where("(attribute_not_exists(" + e.name(attribute) + ") OR " + e.name(attribute) + " " + operator + " :" + attribute + ")")
+}

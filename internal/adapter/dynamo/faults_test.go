@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/idempotency/idempotencytest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
+	"github.com/belfry-push/belfry/internal/replay/replaytest"
 )
 
 // deaf hears the answer to no first try: every write is made twice, as the SDK
@@ -63,6 +64,11 @@ func TestRepeatedWrites(t *testing.T) {
 		t.Parallel()
 		x := newTables(t)
 		documenttest.Run(t, func(*testing.T) document.Store { return x.deafStore() }, documenttest.Features{})
+	})
+	t.Run("letters", func(t *testing.T) {
+		t.Parallel()
+		x := newTables(t)
+		replaytest.Run(t, func(*testing.T) replaytest.Store { return x.deafStore() }, replaytest.Features{})
 	})
 }
 

@@ -131,7 +131,14 @@ func packJSON(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	plain := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return shorter(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+// pack encodes b, deflated where that is shorter.
+func pack(b []byte) ([]byte, error) { return shorter(append([]byte{packPlain}, b...)) }
+
+// shorter deflates what is packed plainly if that makes it shorter.
+func shorter(plain []byte) ([]byte, error) {
 	deflated, err := deflate([]byte{packDeflated}, plain[1:])
 	if err != nil {
 		return nil, err
@@ -143,19 +150,24 @@ func packJSON(v any) ([]byte, error) {
 }
 
 func unpackJSON(b []byte, v any) error {
+	plain, err := unpack(b)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, v)
+}
+
+// unpack returns what pack was given.
+func unpack(b []byte) ([]byte, error) {
 	if len(b) == 0 {
-		return errDamaged
+		return nil, errDamaged
 	}
 	switch b[0] {
 	case packPlain:
-		return json.Unmarshal(b[1:], v)
+		return b[1:], nil
 	case packDeflated:
-		plain, err := inflate(b[1:], maxInflated)
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(plain, v)
+		return inflate(b[1:], maxInflated)
 	default:
-		return fmt.Errorf("format %d: %w", b[0], push.ErrNewerSchema)
+		return nil, fmt.Errorf("format %d: %w", b[0], push.ErrNewerSchema)
 	}
 }

@@ -80,6 +80,16 @@ func Tables(prefix string) []Table {
 			},
 		},
 		{Name: prefix + suffixConfig, Key: Key{attrKind, attrName}, TTL: TTLAttribute},
+		{
+			Name: prefix + suffixLetters, Key: Key{attrPK, attrSK}, TTL: TTLAttribute,
+			Indexes: []Index{
+				{Name: indexArrival, Key: Key{attrArrival, attrAt}},
+				{Name: indexByGroup, Key: Key{attrGroup, attrAt}},
+				{Name: indexByNotification, Key: Key{attrNotificationShard, attrAt}},
+				{Name: indexByReplay, Key: Key{attrReplayShard, attrAt}},
+				{Name: indexDone, Key: Key{attrDoneShard, attrDoneAt}},
+			},
+		},
 	}
 	for i := range tables {
 		tables[i].OnDemand, tables[i].PointInTimeRecovery, tables[i].Encrypted = true, true, true

@@ -23,10 +23,10 @@ type Config struct {
 	Meter     Meter            // nil means none
 }
 
-// Store drives the ports ledgertest.Store, device.Store, idempotency.Store and
-// document.Store on DynamoDB. It is safe for concurrent use by any number of
-// goroutines and processes; every write is durable when it returns. Errors of
-// DynamoDB itself are [*Error] somewhere in the chain.
+// Store drives the ports ledgertest.Store, device.Store, idempotency.Store,
+// document.Store and replay.Letters on DynamoDB. It is safe for concurrent use by
+// any number of goroutines and processes; every write is durable when it returns.
+// Errors of DynamoDB itself are [*Error] somewhere in the chain.
 type Store struct {
 	reader    reader
 	writer    writer
@@ -36,7 +36,9 @@ type Store struct {
 	random    func() uint64
 	stamp     atomic.Int64 // last number of a checkpoint's attempts, see nextStamp
 
-	notifications, chunks, devices, config string // table names
+	shard uint64 // chosen for this process, see bookShards
+
+	notifications, chunks, devices, config, letters string // table names
 }
 
 // New returns a store on the tables of an installation (see [Tables]). How
@@ -49,6 +51,7 @@ func newStore(r reader, w writer, cfg Config) *Store {
 		reader: r, writer: w, meter: cfg.Meter, retention: cfg.Retention, now: cfg.Now, random: cfg.Random,
 		notifications: cfg.Prefix + suffixNotifications, chunks: cfg.Prefix + suffixChunks,
 		devices: cfg.Prefix + suffixDevices, config: cfg.Prefix + suffixConfig,
+		letters: cfg.Prefix + suffixLetters,
 	}
 	if s.meter == nil {
 		s.meter = noMeter{}
@@ -62,6 +65,7 @@ func newStore(r reader, w writer, cfg Config) *Store {
 	if s.random == nil {
 		s.random = rand.Uint64
 	}
+	s.shard = s.random()
 	return s
 }
 

@@ -45,13 +45,20 @@ func appendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, unsigned(len(s))), s...)
 }
 
-// decodeDevice fills in what encodeDevice wrote.
-func decodeDevice(d *push.Device, b []byte) error {
+func checkFormat(b []byte) error {
 	if len(b) == 0 {
 		return errDevice
 	}
 	if b[0] != deviceFormat {
 		return fmt.Errorf("device in format %d: %w", b[0], push.ErrNewerSchema)
+	}
+	return nil
+}
+
+// decodeDevice fills in what encodeDevice wrote.
+func decodeDevice(d *push.Device, b []byte) error {
+	if err := checkFormat(b); err != nil {
+		return err
 	}
 	r := varints{b: b[1:]}
 	d.Address = push.Address{Kind: push.Kind(r.text()), Value: push.Token(r.text())}

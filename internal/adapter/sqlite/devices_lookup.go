@@ -19,25 +19,33 @@ func (s *Store) DevicesByAddress(ctx context.Context, tenant string, as []push.A
 }
 
 func devicesByAddress(ctx context.Context, q querier, tenant string, as []push.Address) (map[push.Address]push.Device, error) {
-	const digits = 21 // of an int64, with sign and comma
 	wanted := make(map[push.Address]bool, len(as))
-	keys := make([]byte, 0, digits*len(as)+2)
-	keys = append(keys, '[')
-	for _, a := range as {
+	keys := make([]int64, len(as))
+	for i, a := range as {
 		wanted[a] = true
-		if len(keys) > 1 {
-			keys = append(keys, ',')
-		}
-		keys = strconv.AppendInt(keys, addressKey(tenant, a), 10)
+		keys[i] = addressKey(tenant, a)
 	}
-	keys = append(keys, ']')
 	found := make(map[push.Address]push.Device, len(as))
 	err := eachDevice(ctx, q, func(d push.Device) {
 		if d.Tenant == tenant && wanted[d.Address] { // another address may have the same key
 			found[d.Address] = d
 		}
-	}, `WHERE address_key IN (SELECT value FROM json_each(?))`, string(keys))
+	}, `WHERE address_key IN (SELECT value FROM json_each(?))`, jsonList(keys))
 	return found, err
+}
+
+// jsonList returns the numbers as a JSON array, which one parameter can hold.
+func jsonList(numbers []int64) string {
+	const digits = 21 // of an int64, with sign and comma
+	list := make([]byte, 0, digits*len(numbers)+2)
+	list = append(list, '[')
+	for i, n := range numbers {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendInt(list, n, 10)
+	}
+	return string(append(list, ']'))
 }
 
 // DevicesByUser returns all devices of the users, by user.

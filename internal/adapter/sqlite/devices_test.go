@@ -33,8 +33,16 @@ func TestAddressesWithTheSameKey(t *testing.T) {
 		}
 		return found
 	}
-	if found := find(); len(found) != 0 {
-		t.Errorf("found %d devices of other addresses", len(found))
+	reach := func() map[push.Address]push.Reach {
+		t.Helper()
+		found, err := s.ReachByAddress(t.Context(), mine.Tenant, []push.Address{mine.Address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if found := find(); len(found) != 0 || len(reach()) != 0 {
+		t.Errorf("found %d and %d devices of other addresses", len(found), len(reach()))
 	}
 	if err := s.RecordDevices(t.Context(), []push.Device{mine}); err != nil {
 		t.Fatal(err)
@@ -42,7 +50,7 @@ func TestAddressesWithTheSameKey(t *testing.T) {
 	if err := s.PutDevices(t.Context(), []push.Device{mine}); err != nil {
 		t.Fatal(err)
 	}
-	if found := find(); len(found) != 1 || found[mine.Address].ID != mine.ID {
+	if found := find(); len(found) != 1 || found[mine.Address].ID != mine.ID || !reach()[mine.Address].Sendable {
 		t.Errorf("found %d devices, want %s", len(found), mine.ID)
 	}
 	for _, d := range []push.Device{other, theirs} {

@@ -164,9 +164,9 @@ func (s *Store) Counts(ctx context.Context, id push.ID) (ledger.Counts, error) {
 	var first, last int64
 	var tallies []byte // hexadecimal
 	err := s.main.read().QueryRowContext(ctx, `SELECT count(*), coalesce(sum(sources), 0), coalesce(sum(last), 0), coalesce(sum(state = ?), 0),
-		coalesce(min(updated_at), 0), coalesce(max(updated_at), 0), coalesce(group_concat(hex(tally), ''), '')
+		coalesce(sum(epoch), 0), coalesce(min(updated_at), 0), coalesce(max(updated_at), 0), coalesce(group_concat(hex(tally), ''), '')
 		FROM chunk_line WHERE notification = ?`, uint8(ledger.StateClosed), id).
-		Scan(&c.Chunks, &c.Sources, &c.PagesPlanned, &c.ChunksClosed, &first, &last, &tallies)
+		Scan(&c.Chunks, &c.Sources, &c.PagesPlanned, &c.ChunksClosed, &c.Epochs, &first, &last, &tallies)
 	if err != nil {
 		return ledger.Counts{}, fmt.Errorf("counts of %s: %w", id, err)
 	}

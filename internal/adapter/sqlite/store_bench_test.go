@@ -229,6 +229,25 @@ func BenchmarkDevicesByAddress(b *testing.B) {
 	}
 }
 
+// BenchmarkReachByAddress screens the recipients of a chunk.
+func BenchmarkReachByAddress(b *testing.B) {
+	const there = 100_000
+	s := openStore(b)
+	benchDevices(b, s, there)
+	r := rand.New(rand.NewPCG(1, 2))
+	addresses := make([]push.Address, benchChunk)
+	meter(b, benchChunk, "addresses")
+	for b.Loop() {
+		for i := range addresses {
+			addresses[i] = benchDevice(r.IntN(there)).Address
+		}
+		found, err := s.ReachByAddress(b.Context(), "tenant", addresses)
+		if err != nil || len(found) < benchChunk-10 {
+			b.Fatal(len(found), err)
+		}
+	}
+}
+
 // BenchmarkDevicesByUser resolves the users of a notification.
 func BenchmarkDevicesByUser(b *testing.B) {
 	const there = 100_000

@@ -48,15 +48,18 @@ func (r *varints) signed() int64 {
 }
 
 // text reads a text and its length.
-func (r *varints) text() string {
+func (r *varints) text() string { return string(r.bytes()) }
+
+// bytes reads a text where it is.
+func (r *varints) bytes() []byte {
 	n := r.count()
 	if r.bad || n > len(r.b) {
 		r.bad = true
-		return ""
+		return nil
 	}
-	s := string(r.b[:n])
+	b := r.b[:n]
 	r.b = r.b[n:]
-	return s
+	return b
 }
 
 // unsigned clamps what can't be negative but in a broken caller.

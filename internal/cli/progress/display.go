@@ -45,9 +45,9 @@ func (d *Display) Printf(format string, args ...any) {
 }
 
 // show begins a bar; the two texts are asked for at every refresh, left and
-// right of it. The function returned takes it off the screen's moving part,
+// right of it, more are options of the bar. The function returned takes it off the screen's moving part,
 // complete or as it stands.
-func (d *Display) show(left, right func() string) (bar *mpb.Bar, end func(complete bool)) {
+func (d *Display) show(left, right func() string, more ...mpb.BarOption) (bar *mpb.Bar, end func(complete bool)) {
 	if !d.tty {
 		return nil, func(bool) {}
 	}
@@ -57,8 +57,8 @@ func (d *Display) show(left, right func() string) (bar *mpb.Bar, end func(comple
 	bars := mpb.New(mpb.WithOutput(d.out), mpb.WithAutoRefresh())
 	// A total of 0 keeps the bar open until it is told: the total grows while
 	// users turn into devices.
-	bar = bars.New(0, mpb.BarStyle(), mpb.BarWidth(barWidth),
-		mpb.PrependDecorators(text(left)), mpb.AppendDecorators(text(right)))
+	bar = bars.New(0, mpb.BarStyle(), append(more, mpb.BarWidth(barWidth),
+		mpb.PrependDecorators(text(left)), mpb.AppendDecorators(text(right)))...)
 	d.mu.Lock()
 	d.bars = bars
 	d.mu.Unlock()

@@ -21,6 +21,7 @@ type Upload struct {
 	lines, refused int64
 	read           int64
 	said           time.Time
+	before, passed int64 // lines and bytes that this upload has nothing to do with
 }
 
 // Upload begins to show an upload of size bytes, 0 when that is not known.
@@ -32,6 +33,18 @@ func (d *Display) Upload(size int64) *Upload {
 	}
 	return u
 }
+
+// From says that an upload goes on behind a number of lines, for which so many
+// bytes were read: they don't count for its rate.
+func (u *Upload) From(lines, read int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.begun, u.before, u.passed = time.Now(), lines, read
+	u.lines, u.read = lines, read
+}
+
+// Printf prints a line; see [Display.Printf].
+func (u *Upload) Printf(format string, args ...any) { u.d.Printf("upload: "+format, args...) }
 
 // Update says how many lines are durable, how many of them were refused, and
 // how many bytes were read for them.
@@ -66,11 +79,16 @@ func (u *Upload) state() string {
 	if u.refused > 0 {
 		s += ", " + Group(u.refused) + " refused"
 	}
-	if seconds := time.Since(u.begun).Seconds(); seconds > 0 {
-		s += fmt.Sprintf(", %s/s", Group(int64(float64(u.lines)/seconds)))
+	seconds := time.Since(u.begun).Seconds()
+	if seconds > 0 {
+		s += fmt.Sprintf(", %s/s", Group(int64(float64(u.lines-u.before)/seconds)))
 	}
 	if u.size > 0 {
 		s += fmt.Sprintf(", %.0f%%", 100*float64(min(u.read, u.size))/float64(u.size))
+		if done := u.read - u.passed; done > 0 && u.read < u.size {
+			left := time.Duration(seconds * float64(u.size-u.read) / float64(done) * float64(time.Second))
+			s += fmt.Sprintf(", %s left", max(left.Round(time.Second), time.Second))
+		}
 	}
 	return s
 }

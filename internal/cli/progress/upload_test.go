@@ -26,7 +26,7 @@ func TestUploadPlain(t *testing.T) {
 		var out strings.Builder
 		upload(New(&out, false), 400_000)
 		upload(New(&out, false), 0)
-		want := `upload: 3,000 lines, 2 refused, 500/s, 75%
+		want := `upload: 3,000 lines, 2 refused, 500/s, 75%, 2s left
 upload: 3,000 lines, 2 refused, 500/s
 `
 		if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -51,4 +51,24 @@ func TestUploadBar(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was there before has no part in the rate and in what is left.
+func TestUploadGoesOn(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		u := New(&out, false).Upload(1_000_000)
+		time.Sleep(time.Minute)
+		u.From(500_000, 500_000)
+		time.Sleep(10 * time.Second)
+		u.Update(600_000, 0, 600_000)
+		u.Printf("no answer")
+		u.Close()
+		want := "upload: 600,000 lines, 10,000/s, 60%, 40s left\nupload: no answer\n"
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("lines (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) device.Store, features Features) 
 		{"a user's devices are listed", listUser},
 		{"a cursor is checked", badCursor},
 		{"lookups find what is there", lookups},
+		{"lookups for sends say the same, for less", reach},
 		{"tenants do not see each other", tenants},
 		{"only unknown addresses are recorded", record},
 		{"notes leave a history", notes},

@@ -138,6 +138,7 @@ func randomWalk(f *fixture) {
 	_, err := f.Plan(f.Context(), plans, epoch())
 	f.must(err)
 	now := epoch()
+	var before ledger.Counts
 	for step := range steps {
 		now = now.Add(ledger.FreshFor)
 		ref := push.ChunkRef{Notification: id, Seq: r.IntN(chunks)}
@@ -168,5 +169,9 @@ func randomWalk(f *fixture) {
 			f.Fatalf("step %d: %d recipients, want %d", step, counts.Recipients, chunks*size)
 		}
 		f.same("counts", counts, f.sum(id))
+		if changed := counts.ByCode != before.ByCode || counts.PossibleDuplicates != before.PossibleDuplicates; changed && counts.Revision() <= before.Revision() || counts.Revision() < before.Revision() {
+			f.Fatalf("step %d: revision %d follows %d", step, counts.Revision(), before.Revision())
+		}
+		before = counts
 	}
 }

@@ -71,7 +71,7 @@ func roundTrip(f *fixture) {
 		Guarantee:  push.AtMostOnce,
 		CollapseID: "collapse-ü",
 		Labels:     map[string]string{"campaign": "wütend 🐝", "empty": ""},
-		AcceptedAt: at, TTL: 90 * time.Second, ExpiresAt: at.Add(time.Hour),
+		AcceptedAt: at, TTL: 90 * time.Second, ExpiresAt: at.Add(time.Hour), PerSecond: push.MaxPerSecond,
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		Fingerprint: "f00d", Keyed: true,
 		Progress: push.Progress{

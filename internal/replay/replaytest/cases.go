@@ -229,7 +229,7 @@ func filters(f *fixture) {
 			if !oldest {
 				slices.Reverse(want)
 			}
-			if diff := cmp.Diff(want, f.all(filter, 3), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(want, f.all(filter, 9), cmpopts.EquateEmpty()); diff != "" {
 				f.Errorf("%s, oldest first %v (-want +got):\n%s", name, oldest, diff)
 			}
 		}

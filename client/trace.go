@@ -1,0 +1,77 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Trace explains a notification's deliveries to one recipient.
+type Trace struct {
+	Notification string           `json:"notification"`
+	State        string           `json:"state" doc:"of the notification"`
+	Deliveries   []TracedDelivery `json:"deliveries" doc:"all to this recipient, in the order of the plan"`
+	More         bool             `json:"more,omitempty" doc:"there are others than these 100"`
+	Notes        []string         `json:"notes,omitempty" doc:"what could not be told, and why"`
+}
+
+// TracedDelivery is one delivery and its story.
+type TracedDelivery struct {
+	Delivery   Delivery    `json:"delivery"`
+	DeviceID   string      `json:"device_id,omitempty" doc:"while the plan is kept"`
+	UserID     string      `json:"user_id,omitempty" doc:"of a recipient that was addressed by user, while the plan is kept"`
+	ChunkState string      `json:"chunk_state" enum:"planned,claimed,waiting,parked,closed"`
+	Meaning    string      `json:"meaning,omitempty" doc:"of the outcome's code, for people"`
+	Steps      []TraceStep `json:"steps" doc:"what happened, in order"`
+}
+
+// TraceStep is one thing that happened to a delivery.
+type TraceStep struct {
+	Step      string     `json:"step" enum:"accepted,started,expanded,attempt,replayed,waiting,outcome"`
+	At        *time.Time `json:"at,omitempty" doc:"absent where it was not recorded"`
+	Attempt   int        `json:"attempt,omitempty" doc:"from 1, for each replay anew"`
+	Class     string     `json:"class,omitempty"`
+	Code      string     `json:"code,omitempty"`
+	LatencyMS *float64   `json:"latency_ms,omitempty" doc:"from the request to FCM's answer"`
+	Detail    string     `json:"detail,omitempty" doc:"FCM's message name or words, or what else is known"`
+}
+
+// TraceKey names a recipient for [Client.Trace]. A string of your own, such as a
+// bare token, is one too: the server then tries what it may be.
+type TraceKey string
+
+// TokenKey names a registration token without telling it: it goes as a hash, so
+// that no proxy on the way logs it.
+func TokenKey(token string) TraceKey { return hashKey("token", token) }
+
+// FIDKey names a Firebase installation id, as a hash too.
+func FIDKey(fid string) TraceKey { return hashKey("fid", fid) }
+
+// DeviceKey names a registered device.
+func DeviceKey(id string) TraceKey { return TraceKey("device:" + id) }
+
+// UserKey names a user: every delivery to their devices.
+func UserKey(id string) TraceKey { return TraceKey("user:" + id) }
+
+// LineKey names a line of a batch's upload, from 1.
+func LineKey(n int64) TraceKey { return TraceKey("line:" + strconv.FormatInt(n, 10)) }
+
+// hashKey is the row's address_hash: the first 8 bytes of SHA-256 over
+// kind:value.
+func hashKey(kind, value string) TraceKey {
+	sum := sha256.Sum256([]byte(kind + ":" + value))
+	return TraceKey("hash:" + hex.EncodeToString(sum[:8]))
+}
+
+// Trace explains a notification's or batch's deliveries to one recipient: when
+// it was accepted, into which chunk it went, each request to FCM with its answer
+// and latency, and the outcome. A recipient that it has no delivery to is a
+// [*Problem] with the code not_found.
+func (c *Client) Trace(ctx context.Context, id string, key TraceKey) (Trace, error) {
+	var t Trace
+	err := c.do(ctx, get("/v1/notifications/"+url.PathEscape(id)+"/deliveries/"+url.PathEscape(string(key)), nil), &t)
+	return t, err
+}

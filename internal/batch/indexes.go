@@ -1,0 +1,132 @@
+package batch
+
+import (
+	"container/list"
+	"hash/maphash"
+	"sync"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// indexes keeps what this process knows of the recipients of batches that are
+// being uploaded, within a budget of memory. Nothing of it is durable: it
+// follows from the stored pages and is read from them again when it is missing.
+//
+// An index that no upload uses is dropped, least recently used first, when
+// another one needs its memory. One in use never is, so that uploads side by
+// side cannot make each other read their pages over and over: where there is no
+// memory, later recipients are not remembered, which the batch then says
+// (Progress.UncheckedFrom).
+type indexes struct {
+	seed maphash.Seed // so that nobody can make up recipients that collide
+	most int          // bytes
+
+	mu   sync.Mutex
+	used int // bytes
+	byID map[push.ID]*list.Element
+	idle *list.List // of all *remembered, the one used last in front
+}
+
+// remembered is one batch's index, in step with its pages. Whoever uses it
+// holds the mutex.
+type remembered struct {
+	sync.Mutex
+
+	id    push.ID
+	index index
+	pages int   // the index holds the recipients of so many pages
+	gap   int64 // the first line that there was no memory for; 0 if none
+
+	users int // guarded by indexes.mu
+}
+
+func newIndexes(most int) *indexes {
+	return &indexes{seed: maphash.MakeSeed(), most: most, byID: map[push.ID]*list.Element{}, idle: list.New()}
+}
+
+// use returns a batch's index, to be given back to release.
+func (x *indexes) use(id push.ID) *remembered {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at, ok := x.byID[id]
+	if !ok {
+		at = x.idle.PushFront(&remembered{id: id})
+		x.byID[id] = at
+	}
+	x.idle.MoveToFront(at)
+	r := in(at)
+	r.users++
+	return r
+}
+
+func (x *indexes) release(r *remembered) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if r.users--; r.users == 0 && r.gap > 0 {
+		x.drop(x.byID[r.id]) // another time there may be memory for all of it
+	}
+}
+
+// reserve takes bytes from the budget; false means that uploads under way have
+// all of it.
+func (x *indexes) reserve(bytes int) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for at := x.idle.Back(); at != nil && x.used+bytes > x.most; {
+		before := at.Prev()
+		if in(at).users == 0 {
+			x.drop(at)
+		}
+		at = before
+	}
+	if x.used+bytes > x.most {
+		return false
+	}
+	x.used += bytes
+	return true
+}
+
+func (x *indexes) drop(at *list.Element) {
+	r := in(at)
+	x.idle.Remove(at)
+	delete(x.byID, r.id)
+	x.used -= r.index.bytes
+}
+
+// in returns what the list holds at a place, which is nothing else.
+func in(at *list.Element) *remembered {
+	r, _ := at.Value.(*remembered)
+	return r
+}
+
+// hash tells recipients apart by what their line names: a token, an
+// installation, a user or a device.
+func (x *indexes) hash(r *push.Recipient) uint64 {
+	var h maphash.Hash
+	h.SetSeed(x.seed)
+	kind, value := "device", string(r.DeviceID)
+	switch {
+	case !r.Address.IsZero():
+		kind, value = string(r.Address.Kind), r.Address.Value.Reveal()
+	case r.UserID != "":
+		kind, value = "user", r.UserID
+	}
+	_, _ = h.WriteString(kind) // never fails
+	_ = h.WriteByte(':')
+	_, _ = h.WriteString(value)
+	return h.Sum64()
+}
+
+// learn adds the next page's recipients.
+func (x *indexes) learn(m *remembered, rs []push.Recipient) {
+	for i := range rs {
+		r := &rs[i]
+		if r.DuplicateOf > 0 {
+			continue
+		}
+		if !m.index.add(x.hash(r), r.Line, x.reserve) && m.gap == 0 {
+			m.gap = r.Line
+		}
+	}
+	m.pages++
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+)
+
+// closeup answers what looks at one thing, and tells whether it did.
+func (f *fakeAPI) closeup(w http.ResponseWriter, r *http.Request, call string) bool {
+	switch {
+	case call == "GET /v1/notifications/bat_1/events":
+		f.events(w, r)
+	case call == "GET /v1/notifications/bat_1/deliveries" && r.URL.Query().Get("class") == "":
+		page := client.DeliveryList{Items: []client.Delivery{traced().Delivery, {Chunk: 1, Class: "open", Code: "open"}}, NextCursor: "2"}
+		if r.URL.Query().Get("cursor") != "" {
+			page = client.DeliveryList{Items: []client.Delivery{{Line: 4, Chunk: 1, Index: 1, Class: "suppressed", Code: "duplicate", AddressHash: "ab"}}}
+		}
+		say(w, http.StatusOK, page)
+	case strings.HasPrefix(call, "GET /v1/notifications/bat_1/deliveries/"):
+		switch key := strings.TrimPrefix(call, "GET /v1/notifications/bat_1/deliveries/"); key {
+		case "line:3":
+			say(w, http.StatusOK, client.Trace{Notification: "bat_1", State: "completed", Deliveries: []client.TracedDelivery{traced()}})
+		case "user:ada":
+			open := client.TracedDelivery{Delivery: client.Delivery{Class: "open", Code: "open"}, ChunkState: "waiting", Steps: []client.TraceStep{{Step: "waiting", Detail: "for its turn"}}}
+			say(w, http.StatusOK, client.Trace{Notification: "bat_1", State: "sending", Deliveries: []client.TracedDelivery{traced(), open}, More: true, Notes: []string{"found by today's addresses"}})
+		default:
+			say(w, http.StatusNotFound, client.Problem{Title: "Not Found", Detail: "bat_1 has no delivery to " + key, Code: "not_found"})
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// events says how the batch stands, breaks off, and says the end to who comes
+// back.
+func (f *fakeAPI) events(w http.ResponseWriter, r *http.Request) {
+	say := func(id, name string, n client.Notification) {
+		data, _ := json.Marshal(n)
+		_, _ = fmt.Fprintf(w, "id: %s\nevent: %s\ndata: %s\n\n", id, name, data)
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	_, _ = fmt.Fprint(w, "retry: 1\n\n")
+	n := f.batch()
+	if r.Header.Get("Last-Event-ID") == "" && n.Counts.Accepted > 0 {
+		n.State = "sending"
+		say("1", "progress", n)
+		return
+	}
+	say("2", "progress", n)
+	say("2.done", "done", n)
+}
+
+func traced() client.TracedDelivery {
+	at := func(s int) time.Time { return time.Date(2026, 11, 1, 12, 0, s, 40e6, time.UTC) }
+	when := func(s int) *time.Time { t := at(s); return &t }
+	return client.TracedDelivery{
+		Delivery: client.Delivery{Line: 3, Index: 2, Class: "permanent", Code: "fcm.unregistered", AddressHash: "00000000000000ab", Attempts: []client.Attempt{
+			{Attempt: 1, At: at(1), Code: "fcm.unavailable", LatencyMS: 40, Detail: "overloaded"}, {Attempt: 2, At: at(30), Code: "fcm.unregistered", LatencyMS: 12.5},
+		}},
+		UserID: "ada", DeviceID: "d-1", ChunkState: "closed", Meaning: "The app instance is gone.",
+		Steps: []client.TraceStep{
+			{Step: "accepted", At: when(0)},
+			{Step: "expanded", Detail: "chunk 0, row 2, line 3"},
+			{Step: "attempt", At: when(1), Attempt: 1, Class: "retryable", Code: "fcm.unavailable", LatencyMS: new(40.0), Detail: "overloaded"},
+			{Step: "attempt", At: when(30), Attempt: 2, Class: "permanent", Code: "fcm.unregistered", LatencyMS: new(12.5)},
+			{Step: "outcome", At: when(30), Class: "permanent", Code: "fcm.unregistered"},
+		},
+	}
+}
+
+func TestBatchWatch(t *testing.T) {
+	t.Parallel()
+
+	api := newFakeAPI(t)
+	api.state, api.lines = client.StateCompleted, []string{"a", "b", "gone"}
+	r := belfry(t.Context(), api.URL, nil, "batch", "watch", "bat_1")
+	r.expect(t, ExitIncomplete, "accepted 3 = sent 2 + permanent 1")
+	r = belfry(t.Context(), api.URL, nil, "batch", "watch", "bat_1", "-o", "json")
+	r.expect(t, ExitIncomplete)
+	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], `"state":"sending"`) || !strings.Contains(lines[1], `"state":"completed"`) || r.err != "" {
+		t.Errorf("got %q and %q", lines, r.err)
+	}
+	api.lines = api.lines[:2]
+	belfry(t.Context(), api.URL, nil, "batch", "watch", "bat_1").expect(t, ExitOK, "accepted 2 = sent 2")
+	belfry(t.Context(), api.URL, nil, "batch", "watch", "bat_2").expect(t, ExitFailure, "there is no such thing")
+	api.Close()
+	belfry(t.Context(), api.URL, nil, "batch", "watch", "bat_1").expect(t, ExitFailure, "Is the server running?")
+}
+
+func TestBatchWatchInterrupted(t *testing.T) {
+	t.Parallel()
+
+	api := newFakeAPI(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	belfry(ctx, api.URL, nil, "batch", "watch", "bat_1").
+		expect(t, ExitInterrupted, "No longer watching; the batch goes on.", "belfry batch get bat_1 --wait --api URL", "interrupted")
+}
+
+func TestBatchReport(t *testing.T) {
+	t.Parallel()
+
+	api := newFakeAPI(t)
+	r := belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1")
+	r.expect(t, ExitOK)
+	golden(t, "batch-report.ndjson", r.out)
+	r = belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "--format", "csv")
+	r.expect(t, ExitOK)
+	golden(t, "batch-report.csv", r.out)
+	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "--class", "permanent", "--code", "fcm.unregistered").
+		expect(t, ExitOK, `{"line":2,"chunk":0,"index":0,"class":"permanent","code":"fcm.unregistered"}`)
+
+	name := filepath.Join(t.TempDir(), "report.ndjson")
+	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "-O", name).expect(t, ExitOK, "3 rows in "+name)
+	written, err := os.ReadFile(name)
+	if err != nil || strings.Count(string(written), "\n") != 3 {
+		t.Errorf("the file holds %q, %v", written, err)
+	}
+	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_2", "-O", name).expect(t, ExitFailure, "the report broke off after 0 rows", name+".part")
+	if again, _ := os.ReadFile(name); string(again) != string(written) {
+		t.Error("a report that failed changed the one that was there")
+	}
+	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "-O", filepath.Join(name, "no")).expect(t, ExitFailure, "not a directory")
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+
+	api := newFakeAPI(t)
+	r := belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--line", "3")
+	r.expect(t, ExitOK)
+	golden(t, "explain.out", r.out)
+	r = belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--user", "ada")
+	r.expect(t, ExitOK)
+	golden(t, "explain-many.out", r.out)
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--line", "3", "-o", "json").expect(t, ExitOK, `"chunk_state": "closed"`)
+
+	r = belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--token", "secret-token")
+	r.expect(t, ExitFailure, "has no delivery to hash:")
+	for _, call := range api.calls {
+		if strings.Contains(call, "secret") {
+			t.Errorf("a token is in a URL: %s", call)
+		}
+	}
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1").expect(t, ExitUsage, "Give one of --token")
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--line", "3", "--user", "ada").expect(t, ExitUsage, "(got 2)")
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--line=-3").expect(t, ExitUsage, "from 1")
+}
+
+func TestBatchGetTable(t *testing.T) {
+	t.Parallel()
+
+	var b strings.Builder
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	n := client.Notification{
+		ID: "bat_1", State: "sending", Priority: "bulk", AcceptedAt: at, StartedAt: &at, Recipients: 3000, Received: new(int64(3001)), Invalid: new(int64(1)),
+		Rate: new(99.6), ETASeconds: new(20.4), FirstOutcomeAt: &at, LastOutcomeAt: new(at.Add(10 * time.Second)),
+		Counts: &client.Counts{Accepted: 3000, Open: 2000, Sent: 990, Permanent: 10, ByCode: map[string]int64{"sent": 990, "fcm.unregistered": 10}},
+	}
+	if err := printNotification(&b, n, false); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "batch-get.out", b.String())
+}

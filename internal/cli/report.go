@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cli/progress"
+)
+
+type batchReportCmd struct {
+	Server server `embed:""`
+	ID     string `arg:"" help:"Batch."`
+	Out    string `short:"O" default:"-" placeholder:"FILE" help:"Where to write it; - is standard output. A file appears when it is whole."`
+	Class  string `help:"Only this class, such as permanent or open."`
+	Code   string `help:"Only this code, such as fcm.unregistered."`
+	Format string `default:"ndjson" enum:"ndjson,csv" help:"ndjson: a JSON object a line, with every attempt; csv: a row each, with the last attempt."`
+}
+
+// Help implements kong's HelpProvider.
+func (batchReportCmd) Help() string {
+	return `One row per recipient, with the line of the upload. It is read page by page, so a million rows take little memory, and a broken connection is made again.
+
+    belfry batch report bat_… -O report.ndjson
+    belfry batch report bat_… --class permanent --format csv | cut -d, -f1,5 # line, code`
+}
+
+// Run writes the report.
+func (c *batchReportCmd) Run(ctx context.Context, con *console) error {
+	api, err := c.Server.connect()
+	if err != nil {
+		return err
+	}
+	rows := 0
+	write := func(w io.Writer) error {
+		out := reportRows(w, c.Format)
+		for d, err := range api.Deliveries(ctx, c.ID, client.DeliveryFilter{Class: c.Class, Code: c.Code}) {
+			if err != nil {
+				return fmt.Errorf("the report broke off after %d rows: %w", rows, err)
+			}
+			if err := out.row(&d); err != nil {
+				return fmt.Errorf("write row %d: %w", rows+1, err)
+			}
+			rows++
+		}
+		return out.flush()
+	}
+	if c.Out == stdinName {
+		return write(con.out)
+	}
+	if err := writeWhole(c.Out, write); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(con.err, "%s rows in %s\n", progress.Group(int64(rows)), c.Out)
+	return err
+}
+
+// writeWhole writes a file beside its place and moves it there when it is whole.
+func writeWhole(name string, write func(io.Writer) error) error {
+	f, err := os.Create(name + ".part") //nolint:gosec // the caller's own file
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return fmt.Errorf("%w (what there is stands in %s)", err, f.Name())
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// rowWriter writes deliveries in a format.
+type rowWriter struct {
+	row   func(*client.Delivery) error
+	flush func() error
+}
+
+func reportRows(w io.Writer, format string) rowWriter {
+	buf := bufio.NewWriter(w)
+	if format == "csv" {
+		out := csv.NewWriter(buf)
+		header := []string{"line", "chunk", "index", "class", "code", "possible_duplicate", "address_hash", "attempts", "last_at", "last_code", "latency_ms", "detail"}
+		return rowWriter{
+			row: func(d *client.Delivery) error {
+				if header != nil {
+					_ = out.Write(header) // an error stays and comes back below
+					header = nil
+				}
+				return out.Write(csvRow(d))
+			},
+			flush: func() error {
+				if header != nil {
+					_ = out.Write(header) // no rows is an answer too
+				}
+				if out.Flush(); out.Error() != nil {
+					return out.Error()
+				}
+				return buf.Flush()
+			},
+		}
+	}
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	return rowWriter{row: func(d *client.Delivery) error { return enc.Encode(d) }, flush: buf.Flush}
+}
+
+func csvRow(d *client.Delivery) []string {
+	row := []string{
+		"", strconv.Itoa(d.Chunk), strconv.Itoa(d.Index), d.Class, d.Code, strconv.FormatBool(d.PossibleDuplicate), d.AddressHash,
+		strconv.Itoa(len(d.Attempts)), "", "", "", "",
+	}
+	if d.Line > 0 {
+		row[0] = strconv.FormatInt(d.Line, 10)
+	}
+	if n := len(d.Attempts); n > 0 {
+		last := d.Attempts[n-1]
+		row[8], row[9], row[10], row[11] = last.At.UTC().Format(time.RFC3339Nano), last.Code, strconv.FormatFloat(last.LatencyMS, 'f', -1, 64), last.Detail
+	}
+	return row
+}

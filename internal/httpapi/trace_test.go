@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+)
+
+// tracer answers with one trace, and remembers for whom.
+type tracer struct {
+	Closeups
+
+	key report.Key
+	out report.Trace
+	err error
+}
+
+func (f *tracer) Trace(_ context.Context, _ string, _ push.ID, key report.Key) (report.Trace, error) {
+	f.key = key
+	return f.out, f.err
+}
+
+const trace = "/v1/notifications/" + ntfID + "/deliveries/"
+
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	g.reports.closeups = &tracer{out: report.Trace{
+		View: report.View{Notification: push.Notification{ID: ntfID, AcceptedAt: testNow()}, State: push.StateCompleted},
+		Deliveries: []report.Traced{{
+			Delivery: report.Delivery{Chunk: 2, Index: 7, Code: push.CodeSent, Hash: 1, Attempts: []ledger.Attempt{
+				{Attempt: 1, Code: push.CodeFCMUnavailable, At: testNow(), Latency: 40 * time.Millisecond, Detail: "overloaded"},
+				{Attempt: 2, Code: push.CodeSent, At: testNow().Add(time.Minute), Latency: 0, Detail: "0:1"},
+			}},
+			DeviceID: "d-1", State: ledger.StateClosed, Claims: 2, Saved: testNow(),
+		}},
+		Notes: []string{"n"},
+	}}
+	var got client.Trace
+	decode(t, g.do(t, "GET", trace+"d-1", "").want(t, http.StatusOK, "").Body.Bytes(), &got)
+	at, later := testNow(), testNow().Add(time.Minute)
+	want := client.Trace{Notification: ntfID, State: "completed", Notes: []string{"n"}, Deliveries: []client.TracedDelivery{{
+		DeviceID: "d-1", ChunkState: "closed", Meaning: "FCM accepted the message.",
+		Delivery: client.Delivery{Chunk: 2, Index: 7, Class: "sent", Code: "sent", AddressHash: "0000000000000001", Attempts: []client.Attempt{
+			{Attempt: 1, At: at, Code: "fcm.unavailable", LatencyMS: 40, Detail: "overloaded"}, {Attempt: 2, At: later, Code: "sent", Detail: "0:1"},
+		}},
+		Steps: []client.TraceStep{
+			{Step: "accepted", At: &at},
+			{Step: "expanded", Detail: "chunk 2, row 7"},
+			{Step: "attempt", At: &at, Attempt: 1, Class: "retryable", Code: "fcm.unavailable", LatencyMS: new(40.0), Detail: "overloaded"},
+			{Step: "attempt", At: &later, Attempt: 2, Class: "sent", Code: "sent", LatencyMS: new(0.0), Detail: "0:1"},
+			{Step: "outcome", At: &later, Class: "sent", Code: "sent"},
+		},
+	}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// A recipient's text reaches the room as it was, whatever characters it has,
+// and what the room refuses becomes a problem that does not repeat it.
+func TestTraceKeys(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]report.Key{
+		"abc:def/ghi?x=1&y#z": {Value: "abc:def/ghi?x=1&y#z"},
+		"user:jörg@example":   {Kind: report.KeyUser, Value: "jörg@example"},
+		"line:12":             {Kind: report.KeyLine, Line: 12},
+	} {
+		g := setup(t)
+		f := &tracer{err: &report.NoDeliveryError{ID: ntfID, Unplanned: 3}}
+		g.reports.closeups = f
+		got := g.do(t, "GET", trace+url.PathEscape(text), "").want(t, http.StatusNotFound, codeNotFound)
+		if f.key != want || !strings.Contains(got.problem.Detail, "3 of its recipients are not planned yet") {
+			t.Errorf("%q became %+v: %s", text, f.key, got.problem.Detail)
+		}
+	}
+	g := setup(t)
+	g.do(t, "GET", trace+"line:0", "").want(t, http.StatusUnprocessableEntity, codeInvalid)
+	g.do(t, "GET", trace+"a-token", "").want(t, http.StatusNotFound, codeNotFound)
+	g.do(t, "GET", "/v1/notifications/dev_1/deliveries/x", "").want(t, http.StatusNotFound, codeNotFound)
+	for _, entry := range g.logs.All() {
+		for _, f := range entry.Context {
+			if strings.Contains(f.String, "a-token") {
+				t.Errorf("the log has a token: %v", entry)
+			}
+		}
+	}
+}

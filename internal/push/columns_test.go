@@ -1,0 +1,121 @@
+package push
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// cells cuts a row at its semicolons.
+func cells(row string) [][]byte { return bytes.Split([]byte(row), []byte(";")) }
+
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, header, row string
+		want              Recipient
+	}{
+		{"a token", "token", "abc", Recipient{Address: Address{KindToken, "abc"}}},
+		{"a fid", "token;fid", ";abc", Recipient{Address: Address{KindFID, "abc"}}},
+		{"a user", "user_id;device_id", "Jürgen 🐝;", Recipient{UserID: "Jürgen 🐝"}},
+		{"a device", "user_id;device_id", ";dev-1", Recipient{DeviceID: "dev-1"}},
+		{
+			"overrides", " data.a ;token; data.b.c;locale;collapse_id;data.none", "1;abc; 2 ;de-CH;c;",
+			Recipient{Address: Address{KindToken, "abc"}, Data: map[string]string{"a": "1", "b.c": " 2 "}, Locale: "de-CH", CollapseID: "c"},
+		},
+		{"empty cells", "token;data.a;locale;collapse_id", "abc;;;", Recipient{Address: Address{KindToken, "abc"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			columns, err := ParseColumns(cells(c.header))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := columns.Recipient(cells(c.row))
+			if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
+				t.Errorf("recipient (-want +got):\n%s%v", diff, err)
+			}
+		})
+	}
+}
+
+func TestColumnsFaults(t *testing.T) {
+	t.Parallel()
+	columns, err := ParseColumns(cells("token;user_id;data.n/a;locale;collapse_id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFaults(t, []faultCase{
+		{"too few cells", `a;b`, []string{" syntax"}},
+		{"too many", `a;;;;;`, []string{" syntax"}},
+		{"nothing", `;;;;`, []string{" missing"}},
+		{"two addresses", `a;b;;;`, []string{" conflict"}},
+		{"a token with a space", `a b;;;;`, []string{"/token value"}},
+		{"not UTF-8", "a;;\xff;;", []string{"/data/n~1a syntax"}},
+		{"a long locale", `a;;;` + strings.Repeat("x", 36) + `;`, []string{"/locale value"}},
+		{"all at once", ` ;;;` + strings.Repeat("x", 36) + `;` + strings.Repeat("x", 65), []string{"/collapse_id value", "/locale value", "/token value"}},
+	}, func(row []byte) error {
+		_, err := columns.Recipient(cells(string(row)))
+		return err
+	})
+}
+
+func TestParseColumnsFaults(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, header, want string }{
+		{"no address", "locale", " missing: the header must name a column token, fid, user_id, device_id"},
+		{"nothing", "", ` unknown: column 1: must be token, fid, user_id, device_id, locale, collapse_id or data.<key>, separated by commas (got "")`},
+		{"unknown", "token;name", ` unknown: column 2: must be token, fid, user_id, device_id, locale, collapse_id or data.<key>, separated by commas (got "name")`},
+		{"data without a key", "token;data.", ` unknown: column 2: must be`},
+		{"twice", "token;locale; token", ` conflict: column 3: there is a "token" already`},
+		{"reserved", "token;data.google.x", ` reserved: column 2: "google.x" is a data key`},
+		{"several", "x;token;y", " unknown: column 3"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ParseColumns(cells(c.header))
+			faults, ok := err.(Faults) //nolint:errorlint // it is documented to be that
+			var all []string
+			for _, f := range faults {
+				all = append(all, f.Pointer+" "+f.Code+": "+f.Detail)
+			}
+			if !ok || !strings.Contains(strings.Join(all, "\n"), c.want) {
+				t.Errorf("faults are %q, want %q", all, c.want)
+			}
+		})
+	}
+	if _, err := ParseColumns(cells(strings.Repeat("x;", 1000))); len(err.(Faults)) != maxFaults { //nolint:errorlint // it is documented to be that
+		t.Errorf("%d faults of a thousand columns", len(err.(Faults))) //nolint:errorlint // as above
+	}
+}
+
+// A row and the line of NDJSON that it stands for are one recipient, or have
+// the same faults.
+func FuzzColumns(f *testing.F) {
+	f.Add("token;data.a;locale", "abc;1;de")
+	f.Add("user_id;collapse_id;data.from", "ü;x;y")
+	f.Add("device_id;token", ";")
+	f.Fuzz(func(t *testing.T, header, row string) {
+		columns, err := ParseColumns(cells(header))
+		if err != nil {
+			return
+		}
+		got, err := columns.Recipient(cells(row))
+		if len(cells(row)) != len(columns) || invalidUTF8([]byte(row)) >= 0 {
+			if err == nil {
+				t.Fatalf("%q was taken", row)
+			}
+			return
+		}
+		line, encodeErr := encodeTree(columns.tree(cells(row)))
+		if encodeErr != nil {
+			t.Fatal(encodeErr)
+		}
+		want, wantErr := DecodeRecipient(line)
+		if diff := cmp.Diff(want, got); diff != "" || cmp.Diff(wantErr, err) != "" {
+			t.Fatalf("%q: %v, %s: %v, %s", row, err, line, wantErr, diff)
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+const (
+	// maxExecuted is how many runs one process executes at a time: each has its own
+	// pace, and all share the store.
+	maxExecuted = 4
+	// lookEvery is how often an executor looks for runs that were started elsewhere.
+	lookEvery = 2 * time.Second
+	// restAfter is how long an executor leaves a run alone that failed here.
+	restAfter = 10 * time.Second
+	// runPage is how many runs are listed at once.
+	runPage = 100
+	// settledFor is how old the runs of a page must be before the page is never
+	// read again: ids are made of the clocks of several machines.
+	settledFor = time.Hour
+)
+
+// executor looks after the runs that are to be executed.
+type executor struct {
+	*Room
+
+	mine map[push.ID]bool      // executed here
+	seen map[push.ID]sign      // executed elsewhere
+	rest map[push.ID]time.Time // failed here: not before that
+	from string                // cursor of the first page that has a run to look at
+
+	wg    sync.WaitGroup
+	ended chan ended
+}
+
+// sign is the last sign of life of a run's owner, and when it was first seen.
+type sign struct {
+	owner      string
+	run, pulse int64 // versions
+	since      time.Time
+}
+
+type ended struct {
+	id  push.ID
+	err error
+}
+
+// Execute executes replays until ctx ends, several at a time: those that are
+// running and have no owner, and those whose owner has shown no sign of life for
+// 15 s, as that is dead, or as good as dead. If it is not, it is fenced off: two
+// executors of one run cannot both send a letter. Any number of processes may
+// do this on one store. When ctx ends, the letters in hand are finished and the
+// runs left to others.
+func (r *Room) Execute(ctx context.Context) {
+	x := &executor{
+		Room: r, mine: map[push.ID]bool{}, seen: map[push.ID]sign{}, rest: map[push.ID]time.Time{},
+		ended: make(chan ended, maxExecuted),
+	}
+	defer x.wg.Wait()
+	ailing := false
+	for {
+		err := x.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if (err != nil) != ailing { // repeated failure is logged when it changes
+			ailing = err != nil
+			r.Log.Warn("looking for replays to execute", zap.Bool("failing", ailing), zap.Error(err))
+		}
+		again := time.NewTimer(lookEvery)
+		select {
+		case <-again.C:
+		case <-r.wake:
+		case done := <-x.ended:
+			x.finished(done)
+		case <-ctx.Done():
+		}
+		again.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// rouse makes this process's executor look at once.
+func (r *Room) rouse() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+// look goes over the runs and begins to execute those that need it.
+func (x *executor) look(ctx context.Context) error {
+	running := map[push.ID]bool{}
+	settled := true
+	for cursor := x.from; ; {
+		runs, next, err := x.Runs(ctx, cursor, runPage)
+		if err != nil {
+			return err
+		}
+		for i := range runs {
+			run := &runs[i]
+			if !run.State.Final() || x.now().Sub(run.CreatedAt) < settledFor {
+				settled = false
+			}
+			if run.State != RunRunning {
+				continue
+			}
+			running[run.ID] = true
+			if err := x.consider(ctx, run); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			break
+		}
+		if cursor = next; settled {
+			x.from = next
+		}
+	}
+	for id := range x.seen {
+		if !running[id] {
+			delete(x.seen, id)
+		}
+	}
+	for id := range x.rest {
+		if !running[id] {
+			delete(x.rest, id)
+		}
+	}
+	return nil
+}
+
+// consider executes a run that nobody executes.
+func (x *executor) consider(ctx context.Context, run *Run) error {
+	if x.mine[run.ID] || len(x.mine) >= maxExecuted || x.now().Before(x.rest[run.ID]) {
+		return nil
+	}
+	if run.Owner != "" {
+		alive, err := x.alive(ctx, run)
+		if err != nil || alive {
+			return err
+		}
+		x.Log.Warn("replay taken over: its owner shows no sign of life", zap.String("replay", string(run.ID)), zap.String("owner", run.Owner))
+	}
+	delete(x.seen, run.ID)
+	x.mine[run.ID] = true
+	x.Metrics.executing.Inc()
+	x.wg.Go(func() {
+		defer x.Metrics.executing.Dec()
+		_, err := x.Run(ctx, run.ID)
+		x.ended <- ended{run.ID, err}
+	})
+	return nil
+}
+
+// alive tells whether a run's owner has shown a sign of life of late.
+func (x *executor) alive(ctx context.Context, run *Run) (bool, error) {
+	var p pulse
+	version, err := x.load(ctx, kindPulse, run.ID, &p)
+	if err != nil && !errors.Is(err, push.ErrNotFound) {
+		return true, fmt.Errorf("replay %s: %w", run.ID, err)
+	}
+	last := x.seen[run.ID]
+	if now := (sign{run.Owner, run.version, version, last.since}); now != last {
+		now.since = x.now()
+		x.seen[run.ID] = now
+		return true, nil
+	}
+	return x.now().Sub(last.since) < silence, nil
+}
+
+// finished notes that a run is no longer executed here.
+func (x *executor) finished(e ended) {
+	delete(x.mine, e.id)
+	switch {
+	case e.err == nil:
+	case errors.Is(e.err, ErrTakenOver):
+		x.Log.Info("replay is executed by another process now", zap.String("replay", string(e.id)))
+	default:
+		x.rest[e.id] = x.now().Add(restAfter)
+		x.Log.Warn("replay failed; trying again", zap.String("replay", string(e.id)), zap.Error(e.err), zap.Duration("pause", restAfter))
+	}
+}

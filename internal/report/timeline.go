@@ -1,0 +1,130 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// StepKind says what happened at a [Step].
+type StepKind string
+
+// The kinds of step, in the order in which they come first.
+const (
+	StepAccepted StepKind = "accepted" // the notification was durable
+	StepStarted  StepKind = "started"  // the batch was started
+	StepExpanded StepKind = "expanded" // the recipient was given its place in a chunk
+	StepAttempt  StepKind = "attempt"  // FCM was asked and answered, or not
+	StepReplayed StepKind = "replayed" // a replay reopened the dead-lettered delivery
+	StepWaiting  StepKind = "waiting"  // there is no outcome yet
+	StepOutcome  StepKind = "outcome"  // there is one
+)
+
+// Step is one thing that happened to a delivery.
+type Step struct {
+	Kind    StepKind
+	At      time.Time     // zero where it was not recorded
+	Attempt int           // of an attempt, from 1
+	Code    push.Code     // of an attempt and an outcome
+	Latency time.Duration // of an attempt
+	Detail  string        // FCM's words, or what else is known; no token
+}
+
+// Timeline tells the story of a delivery in order.
+func (t *Trace) Timeline(d *Traced) []Step {
+	n := &t.View.Notification
+	steps := []Step{{Kind: StepAccepted, At: n.AcceptedAt}}
+	if !n.Progress.StartedAt.IsZero() {
+		steps = append(steps, Step{Kind: StepStarted, At: n.Progress.StartedAt})
+	}
+	expanded := Step{Kind: StepExpanded, Detail: fmt.Sprintf("chunk %d, row %d", d.Chunk, d.Index)}
+	if d.Line > 0 {
+		expanded.Detail += fmt.Sprintf(", line %d", d.Line)
+	}
+	if d.Claims == 0 {
+		expanded.At = d.Saved // nobody wrote since
+	}
+	steps = append(steps, expanded)
+	for i := range d.Attempts {
+		steps = append(steps, stepOf(&d.Attempts[i]))
+	}
+	return append(steps, t.present(d))
+}
+
+func stepOf(a *ledger.Attempt) Step {
+	s := Step{Kind: StepAttempt, At: a.At, Attempt: a.Attempt, Code: a.Code, Latency: a.Latency, Detail: a.Detail}
+	if a.Attempt == 0 && a.Code == push.CodeOpen {
+		s.Kind = StepReplayed
+	}
+	return s
+}
+
+// present is where the delivery stands.
+func (t *Trace) present(d *Traced) Step {
+	if d.Code == push.CodeOpen {
+		return Step{Kind: StepWaiting, Detail: t.waiting(d)}
+	}
+	s := Step{Kind: StepOutcome, Code: d.Code}
+	saved := d.Saved.UTC().Format(time.RFC3339)
+	switch at, why := d.decided(); why {
+	case byAnswer:
+		s.At = at
+	case byUs:
+		s.Detail = "decided without asking FCM, at the latest " + saved
+	case byLost:
+		s.Detail = "FCM's answer was not kept; it came at the latest " + saved
+	}
+	if d.PossibleDuplicate {
+		s.Detail = strings.TrimPrefix(s.Detail+"; an earlier attempt may have reached the device too", "; ")
+	}
+	return s
+}
+
+// decision says what an outcome rests on.
+type decision uint8
+
+const (
+	byAnswer decision = iota // the last attempt on record
+	byUs                     // a rule of ours
+	byLost                   // an attempt that is not on record
+)
+
+// decided returns what the outcome rests on, and when an answer came.
+func (d *Traced) decided() (time.Time, decision) {
+	switch d.Code.Class() {
+	case push.ClassSuppressed, push.ClassExpired, push.ClassCancelled:
+		return time.Time{}, byUs
+	case push.ClassSent, push.ClassAmbiguous, push.ClassPermanent, push.ClassDeadLettered, push.ClassOpen, push.ClassRetryable:
+	}
+	for i := len(d.Attempts) - 1; i >= 0; i-- {
+		a := &d.Attempts[i]
+		if a.Attempt > 0 && (a.Code == d.Code || d.Code == push.CodeUnknown || d.Code == push.CodeAttemptsExhausted) {
+			return a.At, byAnswer
+		}
+	}
+	// Of these the message or its task was at fault, not this recipient.
+	shared := []push.Code{push.CodePayloadInvalid, push.CodePayloadTooLarge, push.CodeUnexpandable, push.CodeUndecodable, push.CodePoison}
+	if slices.Contains(shared, d.Code) {
+		return time.Time{}, byUs
+	}
+	return time.Time{}, byLost
+}
+
+func (t *Trace) waiting(d *Traced) string {
+	switch d.State {
+	case ledger.StatePlanned:
+		return "for a dispatcher to take its chunk"
+	case ledger.StateClaimed:
+		return "its chunk is being sent; checkpointed at " + d.Saved.UTC().Format(time.RFC3339)
+	case ledger.StateWaiting:
+		return "its chunk is on the queue for the next attempt, since " + d.Saved.UTC().Format(time.RFC3339)
+	case ledger.StateParked:
+		return "the batch is paused; resume sends its chunk"
+	case ledger.StateClosed:
+	}
+	return "its chunk is " + d.State.String()
+}

@@ -1,0 +1,253 @@
+package report_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+)
+
+func key(t *testing.T, s string) report.Key {
+	t.Helper()
+	k, err := report.ParseKey(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Every class of outcome is explained, by an answer, by a rule, or by saying
+// what was not kept.
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
+	attempt := func(n int, code push.Code, s int64) ledger.Attempt {
+		return ledger.Attempt{Cell: 0, Attempt: n, Code: code, At: at(s), Latency: 40 * time.Millisecond, Detail: "d"}
+	}
+	mark := ledger.Attempt{At: at(50), Detail: "replayed by rpl_1"}
+	for name, c := range map[string]struct {
+		code     push.Code
+		twice    bool
+		state    ledger.State
+		attempts []ledger.Attempt
+		want     string // the steps behind the expansion
+	}{
+		"sent":             {push.CodeSent, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeSent, 10)}, "attempt 1 sent@10 | outcome sent@10"},
+		"sent at last":     {push.CodeSent, true, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeNetTimeout, 10), attempt(2, push.CodeSent, 30)}, "attempt 1 net.timeout@10 | attempt 2 sent@30 | outcome sent@30 an earlier attempt may have reached the device too"},
+		"sent, forgotten":  {push.CodeSent, false, ledger.StateClosed, nil, "outcome sent FCM's answer was not kept; it came at the latest 1970-01-01T00:01:40Z"},
+		"permanent":        {push.CodeFCMUnregistered, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnregistered, 10)}, "attempt 1 fcm.unregistered@10 | outcome fcm.unregistered@10"},
+		"too large":        {push.CodePayloadTooLarge, false, ledger.StateClosed, nil, "outcome payload.too_large decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
+		"unknown":          {push.CodeUnknown, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeNetReset, 10)}, "attempt 1 net.reset@10 | outcome unknown@10"},
+		"suppressed":       {push.CodeDeviceQuarantined, false, ledger.StateClosed, nil, "outcome device.quarantined decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
+		"expired":          {push.CodeExpired, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnavailable, 10)}, "attempt 1 fcm.unavailable@10 | outcome expired decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
+		"cancelled":        {push.CodeCancelled, false, ledger.StateClosed, nil, "outcome cancelled decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
+		"dead":             {push.CodeAttemptsExhausted, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMInternal, 10), attempt(2, push.CodeFCMInternal, 40)}, "attempt 1 fcm.internal@10 | attempt 2 fcm.internal@40 | outcome attempts_exhausted@40"},
+		"replayed":         {push.CodeSent, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMInternal, 10), mark, attempt(1, push.CodeSent, 60)}, "attempt 1 fcm.internal@10 | replayed@50 | attempt 1 sent@60 | outcome sent@60"},
+		"waiting, planned": {push.CodeOpen, false, ledger.StatePlanned, nil, "waiting for a dispatcher to take its chunk"},
+		"waiting, sending": {push.CodeOpen, false, ledger.StateClaimed, nil, "waiting its chunk is being sent; checkpointed at 1970-01-01T00:01:40Z"},
+		"waiting, queued":  {push.CodeOpen, false, ledger.StateWaiting, []ledger.Attempt{attempt(1, push.CodeFCMQuotaExceeded, 10)}, "attempt 1 fcm.quota_exceeded@10 | waiting its chunk is on the queue for the next attempt, since 1970-01-01T00:01:40Z"},
+		"waiting, paused":  {push.CodeOpen, false, ledger.StateParked, nil, "waiting the batch is paused; resume sends its chunk"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open()
+			h.load("", rows(1), 1)
+			h.line[0].Cells[0] = ledger.CellOf(c.code, c.twice)
+			h.line[0].State, h.line[0].Epoch, h.line[0].UpdatedAt = c.state, 2, at(100)
+			h.attempt[h.line[0].Ref] = c.attempts
+			tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "token:t1-0"))
+			if err != nil || len(tr.Deliveries) != 1 {
+				t.Fatalf("got %+v, %v", tr, err)
+			}
+			steps := tr.Timeline(&tr.Deliveries[0])
+			if steps[0].Kind != report.StepAccepted || steps[1].Kind != report.StepStarted || steps[2].Detail != "chunk 0, row 0, line 1" {
+				t.Errorf("begins with %+v", steps[:3])
+			}
+			if d := cmp.Diff(c.want, describe(steps[3:])); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func describe(steps []report.Step) string {
+	var out []string
+	for _, s := range steps {
+		text := string(s.Kind)
+		if s.Kind == report.StepAttempt {
+			text += fmt.Sprintf(" %d", s.Attempt)
+		}
+		if s.Code != push.CodeOpen {
+			text += " " + s.Code.String()
+		}
+		if !s.At.IsZero() {
+			text += fmt.Sprintf("@%d", s.At.Unix())
+		}
+		if s.Kind == report.StepOutcome && s.Detail != "" || s.Kind == report.StepWaiting {
+			text += " " + s.Detail
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, " | ")
+}
+
+func TestTraceKeys(t *testing.T) {
+	t.Parallel()
+	fid := push.Recipient{Line: 2, Address: push.Address{Kind: push.KindFID, Value: "f-1"}}
+	none := push.Recipient{Line: 3, UserID: "u-none"}
+	moved := push.Recipient{Line: 4, UserID: "ada", DeviceID: "d-1", Address: push.Address{Kind: push.KindToken, Value: "old"}}
+	page := []push.Recipient{row(1, 0), fid, none, moved}
+	again := push.Recipient{Line: 5, UserID: "grace", Address: push.Address{Kind: push.KindToken, Value: "grace-now"}}
+	h := open()
+	h.load(push.PagePlan, append(page, again), 2)
+	h.plan[1].Hashes[0] = 0 // of nobody
+	h.n.Progress.Watermark = 5
+	h.device = []push.Device{
+		{ID: "d-1", UserID: "ada", Address: push.Address{Kind: push.KindToken, Value: "new"}},
+		{ID: "d-2", UserID: "grace", Address: push.Address{Kind: push.KindToken, Value: "grace-now"}},
+	}
+	for k, want := range map[string][]int64{
+		"t1-0":       {1},
+		"token:t1-0": {1},
+		"fid:t1-0":   nil,
+		"f-1":        {2},
+		"fid:f-1":    {2},
+		fmt.Sprintf("hash:%016x", fid.Address.Hash()): {2},
+		"hash:0000000000000000":                       nil,
+		"u-none":                                      {3},
+		"user:u-none":                                 {3},
+		"device:u-none":                               nil,
+		"d-1":                                         {4},
+		"user:ada":                                    {4},
+		"d-2":                                         {5},
+		"line:4":                                      {4},
+		"line:6":                                      nil,
+		"topic:news":                                  nil,
+		"stranger":                                    nil,
+	} {
+		t.Run(k, func(t *testing.T) {
+			t.Parallel()
+			tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, k))
+			var got []int64
+			for _, d := range tr.Deliveries {
+				got = append(got, d.Line)
+			}
+			none, is := errors.AsType[*report.NoDeliveryError](err)
+			if !slices.Equal(got, want) || (len(want) == 0) != is || is && !errors.Is(none, push.ErrNotFound) {
+				t.Errorf("got lines %v, %v, want %v", got, err, want)
+			}
+		})
+	}
+	tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "line:4"))
+	if err != nil || tr.Deliveries[0].DeviceID != "d-1" || tr.Deliveries[0].UserID != "ada" {
+		t.Errorf("got %+v, %v", tr.Deliveries, err)
+	}
+}
+
+func TestParseKeyFaults(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"", "line:", "line:0", "line:-1", "line:x", "hash:", "hash:xyz", "hash:123", "token:", strings.Repeat("x", push.MaxAddressBytes+1)} {
+		if _, err := report.ParseKey(s); err == nil {
+			t.Errorf("%q is taken", s)
+		}
+	}
+	for s, want := range map[string]report.Key{
+		"fPz_0123456:APA91b": {Value: "fPz_0123456:APA91b"},
+		"user:user:5":        {Kind: report.KeyUser, Value: "user:5"},
+		"line:7":             {Kind: report.KeyLine, Line: 7},
+	} {
+		if got, err := report.ParseKey(s); err != nil || got != want {
+			t.Errorf("%q: got %+v, %v", s, got, err)
+		}
+	}
+}
+
+// A recipient that occurs too often is not listed for ever, and what is not
+// planned yet is said.
+func TestTraceManyAndNone(t *testing.T) {
+	t.Parallel()
+	h := open()
+	same := make([]push.Recipient, report.MaxTraced+5)
+	for i := range same {
+		same[i] = row(int64(i+1), 0)
+		same[i].Address.Value = "again"
+	}
+	h.load("", same, 30)
+	tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "again"))
+	if err != nil || len(tr.Deliveries) != report.MaxTraced || !tr.More {
+		t.Errorf("%d deliveries, more: %v, %v", len(tr.Deliveries), tr.More, err)
+	}
+	h.n.Progress.Sources += 7
+	h.n.Progress.Pages++
+	_, err = h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "stranger"))
+	if none, ok := errors.AsType[*report.NoDeliveryError](err); !ok || none.Unplanned != 7 {
+		t.Errorf("got %v", err)
+	}
+	if _, err := h.reader().Trace(t.Context(), "else", h.n.ID, key(t, "again")); !errors.Is(err, push.ErrNotFound) {
+		t.Errorf("of another tenant: %v", err)
+	}
+	h.n.ID = push.NewID(push.PrefixNotification)
+	if _, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "line:1")); !errors.As(err, new(push.Faults)) {
+		t.Errorf("a line of no upload: %v", err)
+	}
+}
+
+// A line whose page is gone, and which the plan can't tell, is not guessed.
+func TestTraceLineUnknown(t *testing.T) {
+	t.Parallel()
+	h := open()
+	h.load("", rows(1, 3, 4), 5)
+	h.n.Progress.Watermark = 6
+	tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "line:3"))
+	if err != nil || len(tr.Deliveries) != 0 || len(tr.Notes) != 1 || !strings.Contains(tr.Notes[0], "chunk 0") {
+		t.Errorf("got %+v, %v", tr, err)
+	}
+}
+
+// Whatever the upload looked like: a line and a token are found, all of their
+// rows and no other's.
+func TestTraceFindsEveryRow(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		h := open()
+		rowsOf := map[int64]int{}
+		line := int64(0)
+		for range rapid.IntRange(1, 4).Draw(rt, "pages") {
+			var page []push.Recipient
+			for range rapid.IntRange(1, 12).Draw(rt, "sources") {
+				line += rapid.SampledFrom([]int64{1, 1, 1, 2, 3}).Draw(rt, "gap")
+				for nth := range rapid.IntRange(1, 3).Draw(rt, "devices") {
+					page = append(page, row(line, nth))
+					rowsOf[line]++
+				}
+			}
+			h.load(push.PagePlan, page, rapid.IntRange(1, 5).Draw(rt, "chunk"))
+		}
+		h.n.Progress.Watermark = line
+		for l := int64(1); l <= line+1; l++ {
+			tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, report.Key{Kind: report.KeyLine, Line: l})
+			if len(tr.Deliveries) != rowsOf[l] || (rowsOf[l] == 0) != errors.Is(err, push.ErrNotFound) {
+				rt.Fatalf("line %d: %d rows, want %d: %v", l, len(tr.Deliveries), rowsOf[l], err)
+			}
+			for nth, d := range tr.Deliveries {
+				if d.Line != l || d.Hash != row(l, nth).Address.Hash() {
+					rt.Fatalf("line %d: row %d is %+v", l, nth, d)
+				}
+			}
+		}
+		want := row(line, 0).Address.Value
+		tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, report.Key{Value: want})
+		if err != nil || len(tr.Deliveries) != 1 || tr.Deliveries[0].Line != line {
+			rt.Fatalf("token: got %+v, %v", tr.Deliveries, err)
+		}
+	})
+}
