@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/test/programs"
 )
 
 // TestPoisonousRecipient kills the dispatcher whenever the simulator sees one of
@@ -31,11 +32,9 @@ func TestPoisonousRecipient(t *testing.T) {
 		fmt.Fprintf(&lines, "{\"token\":%q}\n", tokenOf(i+1))
 	}
 
-	_, rest := start(t, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", "20ms", "--log-format", "json")
-	endpoint, _, _ := strings.Cut(rest, `"`)
-	sim := strings.TrimSuffix(endpoint, "/v1")
+	sim := commands.Simulator(t, 20*time.Millisecond)
 	store := []string{"BELFRY_DATA=" + t.TempDir(), "BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json"}
-	_, rest = start(t, `"listen":"`, "ingest", store, "--listen", "127.0.0.1:0")
+	_, rest := commands.Start(t, `"listen":"`, "ingest", store, "--listen", "127.0.0.1:0")
 	listen, _, _ := strings.Cut(rest, `"`)
 	api, err := client.New("http://"+listen, "")
 	if err != nil {
@@ -53,16 +52,16 @@ func TestPoisonousRecipient(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	dispatch := func() *process {
-		p, _ := start(t, `"metrics":"`, "dispatcher", slices.Concat(store, []string{"BELFRY_FCM_ENDPOINT=" + endpoint}), "--metrics-listen", "127.0.0.1:0")
+	dispatch := func() *programs.Process {
+		p, _ := commands.Start(t, `"metrics":"`, "dispatcher", slices.Concat(store, []string{"BELFRY_FCM_ENDPOINT=" + sim.Endpoint}), "--metrics-listen", "127.0.0.1:0")
 		return p
 	}
 	deaths, p := 0, dispatch()
 	begun := time.Now()
 	var final client.Notification
-	waitFor(t, func() bool {
-		if hangs(t, sim) > deaths {
-			p.kill()
+	programs.WaitFor(t, "the batch to end", func() bool {
+		if sim.Stats(t).ByCode["HANG"] > deaths {
+			p.Kill()
 			deaths++
 			p = dispatch()
 			return false
@@ -80,7 +79,7 @@ func TestPoisonousRecipient(t *testing.T) {
 	if deaths < 3 || deaths > deathsNeeded {
 		t.Errorf("%d deaths, want at most %d", deaths, deathsNeeded)
 	}
-	times := tokens(t, sim)
+	times := sim.Accepted(t)
 	for d, err := range api.Report(ctx, batch.ID, client.DeliveryFilter{}) {
 		if err != nil {
 			t.Fatal(err)
@@ -95,19 +94,4 @@ func TestPoisonousRecipient(t *testing.T) {
 			t.Errorf("line %d was accepted %d times and is not flagged", line, got)
 		}
 	}
-}
-
-// hangs returns how many requests the simulator never answered.
-func hangs(t *testing.T, sim string) (n int) {
-	t.Helper()
-	get(t, sim+"/_sim/stats", func(dec *json.Decoder) {
-		var s struct {
-			ByCode map[string]int `json:"by_code"`
-		}
-		if err := dec.Decode(&s); err != nil {
-			t.Fatal(err)
-		}
-		n = s.ByCode["HANG"]
-	})
-	return n
 }

@@ -25,7 +25,10 @@ func (p *Programs) Simulator(tb testing.TB, latency time.Duration) Simulator {
 }
 
 // Stats are what the simulator has counted.
-type Stats struct{ Requests, Accepted, Duplicates uint64 }
+type Stats struct {
+	Requests, Accepted, Duplicates uint64
+	ByCode                         map[string]int `json:"by_code"` // HANG: never answered
+}
 
 // Stats returns the counts so far.
 func (s Simulator) Stats(tb testing.TB) Stats {
