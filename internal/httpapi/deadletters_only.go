@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -14,9 +13,7 @@ import (
 // whoever holds the backend in hand: it asks for no key, and every request is the
 // operator's. Serve it to nobody else.
 func NewDeadLetters(letters DeadLetters, answers idempotency.Store, log *zap.Logger) (http.Handler, error) {
-	a := &api{
-		cfg: Config{DeadLetters: letters, Operator: DefaultTenant, Answers: answers, Auth: Keys{}}, log: log, now: time.Now, mux: http.NewServeMux(),
-	}
+	a := blank(Config{DeadLetters: letters, Operator: DefaultTenant, Answers: answers, Auth: Keys{}, Log: log})
 	a.routes = a.deadLetterRoutes()
 	return a.mux, a.mount(prometheus.NewRegistry())
 }

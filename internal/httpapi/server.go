@@ -42,10 +42,7 @@ func newAPI(cfg Config) (*api, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	a := &api{cfg: cfg, log: cfg.Log, now: cfg.Now, mux: http.NewServeMux(), silence: streamPatience, free: expansionFree}
-	if a.now == nil {
-		a.now = time.Now
-	}
+	a := blank(cfg)
 	a.routes = a.table()
 	a.spec = describe(a.routes, cfg.Version)
 	var err error
@@ -56,6 +53,15 @@ func newAPI(cfg Config) (*api, error) {
 		return nil, err
 	}
 	return a, nil
+}
+
+// blank returns an api without routes.
+func blank(cfg Config) *api {
+	a := &api{cfg: cfg, log: cfg.Log, now: cfg.Now, mux: http.NewServeMux(), silence: streamPatience, free: expansionFree}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	return a
 }
 
 // mount puts the routes on the mux, with one more for what none of them takes.

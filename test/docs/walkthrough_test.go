@@ -96,6 +96,9 @@ func (w *walk) run(was step) step {
 	back := strings.NewReplacer(w.api, apiAddress, w.sim, simAddress)
 	cmd := exec.CommandContext(w.t.Context(), "bash", "-c", there.Replace(command))
 	cmd.Env = append(os.Environ(), w.env...) //nolint:forbidigo // a child inherits it
+	if !strings.Contains(command, "dlq-replayer") { // which works on the data directory, as the reader's does
+		cmd.Env = append(cmd.Env, "BELFRY_API=http://"+w.api)
+	}
 	out, err := cmd.CombinedOutput()
 	// Exit code 3 is a send of which not everything was sent: that is the story.
 	if code, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || code.ExitCode() != 3) {
@@ -126,7 +129,7 @@ func (w *walk) start(command []string) {
 	dir := filepath.Dir(commands.Path(w.t, "belfry"))
 	w.env = []string{
 		"PATH=" + dir + string(filepath.ListSeparator) + os.Getenv("PATH"), //nolint:forbidigo // the commands are found there
-		"BELFRY_DATA=" + data, "BELFRY_API=http://" + w.api, "TERM=dumb",
+		"BELFRY_DATA=" + data, "TERM=dumb",
 	}
 }
 
