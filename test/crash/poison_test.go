@@ -66,7 +66,7 @@ func TestPoisonousRecipient(t *testing.T) {
 			p = dispatch()
 			return false
 		}
-		if final, err = api.Notification(ctx, batch.ID); err != nil {
+		if final, err = api.Notification(t.Context(), batch.ID); err != nil {
 			t.Fatal(err)
 		}
 		return final.State == "completed"
