@@ -62,11 +62,16 @@ func lines(n int) io.Reader {
 	r, w := io.Pipe()
 	go func() {
 		for i := range n {
-			if _, err := fmt.Fprintf(w, "{\"token\":\"bench-%09d:%0136d\"}\n", i, i); err != nil {
+			if err := writeLine(w, i); err != nil {
 				return // the reader is gone
 			}
 		}
 		_ = w.Close()
 	}()
 	return r
+}
+
+func writeLine(w io.Writer, i int) error {
+	_, err := fmt.Fprintf(w, "{\"token\":\"bench-%09d:%0136d\"}\n", i, i)
+	return err
 }

@@ -46,7 +46,7 @@ func (r *run) separate(ctx context.Context, sim *child) error {
 			return err
 		}
 	}
-	return nil
+	return s.early(ctx)
 }
 
 // abandon ends what a phase that failed has left running.
