@@ -6,13 +6,23 @@ import (
 	"testing"
 )
 
-// TestRunbookCommands wants every command of the runbook to exist, with its
-// flags. What it would do is not tried.
-func TestRunbookCommands(t *testing.T) {
+// TestCommands wants every command of the documents to exist, with its flags.
+// What it would do is not tried.
+func TestCommands(t *testing.T) {
 	t.Parallel()
+	for name, least := range map[string]int{"runbooks/dead-letters.md": 20, "batches.md": 4} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			commandsOf(t, name, least)
+		})
+	}
+}
+
+func commandsOf(t *testing.T, name string, least int) {
+	t.Helper()
 	block := regexp.MustCompile("(?s)```sh\n(.*?)```")
 	seen := map[string]bool{}
-	for _, m := range block.FindAllStringSubmatch(document(t, "runbooks/dead-letters.md"), -1) {
+	for _, m := range block.FindAllStringSubmatch(document(t, name), -1) {
 		for line := range strings.Lines(m[1]) {
 			line, _, _ = strings.Cut(line, "#")
 			line = strings.TrimSpace(line)
@@ -33,9 +43,8 @@ func TestRunbookCommands(t *testing.T) {
 			}
 		}
 	}
-	const least = 20
 	if len(seen) < least {
-		t.Errorf("%d commands in the runbook, there were more than %d", len(seen), least)
+		t.Errorf("%d commands, there were %d and more", len(seen), least)
 	}
 }
 
