@@ -95,7 +95,7 @@ func (w *walk) run(was step) step {
 	there := strings.NewReplacer(apiAddress, w.api, simAddress, w.sim)
 	back := strings.NewReplacer(w.api, apiAddress, w.sim, simAddress)
 	cmd := exec.CommandContext(w.t.Context(), "bash", "-c", there.Replace(command))
-	cmd.Env = append(os.Environ(), w.env...) //nolint:forbidigo // a child inherits it
+	cmd.Env = append(os.Environ(), w.env...)        //nolint:forbidigo // a child inherits it
 	if !strings.Contains(command, "dlq-replayer") { // which works on the data directory, as the reader's does
 		cmd.Env = append(cmd.Env, "BELFRY_API=http://"+w.api)
 	}
