@@ -59,8 +59,8 @@ func TestPoisonousRecipient(t *testing.T) {
 	deaths, p := 0, dispatch()
 	begun := time.Now()
 	var final client.Notification
-	programs.WaitFor(t, "the batch to end", func() bool {
-		if sim.Stats(t).ByCode["HANG"] > deaths {
+	programs.WaitFor(t, "the batch to be completed", func() bool {
+		if sim.Stats(t).ByCode["HANG"] > uint64(deaths) {
 			p.Kill()
 			deaths++
 			p = dispatch()

@@ -27,7 +27,8 @@ func (p *Programs) Simulator(tb testing.TB, latency time.Duration) Simulator {
 // Stats are what the simulator has counted.
 type Stats struct {
 	Requests, Accepted, Duplicates uint64
-	ByCode                         map[string]int `json:"by_code"` // HANG: never answered
+
+	ByCode map[string]uint64 `json:"by_code"` // answers; HANG is a request without one
 }
 
 // Stats returns the counts so far.
