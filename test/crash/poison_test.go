@@ -60,7 +60,7 @@ func TestPoisonousRecipient(t *testing.T) {
 	begun := time.Now()
 	var final client.Notification
 	programs.WaitFor(t, "the batch to be completed", func() bool {
-		if sim.Stats(t).ByCode["HANG"] > uint64(deaths) {
+		if sim.Stats(t).ByCode["HANG"] > uint64(deaths) { //nolint:contextcheck // it uses the test's, as ctx is
 			p.Kill()
 			deaths++
 			p = dispatch()
