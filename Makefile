@@ -66,7 +66,7 @@ aws-local: ## Run the stand-ins for AWS on loopback until Ctrl-C (needs Node 20)
 .PHONY: race
 race: ## The tests under the race detector, which needs a C compiler (PKGS=, TESTFLAGS=)
 	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { echo "make race: the race detector needs cgo, and there is no C compiler ($$cc): install gcc" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 $(TESTFLAGS) $(PKGS)
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 -timeout 30m $(TESTFLAGS) $(PKGS)
 
 .PHONY: cover
 cover: ## Test coverage of the whole module, as .cover/index.html
