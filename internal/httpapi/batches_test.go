@@ -76,13 +76,14 @@ func TestUpload(t *testing.T) {
 	g := setup(t)
 	g.batches.upload = func(r io.Reader, o batch.Options) (batch.Result, error) {
 		res, err := countLines(r, o)
+		res.Duplicates = 1
 		res.Faults = []batch.LineFault{{Line: 2, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}}}
 		return res, err
 	}
 	got := g.do(t, "POST", recipients+"?offset=5&all_or_nothing=true", "{}\n{}\n", "Content-Type", typeNDJSON).want(t, http.StatusOK, "")
 	var res client.UploadResult
 	decode(t, got.Body.Bytes(), &res)
-	if g.batches.uploaded != (batch.Options{Offset: 5, AllOrNothing: true}) || res.Accepted != 2 || res.Errors[0].Line != 2 {
+	if g.batches.uploaded != (batch.Options{Offset: 5, AllOrNothing: true}) || res.Accepted != 2 || res.Duplicates != 1 || res.Errors[0].Line != 2 {
 		t.Errorf("options %+v, result %+v", g.batches.uploaded, res)
 	}
 	g.do(t, "POST", recipients, "{}\n").want(t, http.StatusOK, "")
