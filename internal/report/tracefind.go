@@ -154,7 +154,7 @@ func (t *tracer) ofLine(ctx context.Context, plans []ledger.Plan, i int) (bool, 
 		}
 	}
 	if unknown && len(cells) == 0 {
-		t.note(fmt.Sprintf("line %d is in chunk %d if it was accepted, but which row it became is not known any more: the upload is removed when a batch is over, and lines around it were blank, refused or users; ask by its token", t.key.Line, p.Ref.Seq))
+		t.note(fmt.Sprintf("line %d is in chunk %d if it was accepted, but which row it became is not known any more: the upload is not kept for good, and lines around it were blank, refused or users; ask by its token", t.key.Line, p.Ref.Seq))
 	}
 	return t.hits(ctx, p, cells)
 }
