@@ -159,6 +159,9 @@ func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string
 	if err != nil {
 		return push.Notification{}, fmt.Errorf("%s: %w", op, err)
 	}
+	if !uploadable(&n.Progress) {
+		b.indexes.over(id)
+	}
 	return n, nil
 }
 
