@@ -119,6 +119,7 @@ func TestRefusedUploads(t *testing.T) {
 		"fails at once":     {err: errors.New("disk"), status: 500, code: codeInternal, says: "0 lines"},
 		"fails halfway":     {res: batch.Result{Accepted: 40, Watermark: 90}, err: errors.New("disk"), status: 500, code: codeInternal, says: "offset=91"},
 		"client hangs up":   {res: batch.Result{Accepted: 1, Watermark: 1}, err: context.Canceled, status: 400, code: codeIncomplete, says: "offset=2"},
+		"no memory left":    {err: batch.ErrBusy, status: 503, code: codeUnavailable, says: "offset=1"},
 		"takes too long":    {err: context.DeadlineExceeded, status: 503, code: codeUnavailable},
 		"written by others": {err: push.ErrConflict, status: 409, code: codeConflict},
 	} {
