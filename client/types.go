@@ -56,11 +56,12 @@ type Notification struct {
 	// Batch only.
 	Received       *int64     `json:"received,omitempty" doc:"upload lines that are durable"`
 	Invalid        *int64     `json:"invalid,omitempty" doc:"upload lines refused"`
+	Blank          int64      `json:"blank,omitempty" doc:"upload lines with nothing on them: received = invalid + blank + lines that name a recipient"`
 	Duplicates     *int64     `json:"duplicates,omitempty" doc:"upload lines whose recipient an earlier line has named; they end as suppressed"`
 	UncheckedFrom  *int64     `json:"duplicates_unchecked_from,omitempty" doc:"warning: repetitions of upload lines from this one on may have gone unnoticed, because the batch is larger than what the server remembers"`
 	UploadOpen     bool       `json:"upload_open,omitempty" doc:"it was started early: recipients may still be added"`
 	Rate           *float64   `json:"rate,omitempty" doc:"outcomes per second since the first"`
-	ETASeconds     *float64   `json:"eta_seconds,omitempty" doc:"estimate until nothing is open, at that rate"`
+	ETASeconds     *float64   `json:"eta_seconds,omitempty" doc:"estimate until nothing is open, at that rate; absent while it is paused, or its upload goes on"`
 	Throttle       *Throttle  `json:"throttle,omitempty" doc:"its pace; absent if it has no limit of its own"`
 	Links          Links      `json:"links"`
 	UploadURL      string     `json:"upload_url,omitempty" doc:"where to POST recipients"`
@@ -135,13 +136,15 @@ type DeliveryList struct {
 	NextCursor string     `json:"next_cursor,omitempty"`
 }
 
-// UploadResult answers an upload part. Bad lines are reported, good ones kept.
+// UploadResult answers an upload part. Bad lines are reported, good ones kept:
+// the part's lines = accepted + invalid + skipped.
 type UploadResult struct {
-	Accepted  int64       `json:"accepted" doc:"lines of this request that were good and are durable"`
-	Invalid   int64       `json:"invalid" doc:"lines of this request that were refused"`
-	Skipped   int64       `json:"skipped" doc:"lines below the watermark, already durable"`
-	Watermark int64       `json:"watermark" doc:"lines durable in all; continue with offset=watermark+1"`
-	Errors    []LineError `json:"errors,omitempty" doc:"the first 100 refused lines"`
+	Accepted   int64       `json:"accepted" doc:"lines of this request that were good and are durable"`
+	Duplicates int64       `json:"duplicates" doc:"those of accepted whose recipient an earlier line of the batch has named; they end as suppressed"`
+	Invalid    int64       `json:"invalid" doc:"lines of this request that were refused"`
+	Skipped    int64       `json:"skipped" doc:"lines that were blank, or durable already"`
+	Watermark  int64       `json:"watermark" doc:"lines durable in all; continue with offset=watermark+1"`
+	Errors     []LineError `json:"errors,omitempty" doc:"the first 100 refused lines"`
 }
 
 // LineError says what is wrong with one line.

@@ -88,9 +88,9 @@ func (u *Uploader) AddLine(ctx context.Context, line []byte) error {
 	return nil
 }
 
-// Flush sends what is left and returns the totals: lines accepted, refused (the
-// first 100 with their faults) and skipped since the uploader was made, and the
-// watermark. After an error the unsent lines are kept and Flush may be called
+// Flush sends what is left and returns the totals: lines accepted (and how many
+// of them are duplicates), refused (the first 100 with their faults) and skipped
+// since the uploader was made, and the watermark. After an error the unsent lines are kept and Flush may be called
 // again.
 func (u *Uploader) Flush(ctx context.Context) (UploadResult, error) {
 	for len(u.ends) > 0 {
@@ -138,6 +138,7 @@ func (u *Uploader) Total() UploadResult { return u.total }
 
 func (u *Uploader) count(res UploadResult) {
 	u.total.Accepted += res.Accepted
+	u.total.Duplicates += res.Duplicates
 	u.total.Invalid += res.Invalid
 	u.total.Skipped += res.Skipped
 	u.total.Watermark = res.Watermark

@@ -2,7 +2,9 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -44,7 +46,8 @@ type Config struct {
 	PageRecipients int
 	PageBytes      int
 	// SpoolBytes bounds what an all-or-nothing upload may keep in memory: 64 MiB,
-	// about 200,000 plain tokens.
+	// about 200,000 plain tokens. All of them together may keep spoolsAtOnce times
+	// as much; one that comes when there is no more gets [ErrBusy].
 	SpoolBytes int
 	// IndexBytes bounds what is remembered of uploaded recipients, over all
 	// batches, to tell duplicates: 256 MiB, which is at least 12 million of them.
@@ -59,13 +62,19 @@ const (
 	maxPageBytes      = 480 << 10
 	defaultSpoolBytes = 64 << 20
 	defaultIndexBytes = 256 << 20
+	spoolsAtOnce      = 4
 )
+
+// ErrBusy says that this process has no memory for another all-or-nothing
+// upload now. Nothing of it was taken; try again later.
+var ErrBusy = errors.New("too many all-or-nothing uploads at once")
 
 // Batches is the room: uploads, start, pause, resume and cancel. Safe for
 // concurrent use, also by several processes on one batch.
 type Batches struct {
 	cfg     Config
 	indexes *indexes
+	spools  atomic.Int64 // bytes that all-or-nothing uploads keep in memory
 }
 
 // New returns the room.

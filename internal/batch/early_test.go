@@ -30,7 +30,7 @@ func TestEarlyLife(t *testing.T) {
 		{"start early", "paused", "", true, 0, []string{"upload", "start", "resume", "cancel"}},
 		{"start", "accepted", "accepted", false, 0, nil}, // the chain of fanout sees it
 		{"start", "sending", "sending", false, 0, nil},
-		{"start", "paused", "paused", false, 0, nil},
+		{"start", "paused", "paused", false, 1, nil}, // nothing may be left to resume
 		{"pause", "accepted", "paused", true, 0, nil},
 		{"pause", "paused", "paused", true, 0, nil},
 		{"resume", "paused", "accepted", true, 1, nil},

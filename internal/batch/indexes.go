@@ -40,6 +40,11 @@ type remembered struct {
 	users int // guarded by indexes.mu
 }
 
+// emptyBytes is what an index takes before it holds anything: its 64 segments,
+// and its places in list and map. A process sees more small batches than it can
+// remember for good.
+const emptyBytes = 4 << 10
+
 func newIndexes(most int) *indexes {
 	return &indexes{seed: maphash.MakeSeed(), most: most, byID: map[push.ID]*list.Element{}, idle: list.New()}
 }
@@ -50,6 +55,8 @@ func (x *indexes) use(id push.ID) *remembered {
 	defer x.mu.Unlock()
 	at, ok := x.byID[id]
 	if !ok {
+		x.makeRoom(emptyBytes)
+		x.used += emptyBytes // an upload can't do without
 		at = x.idle.PushFront(&remembered{id: id})
 		x.byID[id] = at
 	}
@@ -72,6 +79,15 @@ func (x *indexes) release(r *remembered) {
 func (x *indexes) reserve(bytes int) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if !x.makeRoom(bytes) {
+		return false
+	}
+	x.used += bytes
+	return true
+}
+
+// makeRoom drops what nobody uses until there is room for bytes.
+func (x *indexes) makeRoom(bytes int) bool {
 	for at := x.idle.Back(); at != nil && x.used+bytes > x.most; {
 		before := at.Prev()
 		if in(at).users == 0 {
@@ -79,18 +95,23 @@ func (x *indexes) reserve(bytes int) bool {
 		}
 		at = before
 	}
-	if x.used+bytes > x.most {
-		return false
+	return x.used+bytes <= x.most
+}
+
+// over drops the index of a batch that takes no recipients any more.
+func (x *indexes) over(id push.ID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if at, ok := x.byID[id]; ok && in(at).users == 0 {
+		x.drop(at)
 	}
-	x.used += bytes
-	return true
 }
 
 func (x *indexes) drop(at *list.Element) {
 	r := in(at)
 	x.idle.Remove(at)
 	delete(x.byID, r.id)
-	x.used -= r.index.bytes
+	x.used -= emptyBytes + r.index.bytes
 }
 
 // in returns what the list holds at a place, which is nothing else.

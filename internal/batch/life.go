@@ -34,7 +34,8 @@ func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.No
 			return p, nil
 		case push.StatePaused:
 			if p.Early {
-				p.Early = false
+				// Perhaps everything that came is sent already: fanout looks.
+				p.Early, p.Enqueued = false, false
 				return p, nil
 			}
 		case push.StateCancelled, push.StateDeadLettered:
@@ -90,9 +91,9 @@ func (b *Batches) Pause(ctx context.Context, tenant string, id push.ID) (push.No
 // sends the chunks that were parked. Resuming a batch that is under way changes
 // nothing. Errors are push.ErrNotFound and [push.StateError].
 func (b *Batches) Resume(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
-	counts, err := b.cfg.Ledger.Counts(ctx, id)
+	_, counts, err := b.counted(ctx, tenant, id, opResume)
 	if err != nil {
-		return push.Notification{}, fmt.Errorf("count outcomes of %s: %w", id, err)
+		return push.Notification{}, err
 	}
 	n, err := b.move(ctx, tenant, id, opResume, func(n *push.Notification) (push.Progress, error) {
 		p := n.Progress
@@ -158,28 +159,41 @@ func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string
 	if err != nil {
 		return push.Notification{}, fmt.Errorf("%s: %w", op, err)
 	}
+	if !uploadable(&n.Progress) {
+		b.indexes.over(id)
+	}
 	return n, nil
 }
 
 // open refuses an operation on a notification whose deliveries all have their
 // outcome, though its stored state does not say so yet: to its owner it is
-// completed. One query over the lines, O(chunks).
+// completed.
 func (b *Batches) open(ctx context.Context, tenant string, id push.ID, op string) error {
-	n, err := b.cfg.Ledger.Notification(ctx, id)
+	n, counts, err := b.counted(ctx, tenant, id, op)
 	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	if err := owned(&n, tenant); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	counts, err := b.cfg.Ledger.Counts(ctx, id)
-	if err != nil {
-		return fmt.Errorf("%s: count outcomes of %s: %w", op, id, err)
+		return err
 	}
 	if ledger.StateOf(&n, &counts) == push.StateCompleted {
 		return illegal(&n, push.StateCompleted, op)
 	}
 	return nil
+}
+
+// counted returns a tenant's own notification and its counts: one query over the
+// lines, O(chunks), which only the owner can cause.
+func (b *Batches) counted(ctx context.Context, tenant string, id push.ID, op string) (push.Notification, ledger.Counts, error) {
+	n, err := b.cfg.Ledger.Notification(ctx, id)
+	if err == nil {
+		err = owned(&n, tenant)
+	}
+	if err != nil {
+		return n, ledger.Counts{}, fmt.Errorf("%s: %w", op, err)
+	}
+	counts, err := b.cfg.Ledger.Counts(ctx, id)
+	if err != nil {
+		return n, counts, fmt.Errorf("%s: count outcomes of %s: %w", op, id, err)
+	}
+	return n, counts, nil
 }
 
 // afterwards sends the task of a notification that is in the outbox.

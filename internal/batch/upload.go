@@ -86,7 +86,7 @@ func (e *RefusedError) Error() string {
 // brought it, is marked as its duplicate when its page is stored.
 //
 // The Result holds with an error as well. Errors are push.ErrNotFound,
-// [push.StateError], [GapError], [RefusedError], [push.Faults] for options out
+// [push.StateError], [GapError], [RefusedError], [ErrBusy], [push.Faults] for options out
 // of range or a header row that is none, a store's, or the stream's own: then
 // the whole lines before it are durable (none, with AllOrNothing).
 //
@@ -98,6 +98,7 @@ func (b *Batches) Upload(ctx context.Context, tenant string, id push.ID, r io.Re
 		return Result{}, err
 	}
 	defer u.forget()
+	defer func() { b.spools.Add(-int64(u.spooled)) }()
 	err = u.read(ctx, o.Format.lines(r))
 	u.finish()
 	return u.res, err
@@ -254,8 +255,13 @@ func (u *upload) refuseAll(f *push.Fault) {
 // spoolMore bounds what an all-or-nothing upload keeps in memory.
 func (u *upload) spoolMore(bytes int) error {
 	const row = 160 // what a push.Recipient takes besides its strings
-	if u.spooled += bytes + row; u.spooled <= u.cfg.SpoolBytes {
+	u.spooled += bytes + row
+	all := u.spools.Add(int64(bytes + row))
+	switch {
+	case u.spooled <= u.cfg.SpoolBytes && all <= spoolsAtOnce*int64(u.cfg.SpoolBytes):
 		return nil
+	case u.spooled <= u.cfg.SpoolBytes:
+		return ErrBusy
 	}
 	return push.Faults{{Code: push.FaultTooLarge, Detail: fmt.Sprintf("all_or_nothing takes at most about %d MiB of recipients: upload without it, where good lines are kept and bad ones reported", u.cfg.SpoolBytes>>20)}}
 }

@@ -19,9 +19,10 @@ type batchCmd struct {
 }
 
 type batchCreateCmd struct {
-	Server  server  `embed:""`
-	Content content `embed:""`
-	Output  output  `embed:""`
+	Server    server  `embed:""`
+	Content   content `embed:""`
+	PerSecond int     `placeholder:"N" group:"what" help:"Send to no more than N recipients in a second, 1 to 1000000. Default: as fast as it goes."`
+	Output    output  `embed:""`
 }
 
 // Help implements kong's HelpProvider.
@@ -43,6 +44,12 @@ func (c *batchCreateCmd) Run(ctx context.Context, con *console) error {
 	req, err := c.Content.request(con.in)
 	if err != nil {
 		return err
+	}
+	if c.PerSecond < 0 {
+		return usagef("--per-second: must be at least 1 (got %d)", c.PerSecond)
+	}
+	if c.PerSecond > 0 {
+		req.Throttle = &client.Throttle{PerSecond: c.PerSecond}
 	}
 	var opts []client.CallOption
 	if c.Content.IdempotencyKey != "" {

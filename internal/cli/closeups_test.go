@@ -25,6 +25,8 @@ func (f *fakeAPI) closeup(w http.ResponseWriter, r *http.Request, call string) b
 			page = client.DeliveryList{Items: []client.Delivery{{Line: 4, Chunk: 1, Index: 1, Class: "suppressed", Code: "duplicate", AddressHash: "ab"}}}
 		}
 		say(w, http.StatusOK, page)
+	case call == "GET /v1/batches/bat_1/report" && r.URL.Query().Get("class") == client.ClassInvalid:
+		_, _ = fmt.Fprint(w, `{"line":2,"class":"invalid","code":"value","pointer":"/token","detail":"must not be empty"}`+"\n")
 	case strings.HasPrefix(call, "GET /v1/notifications/bat_1/deliveries/"):
 		switch key := strings.TrimPrefix(call, "GET /v1/notifications/bat_1/deliveries/"); key {
 		case "line:3":
@@ -120,11 +122,16 @@ func TestBatchReport(t *testing.T) {
 	golden(t, "batch-report.csv", r.out)
 	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "--class", "permanent", "--code", "fcm.unregistered").
 		expect(t, ExitOK, `{"line":2,"chunk":0,"index":0,"class":"permanent","code":"fcm.unregistered"}`)
+	r = belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "--class", "invalid")
+	if r.expect(t, ExitOK); r.out != `{"line":2,"class":"invalid","code":"value","pointer":"/token","detail":"must not be empty"}`+"\n" {
+		t.Errorf("refused lines: %q", r.out)
+	}
+	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "--class", "invalid", "--code", "sent").expect(t, ExitUsage, "--code")
 
 	name := filepath.Join(t.TempDir(), "report.ndjson")
-	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "-O", name).expect(t, ExitOK, "3 rows in "+name)
+	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_1", "-O", name).expect(t, ExitOK, "4 rows in "+name)
 	written, err := os.ReadFile(name)
-	if err != nil || strings.Count(string(written), "\n") != 3 {
+	if err != nil || strings.Count(string(written), "\n") != 4 {
 		t.Errorf("the file holds %q, %v", written, err)
 	}
 	belfry(t.Context(), api.URL, nil, "batch", "report", "bat_2", "-O", name).expect(t, ExitFailure, "the report broke off after 0 rows", name+".part")
@@ -164,7 +171,8 @@ func TestBatchGetTable(t *testing.T) {
 	var b strings.Builder
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	n := client.Notification{
-		ID: "bat_1", State: "sending", Priority: "bulk", AcceptedAt: at, StartedAt: &at, Recipients: 3000, Received: new(int64(3001)), Invalid: new(int64(1)),
+		ID: "bat_1", State: "sending", Priority: "bulk", AcceptedAt: at, StartedAt: &at, Recipients: 3000, Received: new(int64(3003)), Invalid: new(int64(1)), Blank: 2,
+		Duplicates: new(int64(40)), UncheckedFrom: new(int64(2000)), UploadOpen: true, Throttle: &client.Throttle{PerSecond: 1500},
 		Rate: new(99.6), ETASeconds: new(20.4), FirstOutcomeAt: &at, LastOutcomeAt: new(at.Add(10 * time.Second)),
 		Counts: &client.Counts{Accepted: 3000, Open: 2000, Sent: 990, Permanent: 10, ByCode: map[string]int64{"sent": 990, "fcm.unregistered": 10}},
 	}

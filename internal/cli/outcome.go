@@ -69,6 +69,21 @@ func printNotification(w io.Writer, n client.Notification, asJSON bool) error {
 	if n.Invalid != nil && *n.Invalid > 0 {
 		field("refused", progress.Group(*n.Invalid)+" lines")
 	}
+	if n.Blank > 0 {
+		field("blank", progress.Group(n.Blank)+" lines")
+	}
+	if n.Duplicates != nil && *n.Duplicates > 0 {
+		field("duplicates", progress.Group(*n.Duplicates)+" lines")
+	}
+	if n.UncheckedFrom != nil {
+		field("unchecked", "duplicates from line "+progress.Group(*n.UncheckedFrom)+" on: repeated recipients may be sent to twice")
+	}
+	if n.UploadOpen {
+		field("upload", "open: start without --early ends it")
+	}
+	if n.Throttle != nil {
+		field("throttle", progress.Group(int64(n.Throttle.PerSecond))+"/s")
+	}
 	field("first activity", clock(n.FirstOutcomeAt))
 	field("last activity", clock(n.LastOutcomeAt))
 	if n.Rate != nil {

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belfry-push/belfry/client"
@@ -19,14 +21,14 @@ type batchReportCmd struct {
 	Server server `embed:""`
 	ID     string `arg:"" help:"Batch."`
 	Out    string `short:"O" default:"-" placeholder:"FILE" help:"Where to write it; - is standard output. A file appears when it is whole."`
-	Class  string `help:"Only this class, such as permanent or open."`
+	Class  string `help:"Only this class, such as permanent or open; invalid: only upload lines that were refused."`
 	Code   string `help:"Only this code, such as fcm.unregistered."`
 	Format string `default:"ndjson" enum:"ndjson,csv" help:"ndjson: a JSON object a line, with every attempt; csv: a row each, with the last attempt."`
 }
 
 // Help implements kong's HelpProvider.
 func (batchReportCmd) Help() string {
-	return `One row per recipient, with the line of the upload. It is read page by page, so a million rows take little memory, and a broken connection is made again.
+	return `One row per recipient, duplicates included, with the line of the upload; without --class and --code, behind them one for every line that was refused. Rows are read page by page, so a million take little memory, and a broken connection is made again.
 
     belfry batch report bat_… -O report.ndjson
     belfry batch report bat_… --class permanent --format csv | cut -d, -f1,5 # line, code`
@@ -38,10 +40,13 @@ func (c *batchReportCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
+	if c.Class == client.ClassInvalid && c.Code != "" {
+		return usagef("--code: is the outcome of a delivery, and a refused line has none (got %q)", c.Code)
+	}
 	rows := 0
 	write := func(w io.Writer) error {
 		out := reportRows(w, c.Format)
-		for d, err := range api.Deliveries(ctx, c.ID, client.DeliveryFilter{Class: c.Class, Code: c.Code}) {
+		for d, err := range c.rows(ctx, api) {
 			if err != nil {
 				return fmt.Errorf("the report broke off after %d rows: %w", rows, err)
 			}
@@ -60,6 +65,38 @@ func (c *batchReportCmd) Run(ctx context.Context, con *console) error {
 	}
 	_, err = fmt.Fprintf(con.err, "%s rows in %s\n", progress.Group(int64(rows)), c.Out)
 	return err
+}
+
+// rows returns what the report consists of. Deliveries are asked for page by
+// page, which survives more than the API's own report in one stream.
+func (c *batchReportCmd) rows(ctx context.Context, api *client.Client) iter.Seq2[client.Delivery, error] {
+	refused := api.Report(ctx, c.ID, client.DeliveryFilter{Class: client.ClassInvalid})
+	if c.Class == client.ClassInvalid {
+		return refused
+	}
+	deliveries := api.Deliveries(ctx, c.ID, client.DeliveryFilter{Class: c.Class, Code: c.Code})
+	if c.Class != "" || c.Code != "" {
+		return deliveries
+	}
+	return func(yield func(client.Delivery, error) bool) {
+		for _, part := range []iter.Seq2[client.Delivery, error]{deliveries, refused} {
+			for d, err := range part {
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// refusedRow is a refused line as the API's report has it: without what only a
+// delivery has.
+type refusedRow struct {
+	Line    int64  `json:"line"`
+	Class   string `json:"class"`
+	Code    string `json:"code"`
+	Pointer string `json:"pointer,omitempty"`
+	Detail  string `json:"detail"`
 }
 
 // writeWhole writes a file beside its place and moves it there when it is whole.
@@ -110,7 +147,13 @@ func reportRows(w io.Writer, format string) rowWriter {
 	}
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
-	return rowWriter{row: func(d *client.Delivery) error { return enc.Encode(d) }, flush: buf.Flush}
+	row := func(d *client.Delivery) error {
+		if d.Class == client.ClassInvalid {
+			return enc.Encode(refusedRow{d.Line, d.Class, d.Code, d.Pointer, d.Detail})
+		}
+		return enc.Encode(d)
+	}
+	return rowWriter{row: row, flush: buf.Flush}
 }
 
 func csvRow(d *client.Delivery) []string {
@@ -120,6 +163,10 @@ func csvRow(d *client.Delivery) []string {
 	}
 	if d.Line > 0 {
 		row[0] = strconv.FormatInt(d.Line, 10)
+	}
+	if d.Class == client.ClassInvalid {
+		row[1], row[2] = "", ""
+		row[11] = strings.TrimPrefix(d.Pointer+": "+d.Detail, ": ")
 	}
 	if n := len(d.Attempts); n > 0 {
 		last := d.Attempts[n-1]

@@ -77,7 +77,7 @@ func upload(ctx context.Context, con *console, c *client.Client, r *recipients, 
 	u.out.refused = u.out.total.Invalid
 	printRefused(con.err, r.name, u.out)
 	if u.out.refused > maxShown {
-		_, _ = fmt.Fprintf(con.err, "GET /v1/batches/%s/report?class=invalid has them all.\n", t.batch)
+		_, _ = fmt.Fprintf(con.err, "belfry batch report %s --class invalid has them all.\n", t.batch)
 	}
 	return u.out, err
 }

@@ -152,8 +152,13 @@ func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
 	}
 	switch n.Progress.State {
 	case push.StateAccepted, push.StateSending, push.StateCancelled:
-	case push.StateUploading, push.StatePaused, push.StateCompleted, push.StateDeadLettered:
-		return worker.Ack(), nil // nothing to do now; start and resume send their own task
+	case push.StatePaused:
+		if t.Op == wire.OpCheck || t.Op == wire.OpPlan && t.Page == wire.AllPages {
+			return f.checkPaused(ctx, t, n)
+		}
+		return worker.Ack(), nil // resume sends a task of its own
+	case push.StateUploading, push.StateCompleted, push.StateDeadLettered:
+		return worker.Ack(), nil // nothing to do now; start sends its own task
 	}
 	switch {
 	case t.Op == wire.OpCheck:
@@ -218,6 +223,11 @@ func (f *Fanout) check(ctx context.Context, t wire.Task, n push.Notification) (w
 	if err != nil {
 		return worker.Verdict{}, fmt.Errorf("count outcomes: %w", err)
 	}
+	return f.look(ctx, t, n, counts)
+}
+
+// look completes a notification that is done, or looks again later.
+func (f *Fanout) look(ctx context.Context, t wire.Task, n push.Notification, counts ledger.Counts) (worker.Verdict, error) {
 	if !n.Progress.Early && counts.Done(n.Progress.Pages) {
 		return worker.Ack(), f.complete(ctx, n, counts)
 	}
@@ -226,6 +236,20 @@ func (f *Fanout) check(ctx context.Context, t wire.Task, n push.Notification) (w
 		return worker.Verdict{}, err
 	}
 	return worker.RetryAfter(next.Delay, next.Body), nil
+}
+
+// checkPaused is check for what is paused: the chunks that were under way then
+// may have been the last ones, and nobody resumes what is over. Where pages wait
+// to be planned or uploaded, resume and start send another check.
+func (f *Fanout) checkPaused(ctx context.Context, t wire.Task, n push.Notification) (worker.Verdict, error) {
+	counts, err := f.Notifications.Counts(ctx, n.ID)
+	if err != nil {
+		return worker.Verdict{}, fmt.Errorf("count outcomes: %w", err)
+	}
+	if n.Progress.Early || counts.PagesPlanned < n.Progress.Pages {
+		return worker.Ack(), nil
+	}
+	return f.look(ctx, t, n, counts)
 }
 
 // complete records that nothing is open. A cancelled notification stays so, and

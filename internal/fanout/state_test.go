@@ -33,6 +33,36 @@ func TestStatesThatWait(t *testing.T) {
 	}
 }
 
+// TestDoneWhilePaused: the chunks that were under way when it was paused were the
+// last ones. Nobody has to resume what is over for its end to be told.
+func TestDoneWhilePaused(t *testing.T) {
+	t.Parallel()
+	for _, op := range []wire.Op{wire.OpCheck, wire.OpPlan} { // of the chain; of a start that declares an early upload finished
+		r := setup(t)
+		n := r.batch(t, tokens(1, 1000)) // two chunks
+		r.run(t, n.ID)
+		r.setState(n.ID, push.StatePaused)
+		task := wire.Task{Op: op, Notification: n.ID, Page: wire.AllPages}
+		if v := r.handle(task); v.word != "retry" || r.books.heads[n.ID].Progress.State != push.StatePaused {
+			t.Errorf("%s with chunks under way: %+v", op, v)
+		}
+		for i := range 2 {
+			ref := push.ChunkRef{Notification: n.ID, Seq: i}
+			l, err := r.books.lines[ref].Claim("owner", 0, t0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for cell := range l.Cells {
+				l.Settle(cell, push.CodeSent, false)
+			}
+			r.books.lines[ref] = l.Close(t0)
+		}
+		if v := r.handle(task); v.word != "ack" || r.books.heads[n.ID].Progress.State != push.StateCompleted || len(r.done) != 1 {
+			t.Errorf("%s after the last chunk: %+v, told %d times, %+v", op, v, len(r.done), r.books.heads[n.ID].Progress)
+		}
+	}
+}
+
 // TestCancelBeforePlanning: every recipient still gets its outcome.
 func TestCancelBeforePlanning(t *testing.T) {
 	t.Parallel()

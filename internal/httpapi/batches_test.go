@@ -76,13 +76,14 @@ func TestUpload(t *testing.T) {
 	g := setup(t)
 	g.batches.upload = func(r io.Reader, o batch.Options) (batch.Result, error) {
 		res, err := countLines(r, o)
+		res.Duplicates = 1
 		res.Faults = []batch.LineFault{{Line: 2, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}}}
 		return res, err
 	}
 	got := g.do(t, "POST", recipients+"?offset=5&all_or_nothing=true", "{}\n{}\n", "Content-Type", typeNDJSON).want(t, http.StatusOK, "")
 	var res client.UploadResult
 	decode(t, got.Body.Bytes(), &res)
-	if g.batches.uploaded != (batch.Options{Offset: 5, AllOrNothing: true}) || res.Accepted != 2 || res.Errors[0].Line != 2 {
+	if g.batches.uploaded != (batch.Options{Offset: 5, AllOrNothing: true}) || res.Accepted != 2 || res.Duplicates != 1 || res.Errors[0].Line != 2 {
 		t.Errorf("options %+v, result %+v", g.batches.uploaded, res)
 	}
 	g.do(t, "POST", recipients, "{}\n").want(t, http.StatusOK, "")
@@ -118,6 +119,7 @@ func TestRefusedUploads(t *testing.T) {
 		"fails at once":     {err: errors.New("disk"), status: 500, code: codeInternal, says: "0 lines"},
 		"fails halfway":     {res: batch.Result{Accepted: 40, Watermark: 90}, err: errors.New("disk"), status: 500, code: codeInternal, says: "offset=91"},
 		"client hangs up":   {res: batch.Result{Accepted: 1, Watermark: 1}, err: context.Canceled, status: 400, code: codeIncomplete, says: "offset=2"},
+		"no memory left":    {err: batch.ErrBusy, status: 503, code: codeUnavailable, says: "offset=1"},
 		"takes too long":    {err: context.DeadlineExceeded, status: 503, code: codeUnavailable},
 		"written by others": {err: push.ErrConflict, status: 409, code: codeConflict},
 	} {

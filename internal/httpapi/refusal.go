@@ -128,6 +128,8 @@ func refusalOf(err error) *refusal {
 		return refuse(codeKeyReused, "it was used before, with another request: use a new key for a new request")
 	case errors.Is(err, push.ErrConflict):
 		return refuse(codeConflict, "try again").with("Retry-After", "1").by(err)
+	case errors.Is(err, batch.ErrBusy):
+		return refuse(codeUnavailable, "%s: try again, or upload without all_or_nothing", batch.ErrBusy).with("Retry-After", "5")
 	case errors.Is(err, context.DeadlineExceeded):
 		return refuse(codeUnavailable, "it took too long: try again").with("Retry-After", "1").by(err)
 	case errors.Is(err, context.Canceled):

@@ -72,7 +72,7 @@ func halfway(res *batch.Result, broken *refusal, err error) *refusal {
 }
 
 func uploadView(res *batch.Result) client.UploadResult {
-	v := client.UploadResult{Accepted: res.Accepted, Invalid: res.Invalid, Skipped: res.Skipped, Watermark: res.Watermark}
+	v := client.UploadResult{Accepted: res.Accepted, Duplicates: res.Duplicates, Invalid: res.Invalid, Skipped: res.Skipped, Watermark: res.Watermark}
 	for _, f := range res.Faults {
 		v.Errors = append(v.Errors, client.LineError{Line: f.Line, Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
 	}

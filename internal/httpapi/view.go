@@ -37,6 +37,7 @@ func plainView(n *push.Notification) client.Notification {
 		return v
 	}
 	v.Received, v.Invalid, v.Duplicates = new(n.Progress.Watermark), new(n.Progress.Invalid), new(n.Progress.Duplicates)
+	v.Blank = n.Progress.Watermark - n.Progress.Sources - n.Progress.Invalid
 	v.UploadOpen = n.Progress.Early
 	if n.Progress.UncheckedFrom > 0 {
 		v.UncheckedFrom = new(n.Progress.UncheckedFrom)
@@ -135,7 +136,10 @@ func speed(r *report.View, now time.Time) (rate, eta *float64) {
 		return nil, nil
 	}
 	perSecond := float64(done) / took
-	if r.State == push.StateSending && r.Open > 0 {
+	// A throttled batch is accepted until its last page is planned. While an
+	// upload goes on, nobody knows what is still to come.
+	going := r.State == push.StateSending || r.State == push.StateAccepted && !r.Notification.Progress.Early
+	if going && r.Open > 0 {
 		eta = new(float64(r.Open) / perSecond)
 	}
 	return &perSecond, eta

@@ -74,6 +74,8 @@ func TestSpeed(t *testing.T) {
 		return v
 	}
 	none := &report.View{State: push.StateAccepted}
+	early := view(push.StateAccepted, 20, 10, -10, -3)
+	early.Notification.Progress.Early = true
 	for name, c := range map[string]struct {
 		view      *report.View
 		rate, eta *float64
@@ -81,6 +83,8 @@ func TestSpeed(t *testing.T) {
 		"nothing yet":       {none, nil, nil},
 		"planned only":      {view(push.StateSending, 0, 5, -10, -10), nil, nil},
 		"under way":         {view(push.StateSending, 20, 10, -10, -3), new(2.0), new(5.0)},
+		"throttled":         {view(push.StateAccepted, 20, 10, -10, -3), new(2.0), new(5.0)},
+		"upload goes on":    {early, new(2.0), nil},
 		"paused":            {view(push.StatePaused, 20, 10, -10, -3), new(2.0), nil},
 		"done a while ago":  {view(push.StateCompleted, 20, 0, -110, -100), new(2.0), nil},
 		"done in no time":   {view(push.StateCompleted, 20, 0, -1, -1), nil, nil},

@@ -42,8 +42,8 @@ func (s *scan) plans(ctx context.Context, lines []ledger.Line) (map[int]*planned
 // row has a source of its own and the next chunk begins just behind them, or the
 // upload ends there, or no line of the upload was refused or blank. Otherwise
 // the page that the chunk was cut from is read and decoded, once per answer:
-// about half a megabyte. If that is gone, the notification being over, only the
-// first row's line is known.
+// about half a megabyte. If that is gone, having passed its time, only the first
+// row's line is known.
 func (s *scan) numbering(ctx context.Context, p *planned) (func(i int) int64, error) {
 	if p == nil || p.FirstLine == 0 || !s.n.ID.IsBatch() {
 		return func(int) int64 { return 0 }, nil

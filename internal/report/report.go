@@ -6,6 +6,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -60,8 +61,9 @@ type Config struct {
 
 // Reader is the room. Safe for concurrent use.
 type Reader struct {
-	cfg  Config
-	sums *sums
+	cfg   Config
+	sums  *sums
+	scans chan struct{} // a place for each scan over plans that may run, see byRecipient
 
 	mu      sync.Mutex
 	feeds   map[feedKey]*feed
@@ -71,7 +73,10 @@ type Reader struct {
 
 // New returns the room.
 func New(cfg Config) *Reader {
-	return &Reader{cfg: cfg, sums: newSums(cfg.Notifications, time.Now), feeds: map[feedKey]*feed{}}
+	return &Reader{
+		cfg: cfg, sums: newSums(cfg.Notifications, time.Now), scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		feeds: map[feedKey]*feed{},
+	}
 }
 
 // View is how a notification stands at one moment. Accepted is the sum of every

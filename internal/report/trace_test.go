@@ -1,14 +1,19 @@
 package report_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -248,6 +253,55 @@ func TestTraceFindsEveryRow(t *testing.T) {
 		tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, report.Key{Value: want})
 		if err != nil || len(tr.Deliveries) != 1 || tr.Deliveries[0].Line != line {
 			rt.Fatalf("token: got %+v, %v", tr.Deliveries, err)
+		}
+	})
+}
+
+// crowd counts who reads plans at once.
+type crowd struct {
+	*house
+
+	mu        sync.Mutex
+	now, most int
+}
+
+func (c *crowd) Plans(ctx context.Context, id push.ID, from, limit int) ([]ledger.Plan, error) {
+	c.mu.Lock()
+	c.now++
+	c.most = max(c.most, c.now)
+	c.mu.Unlock()
+	time.Sleep(time.Second)
+	c.mu.Lock()
+	c.now--
+	c.mu.Unlock()
+	return c.house.Plans(ctx, id, from, limit)
+}
+
+// However many traces are asked for, half of the processors stay free; one whose
+// caller goes away does not keep its place in the queue.
+func TestTraceCrowd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &crowd{house: open()}
+		c.load("", rows(1), 1)
+		c.load("", rows(2), 1)
+		r := report.New(report.Config{Notifications: c, Chunks: c, Pages: c, Devices: c, Log: zap.NewNop()})
+		gone, leave := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		call := func(ctx context.Context) {
+			if _, err := r.Trace(ctx, tenant, c.n.ID, key(t, "token:t1-0")); err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+		for range 2 * runtime.GOMAXPROCS(0) {
+			wg.Go(func() { call(t.Context()) })
+			wg.Go(func() { call(gone) })
+		}
+		synctest.Wait()
+		leave()
+		wg.Wait()
+		if want := max(1, runtime.GOMAXPROCS(0)/2); c.most != want {
+			t.Errorf("%d scans at once, want %d", c.most, want)
 		}
 	})
 }
