@@ -19,7 +19,7 @@ func parkedWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, t.Context)
 	w.die(w.chunk(push.CodeAttemptsExhausted, push.CodeSent, push.CodeAttemptsExhausted))
-	w.dead[push.QueueEvents].msgs = append(w.dead[push.QueueEvents].msgs, outgoing("\x00\xff not JSON"))
+	w.dead[push.QueueEvents].put(outgoing("\x00\xff not JSON"))
 	w.drain()
 	return w
 }
