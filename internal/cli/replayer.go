@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -116,6 +117,14 @@ func (l letters) with(ctx context.Context, f func(*desk) error) error {
 func said(err error) error {
 	if p, ok := errors.AsType[*client.Problem](err); ok {
 		return p
+	}
+	return err
+}
+
+// missing names what the API says is not there.
+func missing(what, id string, err error) error {
+	if client.IsProblem(err, "not_found") {
+		return fmt.Errorf("%s %q does not exist, or belongs to another tenant", what, id)
 	}
 	return err
 }
