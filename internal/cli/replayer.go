@@ -100,6 +100,9 @@ func (l letters) with(ctx context.Context, f func(*desk) error) error {
 		}
 		return said(f(&desk{Client: c, suffix: " --api " + l.Door.API}))
 	}
+	if err := l.exists(); err != nil {
+		return err
+	}
 	direct, err := app.OpenDirect(ctx, l.Store, zap.NewNop())
 	if err != nil {
 		return err
@@ -110,6 +113,18 @@ func (l letters) with(ctx context.Context, f func(*desk) error) error {
 		err = said(f(&desk{Client: c, direct: direct}))
 	}
 	return errors.Join(err, direct.Close(context.WithoutCancel(ctx)))
+}
+
+// exists refuses a data directory that is not there: a new one would be made,
+// and an operator told that there are no dead letters.
+func (l letters) exists() error {
+	if l.Store.Backend != config.BackendEmbedded {
+		return nil
+	}
+	if info, err := os.Stat(l.Store.Data); err != nil || !info.IsDir() {
+		return usagef("--data: there is no directory %s; name the one of the service with BELFRY_DATA or --data, or its server with --api", l.Store.Data)
+	}
+	return nil
 }
 
 // said leaves of an error that the API answered what it said: whoever works on

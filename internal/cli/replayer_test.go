@@ -123,6 +123,18 @@ func TestReplayerReads(t *testing.T) {
 	dlq(t.Context(), dir, nil, "show", "--body", string(push.DerivedID(push.PrefixDeadLetter, "t", "4"))).expect(t, ExitOK, `body        "{"`)
 }
 
+// A mistyped data directory is no store without letters.
+func TestReplayerMissesItsData(t *testing.T) {
+	t.Parallel()
+	nowhere := filepath.Join(t.TempDir(), "belfry-dada")
+	for _, args := range []string{"groups", "stats", "simulate --all", "replay list", "export -"} {
+		dlq(t.Context(), nowhere, nil, strings.Fields(args)...).expect(t, ExitUsage, "--data: there is no directory "+nowhere)
+	}
+	if _, err := os.Stat(nowhere); !os.IsNotExist(err) {
+		t.Errorf("it was made: %v", err)
+	}
+}
+
 // A replay in this process: what a simulation says, what is sent, what is left.
 func TestReplayerReplays(t *testing.T) {
 	t.Parallel()
