@@ -44,7 +44,7 @@ func (b *breakers) note(ctx context.Context, c guard.Change) {
 	const patience, tries = 5 * time.Second, 4
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := error(push.ErrConflict)
+	err := push.ErrConflict
 	for try := 0; try < tries && errors.Is(err, push.ErrConflict); try++ {
 		err = b.replace(ctx, c)
 	}
