@@ -140,13 +140,17 @@ func (s *service) newGuard(ctx context.Context, o dispatcherOptions, outcomes *o
 	if err != nil {
 		return nil, err
 	}
+	notes := &breakers{docs: s.backend.store, log: s.log}
 	cfg := guard.DefaultConfig(o.fcm.Project)
 	cfg.PerSecond, cfg.Ramp = o.perSecond, o.ramp
 	return guard.New(cfg, s.now, newRand(), s.log, metrics, func(c guard.Change) {
 		s.log.Warn("circuit breaker moved", zap.String("credential", c.Credential),
 			zap.Stringer("from", c.From), zap.Stringer("to", c.To), zap.Time("until", c.Until), zap.Stringer("code", c.Cause))
 		// Off the sender's goroutine: publishing may be a network call.
-		go outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
+		go func() {
+			notes.note(ctx, c)
+			outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
+		}()
 	})
 }
 

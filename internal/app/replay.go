@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/cost"
 	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -27,13 +28,31 @@ func newRetaining(b *backend, retention replay.Retention, reg prometheus.Registe
 	for _, name := range push.Queues() {
 		dead[name], sources[name] = b.queues[push.DeadLetterQueue(name)], b.queues[name]
 	}
+	perSend, err := b.costPerReplay()
+	if err != nil {
+		return nil, err
+	}
 	// Patience waits out a store that is away for some minutes.
 	const patience = 30
 	return replay.New(replay.Config{
 		Letters: b.store, Notifications: b.store, Lines: b.store, Documents: b.store, Dead: dead, Sources: sources, Events: b.events,
 		Screens: []replay.Screen{replay.DeviceScreen{Devices: b.store}}, Patience: patience, Retention: retention,
+		Breakers: &breakers{docs: b.store, log: log}, CostPerSend: perSend,
 		App: "default", Software: telemetry.Version(), Owner: owner(), Log: log, Metrics: replay.NewMetrics(reg), Now: time.Now,
 	})
+}
+
+// costPerReplay is what one letter sent again costs, in US dollars: nothing on
+// the embedded backend.
+func (b *backend) costPerReplay() (float64, error) {
+	if b.meter == nil {
+		return 0, nil
+	}
+	prices, err := cost.List()
+	if err != nil {
+		return 0, err
+	}
+	return prices.Bill(cost.Replayed()).USD, nil
 }
 
 // OpenReplay opens the dead-letter room directly on the backend, for the

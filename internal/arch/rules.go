@@ -161,7 +161,7 @@ func table() []rule {
 		{
 			layer: "part of the house", covers: []string{"internal/app"},
 			uses: slices.Concat(pure, rooms(), []string{
-				"internal/adapter/...", "internal/httpapi", "internal/fcmsim", "internal/config", "internal/provision", "internal/doctor",
+				"internal/adapter/...", "internal/httpapi", "internal/fcmsim", "internal/config", "internal/provision", "internal/doctor", "internal/cost",
 			}),
 			testsUse: append(suites(), "client"),
 		},

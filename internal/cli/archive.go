@@ -73,6 +73,11 @@ type importCmd struct {
 	File    string  `arg:"" help:"Archive to read, compressed or not, - for standard input."`
 }
 
+// Help implements kong's HelpProvider.
+func (importCmd) Help() string {
+	return `Importing the same archive twice changes nothing. Letters that are parked in the archive and were discarded here since come back, as new letters.`
+}
+
 // Run imports.
 func (c *importCmd) Run(ctx context.Context, con *console) error {
 	return c.Letters.with(ctx, func(d *desk) error {

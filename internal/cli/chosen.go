@@ -39,6 +39,17 @@ type act struct {
 	All bool     `group:"letters" help:"All of them: needed where no other filter is given."`
 }
 
+// given tells whether anything was said about which letters are meant.
+func (c *act) given() bool { return c.chosen != chosen{} || len(c.ID) > 0 || c.All }
+
+// check refuses to take every letter by mistake.
+func (c *act) check() error {
+	if !c.given() {
+		return usagef("which letters? Give a filter such as --code or --fingerprint, or --all for every one that is parked")
+	}
+	return nil
+}
+
 func (c *chosen) filter() client.DeadLetterFilter {
 	f := client.DeadLetterFilter{
 		Queue: c.Queue, Class: c.Class, Fingerprint: c.Fingerprint, Notification: c.Notification, Tenant: c.Tenant, App: c.App, Label: c.Label, Text: c.Text,

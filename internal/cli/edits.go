@@ -20,6 +20,11 @@ type edits struct {
 	Patch       string        `group:"edit" placeholder:"FILE" help:"RFC 6902 JSON Patch that is applied to each message, before what --set changes in it."`
 }
 
+// given tells whether there are any.
+func (e *edits) given() bool {
+	return e.ExpireAfter != 0 || e.Priority != "" || len(e.Set) > 0 || e.Patch != ""
+}
+
 // operation is one of RFC 6902.
 type operation struct {
 	Op    string          `json:"op"`

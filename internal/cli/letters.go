@@ -116,7 +116,7 @@ func (c *showCmd) Run(ctx context.Context, con *console) error {
 	return c.Letters.with(ctx, func(d *desk) error {
 		l, err := d.DeadLetter(ctx, c.ID, c.Body)
 		if err != nil {
-			return err
+			return missing("letter", c.ID, err)
 		}
 		return c.Letters.Output.one(con.out, l, func() error { return printLetter(con.out, &l) })
 	})
@@ -148,6 +148,9 @@ type discardCmd struct {
 
 // Run discards.
 func (c *discardCmd) Run(ctx context.Context, con *console) error {
+	if err := c.Chosen.check(); err != nil {
+		return err
+	}
 	return c.Letters.with(ctx, func(d *desk) error {
 		req := client.DiscardRequest{Filter: c.Chosen.filter(), All: c.Chosen.All, Reason: c.Reason, By: whoami()}
 		if !c.Yes {

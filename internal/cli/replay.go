@@ -41,6 +41,9 @@ func (replayRunCmd) Help() string {
 func (c *replayRunCmd) Run(ctx context.Context, con *console) error {
 	return c.Simulate.Letters.with(ctx, func(d *desk) error {
 		id := c.Simulation
+		if id != "" && (c.Simulate.Chosen.given() || c.Simulate.Edits.given()) {
+			return usagef("--simulation: its letters and edits are what was simulated; leave out the filter, --all and the edits, or leave out --simulation to simulate anew")
+		}
 		if id == "" {
 			s, err := c.Simulate.simulate(ctx, d)
 			if err != nil {
@@ -61,7 +64,7 @@ func (c *replayRunCmd) Run(ctx context.Context, con *console) error {
 			Simulation: id, Canary: float64(c.Canary), Rate: c.Simulate.Rate, StopIfRefail: float64(c.StopIfRefail), Max: c.Max, By: whoami(),
 		})
 		if err != nil {
-			return err
+			return missing("simulation", id, err)
 		}
 		return follow(ctx, con, d, run.ID, c.Simulate.Letters.Output)
 	})
@@ -98,7 +101,7 @@ func (c *replayResumeCmd) Run(ctx context.Context, con *console) error {
 	return c.Letters.with(ctx, func(d *desk) error {
 		r, err := d.Replay(ctx, c.ID)
 		if err != nil {
-			return err
+			return missing("replay", c.ID, err)
 		}
 		if r.State != client.ReplayRunning { // running: its process died, or executes it still
 			if _, err := d.ResumeReplay(ctx, c.ID, whoami()); err != nil {
@@ -116,7 +119,7 @@ func (c *replayStatusCmd) Run(ctx context.Context, con *console) error {
 	return c.Letters.with(ctx, func(d *desk) error {
 		r, err := d.Replay(ctx, c.ID)
 		if err != nil {
-			return err
+			return missing("replay", c.ID, err)
 		}
 		return c.Letters.Output.one(con.out, r, func() error { return printReplay(con.out, &r) })
 	})
@@ -174,7 +177,7 @@ func (c *oneReplay) control(ctx context.Context, con *console, op func(c *client
 	return c.Letters.with(ctx, func(d *desk) error {
 		r, err := op(d.Client, ctx, c.ID, whoami())
 		if err != nil {
-			return err
+			return missing("replay", c.ID, err)
 		}
 		return c.Letters.Output.one(con.out, r, func() error {
 			_, err := fmt.Fprintf(con.out, "replay %s is %s\n", r.ID, r.State)

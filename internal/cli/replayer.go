@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -99,6 +100,9 @@ func (l letters) with(ctx context.Context, f func(*desk) error) error {
 		}
 		return said(f(&desk{Client: c, suffix: " --api " + l.Door.API}))
 	}
+	if err := l.exists(); err != nil {
+		return err
+	}
 	direct, err := app.OpenDirect(ctx, l.Store, zap.NewNop())
 	if err != nil {
 		return err
@@ -111,11 +115,31 @@ func (l letters) with(ctx context.Context, f func(*desk) error) error {
 	return errors.Join(err, direct.Close(context.WithoutCancel(ctx)))
 }
 
+// exists refuses a data directory that is not there: a new one would be made,
+// and an operator told that there are no dead letters.
+func (l letters) exists() error {
+	if l.Store.Backend != config.BackendEmbedded {
+		return nil
+	}
+	if info, err := os.Stat(l.Store.Data); err != nil || !info.IsDir() {
+		return usagef("--data: there is no directory %s; name the one of the service with BELFRY_DATA or --data, or its server with --api", l.Store.Data)
+	}
+	return nil
+}
+
 // said leaves of an error that the API answered what it said: whoever works on
 // the backend directly has never heard of its paths.
 func said(err error) error {
 	if p, ok := errors.AsType[*client.Problem](err); ok {
 		return p
+	}
+	return err
+}
+
+// missing names what the API says is not there.
+func missing(what, id string, err error) error {
+	if client.IsProblem(err, "not_found") {
+		return fmt.Errorf("%s %q does not exist, or belongs to another tenant", what, id)
 	}
 	return err
 }

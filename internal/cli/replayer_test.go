@@ -119,8 +119,20 @@ func TestReplayerReads(t *testing.T) {
 	if run("list --all-pages").err != "" || strings.Count(run("list --all-pages").out, "dlt_") != 5 {
 		t.Error("not all of them")
 	}
-	dlq(t.Context(), dir, nil, "show", "dlt_nope").expect(t, ExitFailure, "dlq-replayer show: it does not exist")
+	dlq(t.Context(), dir, nil, "show", "dlt_nope").expect(t, ExitFailure, `dlq-replayer show: letter "dlt_nope" does not exist`)
 	dlq(t.Context(), dir, nil, "show", "--body", string(push.DerivedID(push.PrefixDeadLetter, "t", "4"))).expect(t, ExitOK, `body        "{"`)
+}
+
+// A mistyped data directory is no store without letters.
+func TestReplayerMissesItsData(t *testing.T) {
+	t.Parallel()
+	nowhere := filepath.Join(t.TempDir(), "belfry-dada")
+	for _, args := range []string{"groups", "stats", "simulate --all", "replay list", "export -"} {
+		dlq(t.Context(), nowhere, nil, strings.Fields(args)...).expect(t, ExitUsage, "--data: there is no directory "+nowhere)
+	}
+	if _, err := os.Stat(nowhere); !os.IsNotExist(err) {
+		t.Errorf("it was made: %v", err)
+	}
 }
 
 // A replay in this process: what a simulation says, what is sent, what is left.
@@ -128,7 +140,21 @@ func TestReplayerReplays(t *testing.T) {
 	t.Parallel()
 	dir := stocked(t, 3, 2)
 	run := func(in string, args ...string) result { return dlq(t.Context(), dir, strings.NewReader(in), args...) }
-	run("", "simulate").expect(t, ExitFailure, "dlq-replayer simulate: give a filter, or say all: true for every letter")
+	for _, without := range []string{"simulate", "replay run --yes", "discard --reason x"} {
+		run("", strings.Fields(without)...).expect(t, ExitUsage, "which letters? Give a filter such as --code or --fingerprint, or --all")
+	}
+	simulated := run("", "simulate", "--code", "fcm.unavailable", "--rate", "5")
+	simulated.expect(t, ExitOK, "3 letters, 0 would be sent\n")
+	if strings.Contains(simulated.out, "replay run") {
+		t.Errorf("a replay of nothing is proposed:\n%s", simulated.out)
+	}
+	const sim = "sim_01a200d5-a7d5-791c-a944-5dda9b1ff948"
+	run("", "replay", "run", "--simulation", sim).expect(t, ExitFailure, `simulation "`+sim+`" does not exist`)
+	for _, more := range []string{"--all", "--code=fcm.internal", "--id=dlt_x", "--expire-after=1h", "--priority=bulk", "--set=notification.title=x", "--patch=f"} {
+		run("", "replay", "run", "--simulation", sim, more).expect(t, ExitUsage, "--simulation: its letters and edits are what was simulated")
+	}
+	run("", "replay", "status", "rpl_x").expect(t, ExitFailure, `replay "rpl_x" does not exist`)
+	run("", "simulate", "--all", "--rate", "5").expect(t, ExitOK, " --rate 5 --canary 1%")
 	run("", "simulate", "--text", "nowhere").expect(t, ExitFailure, "no dead letter matches")
 	run("", "simulate", "--all").expect(t, ExitOK, "5 letters, 2 would be sent", "notification_gone  3        no", "the ledger has no such notification", "would_send         2        yes")
 	run("", "replay", "run", "--code", "fcm.unavailable", "--yes").expect(t, ExitFailure, "none of the 3 letters would be sent")

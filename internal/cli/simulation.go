@@ -27,16 +27,23 @@ func (c *simulateCmd) Run(ctx context.Context, con *console) error {
 			return err
 		}
 		return c.Letters.Output.one(con.out, s, func() error {
-			if err := printSimulation(con.out, &s); err != nil {
+			if err := printSimulation(con.out, &s); err != nil || s.Sends == 0 {
 				return err
 			}
-			_, err := fmt.Fprintf(con.out, "\nuntil %s: dlq-replayer replay run --simulation %s --canary 1%% --stop-if-refail 20%%%s\n", clock(&s.ExpiresAt), s.ID, d.suffix)
+			rate := ""
+			if s.Rate > 0 {
+				rate = fmt.Sprintf(" --rate %v", s.Rate)
+			}
+			_, err := fmt.Fprintf(con.out, "\nuntil %s: dlq-replayer replay run --simulation %s%s --canary 1%% --stop-if-refail 20%%%s\n", clock(&s.ExpiresAt), s.ID, rate, d.suffix)
 			return err
 		})
 	})
 }
 
 func (c *simulateCmd) simulate(ctx context.Context, d *desk) (client.Simulation, error) {
+	if err := c.Chosen.check(); err != nil {
+		return client.Simulation{}, err
+	}
 	e, err := c.Edits.read()
 	if err != nil {
 		return client.Simulation{}, err
@@ -47,7 +54,10 @@ func (c *simulateCmd) simulate(ctx context.Context, d *desk) (client.Simulation,
 func printSimulation(out io.Writer, s *client.Simulation) error {
 	var b strings.Builder
 	took := time.Duration(s.Seconds * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(&b, "simulation %s: %s letters, %s would be sent in about %s", s.ID, progress.Group(s.Total), progress.Group(s.Sends), max(took, time.Second))
+	fmt.Fprintf(&b, "simulation %s: %s letters, %s would be sent", s.ID, progress.Group(s.Total), progress.Group(s.Sends))
+	if s.Sends > 0 {
+		fmt.Fprintf(&b, " in about %s", max(took, time.Second))
+	}
 	if s.CostUSD > 0 {
 		fmt.Fprintf(&b, ", for about $%.4f", s.CostUSD)
 	}

@@ -15,6 +15,14 @@ type setting struct {
 	users                     []string
 }
 
+// replayerSettings are those of every command of dlq-replayer.
+type replayerSettings struct {
+	Replayer
+	Retention
+
+	Door Door `embed:""`
+}
+
 // WriteTable writes every setting of the services as a Markdown table: variable,
 // flag, default, who reads it and what it means, in the order of the structs.
 // The documentation is checked against it.
@@ -25,7 +33,7 @@ func WriteTable(w io.Writer) error {
 	}{
 		{"ingest", &Ingest{}},
 		{"dispatcher", &Dispatcher{}},
-		{"dlq-replayer", &Replayer{}},
+		{"dlq-replayer", &replayerSettings{}},
 		{"up", &Up{}},
 		{"sim", &Sim{}},
 	}

@@ -118,6 +118,19 @@ func Notification(recipients int) Usage {
 	})
 }
 
+// Replayed returns what sending one dead letter again uses: the letter is
+// claimed, marked as sent and learns its outcome, and it has its share of a
+// chunk of replayed letters. What it costs to store it was spent before.
+func Replayed() Usage {
+	const (
+		reads  = 3 * 1.0            // a unit each time that it is moved
+		writes = 2.09 + 6.09 + 3.09 // with its indexes and a hundredth of a call's books
+		reopen = 2                  // the line, with the mark of the replay
+	)
+	chunk := Chunk(chunkRecipients).plus(Usage{itemRead: 1, itemWrite: reopen, Egress: chunkRecipients * egressBytes / gigabyte})
+	return chunk.times(1.0 / chunkRecipients).plus(Usage{itemRead: reads, itemWrite: writes})
+}
+
 // Idle returns what one process with all roles uses each day while nothing
 // happens.
 func Idle() Usage {

@@ -34,6 +34,32 @@ func TestChunkIsAsMeasured(t *testing.T) {
 	}
 }
 
+// What a replayed letter adds to its chunk is what the driver's tests measured
+// of a hundred letters.
+func TestReplayedIsAsMeasured(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/dynamodb.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	moves := regexp.MustCompile("(?m)^\\| `MoveLetters`, 100 [a-z ]+\\| \\d+ \\| (\\d+) \\|.*\\| (\\d+) \\|$").FindAllSubmatch(page, -1)
+	if len(moves) != 3 {
+		t.Fatalf("docs/dynamodb.md has %d rows of letters that move, want claimed, sent again and learned", len(moves))
+	}
+	share := Chunk(chunkRecipients).plus(Usage{itemRead: 1, itemWrite: 2}).times(1.0 / chunkRecipients)
+	for i, item := range []Item{itemRead, itemWrite} {
+		measured := 0.0
+		for _, row := range moves {
+			units, err := strconv.ParseFloat(string(row[i+1]), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			measured += units / 100
+		}
+		near(t, string(item)+" of a replayed letter", Replayed()[item]-share[item], measured)
+	}
+}
+
 // A million in one batch stays within the target of the design: $0.15 for calls.
 func TestBatchStaysWithinTheTarget(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -38,7 +39,7 @@ func editsOf(e *client.ReplayEdits) (replay.Edits, error) {
 	}
 	var err error
 	if out.ExpireAfter, err = time.ParseDuration(e.ExpireAfter); err != nil || out.ExpireAfter <= 0 {
-		return out, push.Faults{{Pointer: "/edits/expire_after", Code: push.FaultValue, Detail: "must be a duration such as 90m or 24h"}}
+		return out, push.Faults{{Pointer: "/edits/expire_after", Code: push.FaultValue, Detail: fmt.Sprintf("must be a duration such as 90m or 24h (got %q)", e.ExpireAfter)}}
 	}
 	return out, nil
 }
@@ -70,7 +71,7 @@ func (a *api) startReplay(ctx context.Context, x *exchange) (reply, error) {
 	}
 	id, err := push.ParseID(req.Simulation, push.PrefixSimulation)
 	if err != nil {
-		return reply{}, push.Faults{{Pointer: "/simulation", Code: push.FaultValue, Detail: "must be the id of a simulation: simulate first"}}
+		return reply{}, push.Faults{{Pointer: "/simulation", Code: push.FaultValue, Detail: fmt.Sprintf("must be the id of a simulation, sim_…: simulate first (got %q)", req.Simulation)}}
 	}
 	by, err := signed(x, "/by", req.By)
 	if err != nil {

@@ -7,6 +7,7 @@ import "time"
 // there arrive bare, as they were.
 type DeadLetter struct {
 	Queue    string // name of the source queue
+	ID       string // that the queue gave the original; "" if it was no whole message, or kept by an older program
 	Code     Code   // why
 	Detail   string // evidence, without tokens
 	Body     []byte // of the original message, byte for byte

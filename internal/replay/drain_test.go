@@ -21,7 +21,7 @@ const dead = push.CodeAttemptsExhausted
 // put lays messages on the dead-letter queue of a source queue.
 func (w *world) put(queue string, bodies ...[]byte) {
 	for _, b := range bodies {
-		w.dead[queue].msgs = append(w.dead[queue].msgs, worker.Outgoing{Body: b, Group: "acme"})
+		w.dead[queue].put(worker.Outgoing{Body: b, Group: "acme"})
 	}
 }
 
@@ -146,11 +146,11 @@ func TestDrainKeepsMessages(t *testing.T) {
 		},
 	} {
 		before := len(w.all())
-		w.put(c.queue, c.body, c.body)
+		w.put(c.queue, c.body)
 		w.drain()
 		all := w.all()
 		if len(all) != before+1 {
-			t.Fatalf("%s, twice, makes %d letters", c.name, len(all)-before)
+			t.Fatalf("%s makes %d letters", c.name, len(all)-before)
 		}
 		got := all[before]
 		if string(got.Body) != string(c.want.Body) || got.Kind != push.LetterMessage || got.Cell != -1 || got.Queue != c.queue {
@@ -161,6 +161,42 @@ func TestDrainKeepsMessages(t *testing.T) {
 			!c.want.DeadAt.IsZero() && !got.DeadAt.Equal(c.want.DeadAt) {
 			t.Errorf("%s: %+v\nwant %+v", c.name, got, c.want)
 		}
+	}
+}
+
+// A letter follows the message, not its bytes: what was sent twice is there
+// twice, and what is drained twice once.
+func TestDrainTellsMessagesApart(t *testing.T) {
+	t.Parallel()
+	same := []byte("not an event")
+	given := func(w *world, id string, receives int) []byte {
+		return w.envelope(push.DeadLetter{Queue: push.QueueEvents, ID: id, Code: push.CodeUndecodable, Body: same, Receives: receives, SentAt: at(0), At: at(receives)})
+	}
+	for _, c := range []struct {
+		name string
+		dead func(w *world) [][]byte
+		want int
+	}{
+		{"moved by the queue itself", func(*world) [][]byte { return [][]byte{same, same} }, 2},
+		{"given up", func(w *world) [][]byte { return [][]byte{given(w, "1", 1), given(w, "2", 1)} }, 2},
+		{"one given up twice, after a crash", func(w *world) [][]byte { return [][]byte{given(w, "1", 1), given(w, "1", 2)} }, 1},
+		{"given up by an older program", func(w *world) [][]byte { return [][]byte{given(w, "", 1), given(w, "", 1)} }, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, t.Context)
+			w.put(push.QueueEvents, c.dead(w)...)
+			w.faults.arm(1+c.want, false) // dies after the write, before the delete
+			_, err := w.room.Drain(t.Context())
+			w.reboot()
+			if w.dead[push.QueueEvents].size() == 0 {
+				t.Fatalf("the first drain deleted all (%v)", err)
+			}
+			w.drain()
+			if got := len(w.all()); got != c.want || w.dead[push.QueueEvents].size() != 0 {
+				t.Errorf("%d letters, want %d; %d messages left", got, c.want, w.dead[push.QueueEvents].size())
+			}
+		})
 	}
 }
 

@@ -80,6 +80,7 @@ func (r *Room) takeOver(ctx context.Context, id push.ID) (*engine, error) {
 			return e, nil
 		}
 		e.run.Owner = owner
+		e.run.Idle = 0 // patience is the executor's: what was in the way may be gone since
 		if err := e.save(ctx); err == nil {
 			return e, nil
 		} else if !errors.Is(err, errMoved) {

@@ -201,6 +201,8 @@ func (x *examination) ofMessage(l *push.Letter) verdict {
 		return verdict{prediction: Unsendable, why: "its list of recipients can't be read"}
 	case x.Sources[l.Queue] == nil:
 		return verdict{prediction: Unsendable, why: "there is no queue " + l.Queue}
+	case x.patch != nil && content.chunk == nil:
+		return verdict{prediction: PatchInvalid, why: "it is a whole event or notification, which is sent as it is: replay it without a patch"}
 	case content.task != nil:
 		return x.ofTask(l)
 	case content.chunk != nil:

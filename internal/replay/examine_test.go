@@ -122,6 +122,35 @@ func TestExamineRecipient(t *testing.T) {
 	}
 }
 
+// A patch changes the message of a chunk. An event or a task has none in it: sent
+// again, it would bring what the patch was to mend to everybody.
+func TestExamineWholeMessagesArePatchedNever(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.Context)
+	ref := w.chunk(dead)
+	task, err := wire.EncodeTask(wire.Task{Op: wire.OpPlan, Notification: ref.Notification, Page: wire.AllPages})
+	w.must(err)
+	head := w.books.heads[ref.Notification]
+	head.Progress.State = push.StateDeadLettered
+	w.books.heads[ref.Notification] = head
+	for queue, body := range map[string][]byte{push.QueueNotifications: task, push.QueueEvents: []byte("no event")} {
+		w.put(queue, w.envelope(push.DeadLetter{Queue: queue, ID: "1", Code: push.CodeUnexpandable, Body: body, Software: "v1"}))
+	}
+	w.drain()
+	for _, c := range []struct {
+		edits Edits
+		want  Prediction
+	}{
+		{Edits{}, WouldSend},
+		{Edits{Patch: []byte(`[{"op":"add","path":"/notification/body","value":"x"}]`)}, PatchInvalid},
+	} {
+		got, err := w.room.examine(t.Context(), w.all(), &c.edits)
+		if err != nil || len(got) != 2 || got[0].prediction != c.want || got[1].prediction != c.want {
+			t.Errorf("with %s: %+v (%v), want %s", c.edits.Patch, got, err, c.want)
+		}
+	}
+}
+
 func TestExamineMessage(t *testing.T) {
 	t.Parallel()
 	cases := []struct {

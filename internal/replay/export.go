@@ -67,7 +67,8 @@ type LineFault struct {
 const maxLineFaults = 100
 
 // Import stores the letters of an archive that are not there yet, under their
-// own ids, so that importing twice changes nothing. Letters that a replay had in
+// own ids, so that importing twice changes nothing. What was discarded here since
+// comes back as new letters. Letters that a replay had in
 // hand are parked again: before any of them is sent, the ledger says whether it
 // was. Lines that hold no valid letter are reported and passed over. An archive
 // that is cut short is an error, after what it had was stored.
@@ -177,9 +178,15 @@ func (i *importer) flush(ctx context.Context) error {
 	if len(i.waiting) == 0 {
 		return nil
 	}
-	n, err := i.Letters.PutLetters(ctx, i.waiting)
-	i.done.Stored += int64(n)
+	letters := i.waiting
 	i.waiting = i.waiting[:0]
+	n, err := i.Letters.PutLetters(ctx, letters)
+	i.done.Stored += int64(n)
+	if err != nil || n == len(letters) {
+		return err
+	}
+	n, err = i.restore(ctx, letters)
+	i.done.Stored += int64(n)
 	return err
 }
 

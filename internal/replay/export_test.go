@@ -19,7 +19,7 @@ func parkedWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, t.Context)
 	w.die(w.chunk(push.CodeAttemptsExhausted, push.CodeSent, push.CodeAttemptsExhausted))
-	w.dead[push.QueueEvents].msgs = append(w.dead[push.QueueEvents].msgs, outgoing("\x00\xff not JSON"))
+	w.dead[push.QueueEvents].put(outgoing("\x00\xff not JSON"))
 	w.drain()
 	return w
 }
@@ -175,4 +175,39 @@ func FuzzImport(f *testing.F) {
 			t.Errorf("%+v, %v", done, err)
 		}
 	})
+}
+
+// An archive undoes a discard, as often as it is needed, and once each time.
+func TestImportRestoresTheDiscarded(t *testing.T) {
+	t.Parallel()
+	w := parkedWorld(t)
+	archive := exported(t, w, push.LetterFilter{})
+	parkedNow := func() (ls []push.Letter) {
+		for _, l := range w.all() {
+			if l.State == push.LetterParked {
+				ls = append(ls, l)
+			}
+		}
+		return ls
+	}
+	for round := range 2 {
+		if _, err := w.room.Discard(t.Context(), DiscardRequest{All: true, Reason: "by mistake"}); err != nil {
+			t.Fatal(err)
+		}
+		for again, stored := range []int64{3, 0} {
+			got, err := w.room.Import(t.Context(), bytes.NewReader(archive))
+			if err != nil || got.Letters != 3 || got.Stored != stored {
+				t.Errorf("round %d, import %d: %+v (%v), want %d stored", round, again, got, err, stored)
+			}
+		}
+		back := parkedNow()
+		if len(back) != 3 || len(w.all()) != 3*(round+2) {
+			t.Fatalf("round %d: %d of %d letters are parked", round, len(back), len(w.all()))
+		}
+		for i := range back {
+			if back[i].Kind == push.LetterRecipient && back[i].Recipient.Address.IsZero() || back[i].Kind == push.LetterMessage && len(back[i].Body) == 0 {
+				t.Errorf("round %d: %s came back without what is sent", round, back[i].ID)
+			}
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -210,16 +211,29 @@ func (p *papers) Documents(_ context.Context, kind, _ string, _ int) ([]document
 type box struct {
 	*faults
 	mu   sync.Mutex
-	msgs []worker.Outgoing
+	msgs []boxed
 	sent int // ever
+}
+
+// boxed is a message under the id that it keeps.
+type boxed struct {
+	worker.Outgoing
+	id string
+}
+
+// put lays messages into the box. Only its caller uses the box meanwhile.
+func (b *box) put(msgs ...worker.Outgoing) {
+	for _, m := range msgs {
+		b.sent++
+		b.msgs = append(b.msgs, boxed{m, strconv.Itoa(b.sent)})
+	}
 }
 
 func (b *box) Send(_ context.Context, msgs []worker.Outgoing) error {
 	return b.call(func() error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.msgs = append(b.msgs, msgs...)
-		b.sent += len(msgs)
+		b.put(msgs...)
 		return nil
 	})
 }
@@ -232,7 +246,7 @@ func (b *box) take(i int, leave bool) worker.Outgoing {
 	if !leave {
 		b.msgs = slices.Delete(b.msgs, i, i+1)
 	}
-	return m
+	return m.Outgoing
 }
 
 func (b *box) size() int {
@@ -249,7 +263,7 @@ func (q dlq) Receive(_ context.Context, limit int, _ time.Duration) (out []worke
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		for i := range q.msgs[:min(limit, len(q.msgs))] {
-			out = append(out, worker.Message{ID: string(q.msgs[i].Body), Receipt: string(q.msgs[i].Body), Body: q.msgs[i].Body, Group: q.msgs[i].Group, Receives: 1})
+			out = append(out, worker.Message{ID: q.msgs[i].id, Receipt: q.msgs[i].id, Body: q.msgs[i].Body, Group: q.msgs[i].Group, Receives: 1})
 		}
 		return nil
 	})
@@ -260,8 +274,8 @@ func (q dlq) Delete(_ context.Context, msgs []worker.Message) error {
 	return q.call(func() error {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.msgs = slices.DeleteFunc(q.msgs, func(o worker.Outgoing) bool {
-			return slices.ContainsFunc(msgs, func(m worker.Message) bool { return m.Receipt == string(o.Body) })
+		q.msgs = slices.DeleteFunc(q.msgs, func(o boxed) bool {
+			return slices.ContainsFunc(msgs, func(m worker.Message) bool { return m.Receipt == o.id })
 		})
 		return nil
 	})

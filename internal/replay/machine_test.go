@@ -184,6 +184,12 @@ func (m *machine) finish() {
 			}
 		}
 	}()
+	defer func() { // also when it fails: the bubble ends with its goroutines
+		if stop != nil {
+			close(stop)
+			<-done
+		}
+	}()
 	for _, id := range m.runs {
 		before, err := m.room.Status(m.ctx(), id)
 		m.must(err)
@@ -203,6 +209,7 @@ func (m *machine) finish() {
 	}
 	close(stop)
 	<-done
+	stop = nil
 	m.check()
 	for ref, line := range m.books.lines {
 		if line.State != ledger.StateClosed {

@@ -65,14 +65,14 @@ func (e *Edits) check() push.Faults {
 	switch e.Priority {
 	case "", push.PriorityHigh, push.PriorityNormal, push.PriorityBulk:
 	default:
-		faults = append(faults, push.Fault{Pointer: "/priority", Code: push.FaultValue, Detail: "must be high, normal or bulk"})
+		faults = append(faults, push.Fault{Pointer: "/edits/priority", Code: push.FaultValue, Detail: fmt.Sprintf("must be high, normal or bulk (got %q)", e.Priority)})
 	}
 	if e.ExpireAfter < 0 || e.ExpireAfter > push.MaxTTL {
-		faults = append(faults, push.Fault{Pointer: "/expire_after", Code: push.FaultValue, Detail: fmt.Sprintf("must be 0..%v (got %v)", push.MaxTTL, e.ExpireAfter)})
+		faults = append(faults, push.Fault{Pointer: "/edits/expire_after", Code: push.FaultValue, Detail: fmt.Sprintf("must be 0..%v (got %v)", push.MaxTTL, e.ExpireAfter)})
 	}
 	if len(e.Patch) > 0 {
 		if _, err := parsePatch(e.Patch); err != nil {
-			faults = append(faults, push.Fault{Pointer: "/patch", Code: push.FaultValue, Detail: err.Error()})
+			faults = append(faults, push.Fault{Pointer: "/edits/patch", Code: push.FaultValue, Detail: err.Error()})
 		}
 	}
 	return faults

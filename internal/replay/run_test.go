@@ -117,6 +117,46 @@ func TestRunPaces(t *testing.T) {
 	})
 }
 
+// A run that nothing could be sent of, for the dispatcher was away, begins to
+// wait anew when it is resumed: what is in delivery then is not left behind.
+func TestRunWaitsAnewWhenResumed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, t.Context)
+		busy := w.chunk(dead, dead)
+		w.die(busy)
+		w.die(w.chunk(dead))
+		time.Sleep(time.Second)
+		closed := w.books.lines[busy]
+		line := closed
+		line.State = ledger.StateWaiting // another of its recipients is tried again
+		w.books.lines[busy] = line
+		run := w.start(Options{})
+		_, err := w.room.Discard(t.Context(), DiscardRequest{Filter: push.LetterFilter{IDs: []push.ID{w.all()[2].ID}}, Reason: "only the busy chunk is left"})
+		w.must(err)
+		_, err = w.room.Pause(t.Context(), run.ID, "me")
+		w.must(err)
+		run, err = w.room.run(t.Context(), run.ID)
+		w.must(err)
+		run.Idle = maxIdle
+		run.version++
+		w.must(w.room.save(t.Context(), kindRun, run.ID, run.version, &run, time.Now()))
+		_, err = w.room.Resume(t.Context(), run.ID, "me")
+		w.must(err)
+		time.AfterFunc(30*time.Second, func() {
+			w.books.mu.Lock()
+			defer w.books.mu.Unlock()
+			w.books.lines[busy] = closed
+		})
+		w.running(always(push.CodeSent), func() {
+			s, err := w.room.Run(t.Context(), run.ID)
+			if err != nil || s.State != RunCompleted || s.Sent != 2 {
+				t.Errorf("%s with %d of 2 letters sent, skipped %v (%v)", s.State, s.Sent, s.Skipped, err)
+			}
+		})
+	})
+}
+
 // A canary goes across chunks, is about as large as asked for, and its outcomes
 // are waited for.
 func TestRunCanary(t *testing.T) {

@@ -187,7 +187,7 @@ func (r *Room) fresh(ctx context.Context, s *Simulation) error {
 		return err
 	}
 	if n != s.Total {
-		return fmt.Errorf("%w: of its %d letters %d are still parked; simulate again", ErrStale, s.Total, n)
+		return fmt.Errorf("%w: of its %d letters %d are still parked, the others were replayed or discarded since; simulate again, and if a replay is at work on them, when it has ended", ErrStale, s.Total, n)
 	}
 	return nil
 }

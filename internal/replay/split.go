@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
@@ -16,7 +15,7 @@ import (
 // lettersOf turns a message of a dead-letter queue into letters: one per
 // recipient when deliver gave recipients up, else one that holds the bytes.
 // Their ids depend on nothing but what died, so that a message that comes twice
-// makes the same letters. A message of a newer program is push.ErrNewerSchema:
+// makes the same letters, and two messages never one, whatever they say. A message of a newer program is push.ErrNewerSchema:
 // its own version must drain it.
 func (r *Room) lettersOf(ctx context.Context, queue string, m *worker.Message) ([]push.Letter, error) {
 	d, err := wire.DecodeDeadLetter(m.Body)
@@ -38,20 +37,21 @@ func (r *Room) lettersOf(ctx context.Context, queue string, m *worker.Message) (
 			return nil, err
 		}
 	}
-	// The message's own id is that of the dead letter, not of the original: the
-	// same original given up twice must not become two letters.
-	sum := sha256.Sum256(d.Body)
-	key := d.Queue + "#" + strconv.FormatInt(d.SentAt.UnixMilli(), 10) + "#" + string(sum[:])
-	return r.message(ctx, &d, key)
+	// The id on the dead-letter queue is that of the envelope: the same original
+	// given up twice must not become two letters.
+	if d.ID == "" {
+		d.ID = "envelope " + m.ID // of an older program
+	}
+	return r.message(ctx, &d)
 }
 
 // poisoned makes a letter of a message that was received too often.
 func (r *Room) poisoned(ctx context.Context, queue string, m *worker.Message) ([]push.Letter, error) {
 	return r.message(ctx, &push.DeadLetter{
-		Queue: queue, Code: push.CodePoison, Body: m.Body, Group: m.Group, Receives: push.MaxReceives, SentAt: m.SentAt, At: r.now(),
+		Queue: queue, ID: m.ID, Code: push.CodePoison, Body: m.Body, Group: m.Group, Receives: push.MaxReceives, SentAt: m.SentAt, At: r.now(),
 		Software: r.Software, // most likely the one that could not handle it
 		Detail:   fmt.Sprintf("received %d times without a verdict", push.MaxReceives),
-	}, queue+"#"+m.ID)
+	})
 }
 
 // recipients splits what deliver gave up.
@@ -91,9 +91,9 @@ func (r *Room) recipients(ctx context.Context, d *push.DeadLetter, u *wire.Undel
 
 // message makes a letter of a whole message, with what can be told from its
 // bytes about whose it is.
-func (r *Room) message(ctx context.Context, d *push.DeadLetter, key string) ([]push.Letter, error) {
+func (r *Room) message(ctx context.Context, d *push.DeadLetter) ([]push.Letter, error) {
 	l := push.Letter{
-		ID: push.DerivedID(push.PrefixDeadLetter, "", key), Kind: push.LetterMessage, Tenant: d.Group, App: r.App, Queue: d.Queue,
+		ID: messageLetterID(d), Kind: push.LetterMessage, Tenant: d.Group, App: r.App, Queue: d.Queue,
 		Code: d.Code, Detail: d.Detail, Attempts: d.Receives, Cell: -1, Body: d.Body,
 		AcceptedAt: d.SentAt, DeadAt: d.At, Software: d.Software,
 	}
@@ -121,6 +121,18 @@ func (r *Room) message(ctx context.Context, d *push.DeadLetter, key string) ([]p
 	classify(&l)
 	r.park(&l)
 	return []push.Letter{l}, nil
+}
+
+// messageLetterID follows the message, not its bytes: a producer that sends the
+// same bytes twice has two messages, and each is to be accounted for. Its id and
+// the time when it was sent stay the same when the queue's own redrive moves it.
+// SQS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html.
+// The time and the bytes tell messages of two installations apart, whose ids may
+// be small numbers, when letters are carried from one to the other.
+func messageLetterID(d *push.DeadLetter) push.ID {
+	sum := sha256.Sum256(d.Body)
+	key := fmt.Sprintf("%s#%s#%d#%x", d.Queue, d.ID, d.SentAt.UnixMilli(), sum)
+	return push.DerivedID(push.PrefixDeadLetter, "", key)
 }
 
 // park fills in how a letter begins its life in the store.

@@ -125,7 +125,7 @@ func (w *world) bury(c *push.Chunk, queue string) {
 		Queue: queue, Code: push.CodeAttemptsExhausted, Body: body, Group: c.Tenant, SentAt: time.Now(), At: time.Now(), Software: "v1",
 	})
 	w.must(err)
-	w.dead[queue].msgs = append(w.dead[queue].msgs, worker.Outgoing{Body: letter, Group: c.Tenant})
+	w.dead[queue].put(worker.Outgoing{Body: letter, Group: c.Tenant})
 }
 
 // die makes the letters of a chunk's dead recipients and drains them.
@@ -197,7 +197,7 @@ func (w *world) deliver(body []byte, outcome func(place) push.Code) {
 		b, err := wire.EncodeChunk(&again, "")
 		w.must(err)
 		w.lane.mu.Lock()
-		w.lane.msgs = append(w.lane.msgs, worker.Outgoing{Body: b})
+		w.lane.put(worker.Outgoing{Body: b})
 		w.lane.mu.Unlock()
 	} else {
 		w.t.Fatalf("%s has %d open recipients, its message brought %d of them", c.Ref, open, len(again.Index))

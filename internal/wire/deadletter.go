@@ -11,6 +11,7 @@ import (
 type deadLetterJSON struct {
 	envelope
 	Queue    string    `json:"queue"`
+	ID       string    `json:"message_id,omitempty"`
 	Code     string    `json:"code"`
 	Detail   string    `json:"detail,omitempty"`
 	Body     []byte    `json:"body"` // base64: the original may be anything
@@ -25,7 +26,7 @@ type deadLetterJSON struct {
 func EncodeDeadLetter(d *push.DeadLetter) ([]byte, error) {
 	return encode(deadLetterJSON{
 		envelope: envelope{V: Version, Type: typeDeadLetter},
-		Queue:    d.Queue, Code: d.Code.String(), Detail: d.Detail, Body: d.Body, Group: d.Group,
+		Queue:    d.Queue, ID: d.ID, Code: d.Code.String(), Detail: d.Detail, Body: d.Body, Group: d.Group,
 		Receives: d.Receives, SentAt: d.SentAt, At: d.At, Software: d.Software,
 	})
 }
@@ -43,7 +44,7 @@ func DecodeDeadLetter(data []byte) (push.DeadLetter, error) {
 		return push.DeadLetter{}, fmt.Errorf("dead letter of code %q: %w", clip(in.Code), push.ErrNewerSchema)
 	}
 	return push.DeadLetter{
-		Queue: in.Queue, Code: code, Detail: in.Detail, Body: in.Body, Group: in.Group,
+		Queue: in.Queue, ID: in.ID, Code: code, Detail: in.Detail, Body: in.Body, Group: in.Group,
 		Receives: in.Receives, SentAt: in.SentAt, At: in.At, Software: in.Software,
 	}, nil
 }

@@ -62,7 +62,7 @@ func undelivered() *wire.Undelivered {
 
 func letter() *push.DeadLetter {
 	return &push.DeadLetter{
-		Queue: push.QueueEvents, Code: push.CodeUndecodable, Detail: "not a CloudEvent: ↯", Body: []byte{0, 0xff, '{', '"'}, Group: "acme",
+		Queue: push.QueueEvents, ID: "5f0c", Code: push.CodeUndecodable, Detail: "not a CloudEvent: ↯", Body: []byte{0, 0xff, '{', '"'}, Group: "acme",
 		Receives: 2, SentAt: at, At: at.Add(time.Second), Software: "1.2.3",
 	}
 }

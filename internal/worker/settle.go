@@ -155,7 +155,7 @@ func (s *settler) letter(b settled) (Outgoing, error) {
 	s.log.Warn("message dead-lettered", zap.Stringer("code", b.verdict.code), zap.String("detail", b.verdict.detail),
 		zap.String("message_id", b.msg.ID), zap.Int("receives", b.msg.Receives))
 	body, err := wire.EncodeDeadLetter(&push.DeadLetter{
-		Queue: s.cfg.Name, Code: b.verdict.code, Detail: b.verdict.detail, Body: b.msg.Body, Group: b.msg.Group,
+		Queue: s.cfg.Name, ID: b.msg.ID, Code: b.verdict.code, Detail: b.verdict.detail, Body: b.msg.Body, Group: b.msg.Group,
 		Receives: b.msg.Receives, SentAt: b.msg.SentAt, At: time.Now(), Software: s.cfg.Software,
 	})
 	return Outgoing{Body: body, Group: b.msg.Group}, err

@@ -76,7 +76,7 @@ func TestDead(t *testing.T) {
 		}
 		letter, err := wire.DecodeDeadLetter(r.dead.last)
 		want := push.DeadLetter{
-			Queue: "jobs", Code: push.CodeUndecodable, Detail: "no sense", Body: []byte("body of m"), Group: "acme",
+			Queue: "jobs", ID: "m", Code: push.CodeUndecodable, Detail: "no sense", Body: []byte("body of m"), Group: "acme",
 			Receives: 1, SentAt: sent, At: letter.At, Software: "v9",
 		}
 		if diff := cmp.Diff(want, letter); diff != "" || err != nil {
