@@ -68,9 +68,6 @@ func (r *Registry) Put(ctx context.Context, tenant string, d push.Device) (push.
 	return r.Get(ctx, tenant, d.ID) // its creation and history are the store's to keep
 }
 
-// DecodeDevice is [push.DecodeDevice], for callers of this room.
-func DecodeDevice(body []byte) (push.Device, error) { return push.DecodeDevice(body) }
-
 // stamp returns d as it is handed to a store.
 func (r *Registry) stamp(tenant string, source push.DeviceSource, d push.Device) push.Device {
 	now := r.cfg.Now().UTC()

@@ -1,7 +1,6 @@
 package programs
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -34,7 +33,7 @@ type Stats struct {
 func (s Simulator) Stats(tb testing.TB) Stats {
 	tb.Helper()
 	var out Stats
-	s.call(tb, http.MethodGet, "/_sim/stats", nil, func(dec *json.Decoder) {
+	s.call(tb, "/_sim/stats", func(dec *json.Decoder) {
 		if err := dec.Decode(&out); err != nil {
 			tb.Fatal(err)
 		}
@@ -46,7 +45,7 @@ func (s Simulator) Stats(tb testing.TB) Stats {
 func (s Simulator) Accepted(tb testing.TB) map[string]int {
 	tb.Helper()
 	times := map[string]int{}
-	s.call(tb, http.MethodGet, "/_sim/accepted?body=false", nil, func(dec *json.Decoder) {
+	s.call(tb, "/_sim/accepted?body=false", func(dec *json.Decoder) {
 		for {
 			var row struct{ Token string }
 			if err := dec.Decode(&row); errors.Is(err, io.EOF) {
@@ -60,22 +59,9 @@ func (s Simulator) Accepted(tb testing.TB) map[string]int {
 	return times
 }
 
-// Outage makes a share of all sends, 0 to 1, answer with a status until the
-// next call; 0 ends it.
-func (s Simulator) Outage(tb testing.TB, status int, share float64) {
+func (s Simulator) call(tb testing.TB, path string, read func(*json.Decoder)) {
 	tb.Helper()
-	s.call(tb, http.MethodPost, "/_sim/outage", map[string]any{"status": status, "share": share}, func(*json.Decoder) {})
-}
-
-func (s Simulator) call(tb testing.TB, method, path string, in any, read func(*json.Decoder)) {
-	tb.Helper()
-	var body bytes.Buffer
-	if in != nil {
-		if err := json.NewEncoder(&body).Encode(in); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	req, err := http.NewRequestWithContext(tb.Context(), method, strings.TrimSuffix(s.Endpoint, "/v1")+path, &body)
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, strings.TrimSuffix(s.Endpoint, "/v1")+path, http.NoBody)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,7 +72,7 @@ func (s Simulator) call(tb testing.TB, method, path string, in any, read func(*j
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode >= http.StatusBadRequest {
-		tb.Fatalf("%s %s: %s", method, path, res.Status)
+		tb.Fatalf("GET %s: %s", path, res.Status)
 	}
 	read(json.NewDecoder(res.Body))
 }
