@@ -191,9 +191,11 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStation(t)
-		time.AfterFunc(10*time.Second, func() { s.settle(0, 1) })
-		time.AfterFunc(30*time.Second, func() { s.move(push.StatePaused) })
-		time.AfterFunc(40*time.Second, func() { s.move(push.StateSending); s.settle(2, 3) })
+		// Between two looks: one that comes between two changes sees the first alone.
+		const later = 100 * time.Millisecond
+		time.AfterFunc(10*time.Second+later, func() { s.settle(0, 1) })
+		time.AfterFunc(30*time.Second+later, func() { s.move(push.StatePaused) })
+		time.AfterFunc(40*time.Second+later, func() { s.move(push.StateSending); s.settle(2, 3) })
 		in := open(t, s.get(t, events))
 		if kind := in.Header.Get("Content-Type"); in.StatusCode != http.StatusOK || kind != typeEvents {
 			t.Errorf("status %d, %s", in.StatusCode, kind)
