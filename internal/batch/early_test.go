@@ -128,7 +128,7 @@ func TestEarlyState(t *testing.T) {
 	t.Parallel()
 	n := push.Notification{Progress: push.Progress{State: push.StateAccepted, Pages: 1, Early: true, StartedAt: time.Unix(1, 0)}}
 	c := ledger.Counts{PagesPlanned: 1}
-	if s := ledger.StateOf(&n, &c); s != push.StateAccepted {
+	if s := ledger.StateOf(&n, &c); s != push.StateSending {
 		t.Errorf("early: %s", s)
 	}
 	n.Progress.Early = false

@@ -87,10 +87,16 @@ func TestStateOf(t *testing.T) {
 		if got := ledger.StateOf(&n, &done); got != want {
 			t.Errorf("%s with nothing open shows as %s, want %s", s, got, want)
 		}
+		if want = s; s == push.StateAccepted {
+			want = push.StateSending
+		}
 		for _, c := range []*ledger.Counts{&open, &part} {
-			if got := ledger.StateOf(&n, c); got != s {
-				t.Errorf("%s with something open shows as %s", s, got)
+			if got := ledger.StateOf(&n, c); got != want {
+				t.Errorf("%s with something open shows as %s, want %s", s, got, want)
 			}
+		}
+		if got := ledger.StateOf(&n, &ledger.Counts{}); got != s {
+			t.Errorf("%s with nothing planned shows as %s", s, got)
 		}
 	}
 }
