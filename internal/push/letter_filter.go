@@ -50,6 +50,15 @@ func (f *LetterFilter) GroupsOnly() bool {
 		f.DeadAfter.IsZero() && f.DeadBefore.IsZero() && f.StoredBefore.IsZero() && f.MovedBefore.IsZero()
 }
 
+// OfGroups returns the filter without what [LetterFilter.GroupsOnly] forbids: it
+// takes every letter that f takes, and others of their groups.
+func (f *LetterFilter) OfGroups() LetterFilter {
+	return LetterFilter{
+		States: f.States, Queue: f.Queue, Tenant: f.Tenant, App: f.App, Code: f.Code, Class: f.Class, Fingerprint: f.Fingerprint,
+		OldestFirst: f.OldestFirst,
+	}
+}
+
 // Searches tells whether the filter looks into evidence or labels, for which no
 // store has an index.
 func (f *LetterFilter) Searches() bool { return f.Text != "" || f.LabelName != "" }

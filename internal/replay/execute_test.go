@@ -239,3 +239,48 @@ func TestRetentionPolicyIsShared(t *testing.T) {
 		<-ended
 	})
 }
+
+// While all letters are young, retention and what it says of the future read the
+// groups alone.
+func TestRetentionReadsNoYoungLetters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, t.Context)
+		w.crowd(20)
+		store := &reads{Shelf: w.cfg.Letters, Mover: w.cfg.Letters}
+		ages := w.other(func(c *Config) {
+			c.Letters, c.Retention = store, Retention{Parked: 10 * 24 * time.Hour, Warn: 7 * 24 * time.Hour, Done: time.Hour}
+		})
+		for day, want := range []struct {
+			expiring int64
+			reads    bool
+		}{{0, false}, {0, false}, {0, false}, {20, true}} {
+			store.n = 0
+			done, err := ages.Retain(t.Context())
+			if err != nil || done != (Retained{Expiring: want.expiring}) || store.n > 0 != want.reads {
+				t.Errorf("day %d: %+v after reading letters %d times (%v)", day, done, store.n, err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+	})
+}
+
+// reads counts the calls that read letters.
+type reads struct {
+	Shelf
+	Mover
+
+	n int
+}
+
+func (r *reads) LetterGroups(ctx context.Context, f push.LetterFilter) ([]push.LetterGroup, error) {
+	if !f.GroupsOnly() {
+		r.n++
+	}
+	return r.Shelf.LetterGroups(ctx, f)
+}
+
+func (r *reads) Letters(ctx context.Context, f push.LetterFilter, cursor string, limit int) ([]push.Letter, string, error) {
+	r.n++
+	return r.Shelf.Letters(ctx, f, cursor, limit)
+}

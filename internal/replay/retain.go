@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,13 +41,9 @@ func (r *Room) Retain(ctx context.Context) (Retained, error) {
 		return done, err
 	}
 	if p.Parked > 0 {
-		f := parked(push.LetterFilter{StoredBefore: now.Add(-p.Parked)})
-		n, err := r.discardAll(ctx, f, DiscardRequest{Reason: fmt.Sprintf("parked for %v", p.Parked), By: "retention"})
+		n, err := r.giveUp(ctx, now.Add(-p.Parked))
 		if done.Discarded = n; err != nil {
 			return done, err
-		}
-		if n > 0 {
-			r.Log.Warn("dead letters given up by retention", zap.Int64("letters", n), zap.Duration("parked", p.Parked))
 		}
 	}
 	for p.Done > 0 {
@@ -74,6 +71,31 @@ func (r *Room) Retain(ctx context.Context) (Retained, error) {
 	return done, nil
 }
 
+// giveUp discards what is parked since before the given time.
+func (r *Room) giveUp(ctx context.Context, before time.Time) (int64, error) {
+	f := parked(push.LetterFilter{StoredBefore: before})
+	if some, err := r.reaches(ctx, &f, before); err != nil || !some {
+		return 0, err
+	}
+	n, err := r.discardAll(ctx, f, DiscardRequest{Reason: fmt.Sprintf("parked for %v", r.Retention.Parked), By: "retention"})
+	if n > 0 {
+		r.Log.Warn("dead letters given up by retention", zap.Int64("letters", n), zap.Duration("parked", r.Retention.Parked))
+	}
+	return n, err
+}
+
+// reaches tells whether the filter may take a letter that was stored before the
+// given time. No letter is stored before it is dead, so the groups tell: O(groups)
+// spares reading letters, for which no store has an index by time, while all are
+// young.
+func (r *Room) reaches(ctx context.Context, f *push.LetterFilter, before time.Time) (bool, error) {
+	groups, err := r.Letters.LetterGroups(ctx, f.OfGroups())
+	if err != nil {
+		return false, fmt.Errorf("group dead letters: %w", err)
+	}
+	return slices.ContainsFunc(groups, func(g push.LetterGroup) bool { return g.FirstDeadAt.Before(before) }), nil
+}
+
 // Expiry says what retention will soon give up.
 type Expiry struct {
 	Expiring    int64         // parked letters that are given up within Within
@@ -83,7 +105,7 @@ type Expiry struct {
 
 // Expiring tells which of the letters that the filter takes retention gives up
 // within its warning time: by this room's own policy or, without one, by that of
-// whoever applied one last.
+// whoever applied one last. It costs O(groups) until letters come into that time.
 func (r *Room) Expiring(ctx context.Context, f push.LetterFilter) (Expiry, error) {
 	p, err := r.policy(ctx)
 	if err != nil || p.Parked == 0 {
@@ -92,6 +114,9 @@ func (r *Room) Expiring(ctx context.Context, f push.LetterFilter) (Expiry, error
 	f = parked(f)
 	f.StoredBefore = r.now().Add(p.Warn - p.Parked)
 	e := Expiry{Within: p.Warn}
+	if some, err := r.reaches(ctx, &f, f.StoredBefore); err != nil || !some {
+		return e, err
+	}
 	if e.Expiring, err = r.count(ctx, f); err != nil || e.Expiring == 0 {
 		return e, err
 	}
