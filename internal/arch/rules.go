@@ -137,6 +137,7 @@ func table() []rule {
 		adapter("awsconf", firebaseSDK(), sqlDriver()),
 		adapter("awsmeter", firebaseSDK(), sqlDriver()),
 		adapter("s3", firebaseSDK(), sqlDriver()),
+		adapter("packed", allSDKs()),
 
 		// The other edges and the house.
 		{
@@ -225,7 +226,7 @@ func word(name string, uses ...string) rule {
 func adapter(name string, barred ...[]string) rule {
 	return rule{
 		layer: "an adapter", covers: []string{"internal/adapter/" + name + "/..."},
-		uses:       append(slices.Concat(words(), ports()), "internal/worker", "internal/telemetry", "internal/adapter/awsconf", "internal/adapter/awsmeter", "internal/adapter/"+name+"/..."),
+		uses:       append(slices.Concat(words(), ports()), "internal/worker", "internal/telemetry", "internal/adapter/awsconf", "internal/adapter/awsmeter", "internal/adapter/packed", "internal/adapter/"+name+"/..."),
 		testsUse:   slices.Concat(suites(), rooms(), []string{"internal/fcmsim", "test/standins"}),
 		notReached: slices.Concat(slices.Concat(barred...), rooms(), sides()),
 	}

@@ -4,9 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
+	"github.com/belfry-push/belfry/internal/adapter/packed"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -25,24 +24,13 @@ func encodeDevice(d *push.Device) []byte {
 	for _, text := range []string{
 		string(d.Address.Kind), d.Address.Value.Reveal(), string(d.Platform), d.Locale, d.Timezone, d.AppVersion, string(d.Source),
 	} {
-		dst = appendText(dst, text)
+		dst = packed.AppendText(dst, text)
 	}
 	dst = binary.AppendUvarint(dst, uint64(d.LastFailure))
 	for _, t := range []int64{micros(d.LastSuccessAt), micros(d.LastFailureAt), micros(d.CreatedAt), micros(d.UpdatedAt)} {
 		dst = binary.AppendVarint(dst, t)
 	}
-	dst = binary.AppendUvarint(dst, unsigned(len(d.Attributes)))
-	if len(d.Attributes) == 0 {
-		return dst
-	}
-	for _, key := range slices.Sorted(maps.Keys(d.Attributes)) {
-		dst = appendText(appendText(dst, key), d.Attributes[key])
-	}
-	return dst
-}
-
-func appendText(dst []byte, s string) []byte {
-	return append(binary.AppendUvarint(dst, unsigned(len(s))), s...)
+	return packed.AppendTexts(dst, d.Attributes)
 }
 
 func checkFormat(b []byte) error {
@@ -60,24 +48,16 @@ func decodeDevice(d *push.Device, b []byte) error {
 	if err := checkFormat(b); err != nil {
 		return err
 	}
-	r := varints{b: b[1:]}
-	d.Address = push.Address{Kind: push.Kind(r.text()), Value: push.Token(r.text())}
-	d.Platform = push.Platform(r.text())
-	d.Locale, d.Timezone, d.AppVersion = r.text(), r.text(), r.text()
-	d.Source = push.DeviceSource(r.text())
-	d.LastFailure = r.code()
-	d.LastSuccessAt, d.LastFailureAt = fromMicros(r.signed()), fromMicros(r.signed())
-	d.CreatedAt, d.UpdatedAt = fromMicros(r.signed()), fromMicros(r.signed())
-	if n := r.count(); n > 0 && n <= len(r.b) { // an attribute has two bytes at least
-		d.Attributes = make(map[string]string, n)
-		for range n {
-			key := r.text()
-			d.Attributes[key] = r.text()
-		}
-	} else if n > 0 {
-		r.bad = true
-	}
-	if r.bad || len(r.b) > 0 {
+	r := packed.Reader{Left: b[1:]}
+	d.Address = push.Address{Kind: push.Kind(r.Text()), Value: push.Token(r.Text())}
+	d.Platform = push.Platform(r.Text())
+	d.Locale, d.Timezone, d.AppVersion = r.Text(), r.Text(), r.Text()
+	d.Source = push.DeviceSource(r.Text())
+	d.LastFailure = r.Code()
+	d.LastSuccessAt, d.LastFailureAt = fromMicros(r.Signed()), fromMicros(r.Signed())
+	d.CreatedAt, d.UpdatedAt = fromMicros(r.Signed()), fromMicros(r.Signed())
+	d.Attributes = r.Texts()
+	if r.Bad || len(r.Left) > 0 {
 		return errDevice
 	}
 	return nil

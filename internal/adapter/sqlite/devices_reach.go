@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/belfry-push/belfry/internal/adapter/packed"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -71,15 +72,15 @@ func decodeReach(body []byte, a push.Address) (push.Reach, bool, error) {
 	if err := checkFormat(body); err != nil {
 		return push.Reach{}, false, err
 	}
-	r := varints{b: body[1:]}
-	kind, value := r.bytes(), r.bytes()
+	r := packed.Reader{Left: body[1:]}
+	kind, value := r.Bytes(), r.Bytes()
 	const others = 5 // texts: platform, locale, time zone, version, source
 	for range others {
-		r.bytes()
+		r.Bytes()
 	}
-	r.code()
-	at := fromMicros(r.signed())
-	if r.bad {
+	r.Code()
+	at := fromMicros(r.Signed())
+	if r.Bad {
 		return push.Reach{}, false, errDevice
 	}
 	same := string(kind) == string(a.Kind) && bytes.Equal(value, []byte(a.Value))

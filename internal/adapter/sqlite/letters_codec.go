@@ -4,10 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
+	"github.com/belfry-push/belfry/internal/adapter/packed"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -26,7 +25,7 @@ func appendLetter(dst []byte, l *push.Letter) []byte {
 	}
 	dst = append(dst, letterFormat)
 	for _, n := range []int{l.Attempts, l.Series, l.Turn, renew} {
-		dst = binary.AppendUvarint(dst, unsigned(n))
+		dst = packed.AppendCount(dst, n)
 	}
 	dst = binary.AppendVarint(dst, r.Line)
 	dst = binary.AppendVarint(dst, micros(l.AcceptedAt))
@@ -34,20 +33,9 @@ func appendLetter(dst []byte, l *push.Letter) []byte {
 		l.Detail, string(l.ReplayOf), l.TraceParent, l.Software,
 		string(r.Address.Kind), r.Address.Value.Reveal(), r.UserID, string(r.DeviceID), r.Locale, r.CollapseID, string(l.Body),
 	} {
-		dst = appendText(dst, text)
+		dst = packed.AppendText(dst, text)
 	}
-	return appendTexts(appendTexts(dst, r.Data), l.Labels)
-}
-
-func appendTexts(dst []byte, m map[string]string) []byte {
-	dst = binary.AppendUvarint(dst, unsigned(len(m)))
-	if len(m) == 0 {
-		return dst
-	}
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		dst = appendText(appendText(dst, key), m[key])
-	}
-	return dst
+	return packed.AppendTexts(packed.AppendTexts(dst, r.Data), l.Labels)
 }
 
 // decodeLetter fills in what appendLetter wrote.
@@ -58,36 +46,21 @@ func decodeLetter(l *push.Letter, b []byte) error {
 	if b[0] != letterFormat {
 		return fmt.Errorf("dead letter in format %d: %w", b[0], push.ErrNewerSchema)
 	}
-	r := varints{b: b[1:]}
+	r := packed.Reader{Left: b[1:]}
 	to := &l.Recipient
-	l.Attempts, l.Series, l.Turn, to.Renew = r.count(), r.count(), r.count(), r.count() == 1
-	to.Line, l.AcceptedAt = r.signed(), fromMicros(r.signed())
-	l.Detail, l.ReplayOf, l.TraceParent, l.Software = r.text(), push.ID(r.text()), r.text(), r.text()
-	to.Address = push.Address{Kind: push.Kind(r.text()), Value: push.Token(r.text())}
-	to.UserID, to.DeviceID, to.Locale, to.CollapseID = r.text(), push.ID(r.text()), r.text(), r.text()
-	if body := r.text(); body != "" {
+	l.Attempts, l.Series, l.Turn, to.Renew = r.Count(), r.Count(), r.Count(), r.Count() == 1
+	to.Line, l.AcceptedAt = r.Signed(), fromMicros(r.Signed())
+	l.Detail, l.ReplayOf, l.TraceParent, l.Software = r.Text(), push.ID(r.Text()), r.Text(), r.Text()
+	to.Address = push.Address{Kind: push.Kind(r.Text()), Value: push.Token(r.Text())}
+	to.UserID, to.DeviceID, to.Locale, to.CollapseID = r.Text(), push.ID(r.Text()), r.Text(), r.Text()
+	if body := r.Text(); body != "" {
 		l.Body = []byte(body)
 	}
-	to.Data, l.Labels = r.texts(), r.texts()
-	if r.bad || len(r.b) > 0 {
+	to.Data, l.Labels = r.Texts(), r.Texts()
+	if r.Bad || len(r.Left) > 0 {
 		return errLetter
 	}
 	return nil
-}
-
-// texts reads what appendTexts wrote.
-func (r *varints) texts() map[string]string {
-	n := r.count()
-	if n == 0 || n > len(r.b) { // a pair has two bytes at least
-		r.bad = r.bad || n > 0
-		return nil
-	}
-	m := make(map[string]string, n)
-	for range n {
-		key := r.text()
-		m[key] = r.text()
-	}
-	return m
 }
 
 // letterNote is who moved a letter last and why, as one column.

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
+	"github.com/belfry-push/belfry/internal/adapter/packed"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -81,43 +81,11 @@ const evidenceFormat = 1
 var errEvidence = errors.New("stored attempts are damaged")
 
 // encodeAttempts encodes the attempts of one checkpoint: the format's number,
-// then for each attempt
-//
-//	cell, attempt, code   unsigned varints
-//	time                  milliseconds since 1970, signed varint, less the one before
-//	latency               milliseconds, unsigned varint
-//	detail                how many bytes it shares with the one before, unsigned varint; the rest as text
-//
-// Message names share their first half, so an attempt takes 30 to 50 bytes.
+// then what [packed.AppendAttempts] makes of them.
 func encodeAttempts(attempts []ledger.Attempt) []byte {
 	const usual = 50 // bytes of an attempt
 	dst := append(make([]byte, 0, 1+usual*len(attempts)), evidenceFormat)
-	var at int64
-	detail := ""
-	for i := range attempts {
-		a := &attempts[i]
-		dst = binary.AppendUvarint(dst, unsigned(a.Cell))
-		dst = binary.AppendUvarint(dst, unsigned(a.Attempt))
-		dst = binary.AppendUvarint(dst, uint64(a.Code))
-		ms := a.At.UnixMilli()
-		dst = binary.AppendVarint(dst, ms-at)
-		dst = binary.AppendUvarint(dst, unsigned(a.Latency.Milliseconds()))
-		shared := sharedPrefix(detail, a.Detail)
-		dst = binary.AppendUvarint(dst, unsigned(shared))
-		dst = appendText(dst, a.Detail[shared:])
-		at, detail = ms, a.Detail
-	}
-	return dst
-}
-
-func sharedPrefix(a, b string) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
+	return packed.AppendAttempts(dst, attempts)
 }
 
 // decodeAttempts appends the attempts of one checkpoint to dst.
@@ -128,22 +96,9 @@ func decodeAttempts(dst []ledger.Attempt, b []byte) ([]ledger.Attempt, error) {
 	if b[0] != evidenceFormat {
 		return dst, fmt.Errorf("attempts in format %d: %w", b[0], push.ErrNewerSchema)
 	}
-	r := varints{b: b[1:]}
-	var at int64
-	detail := ""
-	for len(r.b) > 0 {
-		a := ledger.Attempt{Cell: r.count(), Attempt: r.count(), Code: r.code()}
-		at += r.signed()
-		a.At = time.UnixMilli(at).UTC()
-		a.Latency = time.Duration(r.count()) * time.Millisecond
-		shared := r.count()
-		more := r.text()
-		if r.bad || shared > len(detail) {
-			return dst, errEvidence
-		}
-		detail = detail[:shared] + more
-		a.Detail = detail
-		dst = append(dst, a)
+	dst, ok := packed.Attempts(dst, b[1:])
+	if !ok {
+		return dst, errEvidence
 	}
 	return dst, nil
 }
