@@ -36,6 +36,10 @@ func (s *Sim) routes() *http.ServeMux {
 		s.GoAway()
 		return nil
 	}))
+	mux.HandleFunc("POST /_sim/revoke", admin(func(struct{}) error {
+		s.RevokeTokens()
+		return nil
+	}))
 	mux.HandleFunc("POST /_sim/reset", admin(func(struct{}) error {
 		s.Reset()
 		return nil
@@ -64,7 +68,7 @@ func (in outageInput) outage() (Outage, error) {
 	case in.Status != nil:
 		o.Status = *in.Status
 	case o.Share != 0:
-		return Outage{}, errors.New("status: required (503, 429, or 0 to refuse connections)")
+		return Outage{}, errors.New("status: required (503, 500, 429, 401, 403, or 0 to refuse connections)")
 	}
 	if in.Seconds > maxOutage.Seconds() {
 		return Outage{}, fmt.Errorf("seconds: must be at most %v (got %v)", maxOutage.Seconds(), in.Seconds)

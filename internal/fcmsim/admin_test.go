@@ -2,6 +2,7 @@ package fcmsim_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -33,7 +34,7 @@ func TestAdminRefusesBadInput(t *testing.T) {
 		{"outage", `{"status":503} {}`, "more than one JSON value"},
 		{"outage", `{`, "body: unexpected EOF"},
 		{"outage", `{}`, "status: required"},
-		{"outage", `{"status":418}`, "status: must be 503, 429 or 0 (got 418)"},
+		{"outage", `{"status":418}`, "status: must be 503, 500, 429, 401, 403 or 0 (got 418)"},
 		{"outage", `{"status":503,"share":1.5}`, "share: must be 0 to 1 (got 1.5)"},
 		{"outage", `{"status":503,"seconds":-1}`, "seconds: must not be negative (got -1)"},
 		{"outage", `{"status":503,"seconds":1e300}`, "seconds: must be at most"},
@@ -80,6 +81,12 @@ func TestOutage(t *testing.T) {
 		admin(`{"status":429,"retry_after":"Wed, 21 Oct 2026 07:28:00 GMT","seconds":3}`)
 		if a, _ := send(); a.status != 429 || a.header.Get("Retry-After") != "Wed, 21 Oct 2026 07:28:00 GMT" {
 			t.Errorf("%s: 429: %d %v", name, a.status, a.header)
+		}
+		for _, status := range []int{500, 401, 403} {
+			admin(fmt.Sprintf(`{"status":%d,"seconds":3}`, status))
+			if a, _ := send(); a.status != status || a.header.Get("Retry-After") != "" {
+				t.Errorf("%s: %d: %d %v", name, status, a.status, a.header)
+			}
 		}
 		c.advance(3 * time.Second)
 		if a, _ := send(); a.status != 200 {

@@ -20,8 +20,8 @@
 //
 // # What it admits to
 //
-// Under /_sim/ on the same listener: stats and accepted (what arrived), outage, latency, quota and goaway (faults),
-// reset. The admin side needs no token and keeps working during an outage.
+// Under /_sim/ on the same listener: stats and accepted (what arrived), outage, latency, quota, goaway and revoke (of
+// access tokens), which are faults, and reset. The admin side needs no token and keeps working during an outage.
 //
 // # What it leaves out
 //

@@ -49,6 +49,13 @@ func (t *tokens) issue(now, expires time.Time) string {
 	return token
 }
 
+// revoke forgets every token that was issued: from here on it is as one that never was.
+func (t *tokens) revoke() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.issued.Store(&map[string]time.Time{})
+}
+
 // check returns why an Authorization header is not good enough, empty if it is.
 func (t *tokens) check(header string, now time.Time) (reason string) {
 	token, ok := strings.CutPrefix(header, "Bearer ")

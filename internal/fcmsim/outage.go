@@ -11,7 +11,8 @@ import (
 
 // Outage is a failure of the whole send endpoint, whatever the token. Token endpoint and admin side stay up.
 type Outage struct {
-	// Status is 503 (UNAVAILABLE), 429 (QUOTA_EXCEEDED) or 0: the connection is closed without an answer.
+	// Status is 503 (UNAVAILABLE), 500 (INTERNAL), 429 (QUOTA_EXCEEDED), 401 or 403 (the credential is refused) or 0: the
+	// connection is closed without an answer.
 	Status int
 	// RetryAfter is the Retry-After header as sent: seconds or an HTTP date (RFC 9110 §10.2.3). Empty: no header.
 	RetryAfter string
@@ -24,9 +25,10 @@ type Outage struct {
 func (o Outage) validate() error {
 	var faults []error
 	switch o.Status {
-	case 0, http.StatusServiceUnavailable, http.StatusTooManyRequests:
+	case 0, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusServiceUnavailable:
 	default:
-		faults = append(faults, fmt.Errorf("status: must be 503, 429 or 0 (got %d)", o.Status))
+		faults = append(faults, fmt.Errorf("status: must be 503, 500, 429, 401, 403 or 0 (got %d)", o.Status))
 	}
 	if o.RetryAfter != "" {
 		_, notSeconds := strconv.ParseUint(o.RetryAfter, 10, 31)
@@ -86,11 +88,20 @@ func (o *outage) strikes(now time.Time) (verdict, bool) {
 }
 
 func outageVerdict(o Outage) verdict {
-	if o.Status == 0 {
+	var a *answer
+	switch o.Status {
+	case http.StatusUnauthorized:
+		a = unauthenticated(reasonUnknown)
+	case http.StatusForbidden:
+		a = permissionDenied("any")
+	case http.StatusTooManyRequests:
+		a = quotaExceeded()
+	case http.StatusInternalServerError:
+		a = internal()
+	case http.StatusServiceUnavailable:
+		a = unavailable()
+	default:
 		return verdict{code: codeRefused, fate: fateRefuse}
 	}
-	if o.Status == http.StatusTooManyRequests {
-		return answered(quotaExceeded().withRetryAfter(o.RetryAfter))
-	}
-	return answered(unavailable().withRetryAfter(o.RetryAfter))
+	return answered(a.withRetryAfter(o.RetryAfter))
 }

@@ -198,6 +198,9 @@ func (s *Sim) IssueToken(ttl time.Duration) string {
 	return s.tokens.issue(now, now.Add(ttl))
 }
 
+// RevokeTokens makes every access token issued so far worthless, as a deleted key does. New ones can be had.
+func (s *Sim) RevokeTokens() { s.tokens.revoke() }
+
 // Stats returns what happened so far.
 func (s *Sim) Stats() Stats {
 	st := Stats{ByCode: make(map[string]uint64), Connections: s.counters.connections.Load()}

@@ -51,16 +51,35 @@ func New(ctx context.Context, cfg Config, log *zap.Logger, m *Metrics) (*Sender,
 	return s, nil
 }
 
-// Send makes exactly one HTTP request. Body is a whole send request,
-// {"message":{…}}, and must not change until Send returns. It returns the name
-// that FCM gave the message, "" if FCM accepted it but its answer could not be
-// read. The error is a [*push.Error], or what ctx said if it ended when the
-// request had certainly not been sent.
+// Send makes one HTTP request, and exactly one unless FCM refuses the access
+// token: a token may be revoked or fall to a changed key, and what FCM answered
+// with 401 it has not taken, so the same request goes out once more, at once, with
+// a new token if there is one. Body is a whole send request, {"message":{…}}, and
+// must not change until Send returns. It returns the name that FCM gave the
+// message, "" if FCM accepted it but its answer could not be read. The error is a
+// [*push.Error], or what ctx said if it ended when the request had certainly not
+// been sent.
 func (s *Sender) Send(ctx context.Context, body []byte) (name string, err error) {
 	bearer, err := s.tokens.get(ctx)
 	if err != nil {
 		return "", s.failed(err)
 	}
+	name, err = s.send(ctx, bearer, body)
+	if push.CodeOf(err) != push.CodeFCMUnauthorized {
+		return name, err
+	}
+	next, noToken := s.tokens.replace(ctx, bearer)
+	switch {
+	case noToken != nil:
+		return "", s.failed(noToken)
+	case next == nil:
+		return "", err
+	}
+	return s.send(ctx, next, body)
+}
+
+// send makes one request with a token.
+func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name string, err error) {
 	answer, _ := s.answers.Get().(*h2.Response)
 	defer s.answers.Put(answer)
 
@@ -74,13 +93,14 @@ func (s *Sender) Send(ctx context.Context, body []byte) (name string, err error)
 	s.metrics.answer.Observe(time.Since(start).Seconds())
 
 	if answer.Status >= 200 && answer.Status <= 299 {
+		bearer.took()
 		s.metrics.count(push.CodeSent)
 		return messageName(answer.Body), nil
 	}
 	failure := classify(answer.Status, answer.RetryAfter, answer.Body, time.Now())
 	failure.Detail = withoutSecrets(failure.Detail, body)
-	if failure.Code == push.CodeFCMUnauthorized {
-		s.tokens.invalidate(bearer)
+	if failure.Code.Class() == push.ClassPermanent { // a verdict on the message: the token got it in
+		bearer.took()
 	}
 	return "", s.failed(failure)
 }

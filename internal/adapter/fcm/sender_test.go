@@ -149,27 +149,53 @@ func TestSendUnreadableSuccess(t *testing.T) {
 	}
 }
 
-// TestSendFetchesNewToken refuses the first access token: the next send brings
-// another one.
-func TestSendFetchesNewToken(t *testing.T) {
+// TestSendWithANewToken refuses the access token in use: the same request goes out
+// again at once with the next one, and everybody's with the same.
+func TestSendWithANewToken(t *testing.T) {
 	t.Parallel()
+	var valid, refused, accepted, fetches atomic.Int32
 	cfg := fakeFCM(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") == "Bearer token-1" {
+		if r.Header.Get("Authorization") != fmt.Sprintf("Bearer token-%d", valid.Load()) {
+			refused.Add(1)
 			w.WriteHeader(http.StatusUnauthorized)
+			return
 		}
+		accepted.Add(1)
+		_, _ = w.Write([]byte(`{"name":"projects/p/messages/1"}`))
 	})
-	var fetches atomic.Int32
 	cfg.TokenSource = tokenFunc(func() (*oauth2.Token, error) {
 		return &oauth2.Token{AccessToken: fmt.Sprintf("token-%d", fetches.Add(1)), Expiry: time.Now().Add(time.Hour)}, nil
 	})
-	s, _ := newSender(t, cfg)
-	for i, want := range []push.Code{push.CodeFCMUnauthorized, push.CodeSent, push.CodeSent} {
-		if _, err := s.Send(t.Context(), []byte(`{"message":{}}`)); push.CodeOf(err) != want {
-			t.Errorf("send %d: %v, want %v", i, err, want)
-		}
+	s, reg := newSender(t, cfg)
+	send := func() error { _, err := s.Send(t.Context(), []byte(`{"message":{}}`)); return err }
+	valid.Store(2) // the very first one is not good
+	if err := send(); err != nil {
+		t.Fatalf("the first: %v", err)
 	}
-	if fetches.Load() != 2 {
-		t.Errorf("%d fetches, want 2", fetches.Load())
+	valid.Store(3) // revoked
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if err := send(); err != nil {
+				t.Errorf("after the revocation: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if a, f := accepted.Load(), fetches.Load(); a != 51 || f != 3 || refused.Load() > 51 {
+		t.Errorf("%d accepted, %d refused, %d fetches; want 51, at most 51, and 3", a, refused.Load(), f)
+	}
+	if got := count(t, reg, "belfry_fcm_requests_total", "fcm.unauthorized"); got != float64(refused.Load()) {
+		t.Errorf("counted %v refusals", got)
+	}
+
+	valid.Store(-1) // none is good any more
+	before := refused.Load()
+	if err := send(); push.CodeOf(err) != push.CodeFCMUnauthorized || refused.Load() != before+2 {
+		t.Errorf("refused for good: %v after %d requests, want fcm.unauthorized after 2", err, refused.Load()-before)
+	}
+	if err := send(); push.CodeOf(err) != push.CodeFCMUnauthorized || fetches.Load() > 5 {
+		t.Errorf("and again: %v, %d fetches", err, fetches.Load())
 	}
 }
 

@@ -3,6 +3,8 @@ package fcm_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -58,5 +60,37 @@ func TestSimulator(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSimulatorRevokesTokens: nobody's delivery fails because an access token was
+// revoked while it was in use.
+func TestSimulatorRevokesTokens(t *testing.T) {
+	t.Parallel()
+	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "joint", RequireAuth: true})
+	file := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(file, sim.ServiceAccountJSON(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, tokens, err := fcm.Credentials(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 2, TokenSource: tokens}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sender.Close(context.WithoutCancel(t.Context())) })
+	body := push.NewTemplate([]byte(`{"notification":{"title":"Hi"}}`)).Append(nil, push.Address{Kind: push.KindToken, Value: "t"})
+	for range 3 {
+		for range 20 {
+			if _, err := sender.Send(t.Context(), body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sim.RevokeTokens()
+	}
+	if got := sim.Stats().ByCode; got["OK"] != 60 || got["UNAUTHENTICATED"] != 2 {
+		t.Errorf("answers: %v", got)
 	}
 }

@@ -21,13 +21,26 @@ const (
 	expiryMargin = 10 * time.Second // a token this close to its end may die on the way
 	refreshRetry = 10 * time.Second // after a fetch ahead of expiry failed
 	failureHolds = time.Second      // a failed fetch answers all callers for so long
+	// refusedAgain is the least time between two fetches because FCM refused
+	// tokens that had never worked: an account without rights must not cost a
+	// fetch for every send.
+	refusedAgain = 10 * time.Second
 )
 
 // bearer is an access token, ready to be sent.
 type bearer struct {
+	token   string
 	header  *h2.Header
-	expires time.Time // zero = never
-	renew   time.Time // when to fetch the next; zero = never
+	expires time.Time    // zero = never
+	renew   time.Time    // when to fetch the next; zero = never
+	worked  *atomic.Bool // FCM took it, at least once
+}
+
+// took notes that FCM took the token.
+func (b *bearer) took() {
+	if !b.worked.Load() { // a store by every send would cost the others their cache line
+		b.worked.Store(true)
+	}
 }
 
 func (b *bearer) usable(now time.Time) bool {
@@ -46,11 +59,12 @@ type tokenCache struct {
 	stopped sync.Once
 	done    chan struct{} // the goroutine has ended
 
-	mu      sync.Mutex
-	call    *fetch // the fetch that callers wait for, or nil
-	failure error  // of the last fetch
-	retryAt time.Time
-	closed  bool
+	mu        sync.Mutex
+	call      *fetch // the fetch that callers wait for, or nil
+	failure   error  // of the last fetch
+	retryAt   time.Time
+	refetchAt time.Time // before it, the refusal of a token that never worked causes no fetch
+	closed    bool
 }
 
 // fetch is what callers without a token wait for.
@@ -68,7 +82,7 @@ func newTokenCache(source oauth2.TokenSource, header func(string) *h2.Header, lo
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if source == nil {
-		c.current.Store(&bearer{header: header("")})
+		c.current.Store(&bearer{header: header(""), worked: new(atomic.Bool)})
 	}
 	go c.run()
 	return c
@@ -116,12 +130,44 @@ func (c *tokenCache) get(ctx context.Context) (*bearer, error) {
 	}
 }
 
-// invalidate drops a token that FCM refused, unless a newer one has taken its
-// place: of many refusals at once only the first causes a fetch.
-func (c *tokenCache) invalidate(b *bearer) {
-	if c.source != nil {
-		c.current.CompareAndSwap(b, nil)
+// replace returns the token to use instead of b, which FCM refused, waiting for
+// a fetch if there is no newer one: of many refusals at once only the first
+// causes it. Nil without an error says that there is none to be had for now: no
+// token is needed, the source gives out the same one again, or others that never
+// worked were fetched a moment ago. Errors are those of get.
+func (c *tokenCache) replace(ctx context.Context, b *bearer) (*bearer, error) {
+	if c.source == nil || !c.drop(b, time.Now()) {
+		return nil, nil
 	}
+	next, err := c.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if next.token == b.token {
+		return nil, nil
+	}
+	return next, nil
+}
+
+// drop takes a refused token out of use, and reports whether another one is
+// there or may be fetched.
+func (c *tokenCache) drop(b *bearer, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.current.Load(); old != nil && old.token != b.token {
+		return true // the next has come already
+	}
+	if c.call != nil {
+		return true // it is on its way
+	}
+	if !b.worked.Load() {
+		if now.Before(c.refetchAt) {
+			return false
+		}
+		c.refetchAt = now.Add(refusedAgain)
+	}
+	c.current.Store(nil)
+	return true
 }
 
 // run fetches when callers ask and ahead of expiry, until close.
@@ -172,7 +218,7 @@ func (c *tokenCache) renew() {
 		c.answer(nil, err)
 		return
 	}
-	b := &bearer{header: c.header(token.AccessToken), expires: token.Expiry}
+	b := &bearer{token: token.AccessToken, header: c.header(token.AccessToken), expires: token.Expiry, worked: new(atomic.Bool)}
 	if life := token.Expiry.Sub(now); !token.Expiry.IsZero() {
 		// A source that caches returns the same token again; the floor keeps
 		// that from becoming a loop.

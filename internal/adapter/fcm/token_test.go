@@ -23,12 +23,14 @@ type fakeSource struct {
 	takes   time.Duration
 	fetches atomic.Int32
 	broken  atomic.Bool
+
+	breaksAfter int32 // fetches; 0 = never
 }
 
 func (f *fakeSource) Token() (*oauth2.Token, error) {
 	n := f.fetches.Add(1)
 	time.Sleep(f.takes)
-	if f.broken.Load() {
+	if f.broken.Load() || f.breaksAfter > 0 && n > f.breaksAfter {
 		return nil, errors.New("token endpoint is down")
 	}
 	t := &oauth2.Token{AccessToken: fmt.Sprintf("token-%d", n)}
@@ -126,22 +128,81 @@ func TestTokenEndpointDown(t *testing.T) {
 	})
 }
 
+// A token that worked and is refused is replaced at once, by one fetch for all
+// who ask; a late refusal of the old one costs nothing.
 func TestTokenRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{life: time.Hour, takes: 100 * time.Millisecond}
+		c := newCache(t, src)
+		for round := range int32(3) { // however soon after each other
+			old := mustGet(t, c)
+			old.took()
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					if b, err := c.replace(t.Context(), old); err != nil || b == nil || b.token == old.token {
+						t.Errorf("round %d: got %v, %v", round, b, err)
+					}
+				})
+			}
+			wg.Wait()
+			if b, err := c.replace(t.Context(), old); err != nil || b != mustGet(t, c) {
+				t.Errorf("round %d, late: got %v, %v", round, b, err)
+			}
+			if n := src.fetches.Load(); n != round+2 {
+				t.Errorf("round %d: %d fetches", round, n)
+			}
+		}
+	})
+}
+
+// An account whose tokens never work costs a fetch every ten seconds, not one
+// for every send.
+func TestTokenThatNeverWorks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		src := &fakeSource{life: time.Hour}
 		c := newCache(t, src)
-		old := mustGet(t, c)
-		c.invalidate(old)
-		fresh := mustGet(t, c)
-		if fresh == old || src.fetches.Load() != 2 {
-			t.Error("the refused token is still in use")
+		replaced := 0
+		for range 100 {
+			b, err := c.replace(t.Context(), mustGet(t, c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b != nil {
+				replaced++
+			}
+			time.Sleep(time.Second)
 		}
-		c.invalidate(old) // a late refusal of the old one
-		if mustGet(t, c) != fresh || src.fetches.Load() != 2 {
-			t.Error("the new token was dropped for the old one's fault")
+		if n := src.fetches.Load(); replaced != 10 || n != 11 {
+			t.Errorf("%d replaced and %d fetches in 100 s, want 10 and 11", replaced, n)
 		}
 	})
+}
+
+func TestTokenNotReplaced(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		source oauth2.TokenSource
+		want   push.Code
+	}{
+		{"none needed", nil, push.CodeSent},
+		{"the same again", oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "one"}), push.CodeSent},
+		{"the next can't be had", &fakeSource{breaksAfter: 1}, push.CodeCredential},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCache(t, tc.source)
+				b, err := c.replace(t.Context(), mustGet(t, c))
+				if b != nil || push.CodeOf(err) != tc.want {
+					t.Errorf("got %v, %v", b, err)
+				}
+			})
+		})
+	}
 }
 
 func TestTokenContext(t *testing.T) {
