@@ -94,7 +94,7 @@ func Notification(recipients int) Usage {
 	last := recipients - int(chunks-1)*chunkRecipients
 	u := Chunk(chunkRecipients).times(chunks - 1).plus(Chunk(last))
 	u = u.plus(Usage{
-		itemWrite: 7, // accepted 3, out of the outbox 2, sending 1, completed 1
+		itemWrite: 8, // accepted 3, out of the outbox and into the list of what is not finished 3, completed 2
 		itemRead:  4, // its head, by each room that is not told
 		itemSQS:   3, // its task: sent, received, deleted
 		itemSNS:   1, // its completion

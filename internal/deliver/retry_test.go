@@ -36,6 +36,9 @@ func TestHandBack(t *testing.T) {
 		if l := r.line(); l.State != ledger.StateWaiting || l.Turn != 1 || l.OpenCount() != 3 || l.Reserved != 0 {
 			t.Errorf("line %s, turn %d, %d open, reserved %d", l.State, l.Turn, l.OpenCount(), l.Reserved)
 		}
+		if due := time.Until(r.line().Due); due < 10*time.Second || due > r.queue.msgs[0].Delay {
+			t.Errorf("the line is due in %v, its message in %v", due, r.queue.msgs[0].Delay)
+		}
 		if m := r.queue.msgs[0]; m.Group != "acme" || m.Delay < 10*time.Second || m.Delay%time.Second != 0 {
 			t.Errorf("group %q, delay %v", m.Group, m.Delay)
 		}

@@ -94,6 +94,7 @@ func (d *Deliver) makeSure(ctx context.Context, j *job) error {
 func (d *Deliver) nextLine(ctx context.Context, j *job, why stop, now time.Time) (ledger.Line, error) {
 	open, all := j.openRows(), j.line.OpenCount()
 	turn := j.line.Turn
+	var due time.Time
 	if len(open) == all {
 		turn++
 	}
@@ -105,13 +106,16 @@ func (d *Deliver) nextLine(ctx context.Context, j *job, why stop, now time.Time)
 		l.Attempt = d.lowestAttempt(j, open) // of all rows, when they are sent again
 		return l, nil
 	case len(open) > 0:
-		if err := d.handBack(ctx, j, open, turn, now); err != nil {
+		var err error
+		if due, err = d.handBack(ctx, j, open, turn, now); err != nil {
 			return ledger.Line{}, err
 		}
 	default:
 		turn = j.line.Turn
 	}
-	return j.line.HandBack(ledger.StateWaiting, turn, now), nil
+	l := j.line.HandBack(ledger.StateWaiting, turn, now)
+	l.Due = due
+	return l, nil
 }
 
 func (d *Deliver) lowestAttempt(j *job, rows []int) int {
@@ -134,7 +138,8 @@ func (d *Deliver) unpark(ctx context.Context, j *job) error {
 	if j.head.notification().Progress.State == push.StatePaused || len(open) == 0 {
 		return nil
 	}
-	return d.handBack(ctx, j, open, j.line.Turn, d.Now().UTC())
+	_, err := d.handBack(ctx, j, open, j.line.Turn, d.Now().UTC())
+	return err
 }
 
 // settleOpen gives the open recipients an outcome without sending; personal
@@ -148,8 +153,9 @@ func (d *Deliver) settleOpen(j *job, code push.Code) {
 	}
 }
 
-// handBack sends the open recipients to the queue again, as one smaller chunk.
-func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, now time.Time) error {
+// handBack sends the open recipients to the queue again, as one smaller chunk,
+// and returns the time before which they are not to be sent to, zero for now.
+func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, now time.Time) (due time.Time, err error) {
 	next := push.Chunk{
 		Ref: j.chunk.Ref, Tenant: j.chunk.Tenant, Turn: turn,
 		Since: j.chunk.Since, LastCode: j.retry.code, Attempt: 1,
@@ -186,20 +192,23 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, no
 		at = end // to be told expired in time
 	}
 	wait := max(at.Sub(now), 0)
+	if wait > 0 {
+		due = at.UTC().Truncate(time.Microsecond)
+	}
 	if wait > worker.MaxDelay {
 		next.NotBefore, wait = at.Add(time.Millisecond), worker.MaxDelay // the wire cuts to milliseconds
 	}
 	body, err := wire.EncodeChunk(&next, j.traceParent)
 	if err != nil {
-		return err
+		return due, err
 	}
 	wait = (wait + time.Second - 1).Truncate(time.Second)
 	sink := d.Chunks[d.Lane]
 	if err := sink.Send(ctx, []worker.Outgoing{{Body: body, Group: j.chunk.Tenant, Delay: wait}}); err != nil {
-		return fmt.Errorf("hand back %d recipients: %w", len(open), err)
+		return due, fmt.Errorf("hand back %d recipients: %w", len(open), err)
 	}
 	d.Metrics.retries.Add(float64(tried))
-	return nil
+	return due, nil
 }
 
 // complete marks a notification of a single chunk as completed. Larger ones

@@ -128,6 +128,9 @@ type Line struct {
 	Vanished  int
 	Cells     []Cell
 	UpdatedAt time.Time // of the last write; information and freshness only
+	// Due is the time before which nothing may be sent, zero if there is none. It
+	// stands in the message too; the line keeps it for the day when that is lost.
+	Due time.Time
 }
 
 // NewLine returns the line that a plan starts with: closed at once when
@@ -179,6 +182,7 @@ func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
 	l.Epoch++
 	l.Owner = owner
 	l.State = StateClaimed
+	l.Due = time.Time{}
 	l.Reserve(0, 0)
 	l.UpdatedAt = now
 	return l, nil

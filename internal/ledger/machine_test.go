@@ -155,6 +155,41 @@ func (m *machine) handBack(t *rapid.T) {
 	delete(m.owners, name)
 }
 
+// recall takes the line for a message that is thought lost, whether it is or not.
+func (m *machine) recall(t *rapid.T) {
+	before := m.stored
+	next, err := before.Recall(m.now)
+	switch {
+	case before.State == StateClosed:
+		m.want(t, err, ErrClosed)
+		return
+	case before.State == StateClaimed && m.now.Sub(before.UpdatedAt) < FreshFor:
+		m.want(t, err, ErrBusy)
+		return
+	}
+	m.want(t, err, nil)
+	m.checkFlags(t, before, next)
+	if next.State != StateWaiting || next.Turn <= before.Turn || !m.save(next, before.Epoch) {
+		t.Fatalf("%+v was recalled as %+v", before, next)
+	}
+	m.turns = append(m.turns, next.Turn)
+	if rapid.Bool().Draw(t, "the old messages are gone") {
+		m.turns = []int{next.Turn}
+	}
+}
+
+// conclude ends the line without another send.
+func (m *machine) conclude(t *rapid.T) {
+	before := m.stored
+	next, err := before.Conclude(push.CodeExpired, rapid.Bool().Draw(t, "at most once"), m.now)
+	if err == nil {
+		m.checkFlags(t, before, next)
+		if !m.save(next, before.Epoch) {
+			t.Fatal("a line just read could not be concluded")
+		}
+	}
+}
+
 func (m *machine) closeLine(t *rapid.T) {
 	name := m.owner(t)
 	if m.owners[name].OpenCount() > 0 {
@@ -175,6 +210,7 @@ func TestAnyInterleaving(t *testing.T) {
 		seen := make([]Cell, machineCells)
 		t.Repeat(map[string]func(*rapid.T){
 			"claim": m.claim, "reserve": m.reserve, "send": m.send, "hand back": m.handBack, "close": m.closeLine,
+			"recall": m.recall, "conclude": m.conclude,
 			"checkpoint": func(t *rapid.T) { m.checkpoint(m.owner(t)) },
 			"vanish":     func(t *rapid.T) { delete(m.owners, m.owner(t)) },
 			"wait":       func(*rapid.T) { m.now = m.now.Add(FreshFor / 2) },

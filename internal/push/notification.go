@@ -133,6 +133,28 @@ type Progress struct {
 	// Generation counts resumes. What releases a batch step by step carries the
 	// one under which it began, and ends when it finds another.
 	Generation int `json:"generation,omitempty"`
+	// Finished says of a notification that is cancelled or dead-lettered that
+	// nothing of it is open any more. One that is completed is so by its state.
+	Finished bool `json:"finished,omitempty"`
+	// Reconciled counts how often in a row messages of the notification were sent
+	// anew because they seemed lost, and ReconciledAt is when that was last.
+	Reconciled   int       `json:"reconciled,omitempty"`
+	ReconciledAt time.Time `json:"reconciled_at,omitzero"`
+}
+
+// Unfinished reports whether something of the notification may be open that
+// somebody has to see to its end. An upload waits for its caller alone.
+func (p *Progress) Unfinished() bool {
+	switch p.State {
+	case StateUploading, StateCompleted:
+		return false
+	case StateCancelled, StateDeadLettered:
+		return !p.Finished
+	case StateAccepted, StateSending, StatePaused:
+		return true
+	default: // of a newer program
+		return true
+	}
 }
 
 // Deadline returns the time after which nothing of the notification is sent.

@@ -5,6 +5,21 @@ import (
 	"time"
 )
 
+func TestUnfinished(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[State][2]bool{ // not finished, finished
+		StateUploading: {false, false}, StateAccepted: {true, true}, StateSending: {true, true}, StatePaused: {true, true},
+		StateCompleted: {false, false}, StateCancelled: {true, false}, StateDeadLettered: {true, false},
+	} {
+		for i, finished := range []bool{false, true} {
+			p := Progress{State: s, Finished: finished}
+			if got := p.Unfinished(); got != want[i] {
+				t.Errorf("%s, finished %v: unfinished is %v", s, finished, got)
+			}
+		}
+	}
+}
+
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	states := []State{StateUploading, StateAccepted, StateSending, StatePaused, StateCompleted, StateCancelled, StateDeadLettered}

@@ -108,6 +108,12 @@ func TestDecodeTaskRefuses(t *testing.T) {
 		{"a negative generation", over{"generation": -1}, wire.ErrForeign},
 		{"due before all time", over{"due": -1}, wire.ErrForeign},
 		{"behind nothing", over{"behind": -1}, wire.ErrForeign},
+		{"a recall", over{"op": "recall", "page": 0, "chunks": []int{0, 4095}, "epochs": []int{0, 9}}, nil},
+		{"a recall of a page and no chunk", over{"op": "recall", "page": 2}, nil},
+		{"a recall of all pages", over{"op": "recall"}, wire.ErrForeign},
+		{"chunks without epochs", over{"op": "recall", "page": 0, "chunks": []int{1}}, wire.ErrForeign},
+		{"chunks that don't ascend", over{"op": "recall", "page": 0, "chunks": []int{1, 1}, "epochs": []int{0, 0}}, wire.ErrForeign},
+		{"a chunk of the next page", over{"op": "recall", "page": 0, "chunks": []int{4096}, "epochs": []int{0}}, wire.ErrForeign},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

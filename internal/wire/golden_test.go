@@ -79,6 +79,9 @@ func envelopes() map[string]func() ([]byte, error) {
 		"task-release": func() ([]byte, error) {
 			return wire.EncodeTask(wire.Task{Op: wire.OpRelease, Notification: batID, Page: 3, Chunk: 2, Generation: 1, Due: at, Behind: 12290, Turn: 5})
 		},
+		"task-recall": func() ([]byte, error) {
+			return wire.EncodeTask(wire.Task{Op: wire.OpRecall, Notification: batID, Page: 3, Chunks: []int{0, 7}, Epochs: []int64{0, 12}})
+		},
 		"task-check": func() ([]byte, error) {
 			return wire.EncodeTask(wire.Task{Op: wire.OpCheck, Notification: ntfID, Page: wire.AllPages, Turn: 5})
 		},
@@ -149,6 +152,8 @@ func TestGoldenIsRead(t *testing.T) {
 	same(t, task, wire.Task{Op: wire.OpPlan, Notification: batID, Page: 12, TraceParent: trace}, err)
 	task, err = wire.DecodeTask(read("task-release"))
 	same(t, task, wire.Task{Op: wire.OpRelease, Notification: batID, Page: 3, Chunk: 2, Generation: 1, Due: at, Behind: 12290, Turn: 5}, err)
+	task, err = wire.DecodeTask(read("task-recall"))
+	same(t, task, wire.Task{Op: wire.OpRecall, Notification: batID, Page: 3, Chunks: []int{0, 7}, Epochs: []int64{0, 12}}, err)
 	rs, err := wire.DecodeRecipients(read("recipients"))
 	same(t, rs, bare().Recipients, err)
 	d, err := wire.DecodeDeadLetter(read("dead-letter"))

@@ -22,6 +22,11 @@ const (
 	// OpRelease goes on with a batch that is planned step by step, because its
 	// upload is under way or its sending is throttled. Each one sends the next.
 	OpRelease Op = "release"
+	// OpRecall sees to the end of one page whose messages may be lost: the chunks
+	// that it names are sent anew if nobody has written their lines since. What is
+	// past its time gets the outcome expired instead, a page that is not planned
+	// yet included; what is cancelled, cancelled.
+	OpRecall Op = "recall"
 )
 
 // AllPages is a task's page when it is about the whole notification.
@@ -42,6 +47,11 @@ type Task struct {
 	Generation int
 	Due        time.Time // milliseconds
 	Behind     int
+
+	// Of OpRecall: the chunks of the page, ascending, and parallel to them the
+	// epochs of their lines when they were found.
+	Chunks []int
+	Epochs []int64
 }
 
 type taskJSON struct {
@@ -54,6 +64,8 @@ type taskJSON struct {
 	Generation   int     `json:"generation,omitempty"`
 	Due          int64   `json:"due,omitempty"` // Unix milliseconds
 	Behind       int     `json:"behind,omitempty"`
+	Chunks       []int   `json:"chunks,omitempty"`
+	Epochs       []int64 `json:"epochs,omitempty"`
 }
 
 // EncodeTask returns the task as a queue message body.
@@ -61,7 +73,7 @@ func EncodeTask(t Task) ([]byte, error) {
 	return encode(taskJSON{
 		envelope: envelope{V: Version, Type: typeTask, TraceParent: t.TraceParent},
 		Op:       t.Op, Notification: t.Notification, Page: t.Page, Turn: t.Turn,
-		Chunk: t.Chunk, Generation: t.Generation, Due: millis(t.Due), Behind: t.Behind,
+		Chunk: t.Chunk, Generation: t.Generation, Due: millis(t.Due), Behind: t.Behind, Chunks: t.Chunks, Epochs: t.Epochs,
 	})
 }
 
@@ -72,7 +84,7 @@ func DecodeTask(data []byte) (Task, error) {
 		return Task{}, err
 	}
 	switch in.Op {
-	case OpPlan, OpCancel, OpCheck, OpRelease:
+	case OpPlan, OpCancel, OpCheck, OpRelease, OpRecall:
 	default:
 		return Task{}, fmt.Errorf("%w: op is %q", ErrForeign, clip(string(in.Op)))
 	}
@@ -85,8 +97,29 @@ func DecodeTask(data []byte) (Task, error) {
 	if in.Chunk < 0 || in.Generation < 0 || in.Due < 0 || in.Behind < 0 || in.Op == OpRelease && in.Page < 0 {
 		return Task{}, fmt.Errorf("%w: release of page %d, chunk %d, generation %d, due %d, behind %d", ErrForeign, in.Page, in.Chunk, in.Generation, in.Due, in.Behind)
 	}
+	if err := in.checkRecall(); err != nil {
+		return Task{}, err
+	}
 	return Task{
 		Op: in.Op, Notification: in.Notification, Page: in.Page, Turn: in.Turn, TraceParent: in.TraceParent,
 		Chunk: in.Chunk, Generation: in.Generation, Due: fromMillis(in.Due), Behind: in.Behind,
+		Chunks: in.Chunks, Epochs: in.Epochs,
 	}, nil
+}
+
+func (in *taskJSON) checkRecall() error {
+	if in.Op == OpRecall && in.Page < 0 {
+		return fmt.Errorf("%w: recall of page %d", ErrForeign, in.Page)
+	}
+	if len(in.Chunks) != len(in.Epochs) {
+		return fmt.Errorf("%w: %d chunks and %d epochs", ErrForeign, len(in.Chunks), len(in.Epochs))
+	}
+	last := -1
+	for _, c := range in.Chunks {
+		if c <= last || c >= push.ChunksPerPage {
+			return fmt.Errorf("%w: chunk %d after %d: must ascend and stay below %d", ErrForeign, c, last, push.ChunksPerPage)
+		}
+		last = c
+	}
+	return nil
 }

@@ -119,7 +119,9 @@ func (s *statement) notifications(t *testing.T) {
 		}
 		return nil
 	})
+	s.line(t, "`Advance` to completed", advance(&one, push.StateCompleted))
 	s.line(t, "`Unenqueued`, nothing waits", func(s *Store) error { return second(s.Unenqueued(t.Context(), at(), 100)) })
+	s.line(t, "`Unfinished`, nothing is", func(s *Store) error { return third(s.Unfinished(t.Context(), at(), "", 100)) })
 	for i := range 50 {
 		n := costed(1, 2+i)
 		n.Tenant = "lister"
@@ -130,6 +132,13 @@ func (s *statement) notifications(t *testing.T) {
 	})
 	s.line(t, "`Unenqueued`, 50 wait", func(s *Store) error {
 		return second(s.Unenqueued(t.Context(), at().Add(time.Hour), 100))
+	})
+	for i := range 50 {
+		n := costed(1, 2+i)
+		must(t, advance(&n, push.StateAccepted)(s.store))
+	}
+	s.line(t, "`Unfinished`, a page of 50", func(s *Store) error {
+		return third(s.Unfinished(t.Context(), at().Add(time.Hour), "", 50))
 	})
 }
 

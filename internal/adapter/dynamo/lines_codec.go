@@ -28,6 +28,7 @@ const (
 	attrReserved  = "reserved"
 	attrFrom      = "reserved_from"
 	attrVanished  = "vanished"
+	attrDue       = "due"   // microseconds; 0 for none
 	attrCells     = "cells" // line: a byte each; plan: deflated, absent if all are open
 	attrSaved     = "saved" // series of attempts → number of its last that counts, see SaveLine
 	attrFirstLine = "first_line"
@@ -118,6 +119,7 @@ func (s *Store) changing(l *ledger.Line, w nonce) []attribute {
 		{attrVanished, number(int64(l.Vanished))},
 		{attrCells, blob(cellBytes(l.Cells))},
 		{attrUpdated, number(l.UpdatedAt.UnixMicro())},
+		{attrDue, number(microsOf(l.Due))},
 		{TTLAttribute, number(s.expiry(s.retention))},
 		{attrWrite, w.value()},
 	}
@@ -130,8 +132,23 @@ func decodeLine(i item) (ledger.Line, error) {
 		Epoch: i.number(attrEpoch), Owner: i.text(attrOwner), State: ledger.State(i.number(attrState)), //nolint:gosec // written from one
 		Attempt: int(i.number(attrAttempt)), Turn: int(i.number(attrTurn)),
 		ReservedFrom: int(i.number(attrFrom)), Reserved: int(i.number(attrReserved)), Vanished: int(i.number(attrVanished)),
-		Cells: cellsOf(i.bytes(attrCells)), UpdatedAt: time.UnixMicro(i.number(attrUpdated)).UTC(),
+		Cells: cellsOf(i.bytes(attrCells)), UpdatedAt: time.UnixMicro(i.number(attrUpdated)).UTC(), Due: timeOf(i.number(attrDue)),
 	}, err
+}
+
+// microsOf is a time that may be zero, in microseconds since 1970; 0 if it is.
+func microsOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func timeOf(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
 }
 
 func (s *Store) encodePlan(p *ledger.Plan, w nonce) (item, error) {

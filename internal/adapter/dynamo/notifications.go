@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -118,8 +117,8 @@ func (s *Store) advance(ctx context.Context, id push.ID, next *push.Progress) er
 	e.set(attrProgress, text(string(progress)))
 	e.set(attrWrite, w.value())
 	e.set(TTLAttribute, number(s.expiry(s.retention)))
-	if inOutbox(next) {
-		e.set(attrOutbox, text(strconv.Itoa(shardOf(id))))
+	if partition := outboxOf(id, next); partition != "" {
+		e.set(attrOutbox, text(partition))
 	} else {
 		e.drop(attrOutbox)
 	}

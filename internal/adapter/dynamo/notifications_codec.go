@@ -17,7 +17,7 @@ import (
 const (
 	attrID          = "id"           // the notification's, or bodyID of its body
 	attrTenantShard = "tenant_shard" // see tenantShard
-	attrOutbox      = "outbox"       // shard; present only while it waits for its queue message
+	attrOutbox      = "outbox"       // see outboxOf; absent once it is finished
 	attrAtID        = "at_id"        // see atID
 	attrVersion     = "version"      // of progress
 	attrProgress    = "progress"     // push.Progress as JSON
@@ -49,15 +49,13 @@ func tenantShard(tenant string, shard int) string { return strconv.Itoa(shard) +
 // atID sorts by time of acceptance, and ids within the same microsecond.
 func atID(t time.Time, id push.ID) string { return sortable(t) + "#" + string(id) }
 
-// parseAtID returns the id of an atID.
-func parseAtID(s string) (push.ID, error) {
+// checkAtID returns an error unless s is an atID.
+func checkAtID(s string) error {
 	if len(s) <= sortableLen+1 || s[sortableLen] != '#' {
-		return "", fmt.Errorf("%q is not a time and an id", s)
+		return fmt.Errorf("%q is not a time and an id", s)
 	}
-	if _, err := parseSortable(s[:sortableLen]); err != nil {
-		return "", err
-	}
-	return push.ID(s[sortableLen+1:]), nil
+	_, err := parseSortable(s[:sortableLen])
+	return err
 }
 
 // bodyID is the key of a body apart. The nonce is that of the write that
@@ -67,6 +65,25 @@ func bodyID(id push.ID, n nonce) string { return string(id) + "#body#" + hex.Enc
 // inOutbox tells whether a notification waits for a sweeper to enqueue it. A
 // batch that is uploading waits for its caller instead.
 func inOutbox(p *push.Progress) bool { return !p.Enqueued && p.State != push.StateUploading }
+
+// onItsWay is what the partition of the outbox index begins with in which the
+// notifications stand that left the outbox and are not finished. They share the
+// index, because another one would cost as many writes and a new table.
+const onItsWay = "o"
+
+// outboxOf returns the partition of the outbox index that a notification stands
+// in, "" for none.
+func outboxOf(id push.ID, p *push.Progress) string {
+	shard := strconv.Itoa(shardOf(id))
+	switch {
+	case inOutbox(p):
+		return shard
+	case p.Unfinished():
+		return onItsWay + shard
+	default:
+		return ""
+	}
+}
 
 // encodeNotification returns the head and, where that would be too large to be
 // rewritten often, the body as an item of its own.
@@ -87,8 +104,8 @@ func (s *Store) encodeNotification(n *push.Notification, w nonce) (head, body it
 		attrVersion: number(n.Progress.Version), attrProgress: text(string(progress)), attrBody: blob(packed),
 		TTLAttribute: number(s.expiry(s.retention)), attrWrite: w.value(),
 	}
-	if inOutbox(&n.Progress) {
-		head[attrOutbox] = text(strconv.Itoa(shard))
+	if partition := outboxOf(n.ID, &n.Progress); partition != "" {
+		head[attrOutbox] = text(partition)
 	}
 	if itemSize(head) <= inlineBytes {
 		return head, nil, nil

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/belfry-push/belfry/internal/push"
@@ -22,7 +23,7 @@ func (s *Store) Notifications(ctx context.Context, tenant, after string, limit i
 	}
 	if place == "" {
 		place = "g" // behind every hexadecimal digit
-	} else if _, err := parseAtID(place); err != nil {
+	} else if err := checkAtID(place); err != nil {
 		return nil, "", fmt.Errorf("cursor of %s: %w", listing, push.ErrCursor)
 	}
 	var queries []*dynamodb.QueryInput
@@ -55,6 +56,46 @@ func (s *Store) Unenqueued(ctx context.Context, before time.Time, limit int) ([]
 		return nil, fmt.Errorf("read the outbox: %w", err)
 	}
 	return all, nil
+}
+
+// Unfinished lists the notifications that are not in the outbox, of which
+// something may be open, and that were accepted before the given time. The index
+// may trail by moments; heads are read as they are.
+func (s *Store) Unfinished(ctx context.Context, before time.Time, after string, limit int) ([]push.Notification, string, error) {
+	const listing = "unfinished"
+	limit = listLimit(limit)
+	place, err := cursorPlace(listing, after)
+	if err != nil {
+		return nil, "", err
+	}
+	if place == "" {
+		place = "0" // before every time
+	} else if err := checkAtID(place); err != nil {
+		return nil, "", fmt.Errorf("cursor of %s: %w", listing, push.ErrCursor)
+	} else {
+		place += "\x00" // just behind it
+	}
+	end := sortable(before)
+	if place > end {
+		return nil, "", nil
+	}
+	var queries []*dynamodb.QueryInput
+	for shard := range listShards {
+		var e expression
+		cond := e.name(attrOutbox) + " = " + e.value("partition", text(onItsWay+strconv.Itoa(shard))) +
+			" AND " + e.name(attrAtID) + " BETWEEN " + e.value("from", text(place)) + " AND " + e.value("to", text(end))
+		queries = append(queries, &dynamodb.QueryInput{
+			TableName: &s.notifications, IndexName: aws.String(indexOutbox), KeyConditionExpression: &cond, Limit: ahead(limit+1, listShards),
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+		})
+	}
+	keep := func(n push.Notification) bool { return n.Progress.Unfinished() && !inOutbox(&n.Progress) }
+	all, err := s.collect(ctx, s.merge(attrAtID, false, queries), limit+1, keep)
+	if err != nil {
+		return nil, "", fmt.Errorf("list what is not finished: %w", err)
+	}
+	page, next := cutPage(listing, all, limit, func(n *push.Notification) string { return atID(n.AcceptedAt, n.ID) })
+	return page, next, nil
 }
 
 // indexQuery selects one partition of an index, optionally with a bound on its

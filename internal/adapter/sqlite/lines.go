@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	selectLine = `SELECT notification, seq, tenant, sources, last, epoch, owner, state, attempt, turn, reserved_from, reserved, vanished, updated_at, cells FROM chunk_line `
+	selectLine = `SELECT notification, seq, tenant, sources, last, epoch, owner, state, attempt, turn, reserved_from, reserved, vanished, updated_at, due, cells FROM chunk_line `
 	selectPlan = `SELECT notification, seq, tenant, first_line, sources, last, cells, hashes FROM chunk_plan `
 )
 
@@ -119,9 +119,9 @@ func (s *Store) replaceLine(ctx context.Context, l *ledger.Line, condition strin
 	evidence := encodeAttempts(attempts)
 	return s.main.write(ctx, func(tx *sql.Tx) error {
 		ok, err := changed(tx.ExecContext(ctx, `UPDATE chunk_line
-			SET epoch = ?, owner = ?, state = ?, attempt = ?, turn = ?, reserved_from = ?, reserved = ?, vanished = ?, updated_at = ?, tally = ?, cells = ?
+			SET epoch = ?, owner = ?, state = ?, attempt = ?, turn = ?, reserved_from = ?, reserved = ?, vanished = ?, updated_at = ?, due = ?, tally = ?, cells = ?
 			WHERE notification = ? AND seq = ? AND `+condition,
-			l.Epoch, l.Owner, uint8(l.State), l.Attempt, l.Turn, l.ReservedFrom, l.Reserved, l.Vanished, micros(l.UpdatedAt),
+			l.Epoch, l.Owner, uint8(l.State), l.Attempt, l.Turn, l.ReservedFrom, l.Reserved, l.Vanished, micros(l.UpdatedAt), micros(l.Due),
 			appendTally([]byte{}, l.Cells), cellBytes(l.Cells),
 			l.Ref.Notification, l.Ref.Seq, fromEpoch, uint8(ledger.StateClosed)))
 		switch {
@@ -184,11 +184,11 @@ func (s *Store) Counts(ctx context.Context, id push.ID) (ledger.Counts, error) {
 func scanLine(row scanner) (ledger.Line, error) {
 	var l ledger.Line
 	var state uint8
-	var updated int64
+	var updated, due int64
 	var cells []byte
 	err := row.Scan(&l.Ref.Notification, &l.Ref.Seq, &l.Tenant, &l.Sources, &l.Last, &l.Epoch, &l.Owner, &state,
-		&l.Attempt, &l.Turn, &l.ReservedFrom, &l.Reserved, &l.Vanished, &updated, &cells)
-	l.State, l.UpdatedAt, l.Cells = ledger.State(state), fromMicros(updated), appendCells(nil, cells)
+		&l.Attempt, &l.Turn, &l.ReservedFrom, &l.Reserved, &l.Vanished, &updated, &due, &cells)
+	l.State, l.UpdatedAt, l.Due, l.Cells = ledger.State(state), fromMicros(updated), fromMicros(due), appendCells(nil, cells)
 	return l, err
 }
 

@@ -25,9 +25,9 @@ func (s *Store) Create(ctx context.Context, n push.Notification) (push.Notificat
 	var created bool
 	err = s.main.write(ctx, func(tx *sql.Tx) error {
 		stored, created = n, false
-		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, version, outbox, progress)
-			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			n.ID, n.Tenant, micros(n.AcceptedAt), n.Progress.Version, inOutbox(&n.Progress), progress)
+		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, version, outbox, unfinished, progress)
+			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			n.ID, n.Tenant, micros(n.AcceptedAt), n.Progress.Version, inOutbox(&n.Progress), onItsWay(&n.Progress), progress)
 		if created, err = changed(r, err); err != nil {
 			return err
 		}
@@ -66,8 +66,8 @@ func (s *Store) Advance(ctx context.Context, id push.ID, next push.Progress) err
 		return fmt.Errorf("advance %s: %w", id, err)
 	}
 	err = s.main.write(ctx, func(tx *sql.Tx) error {
-		ok, err := changed(tx.ExecContext(ctx, `UPDATE notification SET version = ?, outbox = ?, progress = ? WHERE id = ? AND version = ?`,
-			next.Version, inOutbox(&next), string(progress), id, next.Version-1))
+		ok, err := changed(tx.ExecContext(ctx, `UPDATE notification SET version = ?, outbox = ?, unfinished = ?, progress = ? WHERE id = ? AND version = ?`,
+			next.Version, inOutbox(&next), onItsWay(&next), string(progress), id, next.Version-1))
 		if err == nil && !ok {
 			return push.ErrConflict
 		}
@@ -118,6 +118,39 @@ func (s *Store) Unenqueued(ctx context.Context, before time.Time, limit int) ([]
 	}
 	return all, nil
 }
+
+// Unfinished lists the notifications that are not in the outbox, of which
+// something may be open, and that were accepted before the given time.
+func (s *Store) Unfinished(ctx context.Context, before time.Time, after string, limit int) ([]push.Notification, string, error) {
+	const listing = "unfinished"
+	limit = listLimit(limit)
+	place, err := cursorFields(listing, after, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	query, args := selectNotification+`WHERE h.unfinished = 1 AND h.accepted_at < ? `, []any{micros(before)}
+	if place != nil {
+		at, err := cursorTime(listing, place[0])
+		if err != nil {
+			return nil, "", err
+		}
+		query += `AND (h.accepted_at, h.id) > (?, ?) `
+		args = append(args, at, place[1])
+	}
+	query += `ORDER BY h.accepted_at, h.id LIMIT ?`
+	all, err := collect(ctx, s.main.read(), scanNotification, query, append(args, limit+1)...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list what is not finished: %w", err)
+	}
+	page, next := cutPage(all, limit, func(n *push.Notification) string {
+		return cursor(listing, strconv.FormatInt(micros(n.AcceptedAt), 10), string(n.ID))
+	})
+	return page, next, nil
+}
+
+// onItsWay tells whether a janitor looks after a notification: it is not
+// finished, and no sweeper answers for it.
+func onItsWay(p *push.Progress) bool { return p.Unfinished() && !inOutbox(p) }
 
 // inOutbox tells whether a notification waits for a sweeper to enqueue it. A
 // batch that is uploading waits for its caller instead.

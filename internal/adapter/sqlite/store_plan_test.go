@@ -37,7 +37,9 @@ func everyOperation(t *testing.T, s *Store) {
 	_, _, listed := s.Notifications(ctx, "tenant", "", 1)
 	_, _, further := s.Notifications(ctx, "tenant", cursor("notifications", "1", "x"), 1)
 	_, waiting := s.Unenqueued(ctx, time.Now(), 10)
-	must(err, listed, further, waiting)
+	_, _, open := s.Unfinished(ctx, time.Now(), "", 10)
+	_, _, others := s.Unfinished(ctx, time.Now(), cursor("unfinished", "1", "x"), 10)
+	must(err, listed, further, waiting, open, others)
 
 	for range 2 {
 		_, err = s.Plan(ctx, benchPlans(n.ID, 1), benchTime())

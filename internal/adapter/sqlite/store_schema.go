@@ -11,6 +11,7 @@ func storeMigrations() []migration {
 		{5, schemaDocuments},
 		{6, schemaLetters},
 		{7, schemaSuspects},
+		{8, schemaUnfinished},
 	}
 }
 
@@ -83,6 +84,18 @@ CREATE INDEX chunk_attempt_by_chunk ON chunk_attempt (notification, seq, saved);
 const schemaSuspects = `
 ALTER TABLE chunk_line ADD COLUMN reserved_from INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chunk_line ADD COLUMN vanished INTEGER NOT NULL DEFAULT 0; -- owners that died, one after the other`
+
+// What a janitor looks after: the notifications that are not finished, and when
+// a line that waits is due. A notification that was cancelled before this step is
+// finished if all its lines are.
+const schemaUnfinished = `
+ALTER TABLE chunk_line ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notification ADD COLUMN unfinished INTEGER NOT NULL DEFAULT 0; -- 1: on its way, and not in the outbox
+UPDATE notification SET unfinished = 1
+	WHERE outbox = 0 AND json_extract(progress, '$.state') NOT IN ('uploading', 'completed')
+	AND NOT (json_extract(progress, '$.state') = 'cancelled'
+		AND NOT EXISTS (SELECT 1 FROM chunk_line l WHERE l.notification = notification.id AND l.state <> 4));
+CREATE INDEX notification_unfinished ON notification (accepted_at, id) WHERE unfinished = 1;`
 
 // Addresses are indexed by 8 bytes of hash: tokens have some 160 characters, and
 // an index of them would be larger than the table. That an address is unique is

@@ -153,6 +153,7 @@ func lineRoundTrip(f *fixture) {
 	f.same("plan, which a save leaves alone", plans, []ledger.Plan{p})
 
 	waiting := l.HandBack(ledger.StateWaiting, 35, epoch().Add(time.Second))
+	waiting.Due = epoch().Add(time.Hour)
 	f.must(f.SaveLine(f.Context(), waiting, l.Epoch, nil))
 	got, err = f.Line(f.Context(), p.Ref)
 	f.must(err)

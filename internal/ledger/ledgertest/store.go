@@ -29,6 +29,12 @@ type Store interface {
 	// Unenqueued returns up to limit notifications in the outbox that were
 	// accepted before the given time, oldest first. Uploading batches are not in it.
 	Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error)
+	// Unfinished lists the notifications of all tenants that are not in the outbox,
+	// of which something may be open (push.Progress.Unfinished), and that were
+	// accepted before the given time, oldest first. cursor is "" or what the last
+	// call returned; "" comes back at the end. limit is 1..1000. It costs what is
+	// listed, whatever the number of those that are finished.
+	Unfinished(ctx context.Context, before time.Time, cursor string, limit int) ([]push.Notification, string, error)
 
 	// Plan stores each plan and its first line unless the chunk exists, in the
 	// given order, so that after a crash a stored plan implies all before it. It

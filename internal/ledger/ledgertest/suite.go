@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) Store, features Features) {
 		{"of concurrent advances exactly one wins", advanceConcurrently},
 		{"the outbox holds what is not enqueued", outbox},
 		{"the outbox gives the oldest first", outboxOrder},
+		{"what is not finished is listed until it is", unfinished},
+		{"what is not finished is listed oldest first, in pages", unfinishedOrder},
 		{"a tenant's notifications are listed newest first", list},
 		{"a cursor is checked", badCursor},
 		{"a chunk is planned once", planOnce},
