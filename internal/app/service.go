@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -28,6 +29,7 @@ type service struct {
 	backend *backend
 	drain   time.Duration // how long workers may take to finish or hand back
 	now     func() time.Time
+	elapsed func() time.Duration // monotonic, since this process began
 
 	workerMetrics *worker.Metrics
 	outcomes      *prometheus.CounterVec
@@ -45,7 +47,7 @@ func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 		return nil, err
 	}
 	s := &service{
-		log: log, reg: reg, health: telemetry.NewHealth(healthTimeout), stack: &stack{log: log}, backend: b, drain: drain, now: time.Now,
+		log: log, reg: reg, health: telemetry.NewHealth(healthTimeout), stack: &stack{log: log}, backend: b, drain: drain, now: time.Now, elapsed: clock.Start(),
 		workerMetrics: worker.NewMetrics(reg), outcomes: outcome.NewCounter(reg), failed: make(chan error, 1),
 	}
 	const closing = 10 * time.Second
@@ -53,6 +55,7 @@ func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 	if err := reg.Register(newDepthGauges(b.queues, log)); err != nil {
 		return nil, errors.Join(err, s.stack.unwind(ctx))
 	}
+	s.stack.background(ctx, "clock watch", time.Second, telemetry.NewClockWatch(s.now, s.elapsed, reg, log).Run)
 	err = s.health.Register("queue", func(ctx context.Context) error {
 		_, err := b.queues[push.QueueNotifications].Depth(ctx)
 		return err

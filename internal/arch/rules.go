@@ -29,7 +29,7 @@ type rule struct {
 
 // The layers that several rules share.
 func words() []string {
-	return []string{"internal/push", "internal/ledger", "internal/wire"}
+	return []string{"internal/push", "internal/ledger", "internal/wire", "internal/clock"}
 }
 
 func machinery() []string {
@@ -98,6 +98,7 @@ func table() []rule {
 		word("internal/push"),
 		word("internal/ledger", "internal/push"),
 		word("internal/wire", "internal/push", "internal/ledger"),
+		word("internal/clock"),
 		{
 			layer: "a suite", covers: suites(),
 			uses:       slices.Concat(pure, rooms(), suites(), []string{"internal/fcmsim"}),
@@ -153,6 +154,7 @@ func table() []rule {
 		},
 		{
 			layer: "part of the house", covers: []string{"internal/telemetry"},
+			uses:   []string{"internal/clock"},
 			notStd: transport(), notReached: allSDKs(),
 		},
 		{

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -21,8 +22,11 @@ type QueueConfig struct {
 	MaxReceives int
 	// DeadLetterQueue is the name of that queue; required with MaxReceives.
 	DeadLetterQueue string
-	// Now is the clock; nil means time.Now.
+	// Now is the wall clock; nil means time.Now. It says when a message was sent.
 	Now func() time.Time
+	// Elapsed is the monotonic clock by which messages come due, nil for this
+	// process's. A Now that moves against it is a clock that was set.
+	Elapsed func() time.Duration
 }
 
 const (
@@ -48,6 +52,7 @@ type Queue struct {
 	id    int64
 	name  string
 	cfg   QueueConfig
+	time  *timeline
 
 	// cursor is the group served last. Only the writer's goroutine touches it.
 	cursor string
@@ -68,6 +73,9 @@ func (c QueueConfig) withDefaults(name string) (QueueConfig, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Elapsed == nil {
+		c.Elapsed = clock.Start()
 	}
 	switch {
 	case !queueName.MatchString(name):
@@ -93,20 +101,23 @@ func newQueue(ctx context.Context, d *db, w *watch, name string, cfg QueueConfig
 		return nil, err
 	}
 	var id, dead int64
+	t := &timeline{now: cfg.Now, elapsed: cfg.Elapsed}
 	err = d.write(ctx, func(tx *sql.Tx) (err error) {
 		if id, err = queueID(ctx, tx, name); err != nil {
 			return err
 		}
 		dead = 0
 		if cfg.DeadLetterQueue != "" {
-			dead, err = queueID(ctx, tx, cfg.DeadLetterQueue)
+			if dead, err = queueID(ctx, tx, cfg.DeadLetterQueue); err != nil {
+				return err
+			}
 		}
-		return err
+		return t.open(ctx, tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("queue %s: %w", name, err)
 	}
-	q := &Queue{db: d, watch: w, id: id, name: name, cfg: cfg, bell: w.bell(id)}
+	q := &Queue{db: d, watch: w, id: id, name: name, cfg: cfg, time: t, bell: w.bell(id)}
 	if dead != 0 {
 		q.dead = w.bell(dead)
 	}

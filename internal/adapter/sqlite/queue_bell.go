@@ -12,8 +12,8 @@ type bell struct {
 
 	mu      sync.Mutex
 	waiters []*waiter
-	now     func() time.Time // of the last one that joined
-	next    time.Time        // when a message comes due, as last seen; zero when none does
+	now     func() int64 // the queue's time, of the last one that joined
+	next    int64        // when a message comes due, as last seen; 0 when none does
 }
 
 // waiter is one waiting receive.
@@ -37,7 +37,7 @@ func (b *bell) ringLocked() {
 	b.waiters = slices.Delete(b.waiters, 0, 1)
 }
 
-func (b *bell) join(now func() time.Time) *waiter {
+func (b *bell) join(now func() int64) *waiter {
 	me := &waiter{rung: make(chan struct{}, 1)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,26 +61,26 @@ func (b *bell) leave(me *waiter) {
 	}
 }
 
-// clock returns the time by the queue's clock, if anybody waits.
-func (b *bell) clock() (now time.Time, occupied bool) {
+// clock returns the queue's time, if anybody waits.
+func (b *bell) clock() (now int64, occupied bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.waiters) == 0 {
-		return time.Time{}, false
+		return 0, false
 	}
 	return b.now(), true
 }
 
-// expect notes when a message comes due; zero when none does.
-func (b *bell) expect(next time.Time) {
+// expect notes when a message comes due; 0 when none does.
+func (b *bell) expect(next int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.next = next
 }
 
 // until is how long that still takes.
-func (b *bell) until(now time.Time) (left time.Duration, known bool) {
+func (b *bell) until(now int64) (left time.Duration, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.next.Sub(now), !b.next.IsZero()
+	return time.Duration(b.next-now) * time.Millisecond, b.next != 0
 }

@@ -12,7 +12,7 @@ import (
 func TestConformanceQueue(t *testing.T) {
 	t.Parallel()
 	workertest.Run(t, openHarness, workertest.Features{
-		VirtualClock: true, Groups: true, Fairness: true, Depth: true, ExactReceiveCounts: true, Redrive: true,
+		VirtualClock: true, WallClock: true, Groups: true, Fairness: true, Depth: true, ExactReceiveCounts: true, Redrive: true,
 		GarbageReceiptRefused: true, StaleReceiptRefused: true, EmojiBodies: true,
 	})
 }
@@ -20,7 +20,7 @@ func TestConformanceQueue(t *testing.T) {
 func openHarness(t *testing.T, cfg workertest.Config) workertest.Harness {
 	t.Helper()
 	dir := t.TempDir()
-	qc := QueueConfig{Visibility: cfg.Visibility, MaxReceives: cfg.MaxReceives}
+	qc := QueueConfig{Visibility: cfg.Visibility, MaxReceives: cfg.MaxReceives, Now: cfg.Now}
 	if cfg.MaxReceives > 0 {
 		qc.DeadLetterQueue = "work-dead"
 	}
@@ -32,6 +32,10 @@ func openHarness(t *testing.T, cfg workertest.Config) workertest.Harness {
 			if err := b.Close(); err != nil {
 				t.Fatalf("Close: %v", err)
 			}
+			return openQueue(t, openBackend(t, dir), "work", qc)
+		},
+		Another: func(t *testing.T) worker.Queue {
+			t.Helper()
 			return openQueue(t, openBackend(t, dir), "work", qc)
 		},
 	}

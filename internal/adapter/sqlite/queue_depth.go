@@ -20,17 +20,17 @@ func (q *Queue) Depth(ctx context.Context) (worker.Depth, error) {
 		return worker.Depth{}, q.fail("depth", err)
 	}
 	defer rollback(tx)
-	now := q.cfg.Now()
-	d, err := q.counts(ctx, tx, now.UnixMilli())
+	now, wall := q.time.read(), q.cfg.Now()
+	d, err := q.counts(ctx, tx, now)
 	if err != nil {
 		return worker.Depth{}, q.fail("depth", err)
 	}
 	if d.Visible > 0 {
-		sentAt, err := q.oldest(ctx, tx, now.UnixMilli())
+		sentAt, err := q.oldest(ctx, tx, now, wall.UnixMilli())
 		if err != nil {
 			return worker.Depth{}, q.fail("depth", err)
 		}
-		d.OldestAge = max(0, now.Sub(time.UnixMilli(sentAt)))
+		d.OldestAge = max(0, wall.Sub(time.UnixMilli(sentAt)))
 	}
 	return d, nil
 }
@@ -49,7 +49,7 @@ func (q *Queue) counts(ctx context.Context, tx *sql.Tx, now int64) (d worker.Dep
 
 // oldest is when the oldest visible message was sent. Ids ascend with the time
 // of sending, so the first of each group is the group's oldest.
-func (q *Queue) oldest(ctx context.Context, tx *sql.Tx, now int64) (sentAt int64, err error) {
+func (q *Queue) oldest(ctx context.Context, tx *sql.Tx, now, wall int64) (sentAt int64, err error) {
 	const query = `
 		WITH RECURSIVE head (grp, id) AS (
 			SELECT * FROM (SELECT grp, id FROM message INDEXED BY message_ready
@@ -59,12 +59,12 @@ func (q *Queue) oldest(ctx context.Context, tx *sql.Tx, now int64) (sentAt int64
 				WHERE m.id = (SELECT id FROM message INDEXED BY message_ready
 					WHERE queue = ?1 AND state = 0 AND grp > head.grp ORDER BY grp, id LIMIT 1)
 		)
-		SELECT coalesce(min(sent_at), ?2) FROM (
+		SELECT coalesce(min(sent_at), ?3) FROM (
 			SELECT sent_at FROM message WHERE id IN (SELECT id FROM head)
 			UNION ALL
 			SELECT sent_at FROM (SELECT sent_at FROM message INDEXED BY message_due
 				WHERE queue = ?1 AND state > 0 AND due <= ?2 ORDER BY due LIMIT ` + overdueMost + `)
 		)`
-	err = tx.QueryRowContext(ctx, query, q.id, now).Scan(&sentAt)
+	err = tx.QueryRowContext(ctx, query, q.id, now, wall).Scan(&sentAt)
 	return sentAt, err
 }

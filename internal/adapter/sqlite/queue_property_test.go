@@ -44,10 +44,11 @@ func TestQueueAgainstModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		m := &model{now: time.Unix(1_800_000_000, 0), work: map[string]*modelMessage{}, dead: map[string]bool{}}
-		clock := func() time.Time { return m.now }
-		dead := openQueue(t, b, fmt.Sprintf("dead-%d", run), QueueConfig{Now: clock})
+		clock, began := func() time.Time { return m.now }, m.now
+		elapsed := func() time.Duration { return m.now.Sub(began) }
+		dead := openQueue(t, b, fmt.Sprintf("dead-%d", run), QueueConfig{Now: clock, Elapsed: elapsed})
 		q := openQueue(t, b, fmt.Sprintf("work-%d", run), QueueConfig{
-			Visibility: modelVisibility, MaxReceives: modelReceives, DeadLetterQueue: dead.Name(), Now: clock,
+			Visibility: modelVisibility, MaxReceives: modelReceives, DeadLetterQueue: dead.Name(), Now: clock, Elapsed: elapsed,
 		})
 		rt.Repeat(map[string]func(*rapid.T){
 			"send":    func(rt *rapid.T) { m.send(rt, q) },

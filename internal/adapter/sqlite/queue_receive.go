@@ -36,7 +36,7 @@ func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]w
 // when another receiver was faster, and an empty list when the time is over.
 func (q *Queue) await(ctx context.Context, limit int, over <-chan time.Time) ([]worker.Message, error) {
 	// Join first, look then: nothing that is sent in between goes unnoticed.
-	w := q.watch.join(q.bell, q.cfg.Now) //nolint:contextcheck // what it starts serves other receivers too
+	w := q.watch.join(q.bell, q.time.read) //nolint:contextcheck // what it starts serves other receivers too
 	defer q.watch.leave(q.bell, w)
 	found, err := q.look(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func (q *Queue) await(ctx context.Context, limit int, over <-chan time.Time) ([]
 // look tells whether a receive would find something, without taking the write
 // lock.
 func (q *Queue) look(ctx context.Context) (bool, error) {
-	found, next, err := peek(ctx, q.db.read(), q.id, q.cfg.Now().UnixMilli())
+	found, next, err := peek(ctx, q.db.read(), q.id, q.time.read())
 	if err == nil {
 		q.bell.expect(next)
 	}
@@ -78,8 +78,12 @@ func (q *Queue) look(ctx context.Context) (bool, error) {
 func (q *Queue) take(ctx context.Context, limit int) ([]worker.Message, error) {
 	var msgs []worker.Message
 	var redriven int
-	err := q.db.write(ctx, func(tx *sql.Tx) (err error) {
-		t := taking{ctx: ctx, tx: tx, queue: q, now: q.cfg.Now()}
+	err := q.db.write(ctx, func(tx *sql.Tx) error {
+		now, err := q.time.within(ctx, tx, q.id)
+		if err != nil {
+			return err
+		}
+		t := taking{ctx: ctx, tx: tx, queue: q, now: now}
 		msgs, redriven, err = t.run(limit)
 		return err
 	})

@@ -12,7 +12,8 @@ const (
 //
 // A message is a narrow row that changes with every receive and, apart from it,
 // a body that never does: a receive then rewrites one page, not sixteen.
-// Times are Unix milliseconds.
+// Times are milliseconds: due and received_at by the queue's own time, sent_at by
+// the wall clock, since 1970.
 //
 //	ready  in message_ready (queue, grp, id): the first of each group is one seek,
 //	       and so is the next group that has any
@@ -43,5 +44,14 @@ func queueMigrations() []migration {
 				id   INTEGER PRIMARY KEY, -- of the message
 				data BLOB NOT NULL
 			);`},
+		// See timeline. Files of before have their times by the wall clock.
+		{version: 2, sql: `
+			CREATE TABLE queue_time (
+				id       INTEGER PRIMARY KEY CHECK (id = 1),
+				distance INTEGER NOT NULL, -- of the queue's time from the wall clock
+				reached  INTEGER NOT NULL  -- the queue's time went at least that far
+			);
+			INSERT INTO queue_time (id, distance, reached)
+				SELECT 1, 0, coalesce(max(max(sent_at), max(received_at)), 0) FROM message;`},
 	}
 }

@@ -17,7 +17,14 @@ func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 		return batchError(failed)
 	}
 	err = q.db.write(ctx, func(tx *sql.Tx) error {
-		now := q.cfg.Now()
+		now, err := q.time.within(ctx, tx, q.id)
+		if err != nil {
+			return err
+		}
+		if err := q.time.reach(ctx, tx, now); err != nil {
+			return err
+		}
+		sentAt := q.cfg.Now().UnixMilli()
 		for i, m := range msgs {
 			if failed[i] != nil {
 				continue
@@ -27,7 +34,7 @@ func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 				state = stateDelayed
 			}
 			const insert = `INSERT INTO message (queue, grp, state, due, receives, sent_at, received_at) VALUES (?, ?, ?, ?, 0, ?, 0)`
-			res, err := tx.ExecContext(ctx, insert, q.id, m.Group, state, now.Add(m.Delay).UnixMilli(), now.UnixMilli())
+			res, err := tx.ExecContext(ctx, insert, q.id, m.Group, state, now+m.Delay.Milliseconds(), sentAt)
 			if err != nil {
 				return err
 			}

@@ -62,7 +62,13 @@ func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility ti
 	}
 	var failed map[int]error
 	err = q.db.write(ctx, func(tx *sql.Tx) error {
-		now := q.cfg.Now()
+		now, err := q.time.within(ctx, tx, q.id)
+		if err != nil {
+			return err
+		}
+		if err := q.time.reach(ctx, tx, now); err != nil {
+			return err
+		}
 		failed = maps.Clone(garbage)
 		for i, r := range receipts {
 			refused, err := q.extend(ctx, tx, r, now, visibility)
@@ -85,12 +91,12 @@ func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility ti
 }
 
 // extend changes one message; refused says why it may not be.
-func (q *Queue) extend(ctx context.Context, tx *sql.Tx, r receipt, now time.Time, visibility time.Duration) (refused, err error) {
+func (q *Queue) extend(ctx context.Context, tx *sql.Tx, r receipt, now int64, visibility time.Duration) (refused, err error) {
 	state := stateInFlight
 	if visibility == 0 {
 		state = stateReady
 	}
-	due := now.Add(visibility).UnixMilli()
+	due := now + visibility.Milliseconds()
 	const update = `UPDATE message SET state = ?, due = ? WHERE id = ? AND queue = ? AND receives = ? AND received_at >= ?`
 	res, err := tx.ExecContext(ctx, update, state, due, r.id, q.id, r.receives, due-worker.MaxVisibility.Milliseconds())
 	if err != nil {
@@ -108,7 +114,7 @@ func (q *Queue) extend(ctx context.Context, tx *sql.Tx, r receipt, now time.Time
 	case err != nil:
 		return nil, err
 	default:
-		held := now.Sub(time.UnixMilli(receivedAt)).Round(time.Second)
+		held := (time.Duration(now-receivedAt) * time.Millisecond).Round(time.Second)
 		return fmt.Errorf("visibility: must be at most %v in total from the receive (got %v after %v)",
 			worker.MaxVisibility, visibility, held), nil
 	}

@@ -26,7 +26,7 @@ type taking struct {
 	ctx   context.Context //nolint:containedctx // lives for one call of run
 	tx    *sql.Tx
 	queue *Queue
-	now   time.Time
+	now   int64 // the queue's time
 }
 
 // run picks up to limit messages and marks them as received. It also returns
@@ -57,7 +57,10 @@ func (t taking) run(limit int) (msgs []worker.Message, redriven int, err error) 
 		}
 		redriven += n
 	}
-	return msgs, redriven, nil
+	if len(msgs) > 0 {
+		err = t.queue.time.reach(t.ctx, t.tx, t.now)
+	}
+	return msgs, redriven, err
 }
 
 // promote makes messages ready whose delay or visibility timeout is over.
@@ -65,7 +68,7 @@ func (t taking) promote() error {
 	const update = `UPDATE message SET state = 0 WHERE id IN (
 		SELECT id FROM message INDEXED BY message_due
 		WHERE queue = ? AND state > 0 AND due <= ? ORDER BY due LIMIT ` + promoteMost + `)`
-	_, err := t.tx.ExecContext(t.ctx, update, t.queue.id, t.now.UnixMilli())
+	_, err := t.tx.ExecContext(t.ctx, update, t.queue.id, t.now)
 	return err
 }
 
@@ -177,7 +180,7 @@ func (t taking) mark(ids []int64) ([]worker.Message, error) {
 	if n := t.queue.cfg.MaxReceives; n > 0 {
 		most = int64(n)
 	}
-	due := t.now.Add(t.queue.cfg.Visibility).UnixMilli()
+	due := t.now + t.queue.cfg.Visibility.Milliseconds()
 	got := make(map[int64]worker.Message, len(ids))
 	err := each(t.ctx, t.tx, func(row scanner) error {
 		var m worker.Message
@@ -190,7 +193,7 @@ func (t taking) mark(ids []int64) ([]worker.Message, error) {
 		m.SentAt = time.UnixMilli(sentAt)
 		got[id] = m
 		return nil
-	}, update, tenIDs([]any{due, t.now.UnixMilli(), most}, ids)...)
+	}, update, tenIDs([]any{due, t.now, most}, ids)...)
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +215,6 @@ func (t taking) redrive(ids []int64, got []worker.Message) (int, error) {
 	})
 	const update = `UPDATE message SET queue = ?, state = 0, receives = 0, due = ?, received_at = 0
 		WHERE id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	_, err := t.tx.ExecContext(t.ctx, update, tenIDs([]any{t.queue.dead.queue, t.now.UnixMilli()}, spent)...)
+	_, err := t.tx.ExecContext(t.ctx, update, tenIDs([]any{t.queue.dead.queue, t.now}, spent)...)
 	return len(spent), err
 }

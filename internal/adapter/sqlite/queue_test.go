@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"errors"
 	"strings"
 	"testing"
@@ -145,7 +146,8 @@ func TestRedriveWakesTheDeadLetterQueue(t *testing.T) {
 func TestBellPassesAnUnheardRingOn(t *testing.T) {
 	t.Parallel()
 	var b bell
-	first, second, third := b.join(time.Now), b.join(time.Now), b.join(time.Now)
+	now := func() int64 { return 0 }
+	first, second, third := b.join(now), b.join(now), b.join(now)
 	b.ring()
 	b.leave(second) // was not rung
 	b.leave(first)  // was, and did not hear it
@@ -170,6 +172,34 @@ func FuzzReceipt(f *testing.F) {
 		again, err := parseReceipt(r.String())
 		if err != nil || again != r {
 			t.Errorf("%q parses as %v, and its text as %v, %v", s, r, again, err)
+		}
+	})
+}
+
+// Times that no delay can explain, as in a file of another machine or of another
+// time, keep no message for ever.
+func TestDueBeyondAnyDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := openBackend(t, t.TempDir())
+		q := openQueue(t, b, "work", QueueConfig{})
+		if err := q.Send(t.Context(), []worker.Outgoing{{Body: []byte("held")}, {Body: []byte("delayed"), Delay: time.Minute}}); err != nil {
+			t.Fatal(err)
+		}
+		if msgs, err := q.Receive(t.Context(), 1, 0); err != nil || len(msgs) != 1 {
+			t.Fatalf("received %d messages, %v", len(msgs), err)
+		}
+		const year = 365 * 24 * 3600 * 1000
+		err := b.queues.write(t.Context(), func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), `UPDATE message SET due = due + ?`, year)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(agreeEvery)
+		if msgs, err := q.Receive(t.Context(), 2, time.Second); err != nil || len(msgs) != 2 {
+			t.Errorf("received %d messages, %v", len(msgs), err)
 		}
 	})
 }

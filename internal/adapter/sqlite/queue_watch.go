@@ -47,7 +47,7 @@ func (w *watch) bell(queue int64) *bell {
 }
 
 // join puts the caller into the line; it must leave.
-func (w *watch) join(b *bell, now func() time.Time) *waiter {
+func (w *watch) join(b *bell, now func() int64) *waiter {
 	me := b.join(now)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -142,7 +142,7 @@ func (w *watch) look(ctx context.Context, v *view) (time.Duration, error) {
 			continue
 		}
 		if left, known := b.until(now); changed || known && left <= 0 {
-			found, next, err := peek(ctx, v.conn, b.queue, now.UnixMilli())
+			found, next, err := peek(ctx, v.conn, b.queue, now)
 			if err != nil {
 				return watchEvery, err
 			}
@@ -194,18 +194,15 @@ func (v *view) close() {
 }
 
 // peek tells whether the queue has a message that may be received at the given
-// time, and when the next one comes due after it: zero when none does.
-func peek(ctx context.Context, db querier, queue, now int64) (found bool, next time.Time, err error) {
+// time, and when the next one comes due after it: 0 when none does.
+func peek(ctx context.Context, db querier, queue, now int64) (found bool, next int64, err error) {
 	const query = `SELECT
 		EXISTS (SELECT 1 FROM message INDEXED BY message_ready WHERE queue = ? AND state = 0)
 		OR EXISTS (SELECT 1 FROM message INDEXED BY message_due WHERE queue = ? AND state > 0 AND due <= ?),
 		(SELECT due FROM message INDEXED BY message_due WHERE queue = ? AND state > 0 AND due > ? ORDER BY due LIMIT 1)`
 	var due sql.NullInt64
 	if err := db.QueryRowContext(ctx, query, queue, queue, now, queue, now).Scan(&found, &due); err != nil {
-		return false, time.Time{}, err
+		return false, 0, err
 	}
-	if due.Valid {
-		next = time.UnixMilli(due.Int64)
-	}
-	return found, next, nil
+	return found, due.Int64, nil
 }

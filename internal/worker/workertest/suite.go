@@ -6,6 +6,7 @@ package workertest
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,9 @@ type Config struct {
 	Visibility time.Duration
 	// MaxReceives, when not 0, wants a dead-letter queue behind the queue.
 	MaxReceives int
+	// Now is the wall clock, which some cases set. A driver whose queue stands on
+	// another machine has no use for it.
+	Now func() time.Time
 }
 
 // Harness is one fresh, empty queue, for one case. What it needs is released
@@ -30,6 +34,9 @@ type Harness struct {
 	// Reopen drops the queue and opens it again from what is durable, as a
 	// restarted process would. nil skips the case that needs it.
 	Reopen func(t *testing.T) worker.Queue
+	// Another opens the same queue once more, as another process of this machine
+	// would. Needed with Features.WallClock.
+	Another func(t *testing.T) worker.Queue
 }
 
 // Features is what a driver promises beyond what every one must do. The zero
@@ -39,6 +46,10 @@ type Features struct {
 	// time and can be measured to the nanosecond. Only for drivers that do not
 	// talk to another process.
 	VirtualClock bool
+
+	// WallClock says that the queue lives on this machine and takes the time from
+	// Config.Now where it needs the date.
+	WallClock bool
 
 	Groups                bool // a received message has its group
 	Fairness              bool // groups are served in rotation
@@ -82,7 +93,9 @@ func (c testCase) test(t *testing.T, open func(t *testing.T, cfg Config) Harness
 	if cfg.Visibility == 0 {
 		cfg.Visibility = time.Minute // does not lapse during a case
 	}
-	c.run(&kit{T: t, Harness: open(t, cfg), ctx: t.Context(), features: f})
+	step := new(atomic.Int64)
+	cfg.Now = func() time.Time { return time.Now().Add(time.Duration(step.Load())) }
+	c.run(&kit{T: t, Harness: open(t, cfg), ctx: t.Context(), features: f, step: step})
 }
 
 func cases() []testCase {
@@ -91,6 +104,7 @@ func cases() []testCase {
 	all = append(all, limitCases()...)
 	all = append(all, visibilityCases()...)
 	all = append(all, waitCases()...)
+	all = append(all, clockCases()...)
 	all = append(all, groupCases()...)
 	return append(all, crowdCases()...)
 }
@@ -102,6 +116,7 @@ type kit struct {
 
 	ctx      context.Context //nolint:containedctx // of the test, lives as long
 	features Features
+	step     *atomic.Int64 // by which the wall clock was set, in nanoseconds
 }
 
 // lapse is a visibility timeout short enough to be waited for, in the smallest
