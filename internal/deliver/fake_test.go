@@ -126,6 +126,7 @@ type fcm struct {
 	most     int
 	total    int
 	onSend   func(value string)
+	outage   func() push.Code // CodeOpen: none; else what every request comes to
 }
 
 func (f *fcm) Send(ctx context.Context, body []byte) (string, error) {
@@ -163,6 +164,11 @@ func (f *fcm) begin(body []byte) (string, answer) {
 	f.asked[value]++
 	f.at[value] = append(f.at[value], time.Now())
 	f.bodies[value] = string(body)
+	if f.outage != nil {
+		if code := f.outage(); code != push.CodeOpen {
+			return value, answer{code: code}
+		}
+	}
 	if n := f.asked[value]; n <= len(f.script[value]) {
 		return value, f.script[value][n-1]
 	}

@@ -47,7 +47,7 @@ func (m *Metrics) outcome(code push.Code) {
 }
 
 func (m *Metrics) answered(n *push.Notification, r result, attempt int) {
-	if attempt != 1 {
+	if attempt != 1 || r.code.Unreached() {
 		return
 	}
 	from := n.AcceptedAt

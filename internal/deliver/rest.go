@@ -21,7 +21,8 @@ type retry struct {
 	rows map[int]int
 	code push.Code // the last failure
 	at   time.Time // the latest of all waits
-	// postponed tells that breaker, pace or budget kept rows from being tried.
+	// postponed tells that breaker, pace or budget kept rows from being tried, or
+	// that they were and did not get as far as FCM.
 	postponed bool
 }
 
@@ -41,6 +42,13 @@ func (r *retry) postpone(at time.Time) {
 		r.postponed = true
 		r.later(at)
 	}
+}
+
+// unreached notes a try that did not get as far as FCM, and when the next may be.
+// It was none, as far as the attempts are concerned.
+func (r *retry) unreached(code push.Code, at time.Time) {
+	r.code = code
+	r.postpone(at)
 }
 
 // later notes that nothing may be sent before at.
@@ -97,6 +105,26 @@ func (d *Deliver) buryAll(ctx context.Context, j *job, end push.Code, results []
 	for _, r := range results {
 		d.settleCell(j, j.chunk.Index[r.row], end, r.code.MaybeDelivered())
 	}
+	d.tellBuried(j, end, results)
+}
+
+// tellBuried writes one line about those of a chunk who were given up together:
+// at a million of them a line each would bury the log.
+func (d *Deliver) tellBuried(j *job, end push.Code, results []result) {
+	codes, attempts := map[push.Code]int{}, 0
+	for _, r := range results {
+		codes[r.code]++
+		attempts = max(attempts, j.chunk.AttemptOf(r.row))
+	}
+	common := results[0].code
+	for code, n := range codes {
+		if n > codes[common] || n == codes[common] && code < common {
+			common = code
+		}
+	}
+	d.Log.Warn("recipients dead-lettered", zap.Stringer("code", end), zap.Stringer("chunk", j.chunk.Ref), zap.String("tenant", j.chunk.Tenant),
+		zap.Int("recipients", len(results)), zap.Int("attempts", min(attempts, d.MaxAttempts)),
+		zap.Stringer("last_code", common), zap.Int("with_last_code", codes[common]))
 }
 
 // bury puts the given-up recipients on the dead-letter queue as one letter.

@@ -172,7 +172,9 @@ func (d *Deliver) apply(j *job, r result) {
 		return
 	}
 	attempt := j.chunk.AttemptOf(row)
-	j.attempted(row, r)
+	if !r.code.Unreached() || !j.chunk.LastCode.Unreached() {
+		j.attempted(row, r) // an outage of hours leaves one mark, not one for every look
+	}
 	d.Metrics.answered(j.n, r, attempt)
 	if note, ok := noteOf(&j.chunk.Recipients[row], r); ok {
 		j.notes = append(j.notes, note)
@@ -186,6 +188,8 @@ func (d *Deliver) apply(j *job, r result) {
 		}
 	case r.code.MaybeDelivered() && j.n.Guarantee == push.AtMostOnce:
 		d.settleCell(j, cell, push.CodeUnknown, false)
+	case r.code.Unreached():
+		j.retry.unreached(r.code, r.at.Add(d.backoff(attempt, r)))
 	default:
 		if r.code.MaybeDelivered() {
 			j.line.MarkAmbiguous(cell)

@@ -166,8 +166,9 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, no
 	}
 	switch {
 	case j.retry.postponed:
-		// The breaker ends a series of attempts; the next one starts afresh, so that
-		// an outage of hours is waited out and not counted against anybody.
+		// An open breaker, or an FCM out of reach, ends a series of attempts; the next
+		// one starts afresh, so that an outage of hours is waited out and not counted
+		// against anybody.
 		next.Since = time.Time{}
 	case next.Since.IsZero() && len(j.retry.rows) > 0:
 		next.Since = now

@@ -117,6 +117,11 @@ type Facts struct {
 	// Sick codes tell of the provider's or the credential's health and count
 	// as failures for the breaker. A recipient's own faults never do.
 	Sick bool
+	// Unreached codes are of requests that surely never got into FCM: there was
+	// no connection or no access token, or the credential was turned away at the
+	// door. They say nothing about the message, so trying again costs time until
+	// the delivery expires, and never one of its attempts.
+	Unreached bool
 	// MaybeDelivered codes may follow a message that FCM did take: a retry is
 	// flagged possible_duplicate, and an at-most-once delivery ends as unknown.
 	MaybeDelivered bool
@@ -142,12 +147,12 @@ var taxonomy = [...]Facts{
 	{Code: CodeFCMUnavailable, Name: "fcm.unavailable", Class: ClassRetryable, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered 502, 503 or 504: it is overloaded or down."},
 	{Code: CodeFCMInternal, Name: "fcm.internal", Class: ClassRetryable, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered 500: it failed inside."},
 	{Code: CodeFCMQuotaExceeded, Name: "fcm.quota_exceeded", Class: ClassRetryable, FirstWait: waitQuota, Meaning: "FCM answered 429: the project, the device or the topic is over its rate."},
-	{Code: CodeFCMUnauthorized, Name: "fcm.unauthorized", Class: ClassRetryable, Sick: true, FirstWait: waitQuota, Meaning: "FCM refused our access token (401): the service account or the clock is wrong."},
-	{Code: CodeFCMForbidden, Name: "fcm.forbidden", Class: ClassRetryable, Sick: true, FirstWait: waitQuota, Meaning: "FCM refused the credential for this project (403, or 404 of the project): a role, the API or the project id is wrong."},
-	{Code: CodeNetRefused, Name: "net.refused", Class: ClassRetryable, Sick: true, FirstWait: waitNet, Meaning: "FCM could not be reached; the request was certainly not processed."},
-	{Code: CodeNetDNS, Name: "net.dns", Class: ClassRetryable, Sick: true, FirstWait: waitNet, Meaning: "The name of FCM's endpoint did not resolve."},
-	{Code: CodeNetTLS, Name: "net.tls", Class: ClassRetryable, Sick: true, FirstWait: waitNet, Meaning: "The TLS handshake with FCM's endpoint failed."},
-	{Code: CodeCredential, Name: "credential", Class: ClassRetryable, Sick: true, FirstWait: waitServer, Meaning: "No access token could be fetched for the service account."},
+	{Code: CodeFCMUnauthorized, Name: "fcm.unauthorized", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitQuota, Meaning: "FCM refused our access token (401): the service account or the clock is wrong."},
+	{Code: CodeFCMForbidden, Name: "fcm.forbidden", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitQuota, Meaning: "FCM refused the credential for this project (403, or 404 of the project): a role, the API or the project id is wrong."},
+	{Code: CodeNetRefused, Name: "net.refused", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitNet, Meaning: "FCM could not be reached; the request was certainly not processed."},
+	{Code: CodeNetDNS, Name: "net.dns", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitNet, Meaning: "The name of FCM's endpoint did not resolve."},
+	{Code: CodeNetTLS, Name: "net.tls", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitNet, Meaning: "The TLS handshake with FCM's endpoint failed."},
+	{Code: CodeCredential, Name: "credential", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitServer, Meaning: "No access token could be fetched for the service account."},
 	{Code: CodeUnclassified, Name: "unclassified", Class: ClassRetryable, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered something that the taxonomy does not know."},
 
 	{Code: CodeNetTimeout, Name: "net.timeout", Class: ClassAmbiguous, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM did not answer in time; it may have delivered."},
@@ -228,6 +233,12 @@ func (c Code) Terminal() bool { return int(c) < len(byCode) && byCode[c] != nil 
 
 // Sick tells whether the code counts as a failure of the provider's health.
 func (c Code) Sick() bool { return int(c) < len(byCode) && byCode[c] != nil && byCode[c].Sick }
+
+// Unreached tells whether the request surely never got into FCM, so that trying
+// again costs no attempt.
+func (c Code) Unreached() bool {
+	return int(c) < len(byCode) && byCode[c] != nil && byCode[c].Unreached
+}
 
 // MaybeDelivered tells whether FCM may have taken the message all the same.
 func (c Code) MaybeDelivered() bool {

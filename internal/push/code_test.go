@@ -15,17 +15,22 @@ func golden() []Facts {
 	f := func(n Code, name string, c Class, terminal, sick, maybe bool, wait time.Duration) Facts {
 		return Facts{Code: n, Name: name, Class: c, Terminal: terminal, Sick: sick, MaybeDelivered: maybe, FirstWait: wait}
 	}
+	unreached := func(n Code, name string, wait time.Duration) Facts {
+		facts := f(n, name, ClassRetryable, false, true, false, wait)
+		facts.Unreached = true
+		return facts
+	}
 	return []Facts{
 		f(1, "sent", ClassSent, true, false, false, none),
 		f(10, "fcm.unavailable", ClassRetryable, false, true, true, ten),
 		f(11, "fcm.internal", ClassRetryable, false, true, true, ten),
 		f(12, "fcm.quota_exceeded", ClassRetryable, false, false, false, sixty),
-		f(13, "fcm.unauthorized", ClassRetryable, false, true, false, sixty),
-		f(14, "fcm.forbidden", ClassRetryable, false, true, false, sixty),
-		f(15, "net.refused", ClassRetryable, false, true, false, time.Second),
-		f(16, "net.dns", ClassRetryable, false, true, false, time.Second),
-		f(17, "net.tls", ClassRetryable, false, true, false, time.Second),
-		f(18, "credential", ClassRetryable, false, true, false, ten),
+		unreached(13, "fcm.unauthorized", sixty),
+		unreached(14, "fcm.forbidden", sixty),
+		unreached(15, "net.refused", time.Second),
+		unreached(16, "net.dns", time.Second),
+		unreached(17, "net.tls", time.Second),
+		unreached(18, "credential", ten),
 		f(19, "unclassified", ClassRetryable, false, false, true, ten),
 		f(30, "net.timeout", ClassAmbiguous, false, true, true, ten),
 		f(31, "net.reset", ClassAmbiguous, false, true, true, ten),
@@ -65,7 +70,7 @@ func TestTaxonomyIsWhatWasReleased(t *testing.T) {
 				t.Errorf("facts of %d\n got %+v\nwant %+v", w.Code, got, w)
 			}
 			if w.Code.String() != w.Name || w.Code.Class() != w.Class || w.Code.Terminal() != w.Terminal ||
-				w.Code.Sick() != w.Sick || w.Code.MaybeDelivered() != w.MaybeDelivered || !w.Code.Known() {
+				w.Code.Sick() != w.Sick || w.Code.Unreached() != w.Unreached || w.Code.MaybeDelivered() != w.MaybeDelivered || !w.Code.Known() {
 				t.Errorf("the methods of %d disagree with its facts", w.Code)
 			}
 			if named, ok := CodeNamed(w.Name); !ok || named != w.Code {
@@ -96,6 +101,8 @@ func TestTaxonomyRules(t *testing.T) {
 			t.Errorf("%s ends a delivery and counts as a breaker failure", f.Name)
 		case f.Terminal != (f.FirstWait == 0):
 			t.Errorf("%s: terminal is %v, the first wait %v", f.Name, f.Terminal, f.FirstWait)
+		case f.Unreached && (f.Terminal || f.MaybeDelivered || !f.Sick):
+			t.Errorf("%s never got into FCM, and yet ended or may have been delivered, or FCM's health does not hear of it", f.Name)
 		case f.Class == ClassAmbiguous && !f.Terminal && !f.MaybeDelivered:
 			t.Errorf("%s is ambiguous but never delivered", f.Name)
 		}
