@@ -29,7 +29,7 @@ type rule struct {
 
 // The layers that several rules share.
 func words() []string {
-	return []string{"internal/push", "internal/ledger", "internal/wire", "internal/clock"}
+	return []string{"internal/strict", "internal/push", "internal/ledger", "internal/wire", "internal/clock"}
 }
 
 func machinery() []string {
@@ -95,9 +95,10 @@ func table() []rule {
 
 	return []rule{
 		// The words: each knows the ones before it and the standard library.
-		word("internal/push"),
+		word("internal/strict"),
+		word("internal/push", "internal/strict"),
 		word("internal/ledger", "internal/push"),
-		word("internal/wire", "internal/push", "internal/ledger"),
+		word("internal/wire", "internal/strict", "internal/push", "internal/ledger"),
 		word("internal/clock"),
 		{
 			layer: "a suite", covers: suites(),

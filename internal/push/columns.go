@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Columns are those of a CSV upload (RFC 4180), in their order: token, fid,
@@ -32,6 +34,10 @@ func ParseColumns(header [][]byte) (Columns, error) {
 	for i, cell := range header {
 		name := strings.TrimSpace(string(cell))
 		columns[i] = name
+		if at := strict.InvalidUTF8(string(cell)); at >= 0 {
+			fault(i, FaultSyntax, "must be UTF-8 (byte %d of the name is 0x%02x): write the file as UTF-8", at, cell[at])
+			continue
+		}
 		key, isData := strings.CutPrefix(name, dataColumn)
 		switch {
 		case slices.Contains(columns[:i], name):
@@ -42,8 +48,8 @@ func ParseColumns(header [][]byte) (Columns, error) {
 			fault(i, FaultReserved, "%q is a data key that is reserved by FCM: not from, message_type, google* or gcm*", clip(key))
 		case isData && key != "", name == "locale", name == "collapse_id":
 		default:
-			fault(i, FaultUnknown, "must be %s, locale, collapse_id or data.<key>, separated by commas (got %q)",
-				strings.Join(addressColumns(), ", "), clip(name))
+			fault(i, FaultUnknown, "must be %s, locale, collapse_id or data.<key>, separated by commas (got %q)%s",
+				strings.Join(addressColumns(), ", "), clip(name), suggest(name, append(addressColumns(), "locale", "collapse_id")))
 		}
 	}
 	if addresses == 0 && len(faults) == 0 {
@@ -63,19 +69,20 @@ func (c Columns) Recipient(cells [][]byte) (Recipient, error) {
 		if len(cell) == 0 {
 			continue
 		}
-		if at := invalidUTF8(cell); at >= 0 {
+		text := string(cell)
+		if at := strict.InvalidUTF8(text); at >= 0 {
 			return Recipient{}, Faults{{
 				Pointer: c.pointer(i), Code: FaultSyntax, Detail: fmt.Sprintf("must be UTF-8 (byte %d of the cell is 0x%02x)", at, cell[at]),
 			}}
 		}
-		if to := in.field(c[i]); to != nil {
-			*to = string(cell)
+		if to, _ := in.field(c[i]); to != nil {
+			*to = text
 			continue
 		}
 		if in.Data == nil {
 			in.Data = make(map[string]string, len(c))
 		}
-		in.Data[c[i][len(dataColumn):]] = string(cell)
+		in.Data[c[i][len(dataColumn):]] = text
 	}
 	if in.flawless() {
 		return in.recipient(), nil

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // cells cuts a row at its semicolons.
@@ -54,6 +56,9 @@ func TestColumnsFaults(t *testing.T) {
 		{"two addresses", `a;b;;;`, []string{" conflict"}},
 		{"a token with a space", `a b;;;;`, []string{"/token value"}},
 		{"not UTF-8", "a;;\xff;;", []string{"/data/n~1a syntax"}},
+		{"a user with U+0000", ";b\x00;;;", []string{"/user_id value"}},
+		{"a collapse id with a line break", "a;;;;c\r\nb: c", []string{"/collapse_id value"}},
+		{"a collapse id beyond ASCII", "a;;;;größe", []string{"/collapse_id value"}},
 		{"a long locale", `a;;;` + strings.Repeat("x", 36) + `;`, []string{"/locale value"}},
 		{"all at once", ` ;;;` + strings.Repeat("x", 36) + `;` + strings.Repeat("x", 65), []string{"/collapse_id value", "/locale value", "/token value"}},
 	}, func(row []byte) error {
@@ -72,6 +77,8 @@ func TestParseColumnsFaults(t *testing.T) {
 		{"twice", "token;locale; token", ` conflict: column 3: there is a "token" already`},
 		{"reserved", "token;data.google.x", ` reserved: column 2: "google.x" is a data key`},
 		{"several", "x;token;y", " unknown: column 3"},
+		{"misspelt", "Token;userId", ` unknown: column 2: must be token, fid, user_id, device_id, locale, collapse_id or data.<key>, separated by commas (got "userId"); did you mean "user_id"?`},
+		{"not UTF-8", "token;data.gr\xfc\xdfe", ` syntax: column 2: must be UTF-8 (byte 7 of the name is 0xfc)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +110,7 @@ func FuzzColumns(f *testing.F) {
 			return
 		}
 		got, err := columns.Recipient(cells(row))
-		if len(cells(row)) != len(columns) || invalidUTF8([]byte(row)) >= 0 {
+		if len(cells(row)) != len(columns) || strict.InvalidUTF8(row) >= 0 {
 			if err == nil {
 				t.Fatalf("%q was taken", row)
 			}

@@ -127,13 +127,15 @@ func attributes(w *walker, v any) {
 		return
 	}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if k == "" || len(k) > maxAttributeName {
-			w.at(k, func() { w.fault(FaultTooLarge, "a name must have 1..%d bytes (got %d)", maxAttributeName, len(k)) })
-		}
-		if s, ok := m[k].(string); ok && len(s) > maxAttributeValue {
-			w.at(k, func() {
+		s, _ := m[k].(string)
+		w.at(k, func() {
+			if k == "" || len(k) > maxAttributeName {
+				w.fault(FaultTooLarge, "a name must have 1..%d bytes (got %d)", maxAttributeName, len(k))
+			}
+			if len(s) > maxAttributeValue {
 				w.fault(FaultTooLarge, "a value must have at most %d bytes (got %d)", maxAttributeValue, len(s))
-			})
-		}
+			}
+			noNUL(w, k+s)
+		})
 	}
 }

@@ -39,14 +39,19 @@ func TestDecodeDeviceFaults(t *testing.T) {
 		many[i] = fmt.Sprintf(`"k%d":""`, i)
 	}
 	cases := []struct{ name, body, want string }{
-		{"not JSON", `{"token"`, " syntax"},
+		{"not JSON", `{"token"`, "/token syntax"},
 		{"not an object", `[]`, " type"},
 		{"no address", `{}`, " missing"},
 		{"two addresses", `{"token":"a","fid":"b"}`, " conflict"},
 		{"an unknown field", `{"token":"a","tokn":"b"}`, "/tokn unknown"},
 		{"a field of the server", `{"token":"a","state":"active"}`, "/state reserved"},
 		{"an empty token", `{"token":""}`, "/token value"},
-		{"a null", `{"token":"a","user_id":null}`, "/user_id type"},
+		{"a null address", `{"token":null,"user_id":null}`, " missing"},
+		{"a null attribute", `{"token":"a","attributes":{"k":null}}`, "/attributes/k type"},
+		{"not UTF-8", "{\"token\":\"a\",\"user_id\":\"Fran\xe7ois\"}", "/user_id syntax"},
+		{"half an emoji", `{"token":"a","user_id":"\ud83d"}`, "/user_id syntax"},
+		{"a name twice", `{"token":"a","user_id":"a","user_id":"b"}`, "/user_id conflict"},
+		{"U+0000", `{"token":"a","user_id":"a\u0000b","app_version":"\u0000","attributes":{"\u0000":"","k":"\u0000"}}`, "/app_version value, /attributes/\x00 value, /attributes/k value, /user_id value"},
 		{"a bad id", `{"token":"a","id":"a b"}`, "/id value"},
 		{"a platform", `{"token":"a","platform":"windows"}`, "/platform value"},
 		{"an underscore in a locale", `{"token":"a","locale":"en_US"}`, "/locale value"},

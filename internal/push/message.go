@@ -39,7 +39,7 @@ func (m *Message) UnmarshalJSON(b []byte) error { return (*json.RawMessage)(m).U
 func DecodeMessage(data []byte, prefix string) (Message, error) {
 	tree, faults := decodeTree(data)
 	if faults != nil {
-		faults[0].Pointer = prefix
+		faults[0].Pointer = prefix + faults[0].Pointer
 		return nil, faults
 	}
 	w := &walker{path: splitPointer(prefix)}

@@ -23,13 +23,13 @@ func TestDecodeMessage(t *testing.T) {
 			"default_sound":true,"default_vibrate_timings":true,"default_light_settings":true,"vibrate_timings":["1s","0.000000001s"],"visibility":"SECRET","notification_count":2147483647,
 			"light_settings":{"color":{"red":1,"green":0,"blue":0.5,"alpha":1e-1},"light_on_duration":"1s","light_off_duration":"1s"},"image":"i","bypass_proxy_notification":true,"proxy":"DENY"`), nil},
 
-		{"not JSON", `{"data":`, []string{"/message syntax"}},
+		{"not JSON", `{"data":`, []string{"/message/data syntax"}},
 		{"nothing", ``, []string{"/message syntax"}},
 		{"two values", `{"data":{}} {}`, []string{"/message syntax"}},
 		{"not an object", `["data"]`, []string{"/message type"}},
 		{"null", `null`, []string{"/message type"}},
 		{"an empty object", `{}`, []string{"/message missing"}},
-		{"null inside", `{"data":null}`, []string{"/message/data type"}},
+		{"null inside", `{"data":null}`, []string{"/message missing"}},
 		{
 			"a target", `{"token":"a","fid":"b","topic":"c","condition":"d","name":"e"}`,
 			[]string{"/message/condition conflict", "/message/fid conflict", "/message/name reserved", "/message/token conflict", "/message/topic conflict"},
@@ -109,23 +109,18 @@ func TestMessageIsCompactAndPassedThrough(t *testing.T) {
 	}
 }
 
-// A body that names a field twice is read as it was checked: the last one holds,
-// and nothing of the first gets by.
+// A body that names a field twice is refused, wherever that is: encoding/json
+// would take the last, or merge both.
 func TestDuplicateNames(t *testing.T) {
 	t.Parallel()
-	m, err := DecodeMessage([]byte(`{"data":{"from":"smuggled"},"data":{"k":"v"}}`), "")
-	if err != nil || string(m) != `{"data":{"k":"v"}}` {
-		t.Errorf("message is %s, %v", m, err)
-	}
-	req, err := DecodeRequest([]byte(`{"to":{"tokens":["smuggled"]},"to":{"topic":"news"},"labels":{"":"smuggled"},"labels":{"a":"b"},
-		"message":{"data":{"from":"smuggled"}},"message":{"data":{"k":"v"}}}`), false, now())
-	if err != nil || req.Target.Count() != 1 || len(req.Labels) != 1 || string(req.Message) != `{"data":{"k":"v"}}` {
-		t.Errorf("request is %+v, %v", req, err)
-	}
-	r, err := DecodeRecipient([]byte(`{"user_id":"u","data":{"from":"smuggled"},"data":{"k":"v"}}`))
-	if err != nil || len(r.Data) != 1 {
-		t.Errorf("recipient has data %v, %v", r.Data, err)
-	}
+	checkFaults(t, []faultCase{
+		{"data", `{"data":{"from":"smuggled"},"data":{"k":"v"}}`, []string{"/m/data conflict"}},
+		{"a key of data", `{"data":{"k":"1","k":"2"}}`, []string{"/m/data/k conflict"}},
+		{"in what is passed through", `{"apns":{"payload":{"aps":[{"a":1,"a":2}]}}}`, []string{"/m/apns/payload/aps/0/a conflict"}},
+	}, func(body []byte) error {
+		_, err := DecodeMessage(body, "/m")
+		return err
+	})
 }
 
 func TestSuggestion(t *testing.T) {

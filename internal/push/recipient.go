@@ -1,9 +1,6 @@
 package push
 
-import (
-	"fmt"
-	"maps"
-)
+import "maps"
 
 // MaxRecipientLine bounds one line of an upload, in bytes.
 const MaxRecipientLine = 64 << 10
@@ -22,7 +19,7 @@ type recipientJSON struct {
 //nolint:gochecknoglobals // the schema of an upload line; read-only
 var recipientFields = map[string]rule{
 	"token": addressOf(KindToken), "fid": addressOf(KindFID), "user_id": userID, "device_id": deviceID,
-	"data": stringMap(dataKey), "locale": bounded(maxLocale), "collapse_id": bounded(MaxCollapseID),
+	"data": stringMap(dataKey), "locale": bounded(maxLocale), "collapse_id": collapseID,
 }
 
 // DecodeRecipient reads and checks one line of an upload. The fast paths take
@@ -37,10 +34,6 @@ func DecodeRecipient(line []byte) (Recipient, error) {
 	}
 	if in, ok := scanRecipient(line); ok && in.flawless() {
 		return in.recipient(), nil
-	}
-	if at := invalidUTF8(line); at >= 0 {
-		// encoding/json would put U+FFFD in its place: another user, say.
-		return Recipient{}, Faults{{Code: FaultSyntax, Detail: fmt.Sprintf("must be UTF-8 (byte %d is 0x%02x)", at, line[at])}}
 	}
 	tree, faults := decodeTree(line)
 	if faults != nil {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 func TestDecodeRecipient(t *testing.T) {
@@ -28,7 +30,11 @@ func TestDecodeRecipient(t *testing.T) {
 		{"spaces, as Python writes them", `{"token": "abc", "data": {"k": "v", "e": ""}}`, Recipient{Address: Address{KindToken, "abc"}, Data: map[string]string{"k": "v", "e": ""}}},
 		{"escapes", `{"user_id":"J\u00fcrgen\n","data":{"\u006b":"\ud83d\udc1d"}}`, Recipient{UserID: "Jürgen\n", Data: map[string]string{"k": "🐝"}}},
 		{"no data", `{"token":"abc","data":{}}`, Recipient{Address: Address{KindToken, "abc"}, Data: map[string]string{}}},
-		{"the last of two values", `{"token":"a","token":"b"}`, Recipient{Address: Address{KindToken, "b"}}},
+		{
+			"null is not set", `{"token":"abc","fid":null,"user_id": null ,"device_id":null,"locale":null,"collapse_id":null,"data":null}`,
+			Recipient{Address: Address{KindToken, "abc"}},
+		},
+		{"a byte order mark", "\xef\xbb\xbf" + `{"token":"abc"}`, Recipient{Address: Address{KindToken, "abc"}}},
 		{"the longest token", `{"token":"` + strings.Repeat("x", MaxAddressBytes) + `"}`, Recipient{Address: Address{KindToken, Token(strings.Repeat("x", MaxAddressBytes))}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -53,13 +59,26 @@ func TestDecodeRecipientFaults(t *testing.T) {
 		{"an empty token", `{"token":""}`, []string{"/token value"}},
 		{"a token with a space", `{"token":"a b"}`, []string{"/token value"}},
 		{"a token too long", `{"token":"` + strings.Repeat("x", MaxAddressBytes+1) + `"}`, []string{"/token value"}},
-		{"a null token", `{"token":null}`, []string{"/token type"}},
+		{"a null token", `{"token":null}`, []string{" missing"}},
+		{"null in data", `{"token":"a","data":{"k":null}}`, []string{"/data/k type"}},
+		{"null twice", `{"token":"a","locale":null,"locale":null}`, []string{"/locale conflict"}},
+		{"null and a value", `{"token":"a","locale":null,"locale":"de"}`, []string{"/locale conflict"}},
+		{"a value and null", `{"token":"a","token":null}`, []string{"/token conflict"}},
+		{"data and null", `{"token":"a","data":{},"data":null}`, []string{"/data conflict"}},
 		{"a topic", `{"topic":"a"}`, []string{"/topic unknown", " missing"}},
 		{"reserved data", `{"token":"a","data":{"google.a":"b"}}`, []string{"/data/google.a reserved"}},
 		{"data that is not text", `{"token":"a","data":{"n":1}}`, []string{"/data/n type"}},
 		{"a long locale", `{"token":"a","locale":"` + strings.Repeat("x", 36) + `"}`, []string{"/locale value"}},
-		{"not UTF-8", "{\"user_id\":\"\xff\"}", []string{" syntax"}},
-		{"the same name twice", `{"token":"a","token":" "}`, []string{"/token value"}},
+		{"not UTF-8", "{\"user_id\":\"\xff\"}", []string{"/user_id syntax"}},
+		{"half an emoji", `{"user_id":"\ud83d"}`, []string{"/user_id syntax"}},
+		{"half an emoji in data", `{"token":"a","data":{"\ud83d":""}}`, []string{"/data syntax"}},
+		{"the same name twice", `{"token":"a","token":" "}`, []string{"/token conflict"}},
+		{"the same name twice, escaped", `{"token":"a","tok\u0065n":"b"}`, []string{"/token conflict"}},
+		{"the same name twice in data", `{"token":"a","data":{"k":"1","k":"2"}}`, []string{"/data/k conflict"}},
+		{"data twice", `{"token":"a","data":{},"data":{"k":"v"}}`, []string{"/data conflict"}},
+		{"a user with U+0000", `{"user_id":"a\u0000"}`, []string{"/user_id value"}},
+		{"a collapse id with a line break", `{"token":"a","collapse_id":"a\nb"}`, []string{"/collapse_id value"}},
+		{"a misspelt name", `{"token":"a","colapse_id":"a"}`, []string{"/colapse_id unknown"}},
 		{"an empty value", `{"token":"a","locale":""}`, []string{"/locale value"}},
 		{"binary data", "\x00\x01\x02", []string{" syntax"}},
 		{"a wrong type", `{"token":["a"]}`, []string{"/token type"}},
@@ -111,6 +130,9 @@ func FuzzDecodeRecipient(f *testing.F) {
 		}
 		if !r.Address.IsZero() && CheckAddress(r.Address.Kind, r.Address.Value.Reveal()) != "" {
 			t.Fatalf("%q has a bad address", line)
+		}
+		if len(strict.TrimBOM(line)) < len(line) {
+			return
 		}
 		// The fast path and the walker agree.
 		slow, err := DecodeRecipient(append([]byte(" "), line...))

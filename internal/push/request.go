@@ -132,8 +132,8 @@ func requestFields(batch bool) map[string]rule {
 		"message":            checkMessage,
 		"priority":           oneOf(string(PriorityHigh), string(PriorityNormal), string(PriorityBulk)),
 		"delivery_guarantee": oneOf(string(AtLeastOnce), string(AtMostOnce)),
-		"collapse_id":        bounded(MaxCollapseID),
-		"expires_at":         timestamp,
+		"collapse_id":        collapseID,
+		"expires_at":         instant,
 		"ttl":                ttl,
 		"labels":             labels,
 		"send_at":            refuse(FaultUnsupported, "scheduled sends do not exist yet: send the request when it is due"),
@@ -257,6 +257,15 @@ func bounded(most int) rule {
 		if s == "" || len(s) > most {
 			w.fault(FaultValue, "must have 1..%d bytes (got %d)", most, len(s))
 		}
+		noNUL(w, s)
+	}
+}
+
+// noNUL refuses U+0000 in what names something: databases, logs and C libraries
+// end a text there, so that two names would look like one.
+func noNUL(w *walker, s string) {
+	if at := strings.IndexByte(s, 0); at >= 0 {
+		w.fault(FaultValue, "must not have the character U+0000 (byte %d)", at)
 	}
 }
 
@@ -289,6 +298,19 @@ func CheckDeviceID(id string) string {
 	return ""
 }
 
+// instant takes a time that [time.Time] reads from JSON as well, and RFC 3339 has:
+// Go reads a comma before the fraction, too.
+func instant(w *walker, v any) {
+	s, ok := v.(string)
+	if !ok {
+		w.wantType("a string", v)
+		return
+	}
+	if err := new(time.Time).UnmarshalText([]byte(s)); err != nil || strings.Contains(s, ",") {
+		w.fault(FaultValue, "must be an RFC 3339 time such as 2030-01-02T15:04:05Z (got %q)", clip(s))
+	}
+}
+
 // ttl takes seconds as a number, or a duration as in "90s" or "24h".
 func ttl(w *walker, v any) {
 	const want = `must be whole seconds or a duration such as "90s" or "24h", from 1 second to 28 days`
@@ -318,10 +340,12 @@ func labels(w *walker, v any) {
 		w.fault(FaultTooLarge, "must have at most %d labels (got %d)", maxLabels, len(m))
 	}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if s, ok := m[k].(string); ok && (k == "" || len(k) > maxLabelBytes || len(s) > maxLabelBytes) {
-			w.at(k, func() {
+		s, _ := m[k].(string)
+		w.at(k, func() {
+			if k == "" || len(k) > maxLabelBytes || len(s) > maxLabelBytes {
 				w.fault(FaultTooLarge, "label names and values must have at most %d bytes, and a name at least 1", maxLabelBytes)
-			})
-		}
+			}
+			noNUL(w, k+s)
+		})
 	}
 }

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // A walker checks a decoded JSON document against rules and collects every
@@ -51,43 +52,46 @@ func pointerEscape(step string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(step)
 }
 
-// decodeTree reads exactly one JSON value; numbers stay json.Number. The fault
-// names the byte at which reading failed.
+// decodeTree reads exactly one JSON value that [strict.Check] takes; numbers stay
+// json.Number. The fault names the byte at which reading failed.
 func decodeTree(data []byte) (any, Faults) {
+	data = strict.TrimBOM(data)
+	if err := CheckJSON(data); err != nil {
+		return nil, Faults{*err}
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var v any
-	err := dec.Decode(&v)
-	if err == nil {
-		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
-			err = fmt.Errorf("more data after the JSON value at byte %d", dec.InputOffset())
-		}
+	if err := dec.Decode(&v); err != nil {
+		return nil, Faults{{Code: FaultSyntax, Detail: "not valid JSON"}}
 	}
-	if err == nil {
-		return v, nil
-	}
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return nil, Faults{{Code: FaultSyntax, Detail: fmt.Sprintf("not valid JSON at byte %d: %s", syntax.Offset, syntax.Error())}}
-	case errors.Is(err, io.EOF):
-		return nil, Faults{{Code: FaultSyntax, Detail: "empty: expected a JSON object"}}
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, Faults{{Code: FaultSyntax, Detail: fmt.Sprintf("not valid JSON: it ends early, at byte %d", len(data))}}
-	}
-	return nil, Faults{{Code: FaultSyntax, Detail: "not valid JSON: " + err.Error()}}
+	return v, nil
 }
 
-// readTree fills dst from a checked tree. What was checked is what is read: of a
-// name that a body has twice, [json.Decoder] keeps the last value in a tree but
-// merges both into a struct or a map, so the body itself must not be read again.
+// CheckJSON returns what is wrong with a text that is not one JSON value, or one
+// that can be read in two ways: see [strict.Check]. nil means that encoding/json
+// reads it without altering anything.
+func CheckJSON(data []byte) *Fault {
+	bad, ok := errors.AsType[*strict.Error](strict.Check(data))
+	switch {
+	case !ok:
+		return nil
+	case bad.Twice:
+		return &Fault{Pointer: bad.Pointer, Code: FaultConflict, Detail: bad.Detail}
+	}
+	return &Fault{Pointer: bad.Pointer, Code: FaultSyntax, Detail: bad.Detail}
+}
+
+// readTree fills dst from a checked tree. What was checked is what is read: the
+// body itself may have what the rules took out, and names that encoding/json
+// takes for another's, because it compares without case.
 func readTree(tree, dst any) error {
 	b, err := encodeTree(tree)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, dst); err != nil {
-		return Faults{{Code: FaultSyntax, Detail: "not readable: " + err.Error()}}
+		return fmt.Errorf("read a checked body: %w", err) // the rules let pass what the type does not hold: our fault
 	}
 	return nil
 }
@@ -125,7 +129,9 @@ func (w *walker) wantType(want string, v any) {
 	w.fault(FaultType, "must be %s (got %s)", want, typeName(v))
 }
 
-// object allows just the named fields.
+// object allows just the named fields. null means that a field is not set, as in
+// protocol buffers' JSON (https://protobuf.dev/programming-guides/json/): it is
+// taken out of the tree.
 func object(fields map[string]rule) rule {
 	return func(w *walker, v any) {
 		m, ok := v.(map[string]any)
@@ -134,25 +140,28 @@ func object(fields map[string]rule) rule {
 			return
 		}
 		for _, name := range sortedKeys(m) {
+			r, known := fields[name]
+			if known && m[name] == nil {
+				delete(m, name)
+				continue
+			}
 			w.at(name, func() {
-				if r, ok := fields[name]; ok {
-					r(w, m[name])
+				if !known {
+					w.fault(FaultUnknown, "unknown field%s", suggest(name, sortedKeys(fields)))
 					return
 				}
-				w.fault(FaultUnknown, "unknown field%s", suggest(name, fields))
+				r(w, m[name])
 			})
 		}
 	}
 }
 
-// suggest names the field that was probably meant: FCM's own JSON parser also
-// takes lowerCamelCase, this one takes the documented snake_case only.
-func suggest(name string, fields map[string]rule) string {
-	flat := strings.ToLower(strings.ReplaceAll(name, "_", ""))
-	for _, known := range sortedKeys(fields) {
-		if strings.ReplaceAll(known, "_", "") == flat {
-			return fmt.Sprintf("; did you mean %q?", known)
-		}
+// suggest asks whether a known name was meant, as the end of a sentence; "" if
+// none is near. FCM's own JSON parser also takes lowerCamelCase, this one takes
+// the documented snake_case only.
+func suggest(name string, known []string) string {
+	if meant := strict.Suggest(name, known); meant != "" {
+		return fmt.Sprintf("; did you mean %q?", meant)
 	}
 	return ""
 }
@@ -218,7 +227,7 @@ func oneOf(allowed ...string) rule {
 			return
 		}
 		if !slices.Contains(allowed, s) {
-			w.fault(FaultValue, "must be one of %s (got %q)", strings.Join(allowed, ", "), clip(s))
+			w.fault(FaultValue, "must be one of %s (got %q)%s", strings.Join(allowed, ", "), clip(s), suggest(s, allowed))
 		}
 	}
 }
@@ -252,6 +261,10 @@ func stringMap(checkKey func(w *walker, key string)) rule {
 			w.at(k, func() {
 				if checkKey != nil {
 					checkKey(w, k)
+				}
+				if m[k] == nil {
+					w.fault(FaultType, "must be a string (got null, which is none): leave the entry out, or give an empty text")
+					return
 				}
 				text(w, m[k])
 			})
