@@ -52,7 +52,7 @@ type rawConn interface {
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	inner, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, marked(err)
 	}
 	raw, ok := inner.(rawConn)
 	if !ok {
@@ -62,7 +62,8 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 // cachingConn is a connection with its prepared statements. As any driver.Conn
-// it is used by one goroutine at a time.
+// it is used by one goroutine at a time. It is also the edge at which errors of
+// SQLite get their outage (see outageOf): nothing above asks for codes.
 type cachingConn struct {
 	rawConn
 
@@ -103,10 +104,13 @@ func (c *cachingConn) ExecContext(ctx context.Context, query string, args []driv
 	if err != nil {
 		return nil, err
 	}
+	var result driver.Result
 	if s == nil {
-		return c.rawConn.ExecContext(ctx, query, args)
+		result, err = c.rawConn.ExecContext(ctx, query, args)
+	} else {
+		result, err = s.stmt.ExecContext(ctx, args)
 	}
-	return s.stmt.ExecContext(ctx, args)
+	return result, marked(err)
 }
 
 // QueryContext implements driver.QueryerContext.
@@ -119,16 +123,38 @@ func (c *cachingConn) QueryContext(ctx context.Context, query string, args []dri
 	if err != nil {
 		return nil, err
 	}
+	var rows driver.Rows
 	if s == nil {
-		return c.rawConn.QueryContext(ctx, query, args)
+		rows, err = c.rawConn.QueryContext(ctx, query, args)
+	} else {
+		rows, err = s.stmt.QueryContext(ctx, args)
 	}
-	rows, err := s.stmt.QueryContext(ctx, args)
 	if err != nil {
-		return nil, err
+		return nil, marked(err)
 	}
-	s.lent = true
+	if s != nil {
+		s.lent = true
+	}
 	return &cachedRows{Rows: rows, from: s}, nil
 }
+
+// BeginTx implements driver.ConnBeginTx.
+func (c *cachingConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.rawConn.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, marked(err)
+	}
+	return markingTx{tx}, nil
+}
+
+// markingTx gives the errors of a transaction's end their outage.
+type markingTx struct{ driver.Tx }
+
+// Commit implements driver.Tx.
+func (t markingTx) Commit() error { return marked(t.Tx.Commit()) }
+
+// Rollback implements driver.Tx.
+func (t markingTx) Rollback() error { return marked(t.Tx.Rollback()) }
 
 // limit is the context that a statement runs under.
 func (c *cachingConn) limit(ctx context.Context) (context.Context, error) {
@@ -152,7 +178,7 @@ func (c *cachingConn) statement(ctx context.Context, query string) (*cachedStmt,
 	}
 	prepared, err := c.PrepareContext(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, marked(err)
 	}
 	stmt, ok := prepared.(rawStmt)
 	if !ok {
@@ -167,13 +193,18 @@ func (c *cachingConn) statement(ctx context.Context, query string) (*cachedStmt,
 type cachedRows struct {
 	driver.Rows
 
-	from *cachedStmt
+	from *cachedStmt // nil for rows of a statement that is not kept
 }
+
+// Next implements driver.Rows.
+func (r *cachedRows) Next(dest []driver.Value) error { return marked(r.Rows.Next(dest)) }
 
 // Close implements driver.Rows.
 func (r *cachedRows) Close() error {
-	r.from.lent = false
-	return r.Rows.Close()
+	if r.from != nil {
+		r.from.lent = false
+	}
+	return marked(r.Rows.Close())
 }
 
 // Interfaces that database/sql looks for; a missing one would silently cost the

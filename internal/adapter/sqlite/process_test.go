@@ -9,13 +9,16 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -109,6 +112,24 @@ func TestChild(t *testing.T) { //nolint:paralleltest // alone in its process
 		}()
 		say("ready")
 		writeUntil(t, d, "child", stop)
+	case "hold": // the write lock, stopped by a signal of its own, then for a write more
+		d := openTestDB(t, filepath.Join(*childDir, "a.db"), countSchema())
+		if err := d.write(ctx, func(*sql.Tx) error {
+			say("stopping")
+			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		}); err != nil {
+			t.Error(err)
+		}
+		say("done")
+	case "limited": // may write no file beyond what is there now
+		d := openTestDB(t, filepath.Join(*childDir, "a.db"), itemSchema())
+		signal.Ignore(syscall.SIGXFSZ)
+		const bytes = 64 << 10
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: bytes}); err != nil {
+			t.Fatal(err)
+		}
+		err := d.write(ctx, func(tx *sql.Tx) error { return insert(ctx, tx, strings.Repeat("x", 4*bytes)) })
+		say("%s", push.OutageOf(err))
 	default:
 		t.Fatalf("unknown role %q", *childRole)
 	}

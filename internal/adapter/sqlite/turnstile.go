@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	driversqlite "modernc.org/sqlite"
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 const (
@@ -18,10 +18,6 @@ const (
 	// lockWait is when waiting for the write lock is given up. No transaction of
 	// ours is a thousandth as long: its holder is stuck or stopped.
 	lockWait = 10 * time.Second
-
-	// SQLite's primary result codes (https://www.sqlite.org/rescode.html).
-	codeBusy     = 5
-	codeProtocol = 15 // two processes raced to start the log
 )
 
 // turnstile makes the processes that write one file take turns.
@@ -35,7 +31,9 @@ const (
 // The lock is advisory and held by the kernel, so it vanishes with its process.
 // Programs that write without it (the sqlite3 shell) are safe, only not in line.
 type turnstile struct {
-	file *os.File
+	file     *os.File
+	path     string        // of the database
+	patience time.Duration // lockWait, but for tests
 }
 
 func openTurnstile(path string) (*turnstile, error) {
@@ -43,13 +41,14 @@ func openTurnstile(path string) (*turnstile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock file: %w", err)
 	}
-	return &turnstile{file: f}, nil
+	return &turnstile{file: f, path: path, patience: lockWait}, nil
 }
 
 // pass stands in line, then calls begin until the file is no longer busy. It
-// gives up when ctx ends or after lockWait.
+// gives up when ctx ends or after lockWait, with push.OutageBusy and, where the
+// system tells, who has the lock.
 func (t *turnstile) pass(ctx context.Context, begin func() error) error {
-	p := poll{since: time.Now()}
+	p := poll{since: time.Now(), turnstile: t}
 	for {
 		ok, err := tryLock(t.file)
 		if err != nil {
@@ -77,11 +76,15 @@ func (t *turnstile) pass(ctx context.Context, begin func() error) error {
 func (t *turnstile) close() error { return t.file.Close() }
 
 // poll paces the attempts to get a lock.
-type poll struct{ since time.Time }
+type poll struct {
+	*turnstile
+
+	since time.Time
+}
 
 func (p poll) pause(ctx context.Context) error {
-	if time.Since(p.since) > lockWait {
-		return fmt.Errorf("another process has kept the file locked for %v", lockWait)
+	if waited := time.Since(p.since); waited > p.patience {
+		return push.WithOutage(push.OutageBusy, lockedError(p.path, waited))
 	}
 	timer := time.NewTimer(lockPoll)
 	defer timer.Stop()
@@ -94,7 +97,4 @@ func (p poll) pause(ctx context.Context) error {
 }
 
 // busy tells that another connection has the lock that the call needed.
-func busy(err error) bool {
-	e, ok := errors.AsType[*driversqlite.Error](err)
-	return ok && (e.Code()&0xff == codeBusy || e.Code()&0xff == codeProtocol)
-}
+func busy(err error) bool { return push.OutageOf(err) == push.OutageBusy }

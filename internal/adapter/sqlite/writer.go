@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 const (
@@ -20,7 +22,7 @@ const (
 )
 
 // errClosed is what a write gets after close.
-var errClosed = errors.New("database is closed")
+var errClosed = push.WithOutage(push.OutageClosing, errors.New("database is closed"))
 
 // writer is the one goroutine of the process that writes a file. Whatever asks
 // while a transaction is being committed shares the next one: no artificial
