@@ -91,7 +91,7 @@ func (x *exchange) patience() {
 // off instead: the client must not take half of it for the whole.
 func (x *exchange) refuse(err error) {
 	r := refusalOf(err)
-	if r.status() >= http.StatusInternalServerError {
+	if r.status() >= http.StatusInternalServerError || r.code == codeThrottled {
 		x.err = err
 	}
 	switch {

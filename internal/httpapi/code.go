@@ -32,6 +32,7 @@ const (
 	codeGone            code = "client_closed_request"
 	codeInternal        code = "internal"
 	codeUnavailable     code = "unavailable"
+	codeThrottled       code = "throttled"
 )
 
 // statusGone is what nginx logs for a client that hung up before its answer.
@@ -92,6 +93,8 @@ func (c code) facts() (status int, title string) {
 		return statusGone, "The client hung up"
 	case codeUnavailable:
 		return http.StatusServiceUnavailable, "Not available right now"
+	case codeThrottled:
+		return http.StatusTooManyRequests, "Asked faster than the store can take it"
 	case codeInternal:
 	}
 	return http.StatusInternalServerError, "The request failed inside"
@@ -102,6 +105,6 @@ func codes() []code {
 	return []code{
 		codeMalformed, codeIncomplete, codeCursor, codeKeyInvalid, codeUnauthenticated, codeNotFound, codeNoRoute, codeMethod,
 		codeSlow, codeState, codeConflict, codeGap, codeInProgress, codeTooLarge, codeMediaType, codeInvalid, codeRefused,
-		codeKeyReused, codeForbidden, codeNothing, codeUnbounded, codeStale, codeArchive, codeInternal, codeUnavailable,
+		codeKeyReused, codeForbidden, codeNothing, codeUnbounded, codeStale, codeArchive, codeThrottled, codeInternal, codeUnavailable,
 	}
 }

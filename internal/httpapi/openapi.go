@@ -190,7 +190,7 @@ func (d *description) responses(rt *route) map[string]*huma.Response {
 			r.Headers["WWW-Authenticate"] = textHeader("Bearer.")
 		case http.StatusUnsupportedMediaType:
 			r.Headers["Accept-Encoding"] = textHeader("The values of Content-Encoding that are accepted here, if it is about them.")
-		case http.StatusServiceUnavailable, http.StatusConflict:
+		case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusConflict:
 			r.Headers["Retry-After"] = textHeader("Seconds after which the same request may succeed.")
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
+	"time"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/batch"
@@ -130,12 +132,39 @@ func refusalOf(err error) *refusal {
 		return refuse(codeConflict, "try again").with("Retry-After", "1").by(err)
 	case errors.Is(err, batch.ErrBusy):
 		return refuse(codeUnavailable, "%s: try again, or upload without all_or_nothing", batch.ErrBusy).with("Retry-After", "5")
-	case errors.Is(err, context.DeadlineExceeded):
-		return refuse(codeUnavailable, "it took too long: try again").with("Retry-After", "1").by(err)
 	case errors.Is(err, context.Canceled):
 		return refuse(codeGone, "the request was given up").by(err)
 	}
+	if o := push.OutageOf(err); o != "" {
+		return ofOutage(o, err)
+	}
 	return refuse(codeInternal, "the server's log has the cause under this request_id").by(err)
+}
+
+// ofOutage says when to come back. The log has whose outage it is, and why.
+func ofOutage(o push.Outage, err error) *refusal {
+	c, why := codeUnavailable, "a store or queue behind this server does not answer"
+	switch o {
+	case push.OutageThrottled:
+		c, why = codeThrottled, "a store or queue behind this server takes less than is asked of it"
+	case push.OutageTimeout:
+		why = "it took too long"
+	case push.OutageBusy:
+		why = "another process keeps the store locked"
+	case push.OutageFull:
+		why = "the store has no room left"
+	case push.OutageReadOnly:
+		why = "the store cannot be written"
+	case push.OutageAccess:
+		why = "this server has no access to a store or queue behind it"
+	case push.OutageClosing:
+		why = "the server is shutting down"
+	case push.OutageDown:
+	}
+	seconds := strconv.Itoa(int(o.RetryAfter() / time.Second))
+	r := refuse(c, "%s: try again", why).with("Retry-After", seconds).by(err)
+	r.memory = forgotten
+	return r
 }
 
 // ofFaults answers what is not JSON with 400 and what is wrong JSON with 422.

@@ -77,7 +77,7 @@ func (rt *route) problems() []code {
 	if rt.method == "" {
 		return []code{codeNoRoute, codeMethod}
 	}
-	set := map[code]bool{codeInternal: true, codeUnavailable: true, codeInvalid: true}
+	set := map[code]bool{codeInternal: true, codeUnavailable: true, codeThrottled: true, codeInvalid: true}
 	add := func(when bool, cs ...code) {
 		for _, c := range cs {
 			if when {

@@ -60,7 +60,7 @@ func halfway(res *batch.Result, broken *refusal, err error) *refusal {
 		r = refuse(broken.code, "").by(err)
 	case r.code == codeGone:
 		r = refuse(codeIncomplete, "").by(err)
-	case r.status() < http.StatusInternalServerError:
+	case r.status() < http.StatusInternalServerError && r.code != codeThrottled:
 		return r
 	}
 	r.detail = fmt.Sprintf("%s; %d lines are durable in all: continue with offset=%d", why, res.Watermark, res.Watermark+1)

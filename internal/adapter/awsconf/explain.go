@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // Error is a failed call to AWS with what is wrong and what to do.
@@ -30,8 +35,9 @@ func (e *Error) Error() string { return e.What + ": " + e.Text + " (" + e.Err.Er
 func (e *Error) Unwrap() error { return e.Err }
 
 // Explain wraps an error of the SDK into an [Error] about what, which names a
-// resource for people. nil stays nil; an error that is the end of the caller's
-// context is wrapped without an explanation, since nothing is wrong.
+// resource for people, and marks it with the push.Outage that it means, if it
+// is one. nil stays nil; an error that is the end of the caller's context is
+// wrapped without an explanation, since nothing is wrong.
 func Explain(err error, what string) error {
 	if err == nil {
 		return nil
@@ -40,7 +46,7 @@ func Explain(err error, what string) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	c := classify(err)
-	return &Error{Kind: c.kind, What: what, Text: c.text, Err: err}
+	return push.WithOutage(c.kind.outage(), &Error{Kind: c.kind, What: what, Text: c.text, Err: err})
 }
 
 // Code returns a reason that AWS gave for one entry of a batch as an error of
@@ -73,7 +79,9 @@ func classify(err error) class {
 		return row(KindCredentials) // an answer in the chain is the metadata service's, not AWS's
 	}
 	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() != 0 {
-		return row(byStatus(answer.HTTPStatusCode()))
+		if kind := byStatus(answer.HTTPStatusCode()); kind != KindUnclassified {
+			return row(kind)
+		}
 	}
 	return row(withoutAnswer(err))
 }
@@ -123,7 +131,24 @@ func withoutAnswer(err error) Kind {
 	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		return KindUnreachable
 	}
+	if broken(err) {
+		return KindUnavailable
+	}
 	return KindUnclassified
+}
+
+// broken tells whether the connection failed under an answer, however that
+// began: the SDK's own view of what is worth another try, and time-outs of
+// reading, which it takes for a body that it does not understand.
+func broken(err error) bool {
+	if timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && timeout.Timeout() {
+		return true
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err).Bool()
 }
 
 func isRegion(err error) bool {

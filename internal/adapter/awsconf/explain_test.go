@@ -9,13 +9,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // answer serves one error, in the protocol of a service.
@@ -135,6 +139,9 @@ func TestExplainAnswers(t *testing.T) {
 			if got := KindOf(err); got != c.kind {
 				t.Errorf("kind %q, want %q: %v", got, c.kind, err)
 			}
+			if got := push.OutageOf(err); got != c.kind.outage() {
+				t.Errorf("outage %q, want %q", got, c.kind.outage())
+			}
 			if KindOf(cause) != c.kind {
 				t.Errorf("unexplained, the kind is %q", KindOf(cause))
 			}
@@ -200,6 +207,68 @@ func TestCodeExplainsAnEntryOfABatch(t *testing.T) {
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != "RequestThrottled" {
 		t.Errorf("%v does not carry AWS's code", err)
+	}
+}
+
+// What the SDK itself thinks worth another try is an outage when its tries are
+// used up.
+func TestOutages(t *testing.T) {
+	t.Parallel()
+	for code := range retry.DefaultThrottleErrorCodes {
+		if got := push.OutageOf(Code(code, "slow down", "queue q")); got != push.OutageThrottled {
+			t.Errorf("%s: outage %q, want %q", code, got, push.OutageThrottled)
+		}
+	}
+	for code := range retry.DefaultRetryableErrorCodes {
+		if got := push.OutageOf(Code(code, "too slow", "queue q")); got != push.OutageDown {
+			t.Errorf("%s: outage %q, want %q", code, got, push.OutageDown)
+		}
+	}
+	want := map[Kind]push.Outage{
+		KindThrottled: push.OutageThrottled, KindUnavailable: push.OutageDown, KindUnreachable: push.OutageDown,
+		KindExpired: push.OutageAccess, KindCredentials: push.OutageAccess, KindClock: push.OutageAccess,
+	}
+	for _, c := range classes() {
+		if got := c.kind.outage(); got != want[c.kind] {
+			t.Errorf("%s is the outage %q, want %q", c.kind, got, want[c.kind])
+		}
+	}
+}
+
+// torn is a server that breaks the connection off, or stays silent, in the
+// middle of a good answer.
+func torn(t *testing.T, silent bool) aws.Config {
+	t.Helper()
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte(`{"QueueUrl":`))
+		w.(http.Flusher).Flush()
+		if silent {
+			<-done
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(done) })
+	client := server.Client()
+	client.Timeout = 100 * time.Millisecond
+	return testConfig(server.URL, client)
+}
+
+func TestExplainAnswersThatBreakOff(t *testing.T) {
+	t.Parallel()
+	for name, silent := range map[string]bool{"broken": false, "silent": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, call := range []func(context.Context, aws.Config) error{callSQS, callDynamoDB} {
+				err := Explain(call(t.Context(), torn(t, silent)), "queue q")
+				if o := push.OutageOf(err); o != push.OutageDown && o != push.OutageTimeout {
+					t.Errorf("outage %q: %v", o, err)
+				}
+			}
+		})
 	}
 }
 

@@ -1,5 +1,7 @@
 package awsconf
 
+import "github.com/belfry-push/belfry/internal/push"
+
 // Kind says what is wrong, as far as somebody can do something about it.
 type Kind string
 
@@ -21,6 +23,21 @@ const (
 	KindValidation   Kind = "validation"     // AWS does not understand the call
 	KindDeletedLate  Kind = "deleted_lately" // a name that is not free again yet
 )
+
+// outage is what the kind means to who waits for the call. What is missing,
+// refused or malformed stays so until somebody changes it, and is none.
+func (k Kind) outage() push.Outage {
+	switch k {
+	case KindThrottled:
+		return push.OutageThrottled
+	case KindUnavailable, KindUnreachable:
+		return push.OutageDown
+	case KindExpired, KindCredentials, KindClock:
+		return push.OutageAccess // a role's are renewed, a clock is set
+	case KindMissing, KindDenied, KindRegion, KindUnclassified, KindEncryption, KindTooLarge, KindConditional, KindValidation, KindDeletedLate:
+	}
+	return ""
+}
 
 // class is one row of the table: the error codes of the services that mean one
 // kind, and what to do about it.
@@ -71,7 +88,8 @@ func classes() []class {
 		{KindThrottled, []string{
 			"Throttling", "ThrottlingException", "ThrottledException", "Throttled", "RequestThrottled", "RequestThrottledException",
 			"RequestLimitExceeded", "ProvisionedThroughputExceededException", "TooManyRequestsException", "LimitExceededException",
-			"SlowDown", "OverLimit", "KmsThrottled", "KMSThrottling", "KMS.ThrottlingException",
+			"SlowDown", "OverLimit", "BandwidthLimitExceeded", "EC2ThrottledException", "PriorRequestNotComplete",
+			"TransactionInProgressException", "KmsThrottled", "KMSThrottling", "KMS.ThrottlingException",
 		}, "throttled by AWS: slow down, or raise the limit"},
 		{KindTooLarge, []string{
 			"BatchRequestTooLong", "BatchRequestTooLongException", "ItemCollectionSizeLimitExceededException", "EntityTooLarge",
@@ -89,7 +107,7 @@ func classes() []class {
 		}, "AWS refused the call as malformed; this is a fault of Belfry or of the settings named in it"},
 		{KindUnavailable, []string{
 			"InternalServerError", "InternalError", "InternalFailure", "InternalErrorException", "ServiceUnavailable",
-			"ServiceUnavailableException",
+			"ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException",
 		}, "AWS is having trouble; Belfry keeps trying"},
 		{KindUnreachable, nil, "cannot connect: check the network, AWS_REGION and AWS_ENDPOINT_URL"},
 		{KindUnclassified, nil, "failed"},

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // maxBatchGet is how many keys BatchGetItem takes
@@ -91,10 +93,10 @@ func (s *Store) batchGetSome(ctx context.Context, table string, keys []map[strin
 			return nil
 		}
 	}
-	return &Error{
+	return push.WithOutage(push.OutageThrottled, &Error{
 		Kind: KindThrottled, Operation: op, Table: table,
 		Err: fmt.Errorf("%d keys still unprocessed after %d tries", len(keys), batchTries),
-	}
+	})
 }
 
 // pause waits before try number 1, 2, …: full jitter below a bound that doubles.

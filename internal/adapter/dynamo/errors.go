@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // Kind says what is wrong with DynamoDB, or with how it is asked. A conditional
@@ -66,6 +71,22 @@ func (k Kind) hint() string {
 	return ""
 }
 
+// outage is what the kind means to who waits for the call. A missing table or
+// permission stays so until somebody changes it; the end of the caller's context
+// speaks for itself.
+func (k Kind) outage() push.Outage {
+	switch k {
+	case KindThrottled:
+		return push.OutageThrottled
+	case KindUnavailable:
+		return push.OutageDown
+	case KindCredentials:
+		return push.OutageAccess // a role's are renewed, a clock is set
+	case KindUnknown, KindNoTable, KindDenied, KindInvalid, KindCancelled:
+	}
+	return ""
+}
+
 // Error is a failed call to DynamoDB. It holds no attribute values.
 type Error struct {
 	Kind      Kind
@@ -104,12 +125,14 @@ func KindOf(err error) Kind {
 	return KindUnknown
 }
 
-// classify wraps an SDK error; nil stays nil.
+// classify wraps an SDK error and marks it with the outage that it means; nil
+// stays nil.
 func classify(operation, table string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Kind: kindOf(err), Operation: operation, Table: table, Throttling: throttling(err), Err: err}
+	kind := kindOf(err)
+	return push.WithOutage(kind.outage(), &Error{Kind: kind, Operation: operation, Table: table, Throttling: throttling(err), Err: err})
 }
 
 func kindOf(err error) Kind {
@@ -123,8 +146,12 @@ func kindOf(err error) Kind {
 	// Codes of CommonErrors and of the DynamoDB operations
 	// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
 	switch api.ErrorCode() {
-	case "ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "LimitExceededException":
+	case "ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "LimitExceededException",
+		"Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException", "TooManyRequestsException", "SlowDown",
+		"BandwidthLimitExceeded", "EC2ThrottledException", "PriorRequestNotComplete", "TransactionInProgressException":
 		return KindThrottled
+	case "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "InternalFailure", "RequestTimeout", "RequestTimeoutException":
+		return KindUnavailable
 	case "ResourceNotFoundException", "TableNotFoundException":
 		return KindNoTable
 	case "AccessDeniedException", "AccessDenied", "OptInRequired", "NotAuthorized":
@@ -137,6 +164,18 @@ func kindOf(err error) Kind {
 		return KindInvalid
 	}
 	if api.ErrorFault() == smithy.FaultServer {
+		return KindUnavailable
+	}
+	return kindOfStatus(err)
+}
+
+// kindOfStatus is for codes that are not known, as of something in between.
+func kindOfStatus(err error) Kind {
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	switch {
+	case ok && answer.HTTPStatusCode() == http.StatusTooManyRequests:
+		return KindThrottled
+	case ok && answer.HTTPStatusCode() >= http.StatusInternalServerError:
 		return KindUnavailable
 	}
 	return KindUnknown
@@ -163,10 +202,16 @@ func kindBeforeAnswer(err error) Kind {
 	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		return KindUnavailable
 	}
+	if timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && timeout.Timeout() || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		return KindUnavailable // the answer began and broke off
+	}
 	if retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err).Bool() {
 		return KindUnavailable
 	}
-	return KindUnknown
+	return kindOfStatus(err)
 }
 
 // throttling returns AWS's reasons. Three exceptions carry them.

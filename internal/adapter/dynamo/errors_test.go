@@ -7,10 +7,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/belfry-push/belfry/internal/push"
@@ -21,14 +24,24 @@ type canned struct {
 	status int
 	body   string
 	err    error
+	torn   error // what reading ends with behind the body; nil for its good end
 }
+
+// tornReader fails where others end.
+type tornReader struct{ err error }
+
+func (r tornReader) Read([]byte) (int, error) { return 0, r.err }
 
 func (c canned) Do(*http.Request) (*http.Response, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	var body io.Reader = strings.NewReader(c.body)
+	if c.torn != nil {
+		body = io.MultiReader(body, tornReader{c.torn})
+	}
 	return &http.Response{
-		StatusCode: c.status, Body: io.NopCloser(strings.NewReader(c.body)),
+		StatusCode: c.status, Body: io.NopCloser(body),
 		Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
 	}, nil
 }
@@ -78,6 +91,10 @@ func TestErrors(t *testing.T) {
 		{"the network is down", canned{err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}}, nil, KindUnavailable, []string{"connection refused"}},
 		{"a region that does not exist", canned{err: &net.DNSError{Name: "dynamodb.mars-1.amazonaws.com", Err: "no such host", IsNotFound: true}}, nil, KindUnavailable, []string{"mars-1"}},
 		{"the connection breaks", canned{err: io.ErrUnexpectedEOF}, nil, KindUnavailable, nil},
+		{"something in between that counts", fault(429, "SlowerPlease", ""), nil, KindThrottled, nil},
+		{"something in between that fails, in JSON", fault(502, "BadGateway", ""), nil, KindUnavailable, nil},
+		{"an answer that breaks off", canned{status: 200, err: nil, body: `{"Item":`, torn: io.ErrUnexpectedEOF}, nil, KindUnavailable, nil},
+		{"an answer that never ends", canned{status: 200, body: `{"Item":`, torn: os.ErrDeadlineExceeded}, nil, KindUnavailable, nil},
 		{"something new", fault(400, "BrandNewException", ""), nil, KindUnknown, []string{"BrandNewException"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,6 +110,9 @@ func TestErrors(t *testing.T) {
 				"PutItem on belfry-notifications": createErr, "GetItem on belfry-notifications": readErr, "BatchGetItem on belfry-devices": batchErr,
 				"Query on belfry-chunks": queryErr, "DeleteItem on belfry-config": deleteErr, "UpdateItem on belfry-notifications": advanceErr,
 			} {
+				if got, want := push.OutageOf(err), c.want.outage(); got != want {
+					t.Errorf("%s: outage %q, want %q", op, got, want)
+				}
 				if got := KindOf(err); got != c.want {
 					t.Errorf("%s: kind = %s, want %s: %v", op, got, c.want, err)
 					continue
@@ -125,6 +145,55 @@ func TestKindNames(t *testing.T) {
 	}
 	if classify("PutItem", "table", nil) != nil {
 		t.Error("no error became one")
+	}
+}
+
+// What the SDK itself thinks worth another try is an outage when its tries are
+// used up, and so is everything that goes wrong between.
+func TestOutages(t *testing.T) {
+	t.Parallel()
+	for code := range retry.DefaultThrottleErrorCodes {
+		if _, err := cannedStore(fault(400, code, ""), nil).Notification(t.Context(), "ntf_x"); push.OutageOf(err) != push.OutageThrottled {
+			t.Errorf("%s: outage %q, want %q", code, push.OutageOf(err), push.OutageThrottled)
+		}
+	}
+	for code := range retry.DefaultRetryableErrorCodes {
+		if _, err := cannedStore(fault(400, code, ""), nil).Notification(t.Context(), "ntf_x"); push.OutageOf(err) != push.OutageDown {
+			t.Errorf("%s: outage %q, want %q", code, push.OutageOf(err), push.OutageDown)
+		}
+	}
+	for kind, want := range map[Kind]push.Outage{
+		KindThrottled: push.OutageThrottled, KindUnavailable: push.OutageDown, KindCredentials: push.OutageAccess,
+		KindNoTable: "", KindDenied: "", KindInvalid: "", KindUnknown: "", KindCancelled: "",
+	} {
+		if kind.outage() != want {
+			t.Errorf("%s is the outage %q, want %q", kind, kind.outage(), want)
+		}
+	}
+}
+
+// The SDK's budget of retries, used up by a long outage, changes nothing.
+func TestOutageWithoutRetriesLeft(t *testing.T) {
+	t.Parallel()
+	s := New(dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", HTTPClient: fault(500, "InternalServerError", ""), RetryMaxAttempts: 3,
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		}),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"}, nil
+		}),
+	}), Config{Prefix: "belfry"})
+	empty := false
+	for range 200 {
+		_, err := s.Notification(t.Context(), "ntf_x")
+		if push.OutageOf(err) != push.OutageDown {
+			t.Fatalf("outage %q, want %q: %v", push.OutageOf(err), push.OutageDown, err)
+		}
+		empty = empty || strings.Contains(err.Error(), "quota exceeded")
+	}
+	if !empty {
+		t.Error("the budget was never used up: the test shows nothing")
 	}
 }
 

@@ -106,23 +106,30 @@ func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
 	if closeErr := out.Body.Close(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: read %s: %w", s.what, key, err)
+	switch {
+	case err == nil:
+		return data, nil
+	case errors.Is(err, errPageSize):
+		return nil, fmt.Errorf("%s: %s: %w", s.what, key, err)
 	}
-	return data, nil
+	// The answer was good and broke off.
+	return nil, push.WithOutage(push.OutageDown, fmt.Errorf("%s: read %s: %w", s.what, key, err))
 }
+
+// errPageSize says that an object is no page: it is larger than any.
+var errPageSize = fmt.Errorf("page must be at most %d bytes", push.MaxPageBytes)
 
 // readPage reads a whole page into memory of its size, which is bounded.
 func readPage(out *awss3.GetObjectOutput) ([]byte, error) {
 	size := aws.ToInt64(out.ContentLength)
 	if size > push.MaxPageBytes {
-		return nil, fmt.Errorf("page must be at most %d bytes (got %d)", push.MaxPageBytes, size)
+		return nil, fmt.Errorf("%w (got %d)", errPageSize, size)
 	}
 	var data bytes.Buffer
 	data.Grow(int(size) + bytes.MinRead) // with room to find the end without growing
 	_, err := data.ReadFrom(io.LimitReader(out.Body, push.MaxPageBytes+1))
 	if err == nil && data.Len() > push.MaxPageBytes {
-		err = fmt.Errorf("page must be at most %d bytes", push.MaxPageBytes)
+		err = errPageSize
 	}
 	return data.Bytes(), err
 }

@@ -3,9 +3,11 @@ package s3
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -50,6 +52,52 @@ func TestPutPageDoesNotRepeatOtherFailures(t *testing.T) {
 	_, err := store.PutPage(t.Context(), push.NewID(push.PrefixBatch), push.PagePlan, 7, []byte("page"))
 	if awsconf.KindOf(err) != awsconf.KindDenied || !strings.Contains(err.Error(), "plan page 7") || !strings.Contains(err.Error(), store.bucket) {
 		t.Errorf("error %v, want one of kind %s that names page and bucket", err, awsconf.KindDenied)
+	}
+}
+
+// torn is a store whose objects break off while they are read.
+type torn struct{ api }
+
+func (torn) GetObject(context.Context, *awss3.GetObjectInput, ...func(*awss3.Options)) (*awss3.GetObjectOutput, error) {
+	return &awss3.GetObjectOutput{Body: io.NopCloser(io.MultiReader(strings.NewReader("half a "), iotest.ErrReader(io.ErrUnexpectedEOF)))}, nil
+}
+
+// busy answers every put with the same refusal.
+type busy struct {
+	api
+	err error
+}
+
+func (b busy) PutObject(context.Context, *awss3.PutObjectInput, ...func(*awss3.Options)) (*awss3.PutObjectOutput, error) {
+	return nil, b.err
+}
+
+func TestOutages(t *testing.T) {
+	t.Parallel()
+	read := func(a api) error {
+		_, err := newStore(a, "bucket", "us-east-1", nil).Page(t.Context(), "x", push.PagePlan, 0)
+		return err
+	}
+	write := func(status int, code string) error {
+		_, err := newStore(busy{err: refusal(status, code)}, "bucket", "us-east-1", nil).PutPage(t.Context(), "x", push.PagePlan, 0, []byte("page"))
+		return err
+	}
+	for _, c := range []struct {
+		name string
+		err  error
+		want push.Outage
+	}{
+		{"an object that breaks off", read(torn{}), push.OutageDown},
+		{"slow down", write(http.StatusServiceUnavailable, "SlowDown"), push.OutageThrottled},
+		{"a fault of its own", write(http.StatusInternalServerError, "InternalError"), push.OutageDown},
+		{"too slow for it", write(http.StatusBadRequest, "RequestTimeout"), push.OutageDown},
+		{"an expired session", write(http.StatusBadRequest, "ExpiredToken"), push.OutageAccess},
+		{"denied", write(http.StatusForbidden, "AccessDenied"), ""},
+		{"no bucket", write(http.StatusNotFound, "NoSuchBucket"), ""},
+	} {
+		if got := push.OutageOf(c.err); got != c.want || c.err == nil {
+			t.Errorf("%s: outage %q, want %q: %v", c.name, got, c.want, c.err)
+		}
 	}
 }
 

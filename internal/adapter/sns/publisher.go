@@ -17,6 +17,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
+	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -150,7 +151,7 @@ func (p *Publisher) publish(ctx context.Context, c call, failed map[int]error) e
 		}
 	}
 	for _, at := range open {
-		failed[at] = fmt.Errorf("%s: no answer for this event", p.what)
+		failed[at] = push.WithOutage(push.OutageDown, fmt.Errorf("%s: no answer for this event", p.what))
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
 	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 	"github.com/belfry-push/belfry/test/standins"
@@ -122,6 +123,11 @@ func TestPublishTellsEntriesApart(t *testing.T) {
 	for at, want := range map[int]string{1: "at most 262144 bytes", 2: "a disk", 3: "no answer"} {
 		if e := failed.Failed[at]; e == nil || !strings.Contains(e.Error(), want) {
 			t.Errorf("event %d failed with %v, want %q", at, e, want)
+		}
+	}
+	for at, want := range map[int]push.Outage{1: "", 2: push.OutageDown, 3: push.OutageDown} {
+		if got := push.OutageOf(failed.Failed[at]); got != want {
+			t.Errorf("event %d failed by the outage %q, want %q", at, got, want)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (q *Queue) outcome(failed map[int]error, sent []int, accepted []*string, re
 		delete(open, aws.ToString(id))
 	}
 	for _, at := range open {
-		failed[at] = fmt.Errorf("%s: no answer for this message", q.what)
+		failed[at] = push.WithOutage(push.OutageDown, fmt.Errorf("%s: no answer for this message", q.what))
 	}
 }
 

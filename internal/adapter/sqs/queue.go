@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
+	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -31,7 +32,7 @@ var (
 	_ worker.Gauge = (*Queue)(nil)
 )
 
-var errClosed = errors.New("queue is closed")
+var errClosed = push.WithOutage(push.OutageClosing, errors.New("queue is closed"))
 
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }

@@ -69,6 +69,10 @@ func TestSendTellsEntriesApart(t *testing.T) {
 	if kind := awsconf.KindOf(failed.Failed[2]); kind != awsconf.KindUnavailable {
 		t.Errorf("message 2 failed of kind %q, want %q", kind, awsconf.KindUnavailable)
 	}
+	if push.OutageOf(failed.Failed[2]) != push.OutageDown || push.OutageOf(failed.Failed[3]) != push.OutageDown || push.OutageOf(failed.Failed[1]) != "" {
+		t.Errorf("outages %q, %q and %q, want none and twice %q",
+			push.OutageOf(failed.Failed[1]), push.OutageOf(failed.Failed[2]), push.OutageOf(failed.Failed[3]), push.OutageDown)
+	}
 	want := &awssqs.SendMessageBatchInput{QueueUrl: aws.String("http://queue"), Entries: []types.SendMessageBatchRequestEntry{
 		{Id: aws.String("0"), MessageBody: aws.String("taken"), MessageGroupId: aws.String("acme"), DelaySeconds: 90},
 		{Id: aws.String("2"), MessageBody: aws.String("refused")},
