@@ -158,6 +158,19 @@ func TestOutageOfALimitedFile(t *testing.T) {
 	}
 }
 
+// stop stops the child, as Ctrl-Z does, and returns when it has.
+func (c *child) stop() {
+	c.t.Helper()
+	var status syscall.WaitStatus
+	err := c.cmd.Process.Signal(syscall.SIGSTOP)
+	if err == nil {
+		_, err = syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	}
+	if err != nil || !status.Stopped() {
+		c.t.Fatalf("the child did not stop: %v, status %x", err, status)
+	}
+}
+
 // A process that was stopped in the middle of a write holds up all others: they
 // say who it is, and go on when it does.
 func TestStoppedProcessIsNamed(t *testing.T) {
@@ -169,9 +182,10 @@ func TestStoppedProcessIsNamed(t *testing.T) {
 	d := openTestDB(t, filepath.Join(dir, "a.db"), countSchema())
 	d.writer.turn.patience = 300 * time.Millisecond
 	other := spawn(t, "hold", dir)
-	if got := other.line(); got != "stopping" {
+	if got := other.line(); got != "holding" {
 		t.Fatalf("the child says %q", got)
 	}
+	other.stop()
 	err := d.write(t.Context(), func(*sql.Tx) error { return nil })
 	if push.OutageOf(err) != push.OutageBusy {
 		t.Fatalf("%v is the outage %q, want %q", err, push.OutageOf(err), push.OutageBusy)
@@ -181,7 +195,7 @@ func TestStoppedProcessIsNamed(t *testing.T) {
 			t.Errorf("%q does not say %q", err, want)
 		}
 	}
-	if err := other.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := errors.Join(other.cmd.Process.Signal(syscall.SIGCONT), other.in.Close()); err != nil {
 		t.Fatal(err)
 	}
 	d.writer.turn.patience = lockWait

@@ -112,15 +112,15 @@ func TestChild(t *testing.T) { //nolint:paralleltest // alone in its process
 		}()
 		say("ready")
 		writeUntil(t, d, "child", stop)
-	case "hold": // the write lock, stopped by a signal of its own, then for a write more
+	case "hold": // the write lock, until its input ends
 		d := openTestDB(t, filepath.Join(*childDir, "a.db"), countSchema())
 		if err := d.write(ctx, func(*sql.Tx) error {
-			say("stopping")
-			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			say("holding")
+			_, err := io.Copy(io.Discard, os.Stdin)
+			return err
 		}); err != nil {
 			t.Error(err)
 		}
-		say("done")
 	case "limited": // may write no file beyond what is there now
 		d := openTestDB(t, filepath.Join(*childDir, "a.db"), itemSchema())
 		signal.Ignore(syscall.SIGXFSZ)
