@@ -58,7 +58,7 @@ type simCmd struct {
 
 // Help implements kong's HelpProvider.
 func (simCmd) Help() string {
-	return `It speaks FCM's HTTP v1 protocol and decides by the token: sim-unregistered-…, sim-quota-2-… and so on; any other is accepted. GET /_sim/stats counts what it saw.
+	return `It speaks FCM's HTTP v1 protocol and decides by the token: sim-unregistered-…, sim-quota-2-… and so on; any other is accepted. GET /_sim/stats counts what it saw. docs/simulator.md lists tokens and faults.
 
     belfry sim &
     BELFRY_FCM_ENDPOINT=http://127.0.0.1:8090/v1 belfry up`

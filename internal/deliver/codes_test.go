@@ -114,7 +114,8 @@ func TestNotes(t *testing.T) {
 		}
 		want := map[string]push.DeviceNote{
 			name(1): {Code: push.CodeSent}, name(2): {Code: push.CodeFCMUnregistered, Quarantine: true},
-			name(3): {Code: push.CodeFCMInvalidArgument}, name(4): {Code: push.CodeFCMSenderIDMismatch},
+			name(3): {Code: push.CodeFCMInvalidArgument, Quarantine: true}, // the others got the message
+			name(4): {Code: push.CodeFCMSenderIDMismatch},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -137,6 +137,7 @@ type job struct {
 	attempts []ledger.Attempt  // since the last save
 	unsure   *saved            // a save that failed, or whose answer got lost
 	notes    []push.DeviceNote // for the registry, at the end
+	doubted  []int             // those of notes that quarantine if the message was good for others
 	retry    retry             // what is handed back
 	dead     undelivered       // what is given up
 

@@ -49,6 +49,7 @@ type head struct {
 	limiter  *rate.Limiter // of the notification's throttle; nil: none
 	template atomic.Pointer[rendered]
 	badCause atomic.Pointer[string] // FCM's words when it called the shared message invalid
+	accepted atomic.Bool            // FCM took the shared message for somebody
 }
 
 // rendered is the shared message ready to send, or why it can't be.

@@ -185,14 +185,31 @@ func noteOf(rcp *push.Recipient, r result) (push.DeviceNote, bool) {
 		return push.DeviceNote{}, false
 	}
 	note := push.DeviceNote{Address: rcp.Address, Code: r.code, At: r.at, SentAt: r.sentAt}
-	switch r.code.Class() {
-	case push.ClassSent:
-		return note, rcp.Renew
-	case push.ClassPermanent:
-		note.Quarantine = r.code == push.CodeFCMUnregistered
-		return note, r.code != push.CodePayloadInvalid && r.code != push.CodePayloadTooLarge
-	case push.ClassOpen, push.ClassRetryable, push.ClassAmbiguous, push.ClassSuppressed,
-		push.ClassExpired, push.ClassCancelled, push.ClassDeadLettered:
+	switch r.code.Blame() {
+	case push.BlameDevice:
+		note.Quarantine = true
+		return note, true
+	case push.BlameToken, push.BlameUnclear, push.BlamePlatform, push.BlameProject:
+		return note, true
+	case push.BlameMessage, push.BlameNobody:
 	}
-	return push.DeviceNote{}, false
+	return note, r.code == push.CodeSent && rcp.Renew
+}
+
+// doubts tells whether a refusal blames the address only if the message was good
+// for others. A message of the recipient's own was tried on nobody else: then
+// the address must have been named.
+func doubts(rcp *push.Recipient, code push.Code) bool {
+	return code.Blame() == push.BlameToken || code.Blame() == push.BlameUnclear && !rcp.HasOverrides()
+}
+
+// resolveDoubts quarantines the addresses that were called invalid, if the same
+// message was accepted for others: in this process, or, whoever sent it, in this
+// chunk, as the ledger says. Google's guide names both
+// (https://firebase.google.com/docs/cloud-messaging/manage-tokens#detect-invalid-token-responses-from-the-fcm-backend).
+func (j *job) resolveDoubts() {
+	good := j.head.accepted.Load() || slices.ContainsFunc(j.line.Cells, func(c ledger.Cell) bool { return c.Code() == push.CodeSent })
+	for _, i := range j.doubted {
+		j.notes[i].Quarantine = good
+	}
 }

@@ -176,8 +176,15 @@ func (d *Deliver) apply(j *job, r result) {
 		j.attempted(row, r) // an outage of hours leaves one mark, not one for every look
 	}
 	d.Metrics.answered(j.n, r, attempt)
-	if note, ok := noteOf(&j.chunk.Recipients[row], r); ok {
+	rcp := &j.chunk.Recipients[row]
+	if note, ok := noteOf(rcp, r); ok {
+		if doubts(rcp, r.code) {
+			j.doubted = append(j.doubted, len(j.notes))
+		}
 		j.notes = append(j.notes, note)
+	}
+	if r.code == push.CodeSent && !rcp.HasOverrides() && !j.head.accepted.Load() {
+		j.head.accepted.Store(true)
 	}
 	switch {
 	case r.code.Terminal():

@@ -51,6 +51,7 @@ func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
 		return nil, fmt.Errorf("settle: %w", err)
 	}
 	j.line = next
+	j.resolveDoubts()
 	d.Outcomes.Settled(ctx, j.n, &j.line, j.notes)
 	switch j.line.State {
 	case ledger.StateParked:

@@ -25,6 +25,14 @@ func (s *Sim) routes() *http.ServeMux {
 		}
 		return s.Outage(o)
 	}))
+	mux.HandleFunc("POST /_sim/substitute", admin(func(in substituteInput) error {
+		with, err := in.substitute()
+		if err != nil {
+			return err
+		}
+		return s.Substitute(with)
+	}))
+	mux.HandleFunc("POST /_sim/refusal", admin(func(in refusalInput) error { return s.Refuse(Refusal(in)) }))
 	mux.HandleFunc("POST /_sim/latency", admin(func(in latencyInput) error { return s.SetLatency(in.latency()) }))
 	mux.HandleFunc("POST /_sim/quota", admin(func(in quotaInput) error {
 		if in.PerMinute == nil {
@@ -70,11 +78,44 @@ func (in outageInput) outage() (Outage, error) {
 	case o.Share != 0:
 		return Outage{}, errors.New("status: required (503, 500, 429, 401, 403, or 0 to refuse connections)")
 	}
-	if in.Seconds > maxOutage.Seconds() {
-		return Outage{}, fmt.Errorf("seconds: must be at most %v (got %v)", maxOutage.Seconds(), in.Seconds)
+	var err error
+	o.For, err = lasting(in.Seconds)
+	return o, err
+}
+
+// lasting returns so many seconds as a Duration.
+func lasting(seconds float64) (time.Duration, error) {
+	if seconds > maxOutage.Seconds() {
+		return 0, fmt.Errorf("seconds: must be at most %v (got %v)", maxOutage.Seconds(), seconds)
 	}
-	o.For = time.Duration(in.Seconds * float64(time.Second))
-	return o, nil
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// substituteInput is the body of POST /_sim/substitute.
+type substituteInput struct {
+	Status      int      `json:"status"`
+	Body        string   `json:"body"`
+	ContentType string   `json:"content_type"`
+	Gzip        bool     `json:"gzip"`
+	Record      bool     `json:"record"`
+	Seconds     float64  `json:"seconds"`
+	Share       *float64 `json:"share"` // absent: all requests
+}
+
+func (in substituteInput) substitute() (Substitute, error) {
+	with := Substitute{Status: in.Status, Body: in.Body, ContentType: in.ContentType, Gzip: in.Gzip, Record: in.Record, Share: 1}
+	if in.Share != nil {
+		with.Share = *in.Share
+	}
+	var err error
+	with.For, err = lasting(in.Seconds)
+	return with, err
+}
+
+// refusalInput is the body of POST /_sim/refusal.
+type refusalInput struct {
+	Platform string `json:"platform"`
+	As       string `json:"as"`
 }
 
 // latencyInput is the body of POST /_sim/latency.

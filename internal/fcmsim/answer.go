@@ -49,6 +49,24 @@ type errorInfo struct {
 	Metadata map[string]string `json:"metadata"`
 }
 
+// apnsError is google.firebase.fcm.v1.ApnsError (https://firebase.google.com/docs/reference/fcm/rest/v1/ApnsError).
+type apnsError struct {
+	Type       string `json:"@type"`
+	StatusCode int    `json:"statusCode"`
+	Reason     string `json:"reason"`
+}
+
+// quotaFailure is google.rpc.QuotaFailure.
+type quotaFailure struct {
+	Type       string           `json:"@type"`
+	Violations []quotaViolation `json:"violations"`
+}
+
+type quotaViolation struct {
+	Subject     string `json:"subject"`
+	Description string `json:"description"`
+}
+
 func newFcmError(c code) fcmError {
 	return fcmError{Type: "type.googleapis.com/google.firebase.fcm.v1.FcmError", ErrorCode: c.String()}
 }

@@ -19,6 +19,7 @@ const (
 	codeHang                        // never answered
 	codeDrop                        // accepted, but the stream was cut
 	codeRefused                     // connection closed by an outage
+	codeSubstitute                  // answered by somebody else in FCM's place
 	codeCount
 )
 
@@ -52,6 +53,8 @@ func (c code) String() string {
 		return "DROP"
 	case codeRefused:
 		return "REFUSED"
+	case codeSubstitute:
+		return "SUBSTITUTE"
 	case codeCount:
 	}
 	return "UNKNOWN"

@@ -16,16 +16,34 @@
 //	sim-internal-N-*       N times 500 INTERNAL, then accepted
 //	sim-hang-N-*           N times no answer until the client goes away, then accepted
 //	sim-drop-N-*           N times accepted and recorded, but the stream is cut instead of answered
+//	sim-apns-S-REASON-*    what FCM makes of Apple's answer with status S and that reason, as in
+//	                       sim-apns-410-Unregistered-1: an ApnsError beside FCM's own code
+//	sim-devicequota-N-*    N times 429 QUOTA_EXCEEDED with a QuotaFailure for the device, then accepted
+//	sim-credential-R-*     401 or 403 with an ErrorInfo of reason R, as in sim-credential-SERVICE_DISABLED-1
+//	sim-ios-* sim-web-*    accepted, and known to be of that platform: see refusal below
+//	sim-android-*
 //	anything else          accepted
+//
+// A topic sim-topicquota-N-* is N times over its quota.
 //
 // # What it admits to
 //
-// Under /_sim/ on the same listener: stats and accepted (what arrived), outage, latency, quota, goaway and revoke (of
-// access tokens), which are faults, and reset. The admin side needs no token and keeps working during an outage.
+// Under /_sim/ on the same listener: stats and accepted (what arrived); outage, substitute, refusal, latency, quota,
+// goaway and revoke (of access tokens), which are faults; reset. The admin side needs no token and keeps working during an outage.
+//
+//	POST /_sim/outage      {"status":503|429|0,"retry_after":"5","seconds":3,"share":1.0}, 0 refuses connections
+//	POST /_sim/substitute  {"status":200,"body":"<html>…","content_type":"text/html","gzip":false,"record":false,
+//	                       "seconds":3,"share":1.0}: somebody else answers in FCM's place, as a proxy would; with
+//	                       record FCM has taken the message all the same
+//	POST /_sim/refusal     {"platform":"ios"|"web"|"android"|"","as":"third_party_auth"|"topic"|"sender_id"|
+//	                       "too_large"|"field"|"unspecified"|""}: FCM refuses what goes to the platform, or to all,
+//	                       until it is told otherwise: a project without an APNs key, a bad message, a wrong project
+//	POST /_sim/latency     {"median_ms":50,"sigma":0.3}
+//	POST /_sim/quota       {"per_minute":600000}
 //
 // # What it leaves out
 //
-// It delivers nothing, keeps no topic subscriptions, and cannot know a token's platform: a message is measured for
-// every platform it has a block for. Latency, stream limits and GOAWAY policy of the live service are not published;
+// It delivers nothing, keeps no topic subscriptions, and knows a token's platform only by its look: a message is
+// measured for every platform it has a block for. Latency, stream limits and GOAWAY policy of the live service are not published;
 // the values here are settings, not findings.
 package fcmsim

@@ -52,6 +52,49 @@ func thirdPartyAuth() *answer {
 	})
 }
 
+// fromAPNs is an answer with what Apple's push service said, wrapped as FCM does: a key or certificate that Apple does
+// not accept is a THIRD_PARTY_AUTH_ERROR, a device that is gone an INVALID_ARGUMENT, as quoted from the live service.
+// How FCM wraps Apple's 429 and 5xx has not been seen; it is what its error codes mean.
+func fromAPNs(statusCode int, reason string) *answer {
+	c, s := codeInvalidArgument, status{Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT", Message: "Request contains an invalid argument."}
+	switch {
+	case statusCode == http.StatusGone:
+		s.Message = "APNs device token is disabled."
+	case statusCode == http.StatusForbidden:
+		c, s = codeThirdPartyAuth, status{Code: http.StatusUnauthorized, Status: "UNAUTHENTICATED", Message: "Auth error from APNS or Web Push Service"}
+	case statusCode == http.StatusTooManyRequests:
+		c, s = codeQuotaExceeded, status{Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Message: "Quota exceeded."}
+	case statusCode >= http.StatusInternalServerError:
+		c, s = codeUnavailable, status{Code: http.StatusServiceUnavailable, Status: "UNAVAILABLE", Message: "The service is currently unavailable."}
+	}
+	s.Details = []any{newFcmError(c), apnsError{Type: "type.googleapis.com/google.firebase.fcm.v1.ApnsError", StatusCode: statusCode, Reason: reason}}
+	return newAnswer(c, s)
+}
+
+// overQuota is a QUOTA_EXCEEDED that says whose quota it is. That FCM adds a QuotaFailure stands in its reference; what
+// is in it does not, and has not been quoted.
+func overQuota(subject, description string) *answer {
+	return newAnswer(codeQuotaExceeded, status{
+		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Message: "Quota exceeded.",
+		Details: []any{newFcmError(codeQuotaExceeded), quotaFailure{
+			Type: "type.googleapis.com/google.rpc.QuotaFailure", Violations: []quotaViolation{{Subject: subject, Description: description}},
+		}},
+	})
+}
+
+// refusedCredential is an answer of Google's platform in front of FCM: 401 for what is about the access token, 403 for
+// what is about its project (https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto).
+func refusedCredential(reason string) *answer {
+	c, s := codePermission, status{Code: http.StatusForbidden, Status: "PERMISSION_DENIED", Message: "Permission denied: " + reason + "."}
+	if strings.HasPrefix(reason, "ACCESS_TOKEN_EXPIRED") || strings.HasPrefix(reason, "ACCOUNT_") || strings.HasPrefix(reason, "CREDENTIALS_") {
+		c, s = codeUnauthenticated, status{
+			Code: http.StatusUnauthorized, Status: "UNAUTHENTICATED", Message: "Request had invalid authentication credentials.",
+		}
+	}
+	s.Details = []any{newErrorInfo(reason)}
+	return newAnswer(c, s)
+}
+
 // invalidToken is the second example of the error reference: a FcmError and no BadRequest. (Live answers with both,
 // the BadRequest naming message.token, have been quoted too.)
 func invalidToken() *answer {

@@ -10,6 +10,7 @@ import (
 type script struct {
 	unregistered, invalid, mismatch, auth verdict
 	quota, unavailable, internal          verdict
+	device, topic                         verdict // over their own quota
 
 	mu   sync.Mutex
 	seen map[string]int // how often a counted token has misbehaved
@@ -25,6 +26,8 @@ func newScript(retryAfter string) *script {
 		quota:        answered(quotaExceeded().withRetryAfter(retryAfter)),
 		unavailable:  answered(unavailable().withRetryAfter(retryAfter)),
 		internal:     answered(internal()),
+		device:       answered(overQuota("device", "Device message rate exceeded.").withRetryAfter(retryAfter)),
+		topic:        answered(overQuota("topic", "Topic message rate exceeded.").withRetryAfter(retryAfter)),
 		seen:         make(map[string]int),
 	}
 }
@@ -32,28 +35,19 @@ func newScript(retryAfter string) *script {
 // play returns the scripted verdict for an address, and false for an ordinary one. A dry run meets the permanent
 // errors, as FCM checks the token then too, but not the passing ones, and uses none of them up.
 func (s *script) play(address string, dryRun bool) (verdict, bool) {
-	rest, ok := strings.CutPrefix(address, "sim-")
+	kind, rest, ok := scripted(address)
 	if !ok {
 		return verdict{}, false
 	}
-	kind, rest, ok := strings.Cut(rest, "-")
-	if !ok {
-		return verdict{}, false
-	}
-	switch kind {
-	case "unregistered":
-		return s.unregistered, true
-	case "invalid":
-		return s.invalid, true
-	case "mismatch":
-		return s.mismatch, true
-	case "auth":
-		return s.auth, true
+	if v, ok := s.permanent(kind, rest); ok {
+		return v, true
 	}
 	var v verdict
 	switch kind {
 	case "quota":
 		v = s.quota
+	case "devicequota":
+		v = s.device
 	case "unavailable":
 		v = s.unavailable
 	case "internal":
@@ -65,12 +59,54 @@ func (s *script) play(address string, dryRun bool) (verdict, bool) {
 	default:
 		return verdict{}, false
 	}
+	return v, !dryRun && s.times(address, rest)
+}
+
+// playTopic is play for a topic's name. Topics that look like scripted tokens are ordinary.
+func (s *script) playTopic(name string, dryRun bool) (verdict, bool) {
+	kind, rest, _ := scripted(name)
+	return s.topic, kind == "topicquota" && !dryRun && s.times(name, rest)
+}
+
+// permanent returns what an address always gets.
+func (s *script) permanent(kind, rest string) (verdict, bool) {
+	switch kind {
+	case "unregistered":
+		return s.unregistered, true
+	case "invalid":
+		return s.invalid, true
+	case "mismatch":
+		return s.mismatch, true
+	case "auth":
+		return s.auth, true
+	case "apns":
+		code, rest, _ := strings.Cut(rest, "-")
+		reason, _, ok := strings.Cut(rest, "-")
+		status, err := strconv.ParseUint(code, 10, 10)
+		if ok && err == nil {
+			return answered(fromAPNs(int(status), reason)), true
+		}
+	case "credential":
+		if reason, _, ok := strings.Cut(rest, "-"); ok {
+			return answered(refusedCredential(reason)), true
+		}
+	}
+	return verdict{}, false
+}
+
+// scripted takes an address apart: sim-kind-rest.
+func scripted(address string) (kind, rest string, ok bool) {
+	if rest, ok = strings.CutPrefix(address, "sim-"); !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, "-")
+}
+
+// times reports whether an address with the rest N-… misbehaves once more.
+func (s *script) times(address, rest string) bool {
 	times, _, ok := strings.Cut(rest, "-")
 	n, err := strconv.ParseUint(times, 10, 31)
-	if !ok || err != nil || dryRun || !s.again(address, int(n)) {
-		return verdict{}, false
-	}
-	return v, true
+	return ok && err == nil && s.again(address, int(n))
 }
 
 // again reports whether the address has misbehaved less than n times, and counts this time.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxBody is far above any valid request, and keeps a hostile one from filling memory.
@@ -99,6 +100,17 @@ func (s *Sim) decide(in call, mem *scratch) verdict {
 	if v, hit := s.outage.strikes(now); hit {
 		return v
 	}
+	if by := s.substitute.strikes(now); by != nil {
+		if by.record {
+			s.answerSend(in, mem, now)
+		}
+		return answered(by.answer)
+	}
+	return s.answerSend(in, mem, now)
+}
+
+// answerSend is decide for a request that reaches FCM.
+func (s *Sim) answerSend(in call, mem *scratch, now time.Time) verdict {
 	if s.cfg.RequireAuth {
 		if reason := s.tokens.check(in.authorization, now); reason != "" {
 			return s.refused[reason]
@@ -119,12 +131,7 @@ func (s *Sim) decide(in call, mem *scratch) verdict {
 	if refusal != nil {
 		return answered(refusal)
 	}
-	v := verdict{code: codeOK}
-	if tmpl.target == targetToken || tmpl.target == targetFID {
-		if scripted, ok := s.script.play(address, tmpl.validateOnly); ok {
-			v = scripted
-		}
-	}
+	v := s.verdictOf(tmpl, address)
 	if v.code != codeOK && v.code != codeDrop {
 		return v
 	}
@@ -135,6 +142,25 @@ func (s *Sim) decide(in call, mem *scratch) verdict {
 	number := s.ledger.add(record{at: now.UnixNano(), tmpl: tmpl, address: address})
 	mem.out = append(s.appendName(append(mem.out[:0], "{\n  \"name\": \""...), number, now), "\"\n}\n"...)
 	return v
+}
+
+// verdictOf asks who refuses a good request, if anybody does.
+func (s *Sim) verdictOf(tmpl *template, address string) verdict {
+	if v, ok := s.refusals.of(address); ok {
+		return v
+	}
+	play := s.script.playTopic
+	switch tmpl.target {
+	case targetToken, targetFID:
+		play = s.script.play
+	case targetTopic:
+	case targetCondition, targetNone:
+		return verdict{code: codeOK}
+	}
+	if v, ok := play(address, tmpl.validateOnly); ok {
+		return v
+	}
+	return verdict{code: codeOK}
 }
 
 // read reads the body into the scratch memory, up to a byte more than maxBody.

@@ -23,11 +23,13 @@ type Sim struct {
 	namePrefix string
 	okHeader   http.Header // of the answer to an accepted message
 
-	bodies  *templates
-	script  *script
-	outage  *outage
-	latency *delay
-	quota   *quota
+	bodies     *templates
+	script     *script
+	outage     *outage
+	substitute *substitute
+	refusals   refusals
+	latency    *delay
+	quota      *quota
 
 	ledger   *ledger
 	census   *census
@@ -62,6 +64,7 @@ func New(cfg Config) (*Sim, error) {
 		bodies:     newTemplates(cfg.BodyBudget),
 		script:     newScript(retryAfterHeader(cfg.RetryAfter)),
 		outage:     &outage{dice: chance},
+		substitute: &substitute{dice: chance},
 		latency:    &delay{dice: chance},
 		quota:      &quota{},
 		ledger:     &ledger{},
@@ -236,6 +239,27 @@ func (s *Sim) Outage(o Outage) error {
 	return nil
 }
 
+// Substitute lets somebody else answer in FCM's place, changes that or, with share 0, ends it.
+func (s *Sim) Substitute(with Substitute) error {
+	if err := with.validate(); err != nil {
+		return fmt.Errorf("fcmsim: substitute: %w", err)
+	}
+	s.substitute.set(with, s.cfg.Now())
+	s.cfg.Logger.Info("simulated substitute changed", zap.Int("status", with.Status), zap.Float64("share", with.Share),
+		zap.Duration("for", with.For))
+	return nil
+}
+
+// Refuse makes FCM refuse what goes to a platform or, with an empty As, ends that.
+func (s *Sim) Refuse(r Refusal) error {
+	if err := r.validate(); err != nil {
+		return fmt.Errorf("fcmsim: refusal: %w", err)
+	}
+	s.refusals.set(r)
+	s.cfg.Logger.Info("simulated refusal changed", zap.String("platform", r.Platform), zap.String("as", r.As))
+	return nil
+}
+
 // SetLatency changes how long answers take from here on.
 func (s *Sim) SetLatency(l Latency) error {
 	if err := l.validate(); err != nil {
@@ -265,7 +289,7 @@ func (s *Sim) fronts() []*front {
 	return slices.DeleteFunc([]*front{s.plain, s.enc}, func(f *front) bool { return f == nil })
 }
 
-// Reset forgets messages, figures and the history of scripted tokens, ends an outage, and returns latency and quota to
+// Reset forgets messages, figures and the history of scripted tokens, ends outage, substitute and refusals, and returns latency and quota to
 // their configured values. Connections and access tokens stay.
 func (s *Sim) Reset() {
 	s.epoch.Add(1)
@@ -274,6 +298,8 @@ func (s *Sim) Reset() {
 	s.script.reset()
 	s.bodies.reset()
 	s.outage.set(Outage{}, s.cfg.Now())
+	s.substitute.set(Substitute{}, s.cfg.Now())
+	s.refusals.reset()
 	s.latency.set(s.cfg.Latency)
 	s.quota.set(s.cfg.QuotaPerMinute)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Stats is what happened since the start or the last reset. Every request is counted under exactly one code, and
-// Accepted = ByCode["OK"] + ByCode["DROP"].
+// Accepted = ByCode["OK"] + ByCode["DROP"] + those of ByCode["SUBSTITUTE"] that FCM took all the same.
 type Stats struct {
 	// Requests counts calls of the send endpoint.
 	Requests uint64 `json:"requests"`
@@ -18,8 +18,8 @@ type Stats struct {
 	// Duplicates counts messages accepted again for the same address: same data.belfry_id, or, without one, same body.
 	Duplicates uint64 `json:"duplicates"`
 	// ByCode counts requests by how they ended: FCM's error code, or OK, VALIDATED (a good dry run),
-	// UNAUTHENTICATED, PERMISSION_DENIED, HANG (never answered), DROP (accepted, then cut off) or REFUSED (outage
-	// with status 0). Codes that did not occur are left out.
+	// UNAUTHENTICATED, PERMISSION_DENIED, HANG (never answered), DROP (accepted, then cut off), REFUSED (outage with
+	// status 0) or SUBSTITUTE (answered by somebody else). Codes that did not occur are left out.
 	ByCode map[string]uint64 `json:"by_code"`
 	// Connections counts the connections that carried at least one send.
 	Connections uint64 `json:"connections"`

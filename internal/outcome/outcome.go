@@ -1,5 +1,5 @@
 // Package outcome is the last room: what an outcome causes once it is durable.
-// Gone devices are quarantined, the registry learns of successes and failures,
+// Devices whose addresses are dead are quarantined, the registry learns of successes and failures,
 // and events tell the world. Losing an effect to a crash is harmless: the next
 // send teaches the same.
 package outcome
@@ -138,23 +138,35 @@ func codeCounts(c *ledger.Counts) map[string]int64 {
 	return out
 }
 
-// share returns for how many of a line's recipients FCM told sent from gone, and
-// how many it called unregistered. Both are counted once, when the line closes:
-// counted at different times they would make no share, and a chunk that goes
-// through several turns would raise the guard for nothing.
+// share returns for how many of a line's recipients FCM told good addresses from
+// dead ones, and how many it called dead, or invalid though the message was good
+// for others. Both are counted once, when the line closes: counted at different
+// times they would make no share, and a chunk that goes through several turns
+// would raise the guard for nothing.
 func share(line *ledger.Line) (answered, gone int) {
 	if line.State != ledger.StateClosed {
 		return 0, 0
 	}
+	sent, dead, doubted := 0, 0, 0
 	for _, cell := range line.Cells {
-		switch code := cell.Code(); {
-		case code == push.CodePayloadInvalid, code == push.CodePayloadTooLarge: // says nothing about the device
-		case code == push.CodeFCMUnregistered:
-			gone++
+		code := cell.Code()
+		switch code.Blame() {
+		case push.BlameMessage: // says nothing about the device
+		case push.BlameDevice:
+			dead++
+		case push.BlameToken, push.BlameUnclear:
+			doubted++
+		case push.BlamePlatform, push.BlameProject:
 			answered++
-		case code == push.CodeSent, code.Class() == push.ClassPermanent:
-			answered++
+		case push.BlameNobody:
+			if code == push.CodeSent {
+				sent++
+			}
 		}
 	}
-	return answered, gone
+	answered += sent + dead + doubted
+	if sent == 0 {
+		return answered, dead
+	}
+	return answered, dead + doubted
 }

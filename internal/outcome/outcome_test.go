@@ -135,6 +135,38 @@ func TestMassInvalidation(t *testing.T) {
 	}
 }
 
+// TestInvalidTokensAreAWave: addresses that are called invalid count as those
+// that are called dead, if others of their chunk got the message; otherwise the
+// message may be at fault, and nobody is to be quarantined.
+func TestInvalidTokensAreAWave(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		code  push.Code
+		sent  int
+		raise bool
+	}{
+		{"dead", push.CodeFCMUnregistered, 0, true},
+		{"dead, some sent", push.CodeFCMUnregistered, 100, true},
+		{"bad for Apple", push.CodeAPNsBadDeviceToken, 0, true},
+		{"invalid, some sent", push.CodeFCMInvalidArgument, 100, true},
+		{"invalid for whatever reason, some sent", push.CodeFCMInvalidUnspecified, 100, true},
+		{"invalid, none sent", push.CodeFCMInvalidArgument, 0, false},
+		{"another project's", push.CodeFCMSenderIDMismatch, 100, false},
+		{"no key for Apple", push.CodeFCMThirdPartyAuth, 100, false},
+		{"bad message", push.CodePayloadInvalid, 100, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t)
+			r.Settled(t.Context(), notification(), line(ledger.StateClosed, append(many(200, tc.code), many(tc.sent, push.CodeSent)...)...), gone(r.now, 3))
+			if up := r.metric(t, "belfry_mass_invalidation") == 1; up != tc.raise || (r.metric(t, "belfry_devices_spared_total") == 3) != tc.raise {
+				t.Errorf("raised: %t, want %t", up, tc.raise)
+			}
+		})
+	}
+}
+
 // TestTurnsDoNotRaise: a chunk is counted when it closes, with all of its
 // answers. A stale list that is sent in several turns is no wave.
 func TestTurnsDoNotRaise(t *testing.T) {

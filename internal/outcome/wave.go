@@ -7,7 +7,7 @@ import (
 )
 
 // Wave is the mass-invalidation guard: when too large a share of recent sends
-// answer UNREGISTERED, quarantining stops, because such waves have been FCM's
+// call the address dead, quarantining stops, because such waves have been FCM's
 // own faults and a quarantine of everybody is one's own. Safe for concurrent use.
 type Wave struct {
 	share float64
@@ -37,7 +37,7 @@ const (
 )
 
 // NewWave returns a guard that trips when more than share (0..1) of at least
-// least answers within span were UNREGISTERED.
+// least answers within span called the address dead or invalid.
 func NewWave(share float64, least int, span time.Duration) (*Wave, error) {
 	if !(share > 0 && share <= 1) || // written so that a NaN is refused too
 		least < 1 || span < waveBuckets*time.Millisecond {

@@ -79,9 +79,14 @@ const (
 	CodeCredential       Code = 18
 	CodeUnclassified     Code = 19
 
+	CodeAPNsUnavailable Code = 34
+	CodeFCMDeviceQuota  Code = 35
+	CodeFCMTopicQuota   Code = 36
+
 	CodeNetTimeout Code = 30
 	CodeNetReset   Code = 31
 	CodeUnknown    Code = 32
+	CodeFCMNoName  Code = 33
 
 	CodeFCMUnregistered     Code = 40
 	CodeFCMInvalidArgument  Code = 41
@@ -89,6 +94,11 @@ const (
 	CodeFCMThirdPartyAuth   Code = 43
 	CodePayloadInvalid      Code = 44
 	CodePayloadTooLarge     Code = 45
+
+	CodeFCMInvalidUnspecified Code = 46
+	CodeAPNsBadDeviceToken    Code = 47
+	CodeAPNsTopic             Code = 48
+	CodeAPNsLiveActivity      Code = 49
 
 	CodeDeviceQuarantined Code = 60
 	CodeNoDevice          Code = 61
@@ -128,9 +138,31 @@ type Facts struct {
 	// FirstWait is the least wait before the next attempt when the answer
 	// carried no Retry-After.
 	FirstWait time.Duration
+	// Blame says what a permanent refusal is about.
+	Blame Blame
 	// Meaning is one sentence for an operator.
 	Meaning string
 }
+
+// Blame says what a permanent refusal is about. It decides whether the device is
+// quarantined, and whether others would be refused for the same reason. The set
+// is closed; switches over it are exhaustive.
+type Blame uint8
+
+// What a refusal may be about.
+const (
+	BlameNobody   Blame = iota // the code is no refusal
+	BlameDevice                // the address is dead: quarantined
+	BlameToken                 // the address is not valid: quarantined if the message was good for others
+	BlameUnclear               // the address or the message: quarantined likewise, and maybe the same for all
+	BlameMessage               // the message: the same for all who get it
+	BlamePlatform              // the app's key or topic at a platform's own push service: the same for all of that platform
+	BlameProject               // the address belongs to another project: the same for all, if the credential is the wrong one
+)
+
+// Shared tells whether others of the same notification may expect the same
+// refusal: it is not, or not surely, about the one address.
+func (b Blame) Shared() bool { return b >= BlameUnclear }
 
 // FCM's own floors for retries: 429 without Retry-After waits 60 s, a server
 // error at least 10 s (https://firebase.google.com/docs/cloud-messaging/scale-fcm).
@@ -146,27 +178,35 @@ var taxonomy = [...]Facts{
 
 	{Code: CodeFCMUnavailable, Name: "fcm.unavailable", Class: ClassRetryable, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered 502, 503 or 504: it is overloaded or down."},
 	{Code: CodeFCMInternal, Name: "fcm.internal", Class: ClassRetryable, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered 500: it failed inside."},
-	{Code: CodeFCMQuotaExceeded, Name: "fcm.quota_exceeded", Class: ClassRetryable, FirstWait: waitQuota, Meaning: "FCM answered 429: the project, the device or the topic is over its rate."},
+	{Code: CodeFCMQuotaExceeded, Name: "fcm.quota_exceeded", Class: ClassRetryable, FirstWait: waitQuota, Meaning: "FCM answered 429: the project is over its rate, or FCM did not say who is."},
+	{Code: CodeFCMDeviceQuota, Name: "fcm.device_quota", Class: ClassRetryable, FirstWait: waitQuota, Meaning: "The device gets messages faster than FCM or APNs allows for one device (429); others are not slowed."},
+	{Code: CodeFCMTopicQuota, Name: "fcm.topic_quota", Class: ClassRetryable, FirstWait: waitQuota, Meaning: "The topic gets messages faster than FCM allows for one topic (429); others are not slowed."},
 	{Code: CodeFCMUnauthorized, Name: "fcm.unauthorized", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitQuota, Meaning: "FCM refused our access token (401): the service account or the clock is wrong."},
 	{Code: CodeFCMForbidden, Name: "fcm.forbidden", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitQuota, Meaning: "FCM refused the credential for this project (403, or 404 of the project): a role, the API or the project id is wrong."},
 	{Code: CodeNetRefused, Name: "net.refused", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitNet, Meaning: "FCM could not be reached; the request was certainly not processed."},
 	{Code: CodeNetDNS, Name: "net.dns", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitNet, Meaning: "The name of FCM's endpoint did not resolve."},
 	{Code: CodeNetTLS, Name: "net.tls", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitNet, Meaning: "The TLS handshake with FCM's endpoint failed."},
 	{Code: CodeCredential, Name: "credential", Class: ClassRetryable, Sick: true, Unreached: true, FirstWait: waitServer, Meaning: "No access token could be fetched for the service account."},
+	{Code: CodeAPNsUnavailable, Name: "apns.unavailable", Class: ClassRetryable, MaybeDelivered: true, FirstWait: waitServer, Meaning: "Apple's push service failed or was overloaded behind FCM; Android and web are not concerned."},
 	{Code: CodeUnclassified, Name: "unclassified", Class: ClassRetryable, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM answered something that the taxonomy does not know."},
 
 	{Code: CodeNetTimeout, Name: "net.timeout", Class: ClassAmbiguous, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "FCM did not answer in time; it may have delivered."},
 	{Code: CodeNetReset, Name: "net.reset", Class: ClassAmbiguous, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "The connection broke after the request was written; FCM may have delivered."},
+	{Code: CodeFCMNoName, Name: "fcm.no_name", Class: ClassAmbiguous, Sick: true, MaybeDelivered: true, FirstWait: waitServer, Meaning: "The answer was a success (2xx) without a message name: not FCM, or FCM cut short; it may have delivered."},
 	{Code: CodeUnknown, Name: "unknown", Class: ClassAmbiguous, Terminal: true, Meaning: "At-most-once delivery that may have happened; it is not tried again."},
 
-	{Code: CodeFCMUnregistered, Name: "fcm.unregistered", Class: ClassPermanent, Terminal: true, Meaning: "The app instance is gone (404 UNREGISTERED); the device is quarantined."},
-	{Code: CodeFCMInvalidArgument, Name: "fcm.invalid_argument", Class: ClassPermanent, Terminal: true, Meaning: "FCM refused the request as invalid (400 INVALID_ARGUMENT), most likely the token."},
-	{Code: CodeFCMSenderIDMismatch, Name: "fcm.sender_id_mismatch", Class: ClassPermanent, Terminal: true, Meaning: "The token belongs to another Firebase project (403 SENDER_ID_MISMATCH)."},
-	{Code: CodeFCMThirdPartyAuth, Name: "fcm.third_party_auth", Class: ClassPermanent, Terminal: true, Meaning: "The APNs certificate or web push key is missing or invalid (401 THIRD_PARTY_AUTH_ERROR)."},
-	{Code: CodePayloadInvalid, Name: "payload.invalid", Class: ClassPermanent, Terminal: true, Meaning: "The message itself is invalid (400 with BadRequest field violations); every recipient would fail."},
-	{Code: CodePayloadTooLarge, Name: "payload.too_large", Class: ClassPermanent, Terminal: true, Meaning: "The message is over FCM's limit of 4,096 bytes."},
+	{Code: CodeFCMUnregistered, Name: "fcm.unregistered", Class: ClassPermanent, Terminal: true, Blame: BlameDevice, Meaning: "The app instance is gone (404 UNREGISTERED, or APNs 410); the device is quarantined."},
+	{Code: CodeFCMInvalidArgument, Name: "fcm.invalid_argument", Class: ClassPermanent, Terminal: true, Blame: BlameToken, Meaning: "FCM called the token invalid (400 INVALID_ARGUMENT); the device is quarantined if the same message was accepted for others."},
+	{Code: CodeFCMSenderIDMismatch, Name: "fcm.sender_id_mismatch", Class: ClassPermanent, Terminal: true, Blame: BlameProject, Meaning: "The token belongs to another Firebase project (403 SENDER_ID_MISMATCH)."},
+	{Code: CodeFCMThirdPartyAuth, Name: "fcm.third_party_auth", Class: ClassPermanent, Terminal: true, Blame: BlamePlatform, Meaning: "The APNs key or certificate, or the web push key, is missing or invalid (401 THIRD_PARTY_AUTH_ERROR)."},
+	{Code: CodePayloadInvalid, Name: "payload.invalid", Class: ClassPermanent, Terminal: true, Blame: BlameMessage, Meaning: "The message itself is invalid (400 with BadRequest, or a header that APNs refused); every recipient would fail."},
+	{Code: CodePayloadTooLarge, Name: "payload.too_large", Class: ClassPermanent, Terminal: true, Blame: BlameMessage, Meaning: "The message is over FCM's limit of 4,096 bytes."},
+	{Code: CodeFCMInvalidUnspecified, Name: "fcm.invalid_unspecified", Class: ClassPermanent, Terminal: true, Blame: BlameUnclear, Meaning: "FCM refused the request as invalid (400 INVALID_ARGUMENT) and did not say whether the token or the message is."},
+	{Code: CodeAPNsBadDeviceToken, Name: "apns.bad_device_token", Class: ClassPermanent, Terminal: true, Blame: BlameDevice, Meaning: "Apple's push service refused the device's token: it is not valid, or of the other environment (sandbox or production); the device is quarantined."},
+	{Code: CodeAPNsTopic, Name: "apns.topic", Class: ClassPermanent, Terminal: true, Blame: BlamePlatform, Meaning: "Apple's push service refused the topic: bundle id, apns-topic, and the key or certificate don't fit the device's app."},
+	{Code: CodeAPNsLiveActivity, Name: "apns.live_activity", Class: ClassPermanent, Terminal: true, Blame: BlameMessage, Meaning: "Apple's push service refused the message's live_activity_token: the activity has ended, or the token is not valid."},
 
-	{Code: CodeDeviceQuarantined, Name: "device.quarantined", Class: ClassSuppressed, Terminal: true, Meaning: "The device is in quarantine: FCM called it unregistered before."},
+	{Code: CodeDeviceQuarantined, Name: "device.quarantined", Class: ClassSuppressed, Terminal: true, Meaning: "The device is in quarantine: its address was called dead or invalid before."},
 	{Code: CodeNoDevice, Name: "no_device", Class: ClassSuppressed, Terminal: true, Meaning: "The user or device id has no registered device."},
 	{Code: CodeDuplicate, Name: "duplicate", Class: ClassSuppressed, Terminal: true, Meaning: "The same address stands earlier in the same notification."},
 	{Code: CodeUserOptedOut, Name: "user.opted_out", Class: ClassSuppressed, Terminal: true, Meaning: "The user opted out of this kind of notification."},
@@ -230,6 +270,14 @@ func (c Code) Class() Class {
 
 // Terminal tells whether the code ends a delivery.
 func (c Code) Terminal() bool { return int(c) < len(byCode) && byCode[c] != nil && byCode[c].Terminal }
+
+// Blame returns what a permanent refusal is about.
+func (c Code) Blame() Blame {
+	if int(c) < len(byCode) && byCode[c] != nil {
+		return byCode[c].Blame
+	}
+	return BlameNobody
+}
 
 // Sick tells whether the code counts as a failure of the provider's health.
 func (c Code) Sick() bool { return int(c) < len(byCode) && byCode[c] != nil && byCode[c].Sick }

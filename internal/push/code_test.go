@@ -20,6 +20,9 @@ func golden() []Facts {
 		facts.Unreached = true
 		return facts
 	}
+	refusal := func(n Code, name string, b Blame) Facts {
+		return Facts{Code: n, Name: name, Class: ClassPermanent, Terminal: true, Blame: b}
+	}
 	return []Facts{
 		f(1, "sent", ClassSent, true, false, false, none),
 		f(10, "fcm.unavailable", ClassRetryable, false, true, true, ten),
@@ -35,12 +38,20 @@ func golden() []Facts {
 		f(30, "net.timeout", ClassAmbiguous, false, true, true, ten),
 		f(31, "net.reset", ClassAmbiguous, false, true, true, ten),
 		f(32, "unknown", ClassAmbiguous, true, false, false, none),
-		f(40, "fcm.unregistered", ClassPermanent, true, false, false, none),
-		f(41, "fcm.invalid_argument", ClassPermanent, true, false, false, none),
-		f(42, "fcm.sender_id_mismatch", ClassPermanent, true, false, false, none),
-		f(43, "fcm.third_party_auth", ClassPermanent, true, false, false, none),
-		f(44, "payload.invalid", ClassPermanent, true, false, false, none),
-		f(45, "payload.too_large", ClassPermanent, true, false, false, none),
+		f(33, "fcm.no_name", ClassAmbiguous, false, true, true, ten),
+		f(34, "apns.unavailable", ClassRetryable, false, false, true, ten),
+		f(35, "fcm.device_quota", ClassRetryable, false, false, false, sixty),
+		f(36, "fcm.topic_quota", ClassRetryable, false, false, false, sixty),
+		refusal(40, "fcm.unregistered", BlameDevice),
+		refusal(41, "fcm.invalid_argument", BlameToken),
+		refusal(42, "fcm.sender_id_mismatch", BlameProject),
+		refusal(43, "fcm.third_party_auth", BlamePlatform),
+		refusal(44, "payload.invalid", BlameMessage),
+		refusal(45, "payload.too_large", BlameMessage),
+		refusal(46, "fcm.invalid_unspecified", BlameUnclear),
+		refusal(47, "apns.bad_device_token", BlameDevice),
+		refusal(48, "apns.topic", BlamePlatform),
+		refusal(49, "apns.live_activity", BlameMessage),
 		f(60, "device.quarantined", ClassSuppressed, true, false, false, none),
 		f(61, "no_device", ClassSuppressed, true, false, false, none),
 		f(62, "duplicate", ClassSuppressed, true, false, false, none),
@@ -70,7 +81,7 @@ func TestTaxonomyIsWhatWasReleased(t *testing.T) {
 				t.Errorf("facts of %d\n got %+v\nwant %+v", w.Code, got, w)
 			}
 			if w.Code.String() != w.Name || w.Code.Class() != w.Class || w.Code.Terminal() != w.Terminal ||
-				w.Code.Sick() != w.Sick || w.Code.Unreached() != w.Unreached || w.Code.MaybeDelivered() != w.MaybeDelivered || !w.Code.Known() {
+				w.Code.Sick() != w.Sick || w.Code.Unreached() != w.Unreached || w.Code.Blame() != w.Blame || w.Code.MaybeDelivered() != w.MaybeDelivered || !w.Code.Known() {
 				t.Errorf("the methods of %d disagree with its facts", w.Code)
 			}
 			if named, ok := CodeNamed(w.Name); !ok || named != w.Code {
@@ -103,6 +114,8 @@ func TestTaxonomyRules(t *testing.T) {
 			t.Errorf("%s: terminal is %v, the first wait %v", f.Name, f.Terminal, f.FirstWait)
 		case f.Unreached && (f.Terminal || f.MaybeDelivered || !f.Sick):
 			t.Errorf("%s never got into FCM, and yet ended or may have been delivered, or FCM's health does not hear of it", f.Name)
+		case (f.Class == ClassPermanent) != (f.Blame != BlameNobody):
+			t.Errorf("%s of class %s blames %d: just the permanent ones are refusals", f.Name, f.Class, f.Blame)
 		case f.Class == ClassAmbiguous && !f.Terminal && !f.MaybeDelivered:
 			t.Errorf("%s is ambiguous but never delivered", f.Name)
 		}
@@ -120,7 +133,7 @@ func TestTaxonomyRules(t *testing.T) {
 func TestCodesOutsideTheTaxonomy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Code{CodeOpen, 2, 99, 127, 128, 255} {
-		if c.Class() != ClassOpen || c.Terminal() || c.Sick() || c.MaybeDelivered() || c.String() != "open" || c.Facts().Code != c {
+		if c.Class() != ClassOpen || c.Terminal() || c.Sick() || c.MaybeDelivered() || c.Blame() != BlameNobody || c.String() != "open" || c.Facts().Code != c {
 			t.Errorf("code %d: %+v", c, c.Facts())
 		}
 		if c.Known() != (c == CodeOpen) {

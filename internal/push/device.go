@@ -18,7 +18,7 @@ type DeviceState string
 // The states of a device.
 const (
 	DeviceActive      DeviceState = "active"
-	DeviceQuarantined DeviceState = "quarantined" // FCM said UNREGISTERED; kept QuarantineKeep, restorable
+	DeviceQuarantined DeviceState = "quarantined" // its address was called dead or invalid; kept QuarantineKeep, restorable
 )
 
 // QuarantineKeep is how long a quarantined device is kept before it is removed.

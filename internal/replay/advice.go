@@ -59,9 +59,19 @@ var advice = map[push.Code][3]string{
 		replayWhenUp,
 	},
 	push.CodeFCMQuotaExceeded: {
-		"The project's quota, or one device's or topic's rate, was used up the whole time.",
+		"The project's quota was used up the whole time.",
 		"Quota page of the Google Cloud console; the share of 429 among answers.",
 		"Replay with --rate well below the free quota. Many letters of one device: discard all but the last.",
+	},
+	push.CodeFCMDeviceQuota: {
+		"The device gets more messages than one device may.",
+		"Letters of the same few devices; what their producer does.",
+		"Discard all but the last of each device.",
+	},
+	push.CodeFCMTopicQuota: {
+		"The topic gets more messages than one topic may.",
+		"Letters of the same few topics.",
+		"Replay with --rate 1 what still matters.",
 	},
 	push.CodeFCMUnauthorized: {
 		"The service account's key was revoked or the clock is off.",
@@ -93,6 +103,11 @@ var advice = map[push.Code][3]string{
 		"The dispatcher's log of the token refresh.",
 		replayWhenFixed,
 	},
+	push.CodeAPNsUnavailable: {
+		"Apple's push service failed or was overloaded behind FCM.",
+		"Apple's system status; new sends to Apple devices succeed.",
+		replayWhenUp,
+	},
 	push.CodeUnclassified: {
 		"FCM answered something that this version does not know.",
 		"Read the evidence; look for a newer version of Belfry.",
@@ -106,6 +121,11 @@ var advice = map[push.Code][3]string{
 	push.CodeNetReset: {
 		"Connections broke after the request was written; some of these may have arrived.",
 		"New sends succeed; look for a proxy that cuts long-lived connections.",
+		"Replay: a device replaces the earlier copy, it does not ring twice. At most once: never replayed.",
+	},
+	push.CodeFCMNoName: {
+		"Something answered in FCM's place, or FCM's answers were cut off; some of these may have arrived.",
+		"Read the evidence: it has the first words of the answer. New sends are sent.",
 		"Replay: a device replaces the earlier copy, it does not ring twice. At most once: never replayed.",
 	},
 	push.CodeAttemptsExhausted: {

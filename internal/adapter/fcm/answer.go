@@ -3,130 +3,217 @@ package fcm
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // answer is what matters of FCM's error body, a google.rpc.Status as JSON
 // (https://cloud.google.com/apis/design/errors#http_mapping).
 type answer struct {
 	message    string
-	errorCode  string        // of the FcmError detail
-	violations []string      // fields that a BadRequest detail names
+	status     string // name of a google.rpc.Code, as in INVALID_ARGUMENT
+	errorCode  string // of the FcmError detail
+	apns       apnsError
+	badRequest bool          // there was a BadRequest detail
+	violations []violation   // of BadRequest details
+	quotas     []violation   // of QuotaFailure details: field is the subject
+	reason     string        // of the first ErrorInfo detail
+	domain     string        // likewise
 	retryDelay time.Duration // of a RetryInfo detail
+	others     []string      // details of types that we know nothing of: their names, with their reason
 }
 
-// The details' types, without the "type.googleapis.com/" before them.
+// apnsError is what Apple's push service told FCM
+// (https://firebase.google.com/docs/reference/fcm/rest/v1/ApnsError).
+type apnsError struct {
+	status int    // HTTP status; 0 if it was not given
+	reason string // see apnsReasons
+}
+
+func (e apnsError) given() bool { return e != apnsError{} }
+
+// violation is something that is wrong with a field, or over a quota.
+type violation struct{ field, description string }
+
+// What is read of an answer: the first violations tell the matter, and so do the
+// first words.
 const (
-	typeFCMError   = "google.firebase.fcm.v1.FcmError"
-	typeBadRequest = "google.rpc.BadRequest"
-	typeRetryInfo  = "google.rpc.RetryInfo"
+	maxViolations = 8
+	maxWords      = 1 << 10 // bytes of a message or description
 )
 
-// parseAnswer reads an error body and tells whether it is one of FCM's. Details
-// that are of no known type or shape are skipped, since FCM may add some.
+// words cuts a text to what is read of it.
+func words(s scalar) string { return string(s[:min(len(s), maxWords)]) }
+
+// The details' types, by the last part of their names: the rest has changed in
+// the past.
+const (
+	typeFCMError     = "FcmError"
+	typeFCMErrorCode = "FcmErrorCode" // its former name
+	typeAPNsError    = "ApnsError"
+	typeBadRequest   = "BadRequest"
+	typeQuotaFailure = "QuotaFailure"
+	typeErrorInfo    = "ErrorInfo"
+	typeRetryInfo    = "RetryInfo"
+)
+
+// parseAnswer reads an error body and tells whether it is one of FCM's. What is
+// of no known type or shape in it is skipped: FCM may add some, and whatever
+// stands between it and us may cut or wrap it. An error that is a mere text is
+// none of FCM's; its words are returned all the same.
 func parseAnswer(body []byte) (a answer, ok bool) {
-	var envelope struct {
-		Error *struct {
-			Message string            `json:"message"`
-			Details []json.RawMessage `json:"details"`
-		} `json:"error"`
+	body = plain(body)
+	envelope, ok := envelopeOf(body)
+	if !ok {
+		envelope, ok = envelopeOf(mended(body))
 	}
-	if err := json.Unmarshal(body, &envelope); err != nil || envelope.Error == nil {
+	if !ok {
 		return answer{}, false
 	}
-	a.message = envelope.Error.Message
-	for _, raw := range envelope.Error.Details {
-		var detail struct {
-			Type       string `json:"@type"`
-			ErrorCode  string `json:"errorCode"`
-			RetryDelay string `json:"retryDelay"`
-			Violations []struct {
-				Field string `json:"field"`
-			} `json:"fieldViolations"`
-		}
-		if err := json.Unmarshal(raw, &detail); err != nil {
-			continue
-		}
-		switch detail.Type[strings.LastIndexByte(detail.Type, '/')+1:] {
-		case typeFCMError:
-			if a.errorCode == "" {
-				a.errorCode = detail.ErrorCode
-			}
-		case typeBadRequest:
-			for _, v := range detail.Violations {
-				a.violations = append(a.violations, v.Field)
-			}
-		case typeRetryInfo:
-			if d, err := time.ParseDuration(detail.RetryDelay); err == nil && d > 0 {
-				a.retryDelay = min(d, maxRetryAfter)
-			}
-		}
+	var e struct {
+		Message scalar          `json:"message"`
+		Status  scalar          `json:"status"`
+		Details json.RawMessage `json:"details"`
+	}
+	if json.Unmarshal(envelope, &e) != nil {
+		var text scalar
+		_ = json.Unmarshal(envelope, &text) // it never fails
+		return answer{message: words(text)}, false
+	}
+	a.message, a.status = words(e.Message), string(e.Status)
+	for _, raw := range list(e.Details) {
+		a.add(raw)
 	}
 	return a, true
 }
 
-// messageName reads {"name":"projects/…/messages/…"}. What cannot be read is
-// "": the message is accepted all the same.
-func messageName(body []byte) string {
-	// FCM's answer has just this one member; the quick way takes a tenth of the
-	// time that decoding takes.
-	_, rest, ok := bytes.Cut(body, []byte(`"name"`))
-	if ok {
-		rest = bytes.TrimLeft(rest, " :\t\r\n")
-		if len(rest) > 0 && rest[0] == '"' {
-			if end := bytes.IndexByte(rest[1:], '"'); end >= 0 && bytes.IndexByte(rest[1:1+end], '\\') < 0 {
-				return strings.ToValidUTF8(string(rest[1:1+end]), "\ufffd")
+// envelopeOf returns the member "error" of an object, or of the first object of
+// an array, as Google's batch and streaming endpoints write it.
+func envelopeOf(body []byte) (json.RawMessage, bool) {
+	if items := list(body); len(items) > 0 {
+		body = items[0]
+	}
+	var envelope struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &envelope) != nil || len(envelope.Error) == 0 || string(envelope.Error) == "null" {
+		return nil, false
+	}
+	return envelope.Error, true
+}
+
+// add reads one detail. Where a type comes twice, the first tells.
+func (a *answer) add(raw json.RawMessage) {
+	var d struct {
+		Type       scalar          `json:"@type"`
+		ErrorCode  scalar          `json:"errorCode"`
+		StatusCode scalar          `json:"statusCode"`
+		Reason     scalar          `json:"reason"`
+		Domain     scalar          `json:"domain"`
+		RetryDelay scalar          `json:"retryDelay"`
+		Fields     json.RawMessage `json:"fieldViolations"`
+		Quotas     json.RawMessage `json:"violations"`
+	}
+	if json.Unmarshal(raw, &d) != nil || d.Type == "" {
+		return
+	}
+	switch kind := string(d.Type[strings.LastIndexAny(string(d.Type), "/.")+1:]); kind {
+	case typeFCMError, typeFCMErrorCode:
+		if a.errorCode == "" {
+			a.errorCode = string(d.ErrorCode)
+		}
+	case typeAPNsError:
+		if !a.apns.given() {
+			a.apns = apnsError{status: d.StatusCode.number(), reason: string(d.Reason)}
+		}
+	case typeBadRequest:
+		a.badRequest = true
+		a.violations = appendViolations(a.violations, d.Fields)
+	case typeQuotaFailure:
+		a.quotas = appendViolations(a.quotas, d.Quotas)
+	case typeErrorInfo:
+		if a.reason == "" {
+			a.reason, a.domain = string(d.Reason), string(d.Domain)
+		}
+	case typeRetryInfo:
+		if delay, err := time.ParseDuration(string(d.RetryDelay)); err == nil && delay > 0 {
+			a.retryDelay = min(delay, maxRetryAfter)
+		}
+	default:
+		if len(a.others) < maxViolations {
+			a.others = append(a.others, strings.TrimSpace(kind+" "+string(d.Reason)))
+		}
+	}
+}
+
+func appendViolations(to []violation, raw json.RawMessage) []violation {
+	for _, item := range list(raw) {
+		var v struct {
+			Field       scalar `json:"field"`
+			Subject     scalar `json:"subject"`
+			Description scalar `json:"description"`
+		}
+		if json.Unmarshal(item, &v) != nil || len(to) >= maxViolations {
+			continue
+		}
+		to = append(to, violation{field: words(v.Field + v.Subject), description: words(v.Description)})
+	}
+	return to
+}
+
+// list returns the items of a JSON array, nil for anything else.
+func list(raw []byte) []json.RawMessage {
+	var items []json.RawMessage
+	if json.Unmarshal(raw, &items) != nil {
+		return nil
+	}
+	return items
+}
+
+// nameOf reads {"name":"projects/…/messages/…"}, the whole of FCM's answer to a
+// message that it accepted. Anything else is "": whoever answered that may not
+// be FCM, or did not say that it took the message.
+func nameOf(body []byte) string {
+	// The quick way takes a tenth of the time that decoding takes.
+	if rest, ok := after(body, '{'); ok {
+		if rest, ok = bytes.CutPrefix(rest, []byte(`"name"`)); ok {
+			if rest, ok = after(rest, ':'); ok && len(rest) > 0 && rest[0] == '"' {
+				value, rest, whole := bytes.Cut(rest[1:], []byte{'"'})
+				rest = bytes.TrimLeft(rest, " \t\r\n")
+				if whole && bytes.IndexByte(value, '\\') < 0 && (len(rest) == 0 || rest[0] == '}') {
+					return messageName(string(value))
+				}
 			}
 		}
 	}
 	var sent struct {
-		Name string `json:"name"`
+		Name  string          `json:"name"`
+		Error json.RawMessage `json:"error"`
 	}
-	if err := json.Unmarshal(body, &sent); err != nil {
+	if json.Unmarshal(plain(body), &sent) != nil || len(sent.Error) > 0 {
 		return ""
 	}
-	return sent.Name
+	return messageName(sent.Name)
 }
 
-// maxDetail bounds the provider's words that are kept as evidence, in bytes.
-const maxDetail = 300
-
-// clip shortens s to maxDetail bytes of valid UTF-8.
-func clip(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	if len(s) <= maxDetail {
-		return s
+// after returns what stands behind a character that b begins with, without the
+// white space around it.
+func after(b []byte, c byte) ([]byte, bool) {
+	const white = " \t\r\n"
+	b = bytes.TrimLeft(b, white)
+	if len(b) == 0 || b[0] != c {
+		return b, false
 	}
-	const dots = "…"
-	cut := maxDetail - len(dots)
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + dots
+	return bytes.TrimLeft(b[1:], white), true
 }
 
-// tokenLike is anything long enough to be a registration token or a part of one
-// that is worth stealing; words and resource names are shorter.
-var tokenLike = regexp.MustCompile(`[A-Za-z0-9_:\-]{60,}`)
-
-// withoutSecrets removes the address of the request from FCM's words, and
-// whatever else looks like a token, and clips them.
-func withoutSecrets(words string, request []byte) string {
-	var sent struct {
-		Message struct {
-			Token string `json:"token"`
-			FID   string `json:"fid"`
-		} `json:"message"`
+// messageName returns name if it is the resource name of a message, else ""
+// (https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages#Message.FIELDS.name).
+func messageName(name string) string {
+	rest, ok := strings.CutPrefix(name, "projects/")
+	project, id, found := strings.Cut(rest, "/messages/")
+	if !ok || !found || project == "" || id == "" || !headerValue(name) {
+		return ""
 	}
-	if err := json.Unmarshal(request, &sent); err == nil {
-		for _, secret := range []string{sent.Message.Token, sent.Message.FID} {
-			if secret != "" {
-				words = strings.ReplaceAll(words, secret, "…")
-			}
-		}
-	}
-	return clip(tokenLike.ReplaceAllString(words, "…"))
+	return name
 }

@@ -1,8 +1,11 @@
 package fcm
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,94 +14,150 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// The tables. FCM's documentation lists the error codes at
-// https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode and their
-// meaning for retries at https://firebase.google.com/docs/cloud-messaging/error-codes.
-
-// byErrorCode maps the errorCode of an FcmError detail, which says most.
-// UNSPECIFIED_ERROR is absent: it says nothing, the HTTP status decides.
-//
-//nolint:gochecknoglobals // closed table; read-only
-var byErrorCode = map[string]push.Code{
-	"UNREGISTERED":           push.CodeFCMUnregistered,
-	"INVALID_ARGUMENT":       push.CodeFCMInvalidArgument,
-	"SENDER_ID_MISMATCH":     push.CodeFCMSenderIDMismatch,
-	"THIRD_PARTY_AUTH_ERROR": push.CodeFCMThirdPartyAuth,
-	"APNS_AUTH_ERROR":        push.CodeFCMThirdPartyAuth, // its former name, still known to Google's clients
-	"QUOTA_EXCEEDED":         push.CodeFCMQuotaExceeded,
-	"UNAVAILABLE":            push.CodeFCMUnavailable,
-	"INTERNAL":               push.CodeFCMInternal,
-}
-
-const unspecifiedError = "UNSPECIFIED_ERROR"
-
-// byStatus maps the HTTP status of an answer without an errorCode: from the
-// platform in front of FCM, or from a proxy. 400 is absent, see classify.
-//
-//nolint:gochecknoglobals // closed table; read-only
-var byStatus = map[int]push.Code{
-	http.StatusUnauthorized:          push.CodeFCMUnauthorized,
-	http.StatusForbidden:             push.CodeFCMForbidden,
-	http.StatusNotFound:              push.CodeFCMForbidden, // the project, not a token: that has UNREGISTERED
-	http.StatusRequestEntityTooLarge: push.CodePayloadTooLarge,
-	http.StatusTooManyRequests:       push.CodeFCMQuotaExceeded,
-	http.StatusInternalServerError:   push.CodeFCMInternal,
-	http.StatusBadGateway:            push.CodeFCMUnavailable,
-	http.StatusServiceUnavailable:    push.CodeFCMUnavailable,
-	http.StatusGatewayTimeout:        push.CodeFCMUnavailable,
-}
-
-// classify turns an answer that is not 2xx into an error. Detail may still hold
-// an address that FCM echoed.
-func classify(status int, retryAfter string, body []byte, now time.Time) *push.Error {
-	answer, readable := parseAnswer(body)
-	e := &push.Error{Code: codeOf(status, answer, readable), RetryAfter: answer.retryDelay}
+// classify turns an answer that is not 2xx into an error, and tells what of it
+// the tables don't know. The request, if it is given, is kept out of the words.
+func classify(status int, retryAfter string, body, request []byte, now time.Time) (e *push.Error, unknown strange) {
+	a, readable := parseAnswer(body)
+	e = &push.Error{RetryAfter: a.retryDelay}
+	e.Code, unknown = codeOf(status, &a, readable)
+	if a.apns.given() && e.Code.Blame() == push.BlameDevice && bytes.Contains(request, []byte(`"live_activity_token"`)) {
+		e.Code = push.CodeAPNsLiveActivity // that is the token which Apple was asked for, not the device's
+	}
 	if after, ok := parseRetryAfter(retryAfter, now); ok {
 		e.RetryAfter = after
 	}
-	e.Detail = "HTTP " + strconv.Itoa(status)
-	if words := strings.TrimSpace(answer.message); words != "" {
-		e.Detail += ": " + words
+	words := a.message
+	if words == "" && !readable {
+		words = foreignWords(body)
 	}
-	return e
+	e.Detail = withoutSecrets(a.evidence(status, words), request)
+	return e, unknown
 }
 
-func codeOf(status int, a answer, readable bool) push.Code {
-	if a.errorCode != "" && a.errorCode != unspecifiedError {
-		code, known := byErrorCode[a.errorCode]
-		switch {
-		case code == push.CodeFCMInvalidArgument:
-			return invalid(a)
-		case known:
-			return code
-		case status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
-			// A code that we have not heard of changes nothing about FCM's health.
-		default:
-			return push.CodeUnclassified
+// strange says what an answer has that the tables don't know: a newer FCM or
+// Apple. It is counted.
+type strange struct{ fcm, apns bool }
+
+// codeOf looks for the code where most is known first: what Apple said, what
+// FCM said, what Google's platform said, the HTTP status, and the name of the
+// status in the body, which may be all that a proxy left of it.
+func codeOf(status int, a *answer, readable bool) (push.Code, strange) {
+	var unknown strange
+	if a.apns.given() {
+		code, ok := apnsCode(a.apns)
+		if _, known := apnsReasons[a.apns.reason]; !known && a.apns.reason != "" {
+			unknown.apns = true
+		}
+		if ok {
+			return code, unknown
 		}
 	}
+	for _, name := range []string{a.errorCode, a.reason} {
+		if code, ok := byErrorCode[name]; ok {
+			return refined(code, a), unknown
+		}
+	}
+	unknown.fcm = a.errorCode != "" && a.errorCode != unspecifiedError
+	if code, ok := byReason[a.reason]; ok {
+		return code, unknown
+	}
+	temporary := status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+	if unknown.fcm && !temporary { // of FCM's health a code that we have not heard of says nothing new
+		return push.CodeUnclassified, unknown
+	}
 	if code, ok := byStatus[status]; ok {
-		return code
+		return refined(code, a), unknown
 	}
 	if status == http.StatusBadRequest && readable {
-		return invalid(a)
+		return invalid(a), unknown
+	}
+	if code, ok := byStatusName[a.status]; ok && status != http.StatusBadRequest {
+		return refined(code, a), unknown
 	}
 	// A 400 that is not FCM's JSON comes from something on the way and says
 	// nothing about the recipient.
-	return push.CodeUnclassified
+	return push.CodeUnclassified, unknown
 }
 
+// refined tells apart what FCM has one code for.
+func refined(code push.Code, a *answer) push.Code {
+	if code == push.CodeFCMInvalidArgument {
+		return invalid(a)
+	}
+	if code == push.CodeFCMQuotaExceeded {
+		return quotaOf(a)
+	}
+	return code
+}
+
+// tooLarge are FCM's words for a message over its limit, for which it has no
+// code: "Message is too large. The maximum is 4K (4096 bytes).", "Android
+// message is too big". With them often come no details at all.
+var tooLarge = regexp.MustCompile(`(?i)\b(message|payload|notification)\b.*\b(too (large|big)|exceeds)\b`)
+
+// aboutToken are FCM's words for an address that it does not accept: "The
+// registration token is not a valid FCM registration token".
+var aboutToken = regexp.MustCompile(`(?i)\btokens?\b|\bfid\b|\binstallation\b`)
+
 // invalid tells a bad address from a bad message: a message is bad for every
-// recipient, so the difference decides whether the notification stops.
-func invalid(a answer) push.Code {
-	for _, field := range a.violations {
-		switch field {
+// recipient, so the difference decides whether the others are asked. A
+// BadRequest that names anything but the target is about the message, one that
+// names nothing as well: FCM refuses what is too large like that. Without one,
+// and without words about the token, there is no telling: Google's pages say
+// that the token is the likely cause, and APNs payloads that are not what Apple
+// wants get the same answer.
+func invalid(a *answer) push.Code {
+	target := false
+	for _, v := range a.violations {
+		switch v.field {
 		case "message.token", "message.fid", "message.topic", "message.condition":
+			target = true
 		default:
-			return push.CodePayloadInvalid
+			return messageCode(a)
 		}
 	}
-	return push.CodeFCMInvalidArgument
+	switch {
+	case target:
+		return push.CodeFCMInvalidArgument
+	case tooLarge.MatchString(a.message):
+		return push.CodePayloadTooLarge
+	case aboutToken.MatchString(a.message):
+		return push.CodeFCMInvalidArgument
+	case a.badRequest:
+		return push.CodePayloadInvalid
+	}
+	return push.CodeFCMInvalidUnspecified
+}
+
+func messageCode(a *answer) push.Code {
+	if tooLarge.MatchString(a.message) {
+		return push.CodePayloadTooLarge
+	}
+	for _, v := range a.violations {
+		if tooLarge.MatchString(v.description) {
+			return push.CodePayloadTooLarge
+		}
+	}
+	return push.CodePayloadInvalid
+}
+
+// quotaOf says whose quota it is. FCM tells by a QuotaFailure, or in its words
+// only; its pages don't list their forms, so that what names neither a device nor
+// a topic is the project's
+// (https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode).
+func quotaOf(a *answer) push.Code {
+	says := func(word string) bool {
+		return strings.Contains(strings.ToLower(a.message), word) || slices.ContainsFunc(a.quotas, func(q violation) bool {
+			return strings.Contains(strings.ToLower(q.field+" "+q.description), word)
+		})
+	}
+	switch {
+	case says("device"):
+		return push.CodeFCMDeviceQuota
+	case says("topic"):
+		return push.CodeFCMTopicQuota
+	}
+	return push.CodeFCMQuotaExceeded
 }
 
 // classifyTransport turns an error of the HTTP/2 client into ours; ctx's own

@@ -14,16 +14,19 @@ type Metrics struct {
 	inFlight    prometheus.Gauge
 	connections prometheus.Gauge
 	answer      prometheus.Histogram
+	unknown     struct{ fcm, apns prometheus.Counter }
 }
 
 // outcomes are the codes that a send can end with.
 func outcomes() []push.Code {
 	return []push.Code{
 		push.CodeSent,
-		push.CodeFCMUnavailable, push.CodeFCMInternal, push.CodeFCMQuotaExceeded, push.CodeFCMUnauthorized, push.CodeFCMForbidden,
+		push.CodeFCMUnavailable, push.CodeFCMInternal, push.CodeFCMUnauthorized, push.CodeFCMForbidden,
+		push.CodeFCMQuotaExceeded, push.CodeFCMDeviceQuota, push.CodeFCMTopicQuota, push.CodeFCMNoName,
 		push.CodeNetRefused, push.CodeNetDNS, push.CodeNetTLS, push.CodeNetTimeout, push.CodeNetReset,
 		push.CodeCredential, push.CodeUnclassified,
-		push.CodeFCMUnregistered, push.CodeFCMInvalidArgument, push.CodeFCMSenderIDMismatch, push.CodeFCMThirdPartyAuth,
+		push.CodeFCMUnregistered, push.CodeFCMInvalidArgument, push.CodeFCMInvalidUnspecified, push.CodeFCMSenderIDMismatch, push.CodeFCMThirdPartyAuth,
+		push.CodeAPNsUnavailable, push.CodeAPNsBadDeviceToken, push.CodeAPNsTopic, push.CodeAPNsLiveActivity,
 		push.CodePayloadInvalid, push.CodePayloadTooLarge,
 	}
 }
@@ -50,16 +53,30 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{.01, .025, .05, .075, .1, .15, .25, .5, 1, 2.5, 5, 10, 15},
 		}),
 	}
+	unknown := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "belfry_fcm_unknown_reasons_total",
+		Help: "Answers with an error code of FCM's (fcm) or a reason of Apple's (apns) that this version does not know: look for a newer one.",
+	}, []string{"from"})
+	m.unknown.fcm, m.unknown.apns = unknown.WithLabelValues("fcm"), unknown.WithLabelValues("apns")
 	for _, code := range outcomes() {
 		m.requests[code] = requests.WithLabelValues(code.String())
 	}
-	reg.MustRegister(requests, m.inFlight, m.connections, m.answer)
+	reg.MustRegister(requests, unknown, m.inFlight, m.connections, m.answer)
 	return m
 }
 
 func (m *Metrics) count(code push.Code) {
 	if c := m.requests[code&0x7f]; c != nil {
 		c.Inc()
+	}
+}
+
+func (m *Metrics) strange(s strange) {
+	if s.fcm {
+		m.unknown.fcm.Inc()
+	}
+	if s.apns {
+		m.unknown.apns.Inc()
 	}
 }
 

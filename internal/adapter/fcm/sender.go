@@ -20,6 +20,7 @@ type Sender struct {
 	tokens  *tokenCache
 	metrics *Metrics
 	answers sync.Pool // of *h2.Response
+	unnamed alarm
 }
 
 // New returns a sender and opens its connections. An FCM that cannot be
@@ -45,7 +46,7 @@ func New(ctx context.Context, cfg Config, log *zap.Logger, m *Metrics) (*Sender,
 	if err != nil {
 		return nil, fmt.Errorf("FCM sender: %w", err)
 	}
-	s := &Sender{client: client, metrics: m}
+	s := &Sender{client: client, metrics: m, unnamed: alarm{log: log, now: time.Now}}
 	s.answers.New = func() any { return new(h2.Response) }
 	s.tokens = newTokenCache(cfg.TokenSource, func(token string) *h2.Header { return to.headers(cfg.UserAgent, token) }, log)
 	return s, nil
@@ -56,9 +57,9 @@ func New(ctx context.Context, cfg Config, log *zap.Logger, m *Metrics) (*Sender,
 // with 401 it has not taken, so the same request goes out once more, at once, with
 // a new token if there is one. Body is a whole send request, {"message":{…}}, and
 // must not change until Send returns. It returns the name that FCM gave the
-// message, "" if FCM accepted it but its answer could not be read. The error is a
-// [*push.Error], or what ctx said if it ended when the request had certainly not
-// been sent.
+// message: an answer of 2xx without one is an error, since nobody said that the
+// message was taken. The error is a [*push.Error], or what ctx said if it ended
+// when the request had certainly not been sent.
 func (s *Sender) Send(ctx context.Context, body []byte) (name string, err error) {
 	bearer, err := s.tokens.get(ctx)
 	if err != nil {
@@ -93,12 +94,18 @@ func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name st
 	s.metrics.answer.Observe(time.Since(start).Seconds())
 
 	if answer.Status >= 200 && answer.Status <= 299 {
+		if name = nameOf(answer.Body); name == "" {
+			failure := nameless(answer.Status, answer.RetryAfter, answer.Body, body, time.Now())
+			s.unnamed.seen(failure)
+			return "", s.failed(failure)
+		}
+		s.unnamed.over()
 		bearer.took()
 		s.metrics.count(push.CodeSent)
-		return messageName(answer.Body), nil
+		return name, nil
 	}
-	failure := classify(answer.Status, answer.RetryAfter, answer.Body, time.Now())
-	failure.Detail = withoutSecrets(failure.Detail, body)
+	failure, unknown := classify(answer.Status, answer.RetryAfter, answer.Body, body, time.Now())
+	s.metrics.strange(unknown)
 	if failure.Code.Class() == push.ClassPermanent { // a verdict on the message: the token got it in
 		bearer.took()
 	}

@@ -141,14 +141,6 @@ func TestSendOnce(t *testing.T) {
 	}
 }
 
-func TestSendUnreadableSuccess(t *testing.T) {
-	t.Parallel()
-	s, _ := newSender(t, fakeFCM(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>ok")) }))
-	if name, err := s.Send(t.Context(), []byte(`{"message":{}}`)); name != "" || err != nil {
-		t.Errorf("name %q, %v; want an accepted message without a name", name, err)
-	}
-}
-
 // TestSendWithANewToken refuses the access token in use: the same request goes out
 // again at once with the next one, and everybody's with the same.
 func TestSendWithANewToken(t *testing.T) {

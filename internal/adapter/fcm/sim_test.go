@@ -42,6 +42,17 @@ func TestSimulator(t *testing.T) {
 		{"sim-internal-1-a", []push.Code{push.CodeFCMInternal, push.CodeSent}},
 		{"sim-hang-1-a", []push.Code{push.CodeNetTimeout, push.CodeSent}},
 		{"sim-drop-1-a", []push.Code{push.CodeNetReset, push.CodeSent}},
+		{"sim-devicequota-1-a", []push.Code{push.CodeFCMDeviceQuota, push.CodeSent}},
+		{"sim-credential-SERVICE_DISABLED-1", []push.Code{push.CodeFCMForbidden}},
+		{"sim-credential-ACCESS_TOKEN_EXPIRED-1", []push.Code{push.CodeFCMUnauthorized}},
+		{"sim-apns-410-Unregistered-1", []push.Code{push.CodeFCMUnregistered}},
+		{"sim-apns-410-ExpiredToken-1", []push.Code{push.CodeFCMUnregistered}},
+		{"sim-apns-400-BadDeviceToken-1", []push.Code{push.CodeAPNsBadDeviceToken}},
+		{"sim-apns-400-TopicDisallowed-1", []push.Code{push.CodeAPNsTopic}},
+		{"sim-apns-403-InvalidProviderToken-1", []push.Code{push.CodeFCMThirdPartyAuth}},
+		{"sim-apns-413-PayloadTooLarge-1", []push.Code{push.CodePayloadTooLarge}},
+		{"sim-apns-429-TooManyRequests-1", []push.Code{push.CodeFCMDeviceQuota}},
+		{"sim-apns-503-Shutdown-1", []push.Code{push.CodeAPNsUnavailable}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.token, func(t *testing.T) {
@@ -92,5 +103,50 @@ func TestSimulatorRevokesTokens(t *testing.T) {
 	}
 	if got := sim.Stats().ByCode; got["OK"] != 60 || got["UNAUTHENTICATED"] != 2 {
 		t.Errorf("answers: %v", got)
+	}
+}
+
+// TestSimulatorInBetween puts somebody else in FCM's place, and lets FCM refuse
+// a message as a whole.
+func TestSimulatorInBetween(t *testing.T) {
+	t.Parallel()
+	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "joint"})
+	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 1, Timeout: time.Second}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sender.Close(context.WithoutCancel(t.Context())) })
+	send := func(a push.Address) error {
+		_, err := sender.Send(t.Context(), push.NewTemplate([]byte(`{"notification":{"title":"Hi"}}`)).Append(nil, a))
+		return err
+	}
+	ios, topic := push.Address{Kind: push.KindToken, Value: "sim-ios-1"}, push.Address{Kind: push.KindTopic, Value: "sim-topicquota-1-a"}
+	for _, body := range []string{"<html>Sign in", "", "{}", `{"error":{"code":404,"status":"NOT_FOUND"}}`} {
+		for _, s := range []fcmsim.Substitute{{Status: 200}, {Status: 200, Gzip: true}, {Status: 204}, {Status: 202, Record: true}} {
+			s.Body, s.Share = body, 1
+			if err := sim.Substitute(s); err != nil {
+				t.Fatal(err)
+			}
+			if err := send(ios); push.CodeOf(err) != push.CodeFCMNoName {
+				t.Errorf("%d %q: %v, want fcm.no_name", s.Status, body, err)
+			}
+		}
+	}
+	if err := sim.Substitute(fcmsim.Substitute{}); err != nil {
+		t.Fatal(err)
+	}
+	for as, want := range map[string]push.Code{
+		"third_party_auth": push.CodeFCMThirdPartyAuth, "topic": push.CodeAPNsTopic, "sender_id": push.CodeFCMSenderIDMismatch,
+		"too_large": push.CodePayloadTooLarge, "field": push.CodePayloadInvalid, "unspecified": push.CodeFCMInvalidUnspecified, "": push.CodeSent,
+	} {
+		if err := sim.Refuse(fcmsim.Refusal{Platform: "ios", As: as}); err != nil {
+			t.Fatal(err)
+		}
+		if err := send(ios); push.CodeOf(err) != want {
+			t.Errorf("%q: %v, want %s", as, err, want)
+		}
+	}
+	if err := send(topic); push.CodeOf(err) != push.CodeFCMTopicQuota {
+		t.Errorf("a topic over its quota: %v", err)
 	}
 }
