@@ -45,6 +45,8 @@ type books struct {
 	heads map[push.ID]push.Notification
 	plans map[push.ChunkRef]ledger.Plan
 	lines map[push.ChunkRef]ledger.Line
+
+	evidence map[push.ChunkRef][]ledger.Attempt
 }
 
 func (b *books) Notification(_ context.Context, id push.ID) (n push.Notification, err error) {
@@ -100,6 +102,13 @@ func (b *books) Plan(_ context.Context, plans []ledger.Plan, now time.Time) (lin
 			}
 			lines = append(lines, b.lines[p.Ref])
 		}
+		return nil
+	})
+}
+
+func (b *books) Attempts(_ context.Context, ref push.ChunkRef) (all []ledger.Attempt, err error) {
+	return all, b.around(func() error {
+		all = b.evidence[ref]
 		return nil
 	})
 }

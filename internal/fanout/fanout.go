@@ -37,6 +37,8 @@ type Lines interface {
 	Lines(ctx context.Context, id push.ID, from, limit int) ([]ledger.Line, error)
 	Plan(ctx context.Context, plans []ledger.Plan, now time.Time) ([]ledger.Line, error)
 	SaveLine(ctx context.Context, line ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error
+	// Attempts returns the evidence of a chunk in the order in which it was saved.
+	Attempts(ctx context.Context, ref push.ChunkRef) ([]ledger.Attempt, error)
 }
 
 // Pages hold recipients: as uploaded, and as resolved.
@@ -150,6 +152,9 @@ func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
 	if err != nil {
 		return worker.Verdict{}, fmt.Errorf("read the notification: %w", err)
 	}
+	if t.Op == wire.OpRecall {
+		return worker.Ack(), f.recall(ctx, t, n)
+	}
 	switch n.Progress.State {
 	case push.StateAccepted, push.StateSending, push.StateCancelled:
 	case push.StatePaused:
@@ -254,16 +259,19 @@ func (f *Fanout) checkPaused(ctx context.Context, t wire.Task, n push.Notificati
 
 // complete records that nothing is open. A cancelled notification stays so, and
 // one whose upload goes on as well. That it is done is told once, unless a crash
-// comes in between; of a cancelled one each time, which is seldom twice.
+// comes in between.
 func (f *Fanout) complete(ctx context.Context, n push.Notification, counts ledger.Counts) error {
 	now := f.Now().UTC()
 	first := false
 	done, err := ledger.Advance(ctx, f.Notifications, n.ID, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
-		first = p.State == push.StateCancelled
-		if push.CanMove(p.State, push.StateCompleted) && !p.Early {
+		first = false
+		switch {
+		case push.CanMove(p.State, push.StateCompleted) && !p.Early:
 			first = true
 			p.State, p.CompletedAt, p.Enqueued = push.StateCompleted, now, true
+		case p.State == push.StateCancelled && !p.Finished:
+			first, p.Finished = true, true
 		}
 		return p, nil
 	})

@@ -13,6 +13,7 @@ import (
 type Metrics struct {
 	chunks     prometheus.Counter
 	recipients prometheus.Counter
+	recalled   prometheus.Counter
 	outcomes   *prometheus.CounterVec
 }
 
@@ -22,9 +23,10 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 	m := &Metrics{
 		chunks:     prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_chunks_planned_total", Help: "Chunks planned."}),
 		recipients: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_recipients_planned_total", Help: "Recipients planned."}),
+		recalled:   prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_chunks_recalled_total", Help: "Chunks sent anew because their message was lost."}),
 		outcomes:   outcomes,
 	}
-	reg.MustRegister(m.chunks, m.recipients)
+	reg.MustRegister(m.chunks, m.recipients, m.recalled)
 	return m
 }
 

@@ -2,7 +2,6 @@ package fanout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -80,6 +79,13 @@ func (f *Fanout) stored(ctx context.Context, id push.ID, page int) ([]ledger.Lin
 	if !id.IsBatch() {
 		return nil, nil
 	}
+	return f.linesOf(ctx, id, page)
+}
+
+// linesOf returns the lines of a page up to the first that is missing: a crash
+// while they were recorded side by side may have left a gap, and whoever plans
+// the page again closes it.
+func (f *Fanout) linesOf(ctx context.Context, id push.ID, page int) ([]ledger.Line, error) {
 	const few, many = 16, 256 // a page is mostly six chunks
 	var all []ledger.Line
 	for from, limit := page*push.ChunksPerPage, few; ; limit = many {
@@ -88,7 +94,7 @@ func (f *Fanout) stored(ctx context.Context, id push.ID, page int) ([]ledger.Lin
 			return nil, fmt.Errorf("read what is planned of page %d: %w", page, err)
 		}
 		for i := range lines {
-			if lines[i].Ref.Page() != page {
+			if lines[i].Ref.Seq != page*push.ChunksPerPage+len(all) {
 				return all, nil
 			}
 			all = append(all, lines[i])
@@ -196,26 +202,11 @@ func stillOpen(c push.Chunk, line *ledger.Line) push.Chunk {
 // away.
 func (f *Fanout) cancelPage(ctx context.Context, t wire.Task, n *push.Notification, lines []ledger.Line) error {
 	for i := range lines {
-		line := lines[i]
-		if line.State == ledger.StateClosed || line.State == ledger.StateClaimed {
+		if lines[i].State == ledger.StateClaimed {
 			continue
 		}
-		now := f.Now().UTC()
-		claimed, err := line.Claim("cancel", line.Turn, now)
-		if err != nil {
+		if err := f.conclude(ctx, n, lines[i], push.CodeCancelled); err != nil {
 			return err
-		}
-		for cell := range claimed.Cells {
-			claimed.Settle(cell, push.CodeCancelled, false)
-		}
-		closed := claimed.Close(now)
-		err = f.Lines.SaveLine(ctx, closed, line.Epoch, nil)
-		switch {
-		case err == nil:
-			f.Metrics.settled(push.CodeCancelled, line.OpenCount())
-			f.tell(ctx, n, []ledger.Line{closed}, now)
-		case !errors.Is(err, ledger.ErrFenced): // fenced: claimed meanwhile, so its owner's
-			return fmt.Errorf("cancel %s: %w", line.Ref, err)
 		}
 	}
 	if n.Progress.Pages == 1 {

@@ -50,7 +50,7 @@ func setup(tb testing.TB) *rig {
 	f := &faults{}
 	r := &rig{
 		faults: f, now: t0, unknowns: true,
-		books:   &books{faults: f, heads: map[push.ID]push.Notification{}, plans: map[push.ChunkRef]ledger.Plan{}, lines: map[push.ChunkRef]ledger.Line{}},
+		books:   &books{faults: f, heads: map[push.ID]push.Notification{}, plans: map[push.ChunkRef]ledger.Plan{}, lines: map[push.ChunkRef]ledger.Line{}, evidence: map[push.ChunkRef][]ledger.Attempt{}},
 		pages:   &shelf{faults: f, pages: map[pageKey][]byte{}},
 		devices: &registry{faults: f, devices: map[push.ID]push.Device{}},
 		tasks:   &sink{faults: f}, high: &sink{faults: f}, bulk: &sink{faults: f},
