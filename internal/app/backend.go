@@ -18,6 +18,7 @@ import (
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/janitor"
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -30,6 +31,7 @@ type store interface {
 	ingest.Recorder
 	ingest.Marker
 	ingest.Backlog
+	janitor.Ledger
 	fanout.Notifications
 	fanout.Lines
 	deliver.Lines

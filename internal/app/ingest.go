@@ -23,8 +23,9 @@ import (
 const tenant = "default"
 
 // startIngest starts both doors and what keeps their promises: the outbox, its
-// sweeper, and the broom for what has expired. It returns the API's address.
-func (s *service) startIngest(ctx context.Context, api config.API) (string, error) {
+// sweeper, the janitor, and the broom for what has expired. It returns the API's
+// address.
+func (s *service) startIngest(ctx context.Context, api config.API, tidy config.Janitor) (string, error) {
 	metrics := ingest.NewMetrics(s.reg)
 	outbox := ingest.NewOutbox(s.backend.queues[push.QueueNotifications], s.backend.store, s.log, metrics)
 	intake := ingest.NewIntake(s.backend.store, outbox, s.log, metrics, s.now)
@@ -32,6 +33,7 @@ func (s *service) startIngest(ctx context.Context, api config.API) (string, erro
 	s.stack.background(ctx, "outbox", grace, outbox.Run)
 	s.stack.background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.backend.store, outbox, s.log, s.now).Run)
 	s.stack.background(ctx, "broom", grace, s.sweepExpired)
+	s.startJanitor(ctx, tidy)
 
 	const eventConcurrency = 32
 	s.work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, s.log))
@@ -86,7 +88,7 @@ func Ingest(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.startIngest(ctx, cfg.API); err != nil {
+	if _, err := s.startIngest(ctx, cfg.API, cfg.Janitor); err != nil {
 		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	return s.run(ctx)

@@ -139,7 +139,7 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 	if err := s.startDispatcher(ctx, o); err != nil {
 		return out, err
 	}
-	addr, err := s.startIngest(ctx, cfg.API)
+	addr, err := s.startIngest(ctx, cfg.API, cfg.Janitor)
 	out.API = baseURL(addr)
 	return out, err
 }

@@ -39,7 +39,7 @@ func machinery() []string {
 func rooms() []string {
 	return []string{
 		"internal/ingest", "internal/batch", "internal/fanout", "internal/deliver", "internal/outcome", "internal/replay",
-		"internal/device", "internal/report",
+		"internal/device", "internal/report", "internal/janitor",
 	}
 }
 

@@ -104,6 +104,13 @@ func (l Log) check(f *Faults) {
 	oneOf(f, "log-format", l.Format, "auto", "json", "console")
 }
 
+const (
+	minLate = time.Second
+	maxLate = 24 * time.Hour // what most notifications live
+)
+
+func (j Janitor) check(f *Faults) { between(f, "late-after", j.Late, minLate, maxLate) }
+
 func (s Stop) check(f *Faults) { between(f, "drain", s.Drain, 0, maxDrain) }
 
 func (m Metrics) check(f *Faults) {

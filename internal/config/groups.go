@@ -17,6 +17,11 @@ type Store struct {
 	AWS        AWS           `embed:""`
 }
 
+// Janitor says when what the ledger waits for counts as lost.
+type Janitor struct {
+	Late time.Duration `name:"late-after" default:"20m" env:"BELFRY_LATE_AFTER" group:"proc" help:"After how long without a sign of life a delivery's queue message counts as lost and is sent anew, 1s to 24h. --visibility comes on top; six times that while its queue is full."`
+}
+
 // AWS says what Belfry's resources are called in an AWS account. Account, region
 // and endpoints come from the standard AWS environment alone
 // (https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html).

@@ -36,6 +36,7 @@ func TestDefaults(t *testing.T) {
 			MaxAttempts: 8, RecordUnknownDevices: true,
 		},
 		Simulator: Simulator{Listen: "127.0.0.1:8090"},
+		Janitor:   Janitor{Late: 20 * time.Minute},
 		Stop:      Stop{Drain: 15 * time.Second},
 		Log:       Log{Level: "info", Format: "auto"},
 	}

@@ -49,15 +49,16 @@ func checkAll(groups ...checker) Faults {
 // Ingest is the configuration of cmd/ingest: the HTTP API and the event
 // consumer.
 type Ingest struct {
-	Store Store `embed:""`
-	API   API   `embed:""`
-	Stop  Stop  `embed:""`
-	Log   Log   `embed:""`
+	Store   Store   `embed:""`
+	API     API     `embed:""`
+	Janitor Janitor `embed:""`
+	Stop    Stop    `embed:""`
+	Log     Log     `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults].
 func (c Ingest) Validate() error {
-	return checkAll(c.Store, c.API, c.Stop, c.Log).Err()
+	return checkAll(c.Store, c.API, c.Janitor, c.Stop, c.Log).Err()
 }
 
 // Dispatcher is the configuration of cmd/dispatcher: fanout and delivery.
@@ -104,6 +105,7 @@ type Up struct {
 	FCM       FCM       `embed:""`
 	Delivery  Delivery  `embed:""`
 	Simulator Simulator `embed:""`
+	Janitor   Janitor   `embed:""`
 	Stop      Stop      `embed:""`
 	Log       Log       `embed:""`
 }
@@ -111,7 +113,7 @@ type Up struct {
 // Validate reports everything that is wrong, as [Faults]. With Sandbox the
 // settings of FCM's place are not looked at, without it those of the simulator.
 func (c Up) Validate() error {
-	f := checkAll(c.Store, c.API, c.Delivery, c.Stop, c.Log)
+	f := checkAll(c.Store, c.API, c.Delivery, c.Janitor, c.Stop, c.Log)
 	if c.Sandbox {
 		c.Simulator.check(&f)
 		c.FCM.checkPace(&f)

@@ -49,6 +49,11 @@ const (
 	// sweepUnits is the outbox's sweep: 8 queries that find nothing.
 	sweepUnits  = 4
 	sweepsOfDay = 86_400 / 5
+	// roundUnits are the janitor's: 8 queries that find nothing and two documents;
+	// it also writes one, its lease. Of several processes one does this, and the
+	// others read the lease.
+	roundUnits  = 4 + 2
+	roundsOfDay = 86_400 / 30
 )
 
 const (
@@ -135,8 +140,9 @@ func Replayed() Usage {
 // happens.
 func Idle() Usage {
 	return Usage{
-		itemSQS:  openPolls*pollsPerDay + scrapeQueues*scrapesOfDay,
-		itemRead: sweepUnits * sweepsOfDay,
+		itemSQS:   openPolls*pollsPerDay + scrapeQueues*scrapesOfDay,
+		itemRead:  sweepUnits*sweepsOfDay + roundUnits*roundsOfDay,
+		itemWrite: roundsOfDay,
 	}
 }
 

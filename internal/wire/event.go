@@ -16,6 +16,7 @@ const (
 	EventCompleted         = "push.notification.completed.v1"
 	EventDeviceQuarantined = "push.device.quarantined.v1"
 	EventBreakerChanged    = "push.breaker.changed.v1"
+	EventReconciled        = "push.notification.reconciled.v1"
 )
 
 // Event is a CloudEvents 1.0 event in structured JSON mode

@@ -1,0 +1,72 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// suspicion is what an operator knows to be lost.
+type suspicion struct {
+	// Before is the time before which every queue message may be lost.
+	Before time.Time `json:"before"`
+	Why    string    `json:"why,omitempty"`
+	// Healed is when a round had gone over everything.
+	Healed time.Time `json:"healed,omitzero"`
+
+	version int64
+}
+
+// settled is how long after a loss a round has to begin: whoever is at work on a
+// line writes it every second, and shows by that time that it lives.
+const settled = 10 * time.Second
+
+// lost is the time before which messages are not believed in, zero for none.
+func (s *suspicion) lost(now time.Time) time.Time {
+	if !s.Healed.IsZero() || now.Sub(s.Before) < settled {
+		return time.Time{}
+	}
+	return s.Before
+}
+
+// Suspect tells the janitor that messages sent before now may be lost: a queue was
+// purged, made anew, or restored from another moment. In its next round it has
+// everything sent anew that is open and was last written before. why is for
+// people.
+func Suspect(ctx context.Context, docs document.Store, why string, now time.Time) error {
+	const tries = 16 // only janitors write beside it, once in a while
+	for range tries {
+		var s suspicion
+		version, err := load(ctx, docs, nameLost, &s)
+		if err != nil {
+			return err
+		}
+		err = save(ctx, docs, nameLost, version+1, suspicion{Before: now.UTC(), Why: why}, now)
+		if err == nil || !errors.Is(err, push.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("tell the janitor: lost %d times: %w", tries, push.ErrConflict)
+}
+
+func (j *Janitor) suspicion(ctx context.Context) (suspicion, error) {
+	var s suspicion
+	version, err := load(ctx, j.Documents, nameLost, &s)
+	s.version = version
+	return s, err
+}
+
+// healed notes that a round has gone over all that was suspected, unless there is
+// more by now.
+func (j *Janitor) healed(ctx context.Context, s suspicion) error {
+	s.Healed = j.Now().UTC()
+	err := save(ctx, j.Documents, nameLost, s.version+1, s, j.Now())
+	if errors.Is(err, push.ErrConflict) {
+		return nil
+	}
+	return err
+}
