@@ -48,7 +48,7 @@ type DeadLetter struct {
 	Prediction    string            `json:"prediction,omitempty" doc:"what a replay would come to now; parked letters only"`
 	Why           string            `json:"why,omitempty" doc:"what the prediction rests on"`
 	Ledger        string            `json:"ledger,omitempty" doc:"the recipient's outcome in the ledger now; absent if the ledger does not have it any more"`
-	Evidence      []Attempt         `json:"evidence,omitempty" doc:"every attempt of the recipient; attempt 0 marks a replay"`
+	Evidence      []Attempt         `json:"evidence,omitempty" doc:"every attempt of the recipient; attempt 0 with code open marks a replay, with another code an outcome that was decided without asking FCM"`
 	Message       json.RawMessage   `json:"message,omitempty" doc:"of its notification"`
 	EditedMessage json.RawMessage   `json:"edited_message,omitempty" doc:"as its replay sent it, if it edited it"`
 	Body          []byte            `json:"body,omitempty" doc:"of a message, byte for byte, base64; only when asked for: it may hold addresses"`

@@ -25,14 +25,14 @@ type Target struct {
 type Request struct {
 	To           *Target           `json:"to,omitempty"`
 	Message      json.RawMessage   `json:"message" doc:"FCM v1 Message object without its target"`
-	Priority     string            `json:"priority,omitempty" enum:"high,normal,bulk" doc:"lane; default normal"`
+	Priority     string            `json:"priority,omitempty" enum:"high,normal,bulk" doc:"lane; high is high on the way to the phone too, unless the message says otherwise; default normal"`
 	Guarantee    string            `json:"delivery_guarantee,omitempty" enum:"at_least_once,at_most_once" doc:"default at_least_once"`
 	CollapseID   string            `json:"collapse_id,omitempty" doc:"later notifications with the same id replace earlier ones on the device; at most 64 bytes"`
-	ExpiresAt    *time.Time        `json:"expires_at,omitempty" doc:"nothing is sent after this time"`
-	TTL          string            `json:"ttl,omitempty" doc:"instead of expires_at: a duration such as 90s or 24h; default 24h"`
+	ExpiresAt    *time.Time        `json:"expires_at,omitempty" doc:"nothing is sent after this time, and what is left of it goes out as android.ttl, apns-expiration and web push TTL, unless the message has its own"`
+	TTL          string            `json:"ttl,omitempty" doc:"instead of expires_at: a duration such as 90s or 24h. Without either Belfry tries for 24h, and the platforms keep their own defaults"`
 	Labels       map[string]string `json:"labels,omitempty" doc:"at most 20, for filters and reports"`
 	Throttle     *Throttle         `json:"throttle,omitempty" doc:"batch only: its pace"`
-	ValidateOnly bool              `json:"validate_only,omitempty" doc:"check only; nothing is accepted"`
+	ValidateOnly bool              `json:"validate_only,omitempty" doc:"check only; nothing is accepted, and the answer has the message as it would go out"`
 }
 
 // Throttle is the pace of a batch.
@@ -53,6 +53,7 @@ type Notification struct {
 	ExpiresAt   *time.Time        `json:"expires_at,omitempty" doc:"absent until a batch is started"`
 	Recipients  int64             `json:"recipients" doc:"deliveries known so far: planned ones, and one for every source not planned yet"`
 	Counts      *Counts           `json:"counts,omitempty"`
+	Message     json.RawMessage   `json:"message,omitempty" doc:"of validate_only: the message as it would go out now, without its target"`
 	// Batch only.
 	Received       *int64     `json:"received,omitempty" doc:"upload lines that are durable"`
 	Invalid        *int64     `json:"invalid,omitempty" doc:"upload lines refused"`
@@ -111,7 +112,7 @@ type Delivery struct {
 	Class             string    `json:"class" doc:"of the outcome; invalid: the upload line was refused"`
 	Code              string    `json:"code" doc:"of the outcome; of a refused line, the kind of fault"`
 	Pointer           string    `json:"pointer,omitempty" doc:"of a refused line: what is wrong, as a JSON pointer"`
-	Detail            string    `json:"detail,omitempty" doc:"of a refused line: why it was refused"`
+	Detail            string    `json:"detail,omitempty" doc:"why: of a refused line, and of an outcome that was decided without asking FCM"`
 	PossibleDuplicate bool      `json:"possible_duplicate,omitempty"`
 	DuplicateOf       int64     `json:"duplicate_of,omitempty" doc:"code duplicate: the upload line with the same recipient"`
 	AddressHash       string    `json:"address_hash,omitempty" doc:"first 8 bytes of SHA-256 over kind:value, hex"`

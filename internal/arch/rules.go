@@ -29,7 +29,7 @@ type rule struct {
 
 // The layers that several rules share.
 func words() []string {
-	return []string{"internal/strict", "internal/push", "internal/ledger", "internal/wire", "internal/clock"}
+	return []string{"internal/strict", "internal/message", "internal/push", "internal/ledger", "internal/wire", "internal/clock"}
 }
 
 func machinery() []string {
@@ -83,7 +83,7 @@ func suites() []string {
 	return []string{
 		"internal/worker/workertest", "internal/device/devicetest", "internal/ledger/ledgertest",
 		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
-		"internal/fcmsim/fcmsimtest", "internal/replay/replaytest",
+		"internal/fcmsim/fcmsimtest", "internal/replay/replaytest", "internal/message/messagetest",
 	}
 }
 
@@ -96,7 +96,8 @@ func table() []rule {
 	return []rule{
 		// The words: each knows the ones before it and the standard library.
 		word("internal/strict"),
-		word("internal/push", "internal/strict"),
+		word("internal/message", "internal/strict"),
+		word("internal/push", "internal/strict", "internal/message"),
 		word("internal/ledger", "internal/push"),
 		word("internal/wire", "internal/strict", "internal/push", "internal/ledger"),
 		word("internal/clock"),

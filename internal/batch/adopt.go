@@ -12,7 +12,7 @@ import (
 // pass accounts for a line of the stream that is durable already.
 func (u *upload) pass(in lines) {
 	if u.covered(u.next - 1) {
-		u.passRead(in.decode())
+		u.passRead(u.decode(in))
 		return
 	}
 	u.skip(1)

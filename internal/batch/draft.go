@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -72,17 +71,4 @@ func clip(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
-}
-
-// tooMuchData refuses data that no message can carry, and with it any recipient
-// that would not fit into a chunk.
-func tooMuchData(data map[string]string) *push.Fault {
-	n := 0
-	for k, v := range data {
-		n += len(k) + len(v)
-	}
-	if n <= push.MaxPayloadBytes {
-		return nil
-	}
-	return &push.Fault{Pointer: "/data", Code: push.FaultTooLarge, Detail: fmt.Sprintf("must have at most %d bytes of names and values (got %d)", push.MaxPayloadBytes, n)}
 }

@@ -136,9 +136,6 @@ func tooLong() *push.Fault {
 // others are counted.
 func judge(r push.Recipient, err error) (*push.Recipient, *push.Fault) {
 	if err == nil {
-		if f := tooMuchData(r.Data); f != nil {
-			return nil, f
-		}
 		return &r, nil
 	}
 	f := push.Fault{Code: push.FaultSyntax, Detail: err.Error()}

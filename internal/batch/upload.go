@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 )
@@ -113,13 +114,14 @@ type upload struct {
 	appends bool // the lines' numbers follow the watermark, wherever it is
 	res     Result
 
-	next    int64            // number of the stream's next line
-	draft   *draft           // being filled; nil when nothing waits
-	spool   []*draft         // all-or-nothing: full ones
-	spooled int              // about the bytes of spool and draft
-	adopted *wire.UploadPage // the last page of another upload that was found in the way
-	seen    *remembered      // the batch's recipients, once a page is to be marked
-	gap     int64            // as seen.gap was when the last page was marked
+	next    int64             // number of the stream's next line
+	draft   *draft            // being filled; nil when nothing waits
+	spool   []*draft          // all-or-nothing: full ones
+	spooled int               // about the bytes of spool and draft
+	adopted *wire.UploadPage  // the last page of another upload that was found in the way
+	seen    *remembered       // the batch's recipients, once a page is to be marked
+	sizes   *message.Personal // of the batch's message with a line's own data, once a line has any
+	gap     int64             // as seen.gap was when the last page was marked
 }
 
 func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Options) (*upload, error) {
@@ -190,7 +192,7 @@ func (u *upload) take(ctx context.Context, in lines) error {
 		u.pass(in)
 		return nil
 	}
-	r, fault := in.decode()
+	r, fault := u.decode(in)
 	if u.atomic && (fault != nil || u.res.Invalid > 0) {
 		u.refuseAll(fault)
 		return nil
@@ -212,6 +214,27 @@ func (u *upload) take(ctx context.Context, in lines) error {
 		return u.spoolMore(weight(r, nil))
 	}
 	return nil
+}
+
+// decode reads the line that in has come to. A line whose own data make the
+// batch's message larger than FCM takes is refused here: its recipient can't get
+// it.
+func (u *upload) decode(in lines) (*push.Recipient, *push.Fault) {
+	r, fault := in.decode()
+	if r == nil || !r.HasOverrides() {
+		return r, fault
+	}
+	if u.sizes == nil {
+		tree, _ := message.Decode(u.n.Message) // should it be damaged, whoever encodes it says so for all lines
+		u.sizes = message.NewPersonal(tree, u.n.Delivery())
+	}
+	if platform, n := u.sizes.Sizes(r.Data, r.CollapseID).Largest(); n > message.Limit {
+		return nil, &push.Fault{
+			Pointer: "/data", Code: push.FaultTooLarge,
+			Detail: "the batch's message with this line's data " + message.TooLarge(platform, n, message.Limit),
+		}
+	}
+	return r, nil
 }
 
 // durable tells whether the line that was read last is durable already. To an

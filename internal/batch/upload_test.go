@@ -397,3 +397,33 @@ func tokens(pages []wire.UploadPage) string {
 	}
 	return strings.Join(out, " ")
 }
+
+// TestUploadMeasuresTheMessage: a line's own data count together with the
+// batch's message, on each platform by itself, in what the line replaces and
+// with the id or collapse id that goes out.
+func TestUploadMeasuresTheMessage(t *testing.T) {
+	t.Parallel()
+	pad := func(n int) string { return strings.Repeat("x", n) }
+	for _, c := range []struct{ name, message, good, bad string }{
+		{"data", `{"data":{"k":"` + pad(3000) + `"}}`, `"data":{"n":"` + pad(1045) + `"}`, `"data":{"n":"` + pad(1046) + `"}`},
+		{"data that replace", `{"data":{"k":"` + pad(3000) + `"}}`, `"data":{"k":"` + pad(4046) + `"}`, `"data":{"k":"` + pad(4047) + `"}`},
+		{"android's data", `{"android":{"data":{"k":"` + pad(3000) + `"}}}`, `"data":{"n":"` + pad(1045) + `"}`, `"data":{"n":"` + pad(1046) + `"}`},
+		{"an Apple payload", `{"apns":{"payload":{"k":"` + pad(3000) + `"}}}`, `"data":{"n":"` + pad(900) + `"}`, `"data":{"n":"` + pad(1046) + `"}`},
+		{"a collapse id", `{"android":{"notification":{"body":"` + pad(4000) + `"}}}`, `"collapse_id":"c"`, `"collapse_id":"` + pad(60) + `"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := open()
+			h.n.Message = push.Message(c.message)
+			body := `{"token":"a",` + c.good + "}\n" + `{"token":"b",` + c.bad + "}\n" + `{"token":"c"}`
+			res, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(body), batch.Options{})
+			if got := layout(h.stored(t)); err != nil || got != "gbg" {
+				t.Fatalf("lines are %q, %v; %+v", got, err, res.Faults)
+			}
+			f := res.Faults[0]
+			if f.Line != 2 || f.Pointer != "/data" || f.Code != push.FaultTooLarge || !strings.Contains(f.Detail, "with this line's data") {
+				t.Errorf("fault %+v", f)
+			}
+		})
+	}
+}

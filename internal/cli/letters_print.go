@@ -15,6 +15,7 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/cli/progress"
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // printGroups prints a line a group, and below it what is most likely wrong and
@@ -161,9 +162,12 @@ func printTimeline(out io.Writer, l *client.DeadLetter) error {
 	add(l.AcceptedAt, "accepted", "")
 	for i := range l.Evidence {
 		e := &l.Evidence[i]
-		if e.Attempt == 0 {
+		switch {
+		case e.Attempt == 0 && e.Code == push.CodeOpen.String():
 			add(&e.At, "replay", e.Detail)
-		} else {
+		case e.Attempt == 0:
+			add(&e.At, "not sent", e.Code+"  "+e.Detail)
+		default:
 			add(&e.At, fmt.Sprintf("attempt %d", e.Attempt), fmt.Sprintf("%s in %.0f ms  %s", e.Code, e.LatencyMS, e.Detail))
 		}
 	}

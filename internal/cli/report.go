@@ -172,5 +172,8 @@ func csvRow(d *client.Delivery) []string {
 		last := d.Attempts[n-1]
 		row[8], row[9], row[10], row[11] = last.At.UTC().Format(time.RFC3339Nano), last.Code, strconv.FormatFloat(last.LatencyMS, 'f', -1, 64), last.Detail
 	}
+	if d.Class != client.ClassInvalid && d.Detail != "" {
+		row[11] = d.Detail
+	}
 	return row
 }

@@ -21,8 +21,8 @@ type content struct {
 	Title   string `placeholder:"TEXT" group:"what" help:"Instead of --message: the notification's title."`
 	Body    string `placeholder:"TEXT" group:"what" help:"With --title: its text."`
 
-	Priority   string            `placeholder:"LANE" group:"what" help:"high, normal or bulk: the lane it waits in. Default: normal."`
-	TTL        string            `placeholder:"TIME" group:"what" help:"Not sent later than this after the start, such as 90s or 24h. Default: 24h."`
+	Priority   string            `placeholder:"LANE" group:"what" help:"high, normal or bulk: the lane it waits in. high is high on the phone too. Default: normal."`
+	TTL        string            `placeholder:"TIME" group:"what" help:"Not sent, and not delivered by the platforms, later than this after the start, such as 90s or 24h. Default: tried for 24h."`
 	ExpiresAt  string            `placeholder:"TIME" group:"what" help:"Instead of --ttl: a point in time, such as 2030-01-02T15:04:05Z."`
 	CollapseID string            `placeholder:"ID" group:"what" help:"A later notification with the same id replaces this one on the device."`
 	Labels     map[string]string `name:"label" mapsep:"none" placeholder:"KEY=VALUE" group:"what" help:"For filters and reports; may be repeated."`

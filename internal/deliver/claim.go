@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -94,9 +95,9 @@ func (d *Deliver) gate(_ context.Context, j *job) (*worker.Verdict, error) {
 	}
 	switch why := d.stopReason(j); why {
 	case stopExpired:
-		d.settleRest(j, push.CodeExpired)
+		d.decideRest(j, push.CodeExpired, "")
 	case stopCancelled:
-		d.settleRest(j, push.CodeCancelled)
+		d.decideRest(j, push.CodeCancelled, "")
 	case stopPaused, stopNone:
 	case stopDrained, stopDeferred, stopPayload, stopLedger:
 	}
@@ -125,11 +126,30 @@ func (d *Deliver) gateExhausted(j *job) {
 	}
 }
 
-// settleRest gives every open recipient of the chunk the same outcome.
-func (d *Deliver) settleRest(j *job, code push.Code) {
+// decideRest gives every open recipient of the chunk the same outcome without
+// asking FCM.
+func (d *Deliver) decideRest(j *job, code push.Code, why string) {
 	for _, cell := range j.chunk.Index {
-		d.settleCell(j, cell, code, false)
+		d.decide(j, cell, code, why)
 	}
+}
+
+// decide gives a recipient an outcome without asking FCM. The reason, if there
+// is one that the code does not tell, is kept as evidence without an attempt.
+func (d *Deliver) decide(j *job, cell int, code push.Code, why string) {
+	if why != "" && j.line.Cells[cell].Open() {
+		j.attempts = append(j.attempts, ledger.Attempt{Cell: cell, Code: code, At: d.Now(), Detail: clip(why)})
+	}
+	d.settleCell(j, cell, code, false)
+}
+
+// clip bounds what is kept of a reason, as the ledger asks.
+func clip(why string) string {
+	const most = 300
+	if len(why) <= most {
+		return why
+	}
+	return strings.ToValidUTF8(why[:most-len("…")], "") + "…"
 }
 
 func (d *Deliver) settleCell(j *job, cell int, code push.Code, possibleDuplicate bool) {

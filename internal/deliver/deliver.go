@@ -43,10 +43,10 @@ type Sender interface {
 	Send(ctx context.Context, body []byte) (name string, err error)
 }
 
-// Encoder encodes a message for sending. An error of code payload.invalid means
-// that nobody can get it.
+// Encoder writes a complete message, without a target, as JSON to send. An error
+// of code payload.invalid means that nobody can get it, and says why.
 type Encoder interface {
-	Encode(m push.Message) (push.Template, error)
+	Encode(m push.Message) (push.Message, error)
 }
 
 // Notifications are the heads of what is delivered.
@@ -129,10 +129,11 @@ type job struct {
 
 	begun time.Time // this turn
 
-	head *head
-	n    *push.Notification // head's, as read last
-	line ledger.Line        // this owner's state of the line
-	base int64              // epoch under which the line is stored
+	head   *head
+	n      *push.Notification // head's, as read last
+	shared *rendered          // head's message
+	line   ledger.Line        // this owner's state of the line
+	base   int64              // epoch under which the line is stored
 
 	attempts []ledger.Attempt  // since the last save
 	unsure   *saved            // a save that failed, or whose answer got lost

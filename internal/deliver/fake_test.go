@@ -178,7 +178,7 @@ func (f *fcm) begin(body []byte) (string, answer) {
 // encoder passes messages through.
 type encoder struct{ err error }
 
-func (e encoder) Encode(m push.Message) (push.Template, error) { return push.NewTemplate(m), e.err }
+func (e encoder) Encode(m push.Message) (push.Message, error) { return m, e.err }
 
 // effects is what outcome is told.
 type effects struct {

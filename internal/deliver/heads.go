@@ -43,20 +43,13 @@ var errOldHead = errors.New("the ledger answers too slowly to send under it")
 
 // head is one notification as its chunks see it.
 type head struct {
-	mu       sync.Mutex // held to renew what follows
-	current  atomic.Pointer[push.Notification]
-	readAt   atomic.Int64  // Unix nanoseconds; when its reading began
-	limiter  *rate.Limiter // of the notification's throttle; nil: none
-	template atomic.Pointer[rendered]
-	badCause atomic.Pointer[string] // FCM's words when it called the shared message invalid
-	accepted atomic.Bool            // FCM took the shared message for somebody
-}
-
-// rendered is the shared message ready to send, or why it can't be.
-type rendered struct {
-	template push.Template
-	code     push.Code // CodeOpen, or what every recipient ends with
-	detail   string
+	mu         sync.Mutex // held to renew what follows
+	current    atomic.Pointer[push.Notification]
+	readAt     atomic.Int64           // Unix nanoseconds; when its reading began
+	limiter    *rate.Limiter          // of the notification's throttle; nil: none
+	badCause   atomic.Pointer[string] // FCM's words when it called the shared message invalid
+	accepted   atomic.Bool            // FCM took the shared message for somebody
+	renderings renderings
 }
 
 // reading is a notification and when its reading began.

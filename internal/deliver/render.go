@@ -1,76 +1,131 @@
 package deliver
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"sync/atomic"
+	"time"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
+// rendered is the shared message ready to send, or why it can't be.
+type rendered struct {
+	tree     map[string]any // the message as it is stored; personal ones are made of it
+	template message.Template
+	code     push.Code // CodeOpen, or what every recipient ends with
+	detail   string    // why, in words
+}
+
+// renderings are a message ready to send, without and with a deadline that goes
+// out with it.
+type renderings [2]atomic.Pointer[rendered]
+
+func (r *renderings) of(limited bool) *atomic.Pointer[rendered] {
+	if limited {
+		return &r[1]
+	}
+	return &r[0]
+}
+
 // render encodes the shared message, once per notification and process. A
 // message that can't be encoded is permanent for every recipient.
 func (d *Deliver) render(_ context.Context, j *job) (*worker.Verdict, error) {
-	r := j.head.template.Load()
-	if r == nil {
-		r = d.renderShared(j.n, j.message(j.n))
-		j.head.template.Store(r)
+	kept := j.head.renderings.of(!j.delivery(j.n, nil).Deadline.IsZero())
+	j.shared = kept.Load()
+	if j.shared == nil {
+		j.shared = d.renderShared(j)
+		kept.Store(j.shared)
 	}
-	if r.code != push.CodeOpen {
-		d.settleRest(j, r.code)
+	if j.shared.code != push.CodeOpen {
+		d.decideRest(j, j.shared.code, j.shared.detail)
 	}
 	return nil, nil
 }
 
-func (d *Deliver) renderShared(n *push.Notification, message push.Message) *rendered {
-	m, err := push.Stabilize(message, n.ID, n.CollapseID, nil)
+func (d *Deliver) renderShared(j *job) *rendered {
+	tree, err := message.Decode(j.message(j.n))
 	if err != nil {
 		return &rendered{code: push.CodePayloadInvalid, detail: err.Error()}
 	}
-	t, err := d.Encoder.Encode(m)
+	limit := message.Limit
+	if !j.chunk.Recipients[0].Address.Kind.IsDevice() {
+		limit = message.TopicLimit
+	}
+	complete, timed := message.Complete(tree, j.delivery(j.n, nil), d.Now())
+	if platform, n := message.Measure(complete).Largest(); n > limit {
+		return &rendered{code: push.CodePayloadTooLarge, detail: message.TooLarge(platform, n, limit)}
+	}
+	t, err := d.encode(complete, timed)
 	if err != nil {
 		code := push.CodePayloadInvalid
 		if e, ok := errors.AsType[*push.Error](err); ok && e.Code.Terminal() {
 			code = e.Code
 		}
-		return &rendered{code: code, detail: err.Error()}
+		return &rendered{code: code, detail: reasonOf(err)}
 	}
-	return &rendered{template: t}
+	return &rendered{tree: tree, template: t}
 }
 
-// body appends the request for one recipient. A personal message is encoded
-// here; one that grew over FCM's limit is payload.too_large.
-func (d *Deliver) body(dst []byte, j *job, r *push.Recipient) ([]byte, error) {
-	if !r.HasOverrides() {
-		return j.head.template.Load().template.Append(dst, r.Address), nil
-	}
-	n := j.head.notification() // not j.n, which belongs to the window's goroutine
-	collapse := r.CollapseID
-	if collapse == "" {
-		collapse = n.CollapseID
-	}
-	m, err := push.Stabilize(j.message(n), n.ID, collapse, r.Data)
+func (d *Deliver) encode(complete map[string]any, timed message.Timed) (message.Template, error) {
+	m, err := message.Encode(complete)
 	if err != nil {
-		return nil, &push.Error{Code: push.CodePayloadInvalid, Err: err}
+		return message.Template{}, err
 	}
-	if err := checkSize(m); err != nil {
-		return nil, err
+	encoded, err := d.Encoder.Encode(m)
+	if err != nil {
+		return message.Template{}, err
 	}
-	return push.NewTemplate(m).Append(dst, r.Address), nil
+	return message.NewTemplate(encoded, timed)
 }
 
-func checkSize(m push.Message) error {
-	dec := json.NewDecoder(bytes.NewReader(m))
-	dec.UseNumber()
-	var tree map[string]any
-	if err := dec.Decode(&tree); err != nil {
-		return &push.Error{Code: push.CodePayloadInvalid, Err: err}
+// body appends the request for one recipient as it is at the time now. A
+// personal message is encoded here; one that grew over FCM's limit is
+// payload.too_large.
+func (d *Deliver) body(dst []byte, j *job, r *push.Recipient, now time.Time) ([]byte, error) {
+	n := j.head.notification() // not j.n, which belongs to the window's goroutine
+	kind, value := string(r.Address.Kind), r.Address.Value.Reveal()
+	if !r.HasOverrides() {
+		return j.shared.template.Append(dst, kind, value, j.deadlineBy(n), now), nil
 	}
-	if n := push.PayloadBytes(tree); n > push.MaxPayloadBytes {
-		return &push.Error{Code: push.CodePayloadTooLarge, Detail: fmt.Sprintf("%d bytes with this recipient's data, at most %d", n, push.MaxPayloadBytes)}
+	complete, _ := message.Complete(j.shared.tree, j.delivery(n, r), now)
+	if platform, size := message.Measure(complete).Largest(); size > message.Limit {
+		return nil, &push.Error{Code: push.CodePayloadTooLarge, Detail: "with this recipient's data it " + message.TooLarge(platform, size, message.Limit)}
 	}
-	return nil
+	m, err := message.Encode(complete)
+	if err != nil {
+		return nil, &push.Error{Code: push.CodePayloadInvalid, Detail: err.Error()}
+	}
+	personal, err := message.NewTemplate(m, 0)
+	if err != nil {
+		return nil, &push.Error{Code: push.CodePayloadInvalid, Detail: err.Error()}
+	}
+	return personal.Append(dst, kind, value, time.Time{}, now), nil
+}
+
+// delivery is what the notification adds to its message, for a recipient with
+// overrides or, with nil, for all others. A deadline that a replay gave goes out
+// too, whatever the notification says.
+func (j *job) delivery(n *push.Notification, r *push.Recipient) message.Delivery {
+	d := n.Delivery()
+	if !j.chunk.ExpiresAt.IsZero() {
+		d.Deadline = j.chunk.ExpiresAt
+	}
+	if r != nil {
+		d.Data = r.Data
+		if r.CollapseID != "" {
+			d.CollapseID = r.CollapseID
+		}
+	}
+	return d
+}
+
+// reasonOf returns the words of an error for the evidence.
+func reasonOf(err error) string {
+	if e, ok := errors.AsType[*push.Error](err); ok && e.Detail != "" {
+		return e.Detail
+	}
+	return err.Error()
 }

@@ -173,9 +173,11 @@ func (j *job) attempted(row int, r result) {
 		// The rest of the name is the project, the same for all.
 		detail = detail[strings.LastIndexByte(detail, '/')+1:]
 	}
-	j.attempts = append(j.attempts, ledger.Attempt{
-		Cell: j.chunk.Index[row], Attempt: j.chunk.AttemptOf(row), Code: r.code, At: r.at, Latency: r.at.Sub(r.sentAt), Detail: detail,
-	})
+	a := ledger.Attempt{Cell: j.chunk.Index[row], Code: r.code, At: r.at, Detail: detail}
+	if !r.unasked {
+		a.Attempt, a.Latency = j.chunk.AttemptOf(row), r.at.Sub(r.sentAt)
+	}
+	j.attempts = append(j.attempts, a)
 }
 
 // noteOf returns what a result teaches about the device: every failure that is

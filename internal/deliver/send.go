@@ -31,6 +31,7 @@ type result struct {
 	stop       stop      // not made: the notification is not to be sent any more
 	sentAt     time.Time
 	at         time.Time
+	unasked    bool // refused here: FCM was not asked
 }
 
 // send tries every open recipient once, in order, with at most Window requests
@@ -115,9 +116,11 @@ func (d *Deliver) ask(ctx context.Context, j *job, row int) (r result, asked boo
 	}()
 	buf := bodies.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	defer bodies.Put(buf)
-	body, err := d.body((*buf)[:0], j, &j.chunk.Recipients[row])
+	body, err := d.body((*buf)[:0], j, &j.chunk.Recipients[row], begun)
 	if err != nil {
-		return failure(row, err, begun, d.Now()), false
+		r := failure(row, err, begun, d.Now())
+		r.unasked = true
+		return r, false
 	}
 	*buf = body
 	if r, ok := d.mayStart(ctx, j, row); !ok {
@@ -172,6 +175,9 @@ func (d *Deliver) apply(j *job, r result) {
 		return
 	}
 	attempt := j.chunk.AttemptOf(row)
+	if r.detail == "" && (r.code == push.CodePayloadInvalid || r.code == push.CodePayloadTooLarge) {
+		r.detail = "FCM gave no reason" // an empty one would look like one that was lost
+	}
 	if !r.code.Unreached() || !j.chunk.LastCode.Unreached() {
 		j.attempted(row, r) // an outage of hours leaves one mark, not one for every look
 	}

@@ -146,11 +146,15 @@ func (d *Deliver) unpark(ctx context.Context, j *job) error {
 // settleOpen gives the open recipients an outcome without sending; personal
 // messages are spared when it was the shared one that FCM refused.
 func (d *Deliver) settleOpen(j *job, code push.Code) {
+	why := ""
+	if cause := j.head.badCause.Load(); cause != nil && code == push.CodePayloadInvalid {
+		why = "FCM refused the message for another recipient: " + *cause
+	}
 	for row, cell := range j.chunk.Index {
 		if code == push.CodePayloadInvalid && j.chunk.Recipients[row].HasOverrides() {
 			continue
 		}
-		d.settleCell(j, cell, code, false)
+		d.decide(j, cell, code, why)
 	}
 }
 

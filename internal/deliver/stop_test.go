@@ -200,7 +200,7 @@ func TestPersonalPayloadInvalid(t *testing.T) {
 	t.Parallel()
 	in(t, 60, nil, func(r *rig) {
 		r.chunk.Recipients[0].Data = map[string]string{"k": "v"}
-		r.chunk.Recipients[1].Data = map[string]string{"k": strings.Repeat("x", push.MaxPayloadBytes)}
+		r.chunk.Recipients[1].Data = map[string]string{"k": strings.Repeat("x", 4096)}
 		r.fcm.script[name(0)] = []answer{{code: push.CodePayloadInvalid}}
 		r.finish()
 		want := map[push.Code]int{push.CodePayloadInvalid: 1, push.CodePayloadTooLarge: 1, push.CodeSent: 58}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
 // DryRunner asks FCM to check a message without delivering it; fcm.Sender is
 // one.
 type DryRunner interface {
-	DryRun(ctx context.Context, t push.Template, a push.Address) error
+	DryRun(ctx context.Context, t message.Template, a push.Address) error
 }
 
 // Opener opens the sender that a service would use, and returns how to close it.
@@ -28,9 +29,12 @@ func FCM(open Opener) Check {
 			return []Result{failed(nameFCM, err.Error(), "set BELFRY_FCM_CREDENTIALS to a service-account key file of the Firebase project (or adc), and BELFRY_FCM_PROJECT where the file names none")}
 		}
 		defer closeSender()
-		message := push.NewTemplate([]byte(`{"notification":{"title":"belfry doctor"}}`))
+		shown, err := message.NewTemplate([]byte(`{"notification":{"title":"belfry doctor"}}`), 0)
+		if err != nil {
+			return []Result{failed(nameFCM, err.Error(), "report it")}
+		}
 		to := push.Address{Kind: push.KindToken, Value: "belfry-doctor-no-such-token"}
-		return []Result{judgeFCM(sender.DryRun(ctx, message, to))}
+		return []Result{judgeFCM(sender.DryRun(ctx, shown, to))}
 	}
 }
 

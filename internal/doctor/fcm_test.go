@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -14,7 +15,7 @@ type dryRunner struct {
 	to  push.Address
 }
 
-func (d *dryRunner) DryRun(_ context.Context, _ push.Template, a push.Address) error {
+func (d *dryRunner) DryRun(_ context.Context, _ message.Template, a push.Address) error {
 	d.to = a
 	return d.err
 }

@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 // template is a valid request body with the address cut out. A sender that fans one message out produces the same
@@ -31,7 +33,7 @@ func (t *template) match(body []byte) (address []byte, ok bool) {
 
 // templates is the store of known templates. It is safe for concurrent use.
 type templates struct {
-	schema *message
+	schema *message.Type
 	seed   maphash.Seed
 	budget int64
 	last   atomic.Pointer[template] // the one that matched last; most often the next one too

@@ -1,8 +1,11 @@
 package fcmsim
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 // targetKind is the member of Message's target union that was set.
@@ -41,174 +44,194 @@ type request struct {
 	belfryID     string // message.data.belfry_id
 }
 
-// decoder reads one request against the schema, once, and collects everything that is wrong with it.
+// decoder reads one request against the schema, once, and collects everything that is wrong with it. What fits it
+// returns as a tree in the description's terms: names in snake_case, enums by name, numbers as json.Number, and
+// nothing for null.
 type decoder struct {
 	scanner
 	at         path // of the value at hand
 	req        request
-	sizes      [slotCount]int
-	seen       [slotCount]bool
 	violations []violation // does not fit the schema
-	refusal    *answer     // fits, but FCM will not have it: the first reason found
 }
 
 // decode returns the request, or the answer that refuses it.
-func decode(schema *message, body []byte) (request, *answer) {
+func decode(schema *message.Type, body []byte) (request, *answer) {
 	var steps [8]step // deep enough for the whole schema
 	d := decoder{scanner: scanner{buf: body}, at: steps[:0]}
-	if err := d.root(schema); err != nil {
+	root, err := d.root(schema)
+	if err != nil {
 		return request{}, unparsable([]violation{{Description: err.Error()}})
 	}
 	if len(d.violations) > 0 {
 		return request{}, unparsable(d.violations)
 	}
-	if d.finish(); d.refusal != nil {
-		return request{}, d.refusal
+	if refusal := d.finish(root); refusal != nil {
+		return request{}, refusal
 	}
 	return d.req, nil
 }
 
-func (d *decoder) root(schema *message) error {
+func (d *decoder) root(schema *message.Type) (root map[string]any, err error) {
 	if d.peek() == 0 && d.pos == len(d.buf) {
-		return nil // no body is an empty request
+		return nil, nil // no body is an empty request
 	}
 	if d.peek() != '{' {
-		if _, err := d.skip(0); err != nil {
-			return err
+		if err := d.skip(0); err != nil {
+			return nil, err
 		}
 		d.violate(`Invalid JSON payload received. Unknown name "": Root element must be a message.`)
-	} else if err := d.fields(schema); err != nil {
-		return err
+	} else if root, err = d.fields(schema); err != nil {
+		return nil, err
 	}
 	if d.peek(); d.pos < len(d.buf) {
-		return d.fail("Parsing terminated before end of input.")
+		return nil, d.fail("Parsing terminated before end of input.")
 	}
-	return nil
+	return root, nil
 }
 
 // enter makes a step into a value, leave returns from it.
 func (d *decoder) enter(s step) { d.at = append(d.at, s) }
 func (d *decoder) leave()       { d.at = d.at[:len(d.at)-1] }
 
-func (d *decoder) fields(m *message) error {
-	return d.object(func(key text) error {
-		name := key.raw
-		if key.escaped {
-			name = []byte(key.String())
-		}
-		f := m.lookup(name)
+func (d *decoder) fields(t *message.Type) (map[string]any, error) {
+	tree := map[string]any{}
+	err := d.object(func(key text) error {
+		name := key.String()
+		f := t.Field(name)
 		if f == nil {
-			d.unknown(string(name))
-			_, err := d.skip(len(d.at))
-			return err
+			d.unknown(name)
+			return d.skip(len(d.at))
 		}
-		return d.field(f)
+		v, err := d.field(f)
+		if v != nil && !f.Target && !f.OutputOnly {
+			tree[f.Name] = v
+		}
+		return err
 	})
+	return tree, err
 }
 
-func (d *decoder) field(f *field) error {
+// field reads the value of a field, nil if it is not set.
+func (d *decoder) field(f *message.Field) (any, error) {
 	first := d.peek()
-	if first == '[' && !f.repeated && f.kind != kindMap {
+	if first == '[' && !f.Repeated && f.Kind != message.Map {
 		d.violate(fmt.Sprintf("Invalid JSON payload received. Unknown name %q%s: "+
-			"Proto field is not repeating, cannot start list.", f.name, d.at.suffix()))
-		_, err := d.skip(len(d.at))
-		return err
+			"Proto field is not repeating, cannot start list.", f.Name, d.at.suffix()))
+		return nil, d.skip(len(d.at))
 	}
-	d.enter(step{name: f.name})
+	d.enter(step{name: f.Name})
 	defer d.leave()
 	switch {
 	case first == 'n': // null is the same as leaving the field out
 		_, err := d.literal()
-		return err
-	case first == '[' && f.repeated:
-		d.seen[f.slot] = true
-		return d.array(func(i int) error {
+		return nil, err
+	case first == '[' && f.Repeated:
+		items := []any{}
+		err := d.array(func(i int) error {
 			d.enter(step{index: i})
 			defer d.leave()
-			return d.scalar(f)
+			v, err := d.scalar(f)
+			items = append(items, v)
+			return err
 		})
+		return items, err
 	case first == '[':
-		d.violate(fmt.Sprintf("Invalid value at '%s' (map), Cannot bind a list to map for field '%s'.", d.at, f.name))
-		_, err := d.skip(len(d.at))
-		return err
-	case f.repeated:
-		return d.mistyped(f)
+		d.violate(fmt.Sprintf("Invalid value at '%s' (map), Cannot bind a list to map for field '%s'.", d.at, f.Name))
+		return nil, d.skip(len(d.at))
+	case f.Repeated:
+		return nil, d.mistyped(f)
 	}
-	d.seen[f.slot] = true
 	return d.value(f)
 }
 
-func (d *decoder) value(f *field) error {
-	switch f.kind {
-	case kindMessage:
-		if d.peek() != '{' {
-			return d.mistyped(f)
+func (d *decoder) value(f *message.Field) (any, error) {
+	isObject := d.peek() == '{'
+	switch f.Kind {
+	case message.Object:
+		if isObject {
+			return d.fields(f.Of)
 		}
-		return d.fields(f.message)
-	case kindMap:
-		if d.peek() != '{' {
-			return d.mistyped(f)
+	case message.Map:
+		if isObject {
+			return d.stringMap()
 		}
-		return d.stringMap(f)
-	case kindStruct:
-		if d.peek() != '{' {
-			return d.mistyped(f)
+	case message.Struct:
+		if isObject {
+			return d.free(len(d.at))
 		}
-		return d.structure(f)
-	case kindString, kindBool, kindInt32, kindFloat, kindDuration, kindTime, kindEnum:
+	case message.String, message.Bool, message.Int32, message.Float, message.Duration, message.Timestamp, message.Enum:
+		return d.scalar(f)
 	}
-	return d.scalar(f)
+	return nil, d.mistyped(f)
 }
 
 // stringMap reads a map<string, string>. Entries are numbered in error messages, as the wire format repeats them.
-func (d *decoder) stringMap(f *field) error {
-	i := -1
-	return d.object(func(key text) error {
+func (d *decoder) stringMap() (map[string]any, error) {
+	tree, i := map[string]any{}, -1
+	err := d.object(func(key text) error {
 		i++
 		if d.peek() != '"' {
 			d.enter(step{index: i})
 			d.enter(step{name: "value"})
 			defer d.leave()
 			defer d.leave()
-			return d.scalar(&field{name: "value", kind: kindString})
-		}
-		t, err := d.text()
-		if err != nil {
+			_, err := d.scalar(&message.Field{Name: "value", Kind: message.String})
 			return err
 		}
-		d.sizes[f.slot] += key.size() + t.size()
-		if f.entry != nil {
-			f.entry(d, key, t)
+		t, err := d.text()
+		if err == nil {
+			tree[key.String()] = t.String()
 		}
-		return nil
-	})
-}
-
-// structure reads a google.protobuf.Struct, which may hold anything; its size is that of its JSON.
-func (d *decoder) structure(f *field) error {
-	members := 0
-	err := d.object(func(key text) error {
-		if f.member != nil {
-			f.member(d, key, d.peek())
-		}
-		n, err := d.skip(len(d.at) + 1)
-		members++
-		d.sizes[f.slot] += len(key.raw) + len(`"":`) + n
 		return err
 	})
-	d.sizes[f.slot] += len("{}") + max(0, members-1)
-	return err
+	return tree, err
 }
 
-func (d *decoder) scalar(f *field) error {
+// free reads a value of a google.protobuf.Struct, which may be anything.
+func (d *decoder) free(depth int) (any, error) {
+	if depth > message.MaxDepth {
+		return nil, d.tooDeep()
+	}
+	switch d.peek() {
+	case '{':
+		tree := map[string]any{}
+		err := d.object(func(key text) error {
+			v, err := d.free(depth + 1)
+			tree[key.String()] = v
+			return err
+		})
+		return tree, err
+	case '[':
+		items := []any{}
+		err := d.array(func(int) error {
+			v, err := d.free(depth + 1)
+			items = append(items, v)
+			return err
+		})
+		return items, err
+	case '"':
+		t, err := d.text()
+		return t.String(), err
+	}
+	word, err := d.literal()
+	switch string(word) {
+	case "true", "false":
+		return word[0] == 't', err
+	case "null", "":
+		return nil, err
+	}
+	return json.Number(word), err
+}
+
+func (d *decoder) scalar(f *message.Field) (any, error) {
 	var t text
 	var err error
 	quoted := false
 	switch d.peek() {
 	case '{':
-		return d.objectForScalar(f)
+		return nil, d.objectForScalar(f)
 	case '[':
-		return d.mistyped(f)
+		return nil, d.mistyped(f)
 	case '"':
 		quoted = true
 		t, err = d.text()
@@ -216,44 +239,40 @@ func (d *decoder) scalar(f *field) error {
 		t.raw, err = d.literal()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if complaint := f.accepts(t, quoted); complaint != "" {
-		d.violate(fmt.Sprintf("Invalid value at '%s' (%s), %s", d.at, f.typeName(), complaint))
-		return nil
+	if complaint := accepts(f, t, quoted); complaint != "" {
+		d.violate(fmt.Sprintf("Invalid value at '%s' (%s), %s", d.at, typeName(f), complaint))
+		return nil, nil
 	}
-	if quoted {
-		d.sizes[f.slot] += len(f.name) + t.size()
+	if f.Target {
+		d.takeTarget(targetOf(f), t)
 	}
-	if f.check != nil {
-		f.check(d, t)
-	}
-	return nil
+	return canonical(f, t, quoted), nil
 }
 
 // objectForScalar refuses every name in an object where a plain value belongs.
-func (d *decoder) objectForScalar(f *field) error {
+func (d *decoder) objectForScalar(f *message.Field) error {
 	empty := true
 	err := d.object(func(key text) error {
 		empty = false
 		d.unknown(key.String())
-		_, err := d.skip(len(d.at) + 1)
-		return err
+		return d.skip(len(d.at) + 1)
 	})
 	if err == nil && empty {
-		d.violate(fmt.Sprintf("Invalid value at '%s' (%s), {}", d.at, f.typeName()))
+		d.violate(fmt.Sprintf("Invalid value at '%s' (%s), {}", d.at, typeName(f)))
 	}
 	return err
 }
 
 // mistyped consumes a value of the wrong type and says so.
-func (d *decoder) mistyped(f *field) error {
+func (d *decoder) mistyped(f *message.Field) error {
 	d.peek()
 	start := d.pos
-	if _, err := d.skip(len(d.at)); err != nil {
+	if err := d.skip(len(d.at)); err != nil {
 		return err
 	}
-	d.violate(fmt.Sprintf("Invalid value at '%s' (%s), %s", d.at, f.typeName(), d.buf[start:d.pos]))
+	d.violate(fmt.Sprintf("Invalid value at '%s' (%s), %s", d.at, typeName(f), d.buf[start:d.pos]))
 	return nil
 }
 
@@ -270,12 +289,5 @@ func (d *decoder) violate(description string) { d.violateAt(d.at.String(), descr
 func (d *decoder) violateAt(where, description string) {
 	if len(d.violations) < maxViolations {
 		d.violations = append(d.violations, violation{Field: where, Description: description})
-	}
-}
-
-// refuse notes FCM's first objection to a request that fits the schema.
-func (d *decoder) refuse(because *answer) {
-	if d.refusal == nil {
-		d.refusal = because
 	}
 }

@@ -1,7 +1,8 @@
 // Package fcmsim is a simulator of the Firebase Cloud Messaging HTTP v1 API: the send endpoint with its documented
 // validation and error bodies, the OAuth 2.0 token endpoint in front of it, and faults on demand. FCM has no emulator,
 // so this one ships with Belfry for its sandbox, its demo and its tests. To Belfry it is other people's server: it
-// imports none of Belfry's packages, and Belfry talks to it over HTTP only.
+// imports none of Belfry's packages but the description of FCM's Message (internal/message), and Belfry talks to it over
+// HTTP only.
 //
 // # What it answers
 //
@@ -44,6 +45,6 @@
 // # What it leaves out
 //
 // It delivers nothing, keeps no topic subscriptions, and knows a token's platform only by its look: a message is
-// measured for every platform it has a block for. Latency, stream limits and GOAWAY policy of the live service are not published;
+// measured for every platform, as package message says. Latency, stream limits and GOAWAY policy of the live service are not published;
 // the values here are settings, not findings.
 package fcmsim

@@ -27,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 	schema := newSchema()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		d := decoder{scanner: scanner{buf: body}}
-		err := d.root(schema)
+		_, err := d.root(schema)
 		if _, isSyntax := errors.AsType[*syntaxError](err); err != nil && !isSyntax {
 			t.Fatalf("error of another kind: %v", err)
 		}

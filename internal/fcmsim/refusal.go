@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 // Refusal makes FCM refuse what goes to one platform, or to all, for a reason that is not the address's: the project
@@ -27,7 +29,7 @@ func refusalAnswers() map[string]*answer {
 		"third_party_auth": fromAPNs(http.StatusForbidden, "InvalidProviderToken"),
 		"topic":            fromAPNs(http.StatusBadRequest, "TopicDisallowed"),
 		"sender_id":        senderMismatch(),
-		"too_large":        tooLarge(maxPayload),
+		"too_large":        tooLarge(message.Limit),
 		"field":            unacceptable(violation{Field: "message.android.ttl", Description: "Invalid ttl."}),
 		"unspecified":      badCondition(),
 	}

@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
-// maxDepth is how deep a request may nest, the recursion limit of protocol buffer parsers
-// (https://protobuf.dev/programming-guides/proto-limits/).
-const maxDepth = 100
-
-// scanner reads JSON (RFC 8259) in place, without building values: validation needs positions and lengths, and at
-// thousands of requests a second it must not allocate.
+// scanner reads JSON (RFC 8259) in place: validation needs positions, which encoding/json does not tell.
 type scanner struct {
 	buf []byte
 	pos int
@@ -47,14 +44,6 @@ func (t text) String() string {
 		return string(t.raw) // cannot happen: the scanner checked it
 	}
 	return s
-}
-
-// size returns the decoded length in bytes.
-func (t text) size() int {
-	if !t.escaped {
-		return len(t.raw)
-	}
-	return len(t.String())
 }
 
 func (s *scanner) fail(what string) error {
@@ -198,37 +187,27 @@ func (s *scanner) literal() ([]byte, error) {
 	return nil, s.fail("Unexpected token.")
 }
 
-// skip consumes any value and returns how long it is without insignificant white space.
-func (s *scanner) skip(depth int) (compact int, err error) {
-	if depth > maxDepth {
-		return 0, s.fail("Message too deep. Max recursion depth reached.")
-	}
-	count := func(n int, err error) error {
-		compact += n
-		return err
+// skip consumes any value.
+func (s *scanner) skip(depth int) error {
+	if depth > message.MaxDepth {
+		return s.tooDeep()
 	}
 	switch s.peek() {
 	case '{':
-		members := 0
-		err = s.object(func(key text) error {
-			members++
-			compact += len(key.raw) + len(`"":`)
-			return count(s.skip(depth + 1))
-		})
-		return compact + len("{}") + max(0, members-1), err
+		return s.object(func(text) error { return s.skip(depth + 1) })
 	case '[':
-		items := 0
-		err = s.array(func(int) error {
-			items++
-			return count(s.skip(depth + 1))
-		})
-		return compact + len("[]") + max(0, items-1), err
+		return s.array(func(int) error { return s.skip(depth + 1) })
 	case '"':
-		t, err := s.text()
-		return len(t.raw) + len(`""`), err
+		_, err := s.text()
+		return err
 	}
-	word, err := s.literal()
-	return len(word), err
+	_, err := s.literal()
+	return err
+}
+
+// tooDeep is the error of a request that nests deeper than protocol buffer parsers follow.
+func (s *scanner) tooDeep() error {
+	return s.fail("Message too deep. Max recursion depth reached.")
 }
 
 func isHex(c byte) bool {

@@ -31,7 +31,7 @@ func (f *fakeIntake) Accept(_ context.Context, s ingest.Submission) (ingest.Acce
 		return ingest.Accepted{}, cmpErr(f.fail, err)
 	}
 	n := push.Notification{
-		ID: push.DerivedID(map[bool]string{true: "bat", false: "ntf"}[s.Batch], s.Tenant, s.Key), Tenant: s.Tenant, Target: req.Target, Labels: req.Labels,
+		ID: push.DerivedID(map[bool]string{true: "bat", false: "ntf"}[s.Batch], s.Tenant, s.Key), Tenant: s.Tenant, Target: req.Target, Labels: req.Labels, Message: req.Message,
 		Priority: req.Priority, AcceptedAt: f.now(), TTL: req.TTL, Fingerprint: string(s.Body), Progress: push.Progress{State: push.StateAccepted},
 	}
 	f.mu.Lock()

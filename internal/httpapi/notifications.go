@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/belfry-push/belfry/client"
@@ -39,6 +40,11 @@ func (a *api) submit(ctx context.Context, status int, s ingest.Submission) (repl
 	view := acceptedView(&got.Notification)
 	if got.ValidateOnly {
 		view.ID, view.State, view.Links = "", stateValid, client.Links{}
+		out, err := got.Notification.Outgoing(a.now())
+		if err != nil {
+			return reply{}, err
+		}
+		view.Message = json.RawMessage(out)
 		return reply{status: http.StatusOK, body: view}, nil
 	}
 	return reply{status: status, body: view, location: view.Links.Self, replayed: got.Replayed}, nil

@@ -57,9 +57,14 @@ func TestReplayedNotification(t *testing.T) {
 func TestValidateOnly(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	got := g.do(t, "POST", "/v1/notifications", strings.Replace(send, "{", `{"validate_only":true,`, 1)).want(t, http.StatusOK, "")
+	got := g.do(t, "POST", "/v1/notifications", strings.Replace(send, "{", `{"validate_only":true,"priority":"high","ttl":"5m",`, 1)).want(t, http.StatusOK, "")
 	var n client.Notification
 	decode(t, got.Body.Bytes(), &n)
+	for _, part := range []string{`"title":"Hi"`, `"ttl":"300s"`, `"priority":"high"`, `"apns-priority":"10"`, `"apns-expiration":"`, `"TTL":"300"`, `"belfry_id":"ntf_`} {
+		if !strings.Contains(string(n.Message), part) {
+			t.Errorf("the message would not go out with %s: %s", part, n.Message)
+		}
+	}
 	if n.ID != "" || n.State != "valid" || n.Recipients != 2 || got.Header().Get("Location") != "" {
 		t.Errorf("got %s", got.Body)
 	}
@@ -171,4 +176,35 @@ func TestListNotifications(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	g.do(t, "GET", "/v1/notifications?cursor=bad", "").want(t, http.StatusBadRequest, codeCursor)
+}
+
+// TestMessagesAreChecked: what FCM or its documentation refuses is a 422 with
+// its pointer, at each of the three doors.
+func TestMessagesAreChecked(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 6000)
+	for name, c := range map[string]struct{ message, pointer string }{
+		"an image that is no URL":  {`{"notification":{"image":"no url"}}`, "/notification/image"},
+		"arguments without a key":  {`{"android":{"notification":{"title_loc_args":["a"]}}}`, "/android/notification/title_loc_args"},
+		"arguments of an alert":    {`{"apns":{"payload":{"aps":{"alert":{"loc-args":["a"]}}}}}`, "/apns/payload/aps/alert/loc-args"},
+		"an expiration in words":   {`{"apns":{"headers":{"apns-expiration":"tomorrow"}}}`, "/apns/headers/apns-expiration"},
+		"an urgency":               {`{"webpush":{"headers":{"Urgency":"urgent"}}}`, "/webpush/headers/Urgency"},
+		"android's data too large": {`{"android":{"data":{"k":"` + long + `"}}}`, "/android"},
+		"a payload too large":      {`{"apns":{"payload":{"k":"` + long + `"}}}`, "/apns"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := setup(t)
+			body := `{"to":{"tokens":["t"]},"message":` + c.message + `}`
+			event := `{"specversion":"1.0","type":"push.notification.requested.v1","source":"s","id":"1","data":` + body + `}`
+			for _, door := range []struct{ path, body, at string }{
+				{"/v1/notifications", body, "/message"}, {"/v1/batches", `{"message":` + c.message + `}`, "/message"}, {"/v1/events", event, "/data/message"},
+			} {
+				got := g.do(t, "POST", door.path, door.body).want(t, http.StatusUnprocessableEntity, codeInvalid)
+				if e := got.problem.Errors; len(e) != 1 || e[0].Pointer != door.at+c.pointer || e[0].Detail == "" {
+					t.Errorf("%s: %+v", door.path, e)
+				}
+			}
+		})
+	}
 }

@@ -23,7 +23,7 @@ func (a *api) notificationRoutes() []*route {
 		{
 			method: http.MethodPost, path: "/v1/notifications", name: "createNotification", group: group,
 			about:  "Accept a notification for at most 1,000 recipients.",
-			detail: "The answer comes when the notification is durable. With `validate_only` nothing is recorded, and the answer is 200 with the state `valid` and no id.",
+			detail: "The answer comes when the notification is durable. With `validate_only` nothing is recorded, and the answer is 200 with the state `valid`, no id, and the message as it would go out.",
 			once:   keyByIntake, takes: []string{typeJSON}, body: request,
 			gives: []given{
 				{http.StatusAccepted, "Accepted.", []string{typeJSON}, view, true},

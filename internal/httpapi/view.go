@@ -151,7 +151,12 @@ func deliveryView(d *report.Delivery) client.Delivery {
 		PossibleDuplicate: d.PossibleDuplicate, DuplicateOf: d.DuplicateOf, AddressHash: hashText(d.Hash),
 	}
 	for i := range d.Attempts {
-		v.Attempts = append(v.Attempts, attemptView(&d.Attempts[i]))
+		if a := &d.Attempts[i]; !a.Decided() {
+			v.Attempts = append(v.Attempts, attemptView(a))
+		}
+	}
+	if a := d.Reason(); a != nil {
+		v.Detail = a.Detail
 	}
 	return v
 }

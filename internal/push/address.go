@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 // Token is the secret half of an address: whoever holds a registration token
@@ -97,46 +98,14 @@ func CheckAddress(k Kind, value string) string {
 	case len(value) > MaxAddressBytes:
 		return fmt.Sprintf("must be at most %d bytes (got %d)", MaxAddressBytes, len(value))
 	case k == KindTopic:
-		return checkTopic(value)
+		return message.CheckTopic(value)
 	case k == KindCondition:
-		return checkCondition(value)
+		return message.CheckCondition(value)
 	}
 	for i := range len(value) {
 		if c := value[i]; c <= ' ' || c > '~' {
 			return fmt.Sprintf("must be printable ASCII without spaces (byte %d is 0x%02x)", i, c)
 		}
-	}
-	return ""
-}
-
-// checkTopic applies FCM's rule for topic names, [a-zA-Z0-9-_.~%]+
-// (https://firebase.google.com/docs/cloud-messaging/android/topic-messaging).
-func checkTopic(name string) string {
-	if strings.HasPrefix(name, "/topics/") {
-		return `must be the topic's name without "/topics/"`
-	}
-	for i := range len(name) {
-		c := name[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && !strings.ContainsRune("-_.~%", rune(c)) {
-			return fmt.Sprintf("must match [a-zA-Z0-9-_.~%%]+ (byte %d is 0x%02x)", i, c)
-		}
-	}
-	return ""
-}
-
-// checkCondition applies the documented limit of five topics per condition and
-// the cheap part of the syntax; FCM judges the rest.
-func checkCondition(expr string) string {
-	const most = 5
-	n := strings.Count(expr, "in topics")
-	switch {
-	case n == 0:
-		return `must name at least one topic, as in "'news' in topics"`
-	case n > most:
-		return fmt.Sprintf("must name at most %d topics (got %d)", most, n)
-	case strings.Count(expr, "(") != strings.Count(expr, ")"):
-		return "must have balanced parentheses"
 	}
 	return ""
 }

@@ -1,6 +1,10 @@
 package push
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/belfry-push/belfry/internal/message"
+)
 
 // collapseID is the rule of a collapse_id. It becomes the apns-collapse-id
 // header, a line of HTTP.
@@ -24,17 +28,5 @@ func checkCollapseID(id string) string {
 	if len(id) > MaxCollapseID {
 		return fmt.Sprintf("must have 1..%d bytes (got %d)", MaxCollapseID, len(id))
 	}
-	return checkHeaderValue(id)
-}
-
-// checkHeaderValue returns what is wrong with the value of a header that APNs or
-// a web push service gets, or "": spaces and visible ASCII alone pass every
-// server (RFC 9110 §5.5). A line break would begin another header.
-func checkHeaderValue(value string) string {
-	for i := range len(value) {
-		if c := value[i]; c < ' ' || c > '~' {
-			return fmt.Sprintf("must be visible ASCII, without line breaks (byte %d is 0x%02x)", i, c)
-		}
-	}
-	return ""
+	return message.CheckHeaderValue(id)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/strict"
 )
 
@@ -44,7 +45,7 @@ func ParseColumns(header [][]byte) (Columns, error) {
 			fault(i, FaultConflict, "there is a %q already", clip(name))
 		case slices.Contains(addressColumns(), name):
 			addresses++
-		case isData && reservedKey(key):
+		case isData && key != "" && reserved(key):
 			fault(i, FaultReserved, "%q is a data key that is reserved by FCM: not from, message_type, google* or gcm*", clip(key))
 		case isData && key != "", name == "locale", name == "collapse_id":
 		default:
@@ -112,4 +113,9 @@ func (c Columns) pointer(i int) string {
 		return "/data/" + pointerEscape(key)
 	}
 	return "/" + c[i]
+}
+
+func reserved(key string) bool {
+	_, why := message.CheckDataKey(key)
+	return why != ""
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 func TestDecodeMessage(t *testing.T) {
@@ -13,15 +15,15 @@ func TestDecodeMessage(t *testing.T) {
 	android := func(s string) string { return `{"android":{` + s + `}}` }
 	shown := func(s string) string { return android(`"notification":{` + s + `}`) }
 	cases := []faultCase{
-		{"a notification", `{"notification":{"title":"t","body":"b","image":"i"}}`, nil},
+		{"a notification", `{"notification":{"title":"t","body":"b","image":"https://example.com/i"}}`, nil},
 		{"data only", `{"data":{"k":"v"}}`, nil},
-		{"everything of webpush", `{"webpush":{"headers":{"TTL":"1"},"data":{"a":"b"},"notification":{"anything":[1]},"fcm_options":{"link":"l","analytics_label":"a"}}}`, nil},
-		{"everything of apns", `{"apns":{"headers":{"apns-priority":"5"},"payload":{"aps":{"badge":1}},"live_activity_token":"t","fcm_options":{"analytics_label":"a","image":"i"}}}`, nil},
+		{"everything of webpush", `{"webpush":{"headers":{"TTL":"1"},"data":{"a":"b"},"notification":{"anything":[1]},"fcm_options":{"link":"https://example.com","analytics_label":"a"}}}`, nil},
+		{"everything of apns", `{"apns":{"headers":{"apns-priority":"5"},"payload":{"aps":{"badge":1}},"fcm_options":{"analytics_label":"a","image":"https://example.com/i"}}}`, nil},
 		{"everything of android", android(`"collapse_key":"c","priority":"HIGH","ttl":"3.5s","restricted_package_name":"p","data":{"k":"v"},"direct_boot_ok":true,"bandwidth_constrained_ok":true,"restricted_satellite_ok":true,"fcm_options":{"analytics_label":"a"}`), nil},
 		{"everything of its notification", shown(`"title":"t","body":"b","icon":"i","color":"#00ff7F","sound":"s","tag":"t","click_action":"c","body_loc_key":"k","body_loc_args":["a"],
 			"title_loc_key":"k","title_loc_args":[],"channel_id":"c","ticker":"t","sticky":true,"event_time":"2026-11-21T09:30:00Z","local_only":false,"notification_priority":"PRIORITY_MAX",
 			"default_sound":true,"default_vibrate_timings":true,"default_light_settings":true,"vibrate_timings":["1s","0.000000001s"],"visibility":"SECRET","notification_count":2147483647,
-			"light_settings":{"color":{"red":1,"green":0,"blue":0.5,"alpha":1e-1},"light_on_duration":"1s","light_off_duration":"1s"},"image":"i","bypass_proxy_notification":true,"proxy":"DENY"`), nil},
+			"light_settings":{"color":{"red":1,"green":0,"blue":0.5,"alpha":1e-1},"light_on_duration":"1s","light_off_duration":"1s"},"image":"https://example.com/i","bypass_proxy_notification":true,"proxy":"DENY"`), nil},
 
 		{"not JSON", `{"data":`, []string{"/message/data syntax"}},
 		{"nothing", ``, []string{"/message syntax"}},
@@ -58,15 +60,18 @@ func TestDecodeMessage(t *testing.T) {
 		{"a count as text", shown(`"notification_count":"1"`), []string{"/message/android/notification/notification_count type"}},
 		{
 			"a shade", shown(`"light_settings":{"color":{"red":2,"blue":"1"}}`),
-			[]string{"/message/android/notification/light_settings/color/blue type", "/message/android/notification/light_settings/color/red value"},
+			[]string{
+				"/message/android/notification/light_settings/color/blue type", "/message/android/notification/light_settings/color/red value",
+				"/message/android/notification/light_settings/light_on_duration missing", "/message/android/notification/light_settings/light_off_duration missing",
+			},
 		},
-		{"an item", shown(`"body_loc_args":["a",1]`), []string{"/message/android/notification/body_loc_args/1 type"}},
-		{"many items", shown(`"body_loc_args":[` + strings.Repeat(`"a",`, 64) + `"a"]`), []string{"/message/android/notification/body_loc_args too_large"}},
+		{"an item", shown(`"body_loc_key":"k","body_loc_args":["a",1]`), []string{"/message/android/notification/body_loc_args/1 type"}},
 		{"a label", `{"fcm_options":{"analytics_label":"with space"},"data":{}}`, []string{"/message/fcm_options/analytics_label value"}},
 
-		{"the largest payload", `{"data":{"k":"` + pad(MaxPayloadBytes-50) + `"}}`, nil},
-		{"a payload too large", `{"data":{"k":"` + pad(MaxPayloadBytes-49) + `"}}`, []string{"/message too_large"}},
-		{"a message too large", `{"apns":{"payload":{"k":"` + pad(maxMessageBytes) + `"}}}`, []string{"/message too_large"}},
+		{"the largest payload", `{"data":{"k":"` + pad(message.Limit-50) + `"}}`, nil},
+		{"a payload too large", `{"data":{"k":"` + pad(message.Limit-49) + `"}}`, []string{"/message too_large"}},
+		{"an Apple payload too large", `{"apns":{"payload":{"k":"` + pad(message.Limit) + `"}}}`, []string{"/message/apns too_large"}},
+		{"a message too large", android(`"collapse_key":"` + pad(maxMessageBytes) + `"`), []string{"/message too_large"}},
 		{"no more than twenty faults", `{` + manyUnknown(30) + `}`, twentyUnknown()},
 	}
 	checkFaults(t, cases, func(body []byte) error {

@@ -3,6 +3,8 @@ package push
 import (
 	"slices"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 // Priority chooses the lane a notification waits in. It is Belfry's own and
@@ -171,6 +173,29 @@ func (n *Notification) Deadline() time.Time {
 		ttl = DefaultTTL
 	}
 	return from.Add(ttl)
+}
+
+// Delivery returns what the notification adds to its message when it goes out.
+// The deadline goes out only if the caller gave a ttl or expires_at: the default
+// one bounds how long Belfry tries, and what FCM has taken then lives as long as
+// FCM's own default.
+func (n *Notification) Delivery() message.Delivery {
+	d := message.Delivery{ID: string(n.ID), CollapseID: n.CollapseID, High: n.Priority == PriorityHigh}
+	if n.TTL > 0 || !n.ExpiresAt.IsZero() {
+		d.Deadline = n.Deadline()
+	}
+	return d
+}
+
+// Outgoing returns the message as it would go out at the time now, without its
+// target.
+func (n *Notification) Outgoing(now time.Time) (Message, error) {
+	tree, err := message.Decode(n.Message)
+	if err != nil {
+		return nil, err
+	}
+	complete, _ := message.Complete(tree, n.Delivery(), now)
+	return message.Encode(complete)
 }
 
 // Lane returns the lane that the notification's chunks take.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/strict"
 )
 
@@ -79,7 +80,7 @@ func (in *recipientJSON) flawless() bool {
 		return false
 	}
 	for key := range in.Data {
-		if key == "" || reservedKey(key) {
+		if _, why := message.CheckDataKey(key); why != "" {
 			return false
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 // MaxInlineTargets is how many addresses, users or devices one request may
@@ -82,7 +84,7 @@ type Request struct {
 const (
 	maxLabels       = 20
 	maxLabelBytes   = 128
-	MaxCollapseID   = 64 // bytes; APNs' limit for apns-collapse-id
+	MaxCollapseID   = message.MaxCollapseID // bytes
 	maxUserIDBytes  = 256
 	maxSafeSeconds  = int64(MaxTTL / time.Second)
 	maxSafeDeadline = 366 * 24 * time.Hour
@@ -119,10 +121,12 @@ func DecodeRequest(body []byte, batch bool, now time.Time) (Request, error) {
 	if err := req.checkTimes(now); err != nil {
 		return Request{}, err
 	}
-	if m, _ := top["message"].(map[string]any); req.Target.audience() && PayloadBytes(m) > MaxTopicPayloadBytes {
-		return Request{}, Faults{{"/message", FaultTooLarge, fmt.Sprintf("data and notification must be at most %d bytes together for a topic or condition (got %d)", MaxTopicPayloadBytes, PayloadBytes(m))}}
+	limit := message.Limit
+	if req.Target.audience() {
+		limit = message.TopicLimit
 	}
-	return req, nil
+	w.at("message", func() { checkMessageSize(w, top["message"], message.Delivery{CollapseID: req.CollapseID}, limit) })
+	return req, w.faults.Err()
 }
 
 func (t *Target) audience() bool { return t.Topic != "" || t.Condition != "" }
@@ -148,8 +152,8 @@ func requestFields(batch bool) map[string]rule {
 	fields["throttle"] = refuse(FaultConflict, "only a batch has a throttle; a notification, of at most 1,000 recipients, goes out at once: start a batch to spread it")
 	fields["validate_only"] = boolean
 	fields["to"] = object(map[string]rule{
-		"tokens": list(MaxInlineTargets, addressOf(KindToken)), "fids": list(MaxInlineTargets, addressOf(KindFID)),
-		"user_ids": list(MaxInlineTargets, userID), "device_ids": list(MaxInlineTargets, deviceID),
+		"tokens": list(addressOf(KindToken)), "fids": list(addressOf(KindFID)),
+		"user_ids": list(userID), "device_ids": list(deviceID),
 		"topic": addressOf(KindTopic), "condition": addressOf(KindCondition),
 		"segment": refuse(FaultUnsupported, "segments do not exist yet: send to user_ids or start a batch"),
 	})

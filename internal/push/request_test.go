@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 func now() time.Time { return time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC) }
@@ -237,8 +239,13 @@ func FuzzDecodeRequest(f *testing.F) {
 		if _, err := DecodeMessage(req.Message, ""); err != nil {
 			t.Fatalf("an accepted message is refused: %v", err)
 		}
-		if _, err := Stabilize(req.Message, "ntf_x", req.CollapseID, nil); err != nil {
+		tree, err := message.Decode(req.Message)
+		if err != nil {
 			t.Fatalf("an accepted message can't be sent: %v", err)
+		}
+		complete, _ := message.Complete(tree, message.Delivery{ID: "ntf_x", CollapseID: req.CollapseID, High: true}, now())
+		if faults := message.Check(complete); len(faults) > 0 {
+			t.Fatalf("an accepted message can't be sent: %v", faults)
 		}
 	})
 }
@@ -270,8 +277,11 @@ func FuzzDecodeMessage(f *testing.F) {
 		if err != nil || string(again) != string(m) {
 			t.Fatalf("accepted as %s, then %s, %v", m, again, err)
 		}
-		body = NewTemplate(m).Append(nil, Address{KindToken, "t"})
-		if !json.Valid(body) {
+		template, err := message.NewTemplate(m, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body = template.Append(nil, "token", "t", time.Time{}, time.Time{}); !json.Valid(body) {
 			t.Fatalf("the request body %s is not JSON", body)
 		}
 	})

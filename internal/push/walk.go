@@ -187,12 +187,6 @@ func boolean(w *walker, v any) {
 	}
 }
 
-func anyObject(w *walker, v any) {
-	if _, ok := v.(map[string]any); !ok {
-		w.wantType("an object", v)
-	}
-}
-
 func integer(low, high int64) rule {
 	return func(w *walker, v any) {
 		n, ok := v.(json.Number)
@@ -204,18 +198,6 @@ func integer(low, high int64) rule {
 		if err != nil || i < low || i > high {
 			w.fault(FaultValue, "must be an integer in %d..%d (got %s)", low, high, clip(n.String()))
 		}
-	}
-}
-
-// fraction takes a number in 0..1.
-func fraction(w *walker, v any) {
-	n, ok := v.(json.Number)
-	if !ok {
-		w.wantType("a number", v)
-		return
-	}
-	if f, err := n.Float64(); err != nil || f < 0 || f > 1 {
-		w.fault(FaultValue, "must be a number in 0..1 (got %s)", clip(n.String()))
 	}
 }
 
@@ -232,15 +214,15 @@ func oneOf(allowed ...string) rule {
 	}
 }
 
-func list(most int, each rule) rule {
+func list(each rule) rule {
 	return func(w *walker, v any) {
 		items, ok := v.([]any)
 		if !ok {
 			w.wantType("an array", v)
 			return
 		}
-		if len(items) > most {
-			w.fault(FaultTooLarge, "must have at most %d items (got %d)", most, len(items))
+		if len(items) > MaxInlineTargets {
+			w.fault(FaultTooLarge, "must have at most %d items (got %d)", MaxInlineTargets, len(items))
 			return
 		}
 		for i, item := range items {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -45,7 +46,24 @@ type examination struct {
 
 type patched struct {
 	message push.Message
+	sizes   *message.Personal // of the message, with a recipient's own data
 	err     error
+}
+
+// tooLarge returns what is too large of an edited message for one recipient, or
+// "".
+func (p *patched) tooLarge(r *push.Recipient) string {
+	if p.sizes == nil {
+		return ""
+	}
+	limit := message.Limit
+	if !r.Address.Kind.IsDevice() {
+		limit = message.TopicLimit
+	}
+	if platform, n := p.sizes.Sizes(r.Data, r.CollapseID).Largest(); n > limit {
+		return "with this recipient's data it " + message.TooLarge(platform, n, limit)
+	}
+	return ""
 }
 
 // examine returns a verdict for each letter. It changes nothing.
@@ -163,6 +181,9 @@ func (x *examination) ofRecipient(l *push.Letter) verdict {
 	if p.err != nil {
 		return verdict{prediction: PatchInvalid, why: p.err.Error()}
 	}
+	if why := p.tooLarge(&l.Recipient); why != "" {
+		return verdict{prediction: PatchInvalid, why: why}
+	}
 	return verdict{prediction: WouldSend, line: line, message: p.message, twice: cell.PossibleDuplicate()}
 }
 
@@ -186,6 +207,9 @@ func (x *examination) patchFor(n *push.Notification) patched {
 	p, ok := x.messages[n.ID]
 	if !ok {
 		p.message, p.err = x.patch.apply(n.Message)
+		if tree, err := message.Decode(p.message); p.err == nil && err == nil {
+			p.sizes = message.NewPersonal(tree, n.Delivery())
+		}
 		x.messages[n.ID] = p
 	}
 	return p

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,16 @@ func TestExamineRecipient(t *testing.T) {
 		{"expired, with a new deadline", head(expired), Edits{ExpireAfter: time.Hour}, WouldSend},
 		{"a patch that breaks it", letter(func(*push.Letter) {}), Edits{Patch: []byte(`[{"op":"remove","path":"/notification"}]`)}, PatchInvalid},
 		{"a patch that fits", letter(func(*push.Letter) {}), Edits{Patch: []byte(`[{"op":"remove","path":"/notification/title"},{"op":"add","path":"/notification/body","value":"x"}]`)}, WouldSend},
+		{
+			"a patch that is too large with the recipient's data", letter(func(l *push.Letter) { l.Recipient.Data = map[string]string{"k": strings.Repeat("x", 2000)} }),
+			Edits{Patch: []byte(`[{"op":"add","path":"/data","value":{"more":"` + strings.Repeat("x", 2100) + `"}}]`)},
+			PatchInvalid,
+		},
+		{
+			"a patch that FCM would refuse", letter(func(*push.Letter) {}),
+			Edits{Patch: []byte(`[{"op":"add","path":"/apns","value":{"headers":{"apns-expiration":"tomorrow"}}}]`)},
+			PatchInvalid,
+		},
 		{"quarantined", screen(push.CodeDeviceQuarantined), Edits{}, Quarantined},
 		{"device gone", screen(push.CodeNoDevice), Edits{}, DeviceGone},
 		{"opted out", screen(push.CodeUserOptedOut), Edits{}, OptedOut},

@@ -17,7 +17,18 @@ type Delivery struct {
 	PossibleDuplicate bool
 	DuplicateOf       int64            // of code duplicate: the upload line with the same recipient; 0 if it is not known any more
 	Hash              uint64           // push.Address.Hash; 0 where there was no address
-	Attempts          []ledger.Attempt // what FCM answered, in order
+	Attempts          []ledger.Attempt // the evidence, in order
+}
+
+// Reason returns why Belfry decided the outcome without asking FCM, where the
+// code does not tell; else nil.
+func (d *Delivery) Reason() *ledger.Attempt {
+	for i := len(d.Attempts) - 1; i >= 0; i-- {
+		if a := &d.Attempts[i]; a.Decided() && a.Code == d.Code {
+			return a
+		}
+	}
+	return nil
 }
 
 // Filter chooses rows. The zero Filter takes all of them, with attempts.

@@ -50,7 +50,9 @@ func (t *Trace) Timeline(d *Traced) []Step {
 	}
 	steps = append(steps, expanded)
 	for i := range d.Attempts {
-		steps = append(steps, stepOf(&d.Attempts[i]))
+		if a := &d.Attempts[i]; !a.Decided() {
+			steps = append(steps, stepOf(a))
+		}
 	}
 	return append(steps, t.present(d))
 }
@@ -75,6 +77,9 @@ func (t *Trace) present(d *Traced) Step {
 		s.At = at
 	case byUs:
 		s.Detail = "decided without asking FCM, at the latest " + saved
+		if a := d.Reason(); a != nil {
+			s.At, s.Detail = a.At, "decided without asking FCM: "+a.Detail
+		}
 	case byLost:
 		s.Detail = "FCM's answer was not kept; it came at the latest " + saved
 	}

@@ -51,6 +51,7 @@ func TestTimeline(t *testing.T) {
 		"sent, forgotten":  {push.CodeSent, false, ledger.StateClosed, nil, "outcome sent FCM's answer was not kept; it came at the latest 1970-01-01T00:01:40Z"},
 		"permanent":        {push.CodeFCMUnregistered, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnregistered, 10)}, "attempt 1 fcm.unregistered@10 | outcome fcm.unregistered@10"},
 		"too large":        {push.CodePayloadTooLarge, false, ledger.StateClosed, nil, "outcome payload.too_large decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
+		"too large, why":   {push.CodePayloadTooLarge, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnavailable, 10), attempt(0, push.CodePayloadTooLarge, 20)}, "attempt 1 fcm.unavailable@10 | outcome payload.too_large@20 decided without asking FCM: d"},
 		"unknown":          {push.CodeUnknown, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeNetReset, 10)}, "attempt 1 net.reset@10 | outcome unknown@10"},
 		"suppressed":       {push.CodeDeviceQuarantined, false, ledger.StateClosed, nil, "outcome device.quarantined decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
 		"expired":          {push.CodeExpired, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnavailable, 10)}, "attempt 1 fcm.unavailable@10 | outcome expired decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},

@@ -274,7 +274,7 @@ func (f *fakeFCM) most() int {
 
 type plain struct{}
 
-func (plain) Encode(m push.Message) (push.Template, error) { return push.NewTemplate(m), nil }
+func (plain) Encode(m push.Message) (push.Message, error) { return m, nil }
 
 type ignored struct{}
 

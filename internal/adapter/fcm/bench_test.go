@@ -104,8 +104,8 @@ func BenchmarkSend(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer func() { _ = s.Close(context.Background()) }()
-			tpl := push.NewTemplate([]byte(`{"notification":{"title":"Belfry","body":"` + strings.Repeat("b", 250) + `"}}`))
-			to := push.Address{Kind: push.KindToken, Value: push.Token(strings.Repeat("t", 150))}
+			tpl := templateOf(b, `{"notification":{"title":"Belfry","body":"`+strings.Repeat("b", 250)+`"}}`)
+			to := strings.Repeat("t", 150)
 			var left atomic.Int64
 			left.Store(int64(b.N))
 			var wg sync.WaitGroup
@@ -116,7 +116,7 @@ func BenchmarkSend(b *testing.B) {
 				wg.Go(func() {
 					var body []byte
 					for left.Add(-1) >= 0 {
-						body = tpl.Append(body[:0], to)
+						body = tpl.Append(body[:0], string(push.KindToken), to, time.Time{}, time.Time{})
 						if name, err := s.Send(b.Context(), body); err != nil || name == "" {
 							b.Errorf("name %q, %v", name, err)
 							return

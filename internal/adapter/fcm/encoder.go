@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,12 +14,12 @@ import (
 	"firebase.google.com/go/v4/messaging"
 	"google.golang.org/api/option"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
 // Encoder encodes messages with Google's own client
-// (firebase.google.com/go/v4/messaging), which checks them on the way. The
-// client is made to believe that it sends: its requests end in a transport that
+// (firebase.google.com/go/v4/messaging). The client is made to believe that it sends: its requests end in a transport that
 // keeps them. Nothing reaches the network. It is safe for concurrent use.
 type Encoder struct {
 	mu      sync.Mutex // one message at a time: the client and its capture belong together
@@ -53,50 +52,69 @@ func NewEncoder(ctx context.Context) (*Encoder, error) {
 // import, and that one brings in Firestore, Storage and gRPC.
 func argumentOf[C any](func(context.Context, *C) (*messaging.Client, error)) *C { return new(C) }
 
-// Encode returns a template of the message, which has no target. The JSON is
-// that of Google's client; where the client would drop or change something,
-// because it does not know a field or writes it differently, the caller's own
-// JSON goes out untouched. What the client refuses is a [*push.Error] with
-// CodePayloadInvalid, since FCM would refuse it for every recipient.
-func (e *Encoder) Encode(m push.Message) (push.Template, error) {
-	given, err := decode(m)
+// Encode returns the message as JSON to send, as compact as it goes. m has no
+// target and is complete ([message.Complete]). The JSON is that of Google's
+// client; where the client would drop or change something, because it does not
+// know a field or writes it differently, and where it is stricter than FCM, the
+// caller's own JSON goes out untouched. What FCM would refuse, by the
+// description that the door has checked the message by, is a [*push.Error] with
+// CodePayloadInvalid that says what and where.
+func (e *Encoder) Encode(m push.Message) (push.Message, error) {
+	given, err := message.Decode(m)
 	if err != nil {
-		return push.Template{}, invalidMessage(err)
+		return nil, invalidMessage(err)
 	}
-	for _, kind := range []string{"token", "fid", "topic", "condition"} {
-		if _, has := given[kind]; has {
-			return push.Template{}, invalidMessage(fmt.Errorf("message has a target of its own, %q", kind))
-		}
+	if faults := message.Check(given); len(faults) > 0 {
+		return nil, invalidMessage(faultsOf(faults))
 	}
-	encoded, err := e.ask(m)
-	if err != nil {
-		return push.Template{}, invalidMessage(err)
+	encoded := e.ask(m)
+	if got, err := message.Decode(encoded); err != nil || !reflect.DeepEqual(got, given) {
+		return compact(m)
 	}
-	if got, err := decode(encoded); err != nil || !reflect.DeepEqual(got, given) {
-		encoded = m
-	}
-	return push.NewTemplate(encoded), nil
+	return encoded, nil
 }
 
-// ask returns what Google's client makes of a message, nil if it cannot read it,
-// and an error if it refuses it.
-func (e *Encoder) ask(m push.Message) (encoded []byte, refusal error) {
+func faultsOf(faults []message.Fault) push.Faults {
+	out := make(push.Faults, len(faults))
+	for i, f := range faults {
+		out[i] = push.Fault(f)
+	}
+	return out
+}
+
+// compact takes out the spaces between tokens, which a template must not have.
+func compact(m push.Message) (push.Message, error) {
+	var b bytes.Buffer
+	if err := json.Compact(&b, m); err != nil {
+		return nil, invalidMessage(err)
+	}
+	return b.Bytes(), nil
+}
+
+// ask returns what Google's client makes of a message, nil if it cannot read it
+// or refuses it: its types are narrower than FCM's, "1.000s" and
+// PRIORITY_UNSPECIFIED among what it cannot read, and it wants more of a URL than
+// a phone does. What it refuses and FCM refuses too, [message.Check] has found;
+// the tests hold the two against each other.
+func (e *Encoder) ask(m push.Message) (encoded []byte) {
 	// Of light_settings without a color the client's decoder makes a nil
 	// dereference. Nothing that a caller writes may stop the process.
 	defer func() {
 		if recover() != nil {
-			encoded, refusal = nil, nil
+			encoded = nil
 		}
 	}()
 	var msg messaging.Message
 	if err := json.Unmarshal(m, &msg); err != nil {
-		// The client's types are narrower than FCM's: they refuse "1.000s" and
-		// PRIORITY_UNSPECIFIED, for instance. FCM is the judge of those.
-		return nil, nil
+		return nil
 	}
 	relax(&msg)
 	msg.Fid = marker
-	return e.encode(&msg)
+	encoded, err := e.encode(&msg)
+	if err != nil {
+		return nil
+	}
+	return encoded
 }
 
 // relax hides from the client what FCM allows and the client refuses. The
@@ -142,20 +160,6 @@ func withoutTarget(request []byte) []byte {
 	rest := body[at+len(placeholder):]
 	body = bytes.TrimSuffix(body[:at], []byte(","))
 	return append(body, rest...)
-}
-
-// decode reads a message as a tree with numbers as they are written.
-func decode(m []byte) (map[string]any, error) {
-	dec := json.NewDecoder(bytes.NewReader(m))
-	dec.UseNumber()
-	var tree map[string]any
-	if err := dec.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("not a JSON object: %w", err)
-	}
-	if tree == nil {
-		return nil, errors.New("not a JSON object: null")
-	}
-	return tree, nil
 }
 
 func invalidMessage(err error) *push.Error {

@@ -11,6 +11,7 @@ import (
 
 	"firebase.google.com/go/v4/messaging"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -34,7 +35,8 @@ var messages = []struct {
 	{"webpush", `{"webpush":{"headers":{"TTL":"15"},"data":{"a":"b"},"notification":{"title":"t","dir":"ltr","actions":[{"action":"a","title":"b"}],
 		"requireInteraction":true,"vibrate":[100,200],"own":"field"},"fcm_options":{"link":"https://example.com"}}}`, true},
 
-	{"fields that the client lacks", `{"android":{"bandwidth_constrained_ok":false,"notification":{"bypass_proxy_notification":true}},"apns":{"live_activity_token":"x"}}`, false},
+	{"fields that the client lacks", `{"android":{"bandwidth_constrained_ok":false,"notification":{"bypass_proxy_notification":true}},
+		"apns":{"live_activity_token":"x","payload":{"aps":{"event":"end"}}}}`, false},
 	{"upper-case priority, as in the reference", `{"android":{"priority":"HIGH"}}`, false},
 	{"analytics label without a link", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"analytics_label":"l"}}}`, false},
 	{"unspecified enum", `{"android":{"notification":{"notification_priority":"PRIORITY_UNSPECIFIED"}}}`, false},
@@ -42,22 +44,21 @@ var messages = []struct {
 	{"duration that the client misreads", `{"android":{"ttl":"1.05s"}}`, false},
 	{"false values", `{"android":{"direct_boot_ok":false},"notification":{"title":""}}`, false},
 	{"large numbers", `{"apns":{"payload":{"aps":{"badge":1},"id":12345678901234567890}}}`, false},
-	{"light that makes the client panic", `{"android":{"notification":{"light_settings":{"light_on_duration":"1s","light_off_duration":"1s"}}}}`, false},
 	{"light that the client misreads", `{"android":{"notification":{"light_settings":{"color":{"red":1},"light_on_duration":"1s","light_off_duration":"1s"}}}}`, false},
 	{"data that looks like the marker", `{"data":{"token":"belfry-marker","fid":"belfry-marker"}}`, true},
 	{"number in another spelling", `{"apns":{"payload":{"aps":{"badge":1},"x":1e3}}}`, false},
 	{"aps missing", `{"apns":{"payload":{"mine":1}}}`, false},
-	{"a field of the future", `{"hologram":{"depth":3}}`, false},
+	{"image that the client refuses", `{"notification":{"image":"https://cdn.example.com/100%_off.png"}}`, false},
 }
 
-// sendTree is the tree of the request that goes out for one address.
-func sendTree(t *testing.T, tpl push.Template, a push.Address) map[string]any {
+// sent is the tree of the message that goes out for one address.
+func sent(t *testing.T, m push.Message, kind push.Kind, value string) map[string]any {
 	t.Helper()
-	tree, err := decode(tpl.Append(nil, a))
+	tree, err := message.Decode(requestFor(t, string(m), kind, value))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tree
+	return tree["message"].(map[string]any)
 }
 
 // TestEncode checks that what goes out is what the caller meant, whole, and
@@ -71,17 +72,17 @@ func TestEncode(t *testing.T) {
 	for _, tc := range messages {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			tpl, err := enc.Encode(push.Message(tc.json))
+			encoded, err := enc.Encode(push.Message(tc.json))
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := decode([]byte(tc.json))
+			want, err := message.Decode([]byte(tc.json))
 			if err != nil {
 				t.Fatal(err)
 			}
 			want["fid"] = "f"
-			if got := sendTree(t, tpl, push.Address{Kind: push.KindFID, Value: "f"}); !reflect.DeepEqual(got, map[string]any{"message": want}) {
-				t.Errorf("got  %v\nwant %v", got["message"], want)
+			if got := sent(t, encoded, push.KindFID, "f"); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %v\nwant %v", got, want)
 			}
 		})
 	}
@@ -112,20 +113,21 @@ func TestEncodeAgreesWithGoogle(t *testing.T) {
 		if _, err := client.Send(t.Context(), &msg); err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
 		}
-		want, err := decode(wire)
+		want, err := message.Decode(wire)
 		if err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
 		}
-		tpl, err := enc.Encode(push.Message(tc.json))
+		encoded, err := enc.Encode(push.Message(tc.json))
 		if err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
 		}
-		if got := sendTree(t, tpl, push.Address{Kind: push.KindFID, Value: "the-fid"}); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: we send\n%v\nGoogle's client sends\n%v", tc.name, got, want)
+		if got := sent(t, encoded, push.KindFID, "the-fid"); !reflect.DeepEqual(got, want["message"]) {
+			t.Errorf("%s: we send\n%v\nGoogle's client sends\n%v", tc.name, got, want["message"])
 		}
 	}
 }
 
+// TestEncodeRefuses with a reason and its place.
 func TestEncodeRefuses(t *testing.T) {
 	t.Parallel()
 	enc, err := NewEncoder(t.Context())
@@ -133,11 +135,14 @@ func TestEncodeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ name, json, want string }{
-		{"image is no URL", `{"notification":{"image":"no url"}}`, "invalid image URL"},
-		{"arguments without a key", `{"android":{"notification":{"title_loc_args":["a"]}}}`, "titleLocKey"},
+		{"image is no URL", `{"notification":{"image":"no url"}}`, "/notification/image: must be an absolute"},
+		{"arguments without a key", `{"android":{"notification":{"title_loc_args":["a"]}}}`, "/android/notification/title_loc_args: needs title_loc_key"},
 		{"link without https", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"link":"http://example.com"}}}`, "https"},
-		{"a target of its own", `{"token":"t","data":{"a":"b"}}`, "target"},
-		{"a topic of its own", `{"topic":"t"}`, "target"},
+		{"an expiration in words", `{"apns":{"headers":{"apns-expiration":"tomorrow"}}}`, "seconds since 1970"},
+		{"light that makes the client panic", `{"android":{"notification":{"light_settings":{"light_on_duration":"1s","light_off_duration":"1s"}}}}`, "light_settings needs color"},
+		{"a field that FCM lacks", `{"hologram":{"depth":3}}`, "unknown field"},
+		{"a target of its own", `{"token":"t","data":{"a":"b"}}`, "/token: "},
+		{"a topic of its own", `{"topic":"t"}`, "/topic: "},
 		{"not JSON", `{`, "not a JSON object"},
 		{"null", `null`, "not a JSON object"},
 		{"an array", `[]`, "not a JSON object"},
@@ -165,8 +170,8 @@ func TestEncodeConcurrently(t *testing.T) {
 		wg.Go(func() {
 			mine := strings.Repeat("x", i+1)
 			for range 50 {
-				tpl, err := enc.Encode(push.Message(`{"notification":{"title":"` + mine + `"}}`))
-				if err != nil || !strings.Contains(string(tpl.Append(nil, push.Address{Kind: push.KindTopic, Value: "t"})), `"title":"`+mine+`"`) {
+				encoded, err := enc.Encode(push.Message(`{"notification":{"title":"` + mine + `"}}`))
+				if err != nil || !strings.Contains(string(encoded), `"title":"`+mine+`"`) {
 					t.Errorf("%d: %v", i, err)
 				}
 				if _, err := enc.Encode(push.Message(`{"notification":{"image":"no url"}}`)); !errors.As(err, new(*push.Error)) {
@@ -199,12 +204,8 @@ func TestEncodeUsesGoogle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tpl, err := enc.Encode(push.Message(`{"notification":{"title":"t"},"data":{"b":"2","fid":"belfry-marker","a":"1"}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"message":{"fid":"f","data":{"a":"1","b":"2","fid":"belfry-marker"},"notification":{"title":"t"}}}`
-	if got := string(tpl.Append(nil, push.Address{Kind: push.KindFID, Value: "f"})); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
+	got, err := enc.Encode(push.Message(`{"notification":{"title":"t"}, "data":{"b":"2","fid":"belfry-marker","a":"1"}}`))
+	if want := `{"data":{"a":"1","b":"2","fid":"belfry-marker"},"notification":{"title":"t"}}`; err != nil || string(got) != want {
+		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -125,8 +126,8 @@ func (s *Sender) failed(err error) error {
 // https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send).
 // It proves the credential, the project and the way there. Errors are as of
 // [Sender.Send].
-func (s *Sender) DryRun(ctx context.Context, t push.Template, a push.Address) error {
-	body := t.Append([]byte(`{"validate_only":true,`), a)
+func (s *Sender) DryRun(ctx context.Context, t message.Template, a push.Address) error {
+	body := t.Append([]byte(`{"validate_only":true,`), string(a.Kind), a.Value.Reveal(), time.Time{}, time.Time{})
 	// Append wrote a request of its own; its opening brace is ours already.
 	at := len(`{"validate_only":true,`)
 	body = append(body[:at], body[at+1:]...)

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/oauth2"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -80,12 +81,11 @@ func TestSend(t *testing.T) {
 	cfg.TokenSource = static("the-access-token")
 	cfg.Connections = 4
 	s, reg := newSender(t, cfg)
-	tpl := push.NewTemplate([]byte(`{"data":{"a":"b"}}`))
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
 			token := fmt.Sprintf("token-%d", i)
-			name, err := s.Send(t.Context(), tpl.Append(nil, push.Address{Kind: push.KindToken, Value: push.Token(token)}))
+			name, err := s.Send(t.Context(), requestFor(t, `{"data":{"a":"b"}}`, push.KindToken, token))
 			if err != nil || name != "projects/belfry-test/messages/"+token {
 				t.Errorf("name %q, %v", name, err)
 			}
@@ -259,7 +259,7 @@ func TestSendFailures(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	cfg := fakeFCM(t, func(w http.ResponseWriter, r *http.Request) {
-		tree, err := decode(readAll(t, r.Body))
+		tree, err := message.Decode(readAll(t, r.Body))
 		if err != nil || tree["validate_only"] != true {
 			t.Errorf("request %v, %v", tree, err)
 		}
@@ -269,7 +269,7 @@ func TestDryRun(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 	})
 	s, _ := newSender(t, cfg)
-	err := s.DryRun(t.Context(), push.NewTemplate([]byte(`{"data":{"a":"b"}}`)), push.Address{Kind: push.KindTopic, Value: "t"})
+	err := s.DryRun(t.Context(), templateOf(t, `{"data":{"a":"b"}}`), push.Address{Kind: push.KindTopic, Value: "t"})
 	if push.CodeOf(err) != push.CodeFCMForbidden {
 		t.Errorf("got %v", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/api/option"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -98,4 +99,21 @@ func readAll(t *testing.T, r io.Reader) []byte {
 		t.Error(err)
 	}
 	return b
+}
+
+// templateOf makes a template of a message as it stands.
+func templateOf(tb testing.TB, m string) message.Template {
+	tb.Helper()
+	t, err := message.NewTemplate([]byte(m), 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return t
+}
+
+// requestFor is the request body of a message for one address.
+func requestFor(tb testing.TB, m string, kind push.Kind, value string) []byte {
+	tb.Helper()
+	t := templateOf(tb, m)
+	return t.Append(nil, string(kind), value, time.Time{}, time.Time{})
 }

@@ -57,7 +57,7 @@ func TestSimulator(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.token, func(t *testing.T) {
 			t.Parallel()
-			body := push.NewTemplate([]byte(`{"notification":{"title":"Hi"}}`)).Append(nil, push.Address{Kind: push.KindToken, Value: push.Token(tt.token)})
+			body := []byte(`{"message":{"token":"` + tt.token + `","notification":{"title":"Hi"}}}`)
 			for i, want := range tt.codes {
 				name, err := sender.Send(t.Context(), body)
 				if got := push.CodeOf(err); got != want {
@@ -92,7 +92,7 @@ func TestSimulatorRevokesTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sender.Close(context.WithoutCancel(t.Context())) })
-	body := push.NewTemplate([]byte(`{"notification":{"title":"Hi"}}`)).Append(nil, push.Address{Kind: push.KindToken, Value: "t"})
+	body := []byte(`{"message":{"token":"t","notification":{"title":"Hi"}}}`)
 	for range 3 {
 		for range 20 {
 			if _, err := sender.Send(t.Context(), body); err != nil {
@@ -117,7 +117,7 @@ func TestSimulatorInBetween(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = sender.Close(context.WithoutCancel(t.Context())) })
 	send := func(a push.Address) error {
-		_, err := sender.Send(t.Context(), push.NewTemplate([]byte(`{"notification":{"title":"Hi"}}`)).Append(nil, a))
+		_, err := sender.Send(t.Context(), []byte(`{"message":{"`+string(a.Kind)+`":"`+a.Value.Reveal()+`","notification":{"title":"Hi"}}}`))
 		return err
 	}
 	ios, topic := push.Address{Kind: push.KindToken, Value: "sim-ios-1"}, push.Address{Kind: push.KindTopic, Value: "sim-topicquota-1-a"}
