@@ -52,6 +52,7 @@ type DeadLetter struct {
 	Message       json.RawMessage   `json:"message,omitempty" doc:"of its notification"`
 	EditedMessage json.RawMessage   `json:"edited_message,omitempty" doc:"as its replay sent it, if it edited it"`
 	Body          []byte            `json:"body,omitempty" doc:"of a message, byte for byte, base64; only when asked for: it may hold addresses"`
+	BodyBytes     int               `json:"body_bytes,omitempty" doc:"how many bytes the message had, if it was too large for a dead letter and only its beginning is kept"`
 }
 
 // DeadLetterAdvice is what an operator should know of a code.

@@ -35,6 +35,7 @@ type Simulation struct {
 	Sends              int64                         `json:"sends" doc:"of those, letters that would be sent"`
 	Counts             map[string]int64              `json:"counts" doc:"letters by prediction; they add up to total"`
 	PossibleDuplicates int64                         `json:"possible_duplicates" doc:"letters that would be sent and may have arrived before"`
+	Unwatched          int64                         `json:"unwatched" doc:"letters that would be sent and are whole messages: nobody watches what becomes of them, neither a canary nor stop_if_refail"`
 	Samples            map[string][]SimulationSample `json:"samples" doc:"a few letters of each prediction"`
 	MessageBefore      json.RawMessage               `json:"message_before,omitempty" doc:"of one edited message"`
 	MessageAfter       json.RawMessage               `json:"message_after,omitempty"`
@@ -96,6 +97,7 @@ type Replay struct {
 	Sent      int64            `json:"sent" doc:"letters sent again"`
 	Known     int64            `json:"known" doc:"of those, with an outcome"`
 	Refailed  int64            `json:"refailed" doc:"of those, failed again"`
+	Unwatched int64            `json:"unwatched" doc:"of those sent, whole events, notifications and chunks that went back to their queues: nobody watches what becomes of them, and those that die again are new letters"`
 	ByOutcome map[string]int64 `json:"by_outcome,omitempty" doc:"letters sent again by their outcome; open is none yet"`
 }
 

@@ -112,6 +112,9 @@ func (s *service) fail(err error) {
 // and what still runs after the drain time is cut short.
 func (s *service) work(ctx context.Context, queueName string, cfg worker.Config, h worker.Handler) {
 	cfg.Name, cfg.Visibility, cfg.Wait, cfg.Software = queueName, s.backend.visibility, worker.MaxWait, telemetry.Version()
+	if queueName != push.QueueEvents { // where other services send
+		cfg.Homes = s.homes()
+	}
 	w := worker.New(cfg, s.backend.queues[queueName], s.backend.queues[push.DeadLetterQueue(queueName)], h, s.log, s.workerMetrics)
 	ctx, cut := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
@@ -131,6 +134,15 @@ func (s *service) work(ctx context.Context, queueName string, cfg worker.Config,
 		cut()
 		return waitFor(stop, ended)
 	})
+}
+
+// homes are the source queues.
+func (s *service) homes() map[string]worker.Sink {
+	homes := map[string]worker.Sink{}
+	for _, name := range push.Queues() {
+		homes[name] = s.backend.queues[name]
+	}
+	return homes
 }
 
 // owner names this process in ledger lines.

@@ -36,6 +36,9 @@ func (c *drainCmd) Run(ctx context.Context, con *console) error {
 	d, err := room.Drain(ctx)
 	_, _ = fmt.Fprintf(con.out, "%s messages drained, %s letters, %s of them new; %s left for a newer program\n",
 		progress.Group(d.Messages), progress.Group(d.Letters), progress.Group(d.Stored), progress.Group(d.Left))
+	if d.Mended > 0 {
+		_, _ = fmt.Fprintf(con.out, "%s letters held others that had been moved off their queue; those are letters of their own again\n", progress.Group(d.Mended))
+	}
 	return errors.Join(err, closeRoom(context.WithoutCancel(ctx)))
 }
 

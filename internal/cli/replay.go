@@ -187,12 +187,12 @@ func (c *oneReplay) control(ctx context.Context, con *console, op func(c *client
 }
 
 func printReplay(out io.Writer, r *client.Replay) error {
-	_, err := fmt.Fprintf(out, "replay %s is %s%s: %s of %s letters sent, %s outcomes known, %s failed again\n", r.ID, r.State, because(r.Why),
-		progress.Group(r.Sent), progress.Group(r.Total), progress.Group(r.Known), progress.Group(r.Refailed))
+	_, err := fmt.Fprintf(out, "replay %s is %s%s: %s of %s letters sent%s\n", r.ID, r.State, because(r.Why),
+		progress.Group(r.Sent), progress.Group(r.Total), progress.Outcomes(r))
 	if err != nil {
 		return err
 	}
-	return table(out, "", func(w io.Writer) {
+	err = table(out, "", func(w io.Writer) {
 		for _, code := range sorted(r.ByOutcome) {
 			name := code
 			if code == "open" {
@@ -204,6 +204,10 @@ func printReplay(out io.Writer, r *client.Replay) error {
 			_, _ = fmt.Fprintf(w, "  not sent: %s\t%s\n", p, progress.Group(r.Skipped[p]))
 		}
 	})
+	if err == nil && r.Unwatched > 0 {
+		_, err = fmt.Fprintln(out, "not watched: whole events, notifications and chunks that went back to their queues; what dies again is a new letter (dlq-replayer drain)")
+	}
+	return err
 }
 
 func printReplays(out io.Writer, rs []client.Replay) error {

@@ -156,10 +156,15 @@ func TestReplayerReplays(t *testing.T) {
 	run("", "replay", "status", "rpl_x").expect(t, ExitFailure, `replay "rpl_x" does not exist`)
 	run("", "simulate", "--all", "--rate", "5").expect(t, ExitOK, " --rate 5 --canary 1%")
 	run("", "simulate", "--text", "nowhere").expect(t, ExitFailure, "no dead letter matches")
-	run("", "simulate", "--all").expect(t, ExitOK, "5 letters, 2 would be sent", "notification_gone  3        no", "the ledger has no such notification", "would_send         2        yes")
+	run("", "simulate", "--all").expect(t, ExitOK, "5 letters, 2 would be sent", "notification_gone  3        no", "the ledger has no such notification", "would_send         2        yes",
+		"2 of them are whole messages: what becomes of those is not watched")
 	run("", "replay", "run", "--code", "fcm.unavailable", "--yes").expect(t, ExitFailure, "none of the 3 letters would be sent")
 	run("n\n", "replay", "run", "--all").expect(t, ExitFailure, "Send 2 letters? [y/N]", "nothing was sent; --simulation sim_")
-	run("y\n", "replay", "run", "--all", "--canary", "1%", "--stop-if-refail", "20%").expect(t, ExitOK, "is completed: 2 of 5 letters sent", "not sent: notification_gone  3")
+	sent := run("y\n", "replay", "run", "--all", "--canary", "1%", "--stop-if-refail", "20%")
+	sent.expect(t, ExitOK, "is completed: 2 of 5 letters sent, 2 not watched\n", "not sent: notification_gone  3", "what dies again is a new letter (dlq-replayer drain)")
+	if strings.Contains(sent.out+sent.err, "failed again") { // nobody has looked
+		t.Errorf("of letters that nobody watches it says:\n%s%s", sent.err, sent.out)
+	}
 	run("", "replay", "list").expect(t, ExitOK, "completed")
 	run("", "groups", "--state", "replayed").expect(t, ExitOK, "undecodable")
 

@@ -78,6 +78,10 @@ func printSimulation(out io.Writer, s *client.Simulation) error {
 	if s.PossibleDuplicates > 0 {
 		fmt.Fprintf(&b, "\n%s of them may have arrived before; devices replace the earlier copy\n", progress.Group(s.PossibleDuplicates))
 	}
+	if s.Unwatched > 0 {
+		fmt.Fprintf(&b, "\n%s of them are whole messages: what becomes of those is not watched, neither by a canary nor by --stop-if-refail\n",
+			progress.Group(s.Unwatched))
+	}
 	if len(s.MessageAfter) > 0 {
 		fmt.Fprintf(&b, "\na message before\n  %s\nand after the patch\n  %s\n", indented(s.MessageBefore), indented(s.MessageAfter))
 	}

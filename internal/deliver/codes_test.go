@@ -1,13 +1,18 @@
 package deliver_test
 
 import (
+	"context"
+	"crypto/sha256"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // TestEveryCode lets FCM answer every recipient with one code for ever, alone
@@ -148,6 +153,52 @@ func TestUnusable(t *testing.T) {
 		r.chunk.Recipients, r.chunk.Index = nil, nil
 		if v := r.deliver(r.chunk); v.word != "dead" || v.code != push.CodeUndecodable {
 			t.Errorf("an empty chunk: %+v", v)
+		}
+	})
+}
+
+// wordy is FCM that says a lot, to each recipient something else, and never takes
+// a message.
+type wordy struct{ deliver.Sender }
+
+func (wordy) Send(_ context.Context, body []byte) (string, error) {
+	sum := sha256.Sum256(body)
+	r := rand.New(rand.NewChaCha8(sum))
+	words := make([]byte, 4<<10)
+	for i := range words {
+		words[i] = byte(' ' + r.IntN('~'-' '))
+	}
+	return "", &push.Error{Code: push.CodeUnclassified, Detail: string(words)}
+}
+
+// TestLongEvidence: recipients of whom more is known than a queue message holds
+// are given up in several letters, each recipient in one.
+func TestLongEvidence(t *testing.T) {
+	t.Parallel()
+	in(t, 500, func(r *rig) { r.cfg.MaxAttempts, r.cfg.Sender = 1, wordy{} }, func(r *rig) {
+		r.finish()
+		seen := map[int]int{}
+		letters := r.letters()
+		for i := range letters {
+			for at, cell := range letters[i].Chunk.Index {
+				seen[cell]++
+				if len(letters[i].Detail[at]) != 4<<10 {
+					t.Errorf("of what FCM said to %d, %d bytes are kept", cell, len(letters[i].Detail[at]))
+				}
+			}
+		}
+		for _, m := range r.dead.msgs {
+			if len(m.Body) > worker.MaxBodyBytes {
+				t.Errorf("a letter has %d bytes", len(m.Body))
+			}
+		}
+		if len(letters) < 2 || len(seen) != 500 || r.codes()[push.CodeAttemptsExhausted] != 500 {
+			t.Errorf("%d letters with %d recipients; %v", len(letters), len(seen), r.codes())
+		}
+		for cell, n := range seen {
+			if n != 1 {
+				t.Errorf("recipient %d is in %d letters", cell, n)
+			}
 		}
 	})
 }

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,7 +128,8 @@ func (d *Deliver) tellBuried(j *job, end push.Code, results []result) {
 		zap.Stringer("last_code", common), zap.Int("with_last_code", codes[common]))
 }
 
-// bury puts the given-up recipients on the dead-letter queue as one letter.
+// bury puts the given-up recipients on the dead-letter queue as one letter, or as
+// several if what is known of them is longer than a queue message.
 func (d *Deliver) bury(ctx context.Context, j *job, end push.Code, results []result, now time.Time) error {
 	last := results[0].code
 	detail := "last: " + last.String()
@@ -157,6 +159,12 @@ func (d *Deliver) bury(ctx context.Context, j *job, end push.Code, results []res
 		Queue: push.DeliveryQueue(d.Lane), Code: end, Detail: detail, Receives: j.receives,
 		Body: body, Group: j.chunk.Tenant, SentAt: j.n.AcceptedAt, At: now, Software: d.Software,
 	})
+	if half := len(results) / 2; errors.Is(err, wire.ErrTooLarge) && half > 0 {
+		if err := d.bury(ctx, j, end, results[:half], now); err != nil {
+			return err
+		}
+		return d.bury(ctx, j, end, results[half:], now)
+	}
 	if err != nil {
 		return err
 	}

@@ -169,6 +169,9 @@ func TestUnexpandable(t *testing.T) {
 			if v := r.plan(n.ID); v.word != "ack" {
 				t.Errorf("again: %+v", v)
 			}
+			if v := r.redriven(n.ID); v.word != "dead" || v.code != push.CodeUnexpandable || r.books.heads[n.ID].Progress.State != push.StateDeadLettered {
+				t.Errorf("moved back by its queue's redrive, it is not tried again: %+v", v)
+			}
 		})
 	}
 	r := setup(t)
@@ -181,6 +184,25 @@ func TestUnexpandable(t *testing.T) {
 	}
 	if v := look(r.Handle(t.Context(), worker.Message{Body: []byte("{}")}, nil)); v.word != "dead" || v.code != push.CodeUndecodable {
 		t.Errorf("no task: %+v", v)
+	}
+}
+
+// TestRedriven: a task that was moved back when its cause was mended is planned.
+func TestRedriven(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	n := r.batch(t, tokens(1, 20))
+	page := r.pages.pages[pageKey{push.PageUpload, 0}]
+	delete(r.pages.pages, pageKey{push.PageUpload, 0})
+	if v := r.plan(n.ID); v.word != "dead" {
+		t.Fatalf("%+v", v)
+	}
+	r.pages.pages[pageKey{push.PageUpload, 0}] = page
+	if v := r.redriven(n.ID); v.word != "ack" || len(r.bulk.sent) == 0 || r.books.heads[n.ID].Progress.State != push.StateAccepted {
+		t.Errorf("%+v, %d chunks, %+v", v, len(r.bulk.sent), r.books.heads[n.ID].Progress)
+	}
+	if v := r.redriven(ntfID); v.word != "dead" || v.code != push.CodeUnexpandable {
+		t.Errorf("no notification: %+v", v)
 	}
 }
 

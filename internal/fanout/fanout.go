@@ -109,7 +109,7 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	v, err := f.run(ctx, task)
+	v, err := f.handle(ctx, task, msg.Letter != nil)
 	if err == nil {
 		return v
 	}
@@ -118,6 +118,17 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	}
 	f.Log.Warn("task failed; trying again", zap.String("notification", string(task.Notification)), zap.String("op", string(task.Op)), zap.Error(err))
 	return worker.RetryAfter(retryPause, nil)
+}
+
+// handle runs a task. One that died and was moved back by its queue's redrive is
+// to be tried again, like one that an operator replays.
+func (f *Fanout) handle(ctx context.Context, task wire.Task, died bool) (worker.Verdict, error) {
+	if died {
+		if err := ledger.Revive(ctx, f.Notifications, task.Notification); err != nil {
+			return worker.Verdict{}, err
+		}
+	}
+	return f.run(ctx, task)
 }
 
 // unexpandableError says that a notification can't be planned, however often it

@@ -134,6 +134,16 @@ func (r *rig) handle(t wire.Task) verdict {
 	return look(r.Handle(context.Background(), worker.Message{ID: "m", Body: body, Group: "acme"}, nil))
 }
 
+// redriven gives the room a task that died, as the worker does when it is moved
+// back.
+func (r *rig) redriven(id push.ID) verdict {
+	body, err := wire.EncodeTask(wire.Task{Op: wire.OpPlan, Notification: id, Page: wire.AllPages})
+	if err != nil {
+		panic(err)
+	}
+	return look(r.Handle(context.Background(), worker.Message{ID: "m", Body: body, Group: "acme", Letter: &push.DeadLetter{Code: push.CodeUnexpandable}}, nil))
+}
+
 func (r *rig) plan(id push.ID) verdict {
 	return r.handle(wire.Task{Op: wire.OpPlan, Notification: id, Page: wire.AllPages, TraceParent: trace})
 }

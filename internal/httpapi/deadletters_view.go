@@ -19,6 +19,7 @@ func letterView(l *push.Letter) client.DeadLetter {
 		AcceptedAt: timeOrNil(l.AcceptedAt), DeadAt: l.DeadAt, StoredAt: l.StoredAt, TraceParent: l.TraceParent, Software: l.Software, Labels: l.Labels,
 		Fingerprint: l.Fingerprint, Template: l.Template, Pattern: l.Pattern,
 		ReplayID: string(l.Replay), Outcome: codeName(l.Outcome), MovedAt: timeOrNil(l.MovedAt), Reason: l.Reason, By: l.By,
+		BodyBytes: l.Bytes,
 	}
 	if !l.Recipient.Address.IsZero() {
 		v.AddressHash = hashText(l.Recipient.Address.Hash())

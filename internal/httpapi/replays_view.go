@@ -10,7 +10,7 @@ import (
 func simulationView(s *replay.Simulation) client.Simulation {
 	v := client.Simulation{
 		ID: string(s.ID), By: s.By, At: s.At, ExpiresAt: s.ExpiresAt(), Filter: filterView(&s.Filter), Edits: editsView(&s.Edits), Rate: s.Rate,
-		Total: s.Total, Sends: s.Sends, Counts: byName(s.Counts), PossibleDuplicates: s.PossibleDuplicates, Samples: map[string][]client.SimulationSample{},
+		Total: s.Total, Sends: s.Sends, Counts: byName(s.Counts), PossibleDuplicates: s.PossibleDuplicates, Unwatched: s.Unwatched, Samples: map[string][]client.SimulationSample{},
 		MessageBefore: json.RawMessage(s.Before), MessageAfter: json.RawMessage(s.After), Seconds: s.Time.Seconds(), CostUSD: s.Cost,
 	}
 	for p, samples := range s.Samples {
@@ -47,6 +47,7 @@ func runView(r *replay.Run) client.Replay {
 func statusView(s *replay.Status) client.Replay {
 	v := runView(&s.Run)
 	v.InHand, v.Sent, v.Known, v.Refailed = s.Tally.Replaying, s.Sent, s.Known, s.Refailed
+	v.Unwatched = s.Unwatched
 	v.ByOutcome = byText(s.Tally.ByOutcome)
 	return v
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -57,4 +58,21 @@ func Advance(ctx context.Context, store Progresser, id push.ID, f func(push.Noti
 		}
 	}
 	return push.Notification{}, fmt.Errorf("advance %s: lost %d times: %w", id, advanceTries, push.ErrConflict)
+}
+
+// Revive makes a notification that could not be expanded plannable again, before
+// its task is handled once more: fanout passes over one that is dead-lettered. Any
+// other, and one that is not there, is left as it is. It may be repeated.
+func Revive(ctx context.Context, store Progresser, id push.ID) error {
+	_, err := Advance(ctx, store, id, func(n push.Notification) (push.Progress, error) {
+		p := n.Progress
+		if p.State == push.StateDeadLettered {
+			p.State, p.CompletedAt, p.Enqueued = push.StateAccepted, time.Time{}, true
+		}
+		return p, nil
+	})
+	if err != nil && !errors.Is(err, push.ErrNotFound) {
+		return fmt.Errorf("revive %s: %w", id, err)
+	}
+	return nil
 }

@@ -100,3 +100,24 @@ func TestStateOf(t *testing.T) {
 		}
 	}
 }
+
+func TestRevive(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	for _, c := range []struct {
+		name string
+		item item
+		want push.State
+		err  error
+	}{
+		{"dead-lettered", item{n: push.Notification{Progress: push.Progress{State: push.StateDeadLettered}}, loses: 2}, push.StateAccepted, nil},
+		{"cancelled since", item{n: push.Notification{Progress: push.Progress{State: push.StateCancelled}}}, push.StateCancelled, nil},
+		{"completed since", item{n: push.Notification{Progress: push.Progress{State: push.StateCompleted}}}, push.StateCompleted, nil},
+		{"gone", item{err: push.ErrNotFound}, "", nil},
+		{"the store is away", item{err: away}, "", away},
+	} {
+		if err := ledger.Revive(t.Context(), &c.item, "ntf_1"); !errors.Is(err, c.err) || c.item.n.Progress.State != c.want {
+			t.Errorf("%s: %q (%v), want %q (%v)", c.name, c.item.n.Progress.State, err, c.want, c.err)
+		}
+	}
+}

@@ -11,6 +11,8 @@ type DeadLetter struct {
 	Code     Code   // why
 	Detail   string // evidence, without tokens
 	Body     []byte // of the original message, byte for byte
+	Bytes    int    // 0; or, if the whole did not fit and Body is but its beginning, how many it had
+	Sum      string // with Bytes: SHA-256 of the whole, hexadecimal
 	Group    string // its fairness group, the tenant
 	Receives int
 	SentAt   time.Time // of the original

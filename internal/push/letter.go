@@ -65,6 +65,7 @@ type Letter struct {
 	Turn         int       // of the chunk message with which it died
 	Recipient    Recipient // recipient only
 	Body         []byte    // message only
+	Bytes        int       // 0; or how many bytes the message had, if Body is only their beginning
 
 	AcceptedAt  time.Time // of the notification; message: when it was first sent
 	DeadAt      time.Time

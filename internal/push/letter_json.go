@@ -32,6 +32,7 @@ type letterJSON struct {
 	CollapseID   string            `json:"collapse_id,omitempty"`
 	Renew        bool              `json:"renew,omitempty"`
 	Body         []byte            `json:"body,omitempty"`
+	Bytes        int               `json:"bytes,omitempty"`
 	AcceptedAt   time.Time         `json:"accepted_at,omitzero"`
 	DeadAt       time.Time         `json:"dead_at"`
 	StoredAt     time.Time         `json:"stored_at"`
@@ -59,7 +60,7 @@ func (l Letter) MarshalJSON() ([]byte, error) {
 		Attempts: l.Attempts, Series: l.Series, ReplayOf: l.ReplayOf,
 		Notification: l.Notification, Seq: l.Seq, Cell: l.Cell, Turn: l.Turn,
 		AddressKind: r.Address.Kind, Address: r.Address.Value, UserID: r.UserID, DeviceID: r.DeviceID, Line: r.Line,
-		Data: r.Data, Locale: r.Locale, CollapseID: r.CollapseID, Renew: r.Renew, Body: l.Body,
+		Data: r.Data, Locale: r.Locale, CollapseID: r.CollapseID, Renew: r.Renew, Body: l.Body, Bytes: l.Bytes,
 		AcceptedAt: l.AcceptedAt, DeadAt: l.DeadAt, StoredAt: l.StoredAt, TraceParent: l.TraceParent, Software: l.Software,
 		Labels: l.Labels, Fingerprint: l.Fingerprint, Template: l.Template, Pattern: l.Pattern,
 		State: l.State, Version: l.Version, Replay: l.Replay, Outcome: l.Outcome, MovedAt: l.MovedAt, Reason: l.Reason, By: l.By,
@@ -80,7 +81,7 @@ func (l *Letter) UnmarshalJSON(b []byte) error {
 			Address: Address{Kind: in.AddressKind, Value: in.Address}, UserID: in.UserID, DeviceID: in.DeviceID, Line: in.Line,
 			Data: in.Data, Locale: in.Locale, CollapseID: in.CollapseID, Renew: in.Renew,
 		},
-		Body: in.Body, AcceptedAt: in.AcceptedAt, DeadAt: in.DeadAt, StoredAt: in.StoredAt, TraceParent: in.TraceParent, Software: in.Software,
+		Body: in.Body, Bytes: in.Bytes, AcceptedAt: in.AcceptedAt, DeadAt: in.DeadAt, StoredAt: in.StoredAt, TraceParent: in.TraceParent, Software: in.Software,
 		Labels: in.Labels, Fingerprint: in.Fingerprint, Template: in.Template, Pattern: in.Pattern,
 		State: in.State, Version: in.Version, Replay: in.Replay, Outcome: in.Outcome, MovedAt: in.MovedAt, Reason: in.Reason, By: in.By,
 	}

@@ -30,6 +30,16 @@ func DeliveryQueue(l Lane) string {
 // DeadLetterQueue returns the dead-letter queue of a source queue.
 func DeadLetterQueue(queue string) string { return queue + "-dlq" }
 
+// Interchangeable reports whether what belongs on one queue can be handled on the
+// other: the delivery queues differ in nothing but their pace.
+func Interchangeable(a, b string) bool {
+	return a == b || delivers(a) && delivers(b)
+}
+
+func delivers(queue string) bool {
+	return queue == QueueHigh || queue == QueueBulk || queue == QueueReplay
+}
+
 // MaxReceives is after how many receives without a verdict a queue's own
 // redrive takes a message away: a backstop for messages that crash workers
 // before anybody can tell which recipient does it. Finding the one among 500

@@ -28,6 +28,17 @@ func AdviceFor(c push.Code) Advice {
 	return Advice{Cause: words[0], Check: words[1], Replay: words[2], Runbook: runbook + anchor(c.String())}
 }
 
+// wrappedAdvice is for a letter that holds another: one that an older version
+// wrapped and nothing has taken apart yet, or one of a newer version.
+func wrappedAdvice() Advice {
+	return Advice{
+		Cause:   "A dead letter was moved back to its queue, by SQS's redrive or by hand, and wrapped in this one.",
+		Check:   "Nothing is lost: what is inside is as it was.",
+		Replay:  "Keep it. dlq-replayer drain takes out what is in it; if it stays, a newer version of Belfry wrote that: drain with it.",
+		Runbook: runbook + anchor(push.CodeUndecodable.String()),
+	}
+}
+
 // anchor is the fragment that Markdown renderers make of a heading.
 func anchor(name string) string {
 	out := make([]byte, 0, len(name))

@@ -103,7 +103,7 @@ func (r *Room) Status(ctx context.Context, id push.ID) (Status, error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("replay %s: %w", id, err)
 	}
-	s := Status{Run: run, Tally: tally, Sent: tally.Sent()}
+	s := Status{Run: run, Tally: tally, Sent: tally.Sent(), Unwatched: tally.Returned}
 	s.Refailed, s.Known = tally.Refailed()
 	return s, nil
 }

@@ -34,6 +34,9 @@ func (r *Room) Discard(ctx context.Context, req DiscardRequest) (int64, error) {
 	if reason := strings.TrimSpace(req.Reason); reason == "" || len(reason) > longest {
 		return 0, push.Faults{{Pointer: "/reason", Code: push.FaultMissing, Detail: fmt.Sprintf("say why, in 1..%d bytes: the tombstones keep it", longest)}}
 	}
+	if _, err := r.mend(ctx); err != nil { // or what is inside would go, too
+		return 0, fmt.Errorf("discard: %w", err)
+	}
 	f := parked(req.Filter)
 	if now := r.now(); f.StoredBefore.IsZero() || f.StoredBefore.After(now) {
 		f.StoredBefore = now // what arrives from now on was not asked about

@@ -16,6 +16,7 @@ const (
 	kindRun        = "replay"
 	kindPulse      = "replay-pulse" // of the run of that name
 	kindRetention  = "retention"
+	kindMended     = "mended" // how far the letters have been looked through for damage
 )
 
 // load reads a document of ours and returns its version.

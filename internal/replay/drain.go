@@ -20,25 +20,29 @@ type Drained struct {
 	Letters  int64 // found in them
 	Stored   int64 // of those, new to the store
 	Left     int64 // messages of a newer program, left on their queue
+	Mended   int64 // letters of the store that held another, which was taken out of them
 }
 
 // drainer adds up what several loops do.
 type drainer struct {
 	*Room
 
-	messages, letters, stored, left atomic.Int64
+	messages, letters, stored, left, mended atomic.Int64
 }
 
 func (d *drainer) sum() Drained {
-	return Drained{Messages: d.messages.Load(), Letters: d.letters.Load(), Stored: d.stored.Load(), Left: d.left.Load()}
+	return Drained{Messages: d.messages.Load(), Letters: d.letters.Load(), Stored: d.stored.Load(), Left: d.left.Load(), Mended: d.mended.Load()}
 }
 
 // Drain moves what is on the dead-letter queues into the store and returns when
 // they are empty. A letter is stored before its message is deleted, under an id
 // that depends only on what died: a drain that is killed anywhere is simply
-// repeated. Messages that another receiver holds are not waited for.
+// repeated. Messages that another receiver holds are not waited for. Letters in
+// the store that hold another are taken apart.
 func (r *Room) Drain(ctx context.Context) (Drained, error) {
 	d := &drainer{Room: r}
+	mended, failed := r.mend(ctx)
+	d.mended.Store(mended)
 	err := d.run(ctx, func(ctx context.Context, name string, q worker.Queue) error {
 		// A queue with several servers may answer an empty list too early, when
 		// only some of them were asked; a longer poll asks all of them, and a second
@@ -55,14 +59,19 @@ func (r *Room) Drain(ctx context.Context) (Drained, error) {
 		}
 		return nil
 	})
-	return d.sum(), err
+	return d.sum(), errors.Join(err, failed)
 }
 
 // DrainWatch drains until ctx ends, and then finishes what it holds. Queues and
 // stores that are away are waited for. It returns nil when ctx ended.
 func (r *Room) DrainWatch(ctx context.Context) (Drained, error) {
 	d := &drainer{Room: r}
-	err := d.run(ctx, func(ctx context.Context, name string, q worker.Queue) error {
+	mended, err := r.mend(ctx)
+	d.mended.Store(mended)
+	if err != nil { // a replay or the next start does it
+		r.Log.Warn("dead letters that hold another not taken apart yet", zap.Error(err))
+	}
+	err = d.run(ctx, func(ctx context.Context, name string, q worker.Queue) error {
 		const first, longest = 100 * time.Millisecond, 5 * time.Second
 		pause := first
 		for ctx.Err() == nil {

@@ -221,6 +221,9 @@ func (x *examination) ofMessage(l *push.Letter) verdict {
 	switch {
 	case len(l.Body) == 0:
 		return verdict{prediction: Unsendable, why: "the letter has no body"}
+	case l.Bytes > 0:
+		why := fmt.Sprintf("only the first %d of its %d bytes are kept: whoever wrote it has to send it again", len(l.Body), l.Bytes)
+		return verdict{prediction: Unsendable, why: why}
 	case l.Code == push.CodeAttemptsExhausted:
 		return verdict{prediction: Unsendable, why: "its list of recipients can't be read"}
 	case x.Sources[l.Queue] == nil:

@@ -83,6 +83,9 @@ func (r *Room) Import(ctx context.Context, in io.Reader) (Imported, error) {
 	if err := i.run(ctx); err != nil {
 		return done, fmt.Errorf("import: line %d: %w", i.line, err)
 	}
+	if _, err := r.mend(ctx); err != nil { // an archive may be of an older version
+		return done, fmt.Errorf("import: %w", err)
+	}
 	return done, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -59,23 +58,12 @@ func (e *engine) giveBack(ctx context.Context, letters []claim) ([]claim, error)
 	return done, e.release(ctx, refused, Unsendable)
 }
 
-// revive makes a notification that could not be expanded plannable again: fanout
-// passes over one that is dead-lettered.
+// revive makes a notification that could not be expanded plannable again.
 func (e *engine) revive(ctx context.Context, l *push.Letter) error {
 	if readMessage(l.Queue, l.Body).task == nil {
 		return nil
 	}
-	_, err := ledger.Advance(ctx, e.Notifications, l.Notification, func(n push.Notification) (push.Progress, error) {
-		p := n.Progress
-		if p.State == push.StateDeadLettered {
-			p.State, p.CompletedAt, p.Enqueued = push.StateAccepted, time.Time{}, true
-		}
-		return p, nil
-	})
-	if err != nil && !errors.Is(err, push.ErrNotFound) {
-		return fmt.Errorf("revive %s: %w", l.Notification, err)
-	}
-	return nil
+	return ledger.Revive(ctx, e.Notifications, l.Notification)
 }
 
 // edited returns the message's bytes as they were, or the chunk in them with the

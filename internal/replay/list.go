@@ -40,6 +40,9 @@ func (r *Room) Get(ctx context.Context, id push.ID) (Detail, error) {
 		return Detail{}, fmt.Errorf("dead letter %s: %w", id, err)
 	}
 	d := Detail{Letter: l, Advice: AdviceFor(l.Cause())}
+	if holdsAnother(&l) {
+		d.Advice = wrappedAdvice()
+	}
 	if l.State == push.LetterParked {
 		verdicts, err := r.examine(ctx, []push.Letter{l}, &Edits{})
 		if err != nil {

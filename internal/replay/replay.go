@@ -1,7 +1,8 @@
 // Package replay is the room of dead letters: what could not be delivered or
 // understood waits here for an operator, with its story.
 //
-//	drain     moves letters from the dead-letter queues into the store
+//	drain     moves letters from the dead-letter queues into the store, and takes
+//	          apart those that older versions wrapped in one another
 //	groups    shows them by cause; list, get and stats show them one by one
 //	simulate  says, against the present state, what a replay would do
 //	run       replays: a canary first, then the rest, watching what comes of it
@@ -49,6 +50,7 @@ type Config struct {
 	Notifications Notifications
 	Lines         Lines
 	Documents     document.Store // simulations and runs
+	Plans         Plans          // nil: nothing that came in by the events queue is believed to be of another
 
 	Dead    map[string]worker.Queue // dead-letter queues, by the names of their source queues
 	Sources map[string]worker.Sink  // source queues by name, for what goes back to them

@@ -41,6 +41,9 @@ func (r *Room) Retain(ctx context.Context) (Retained, error) {
 		return done, err
 	}
 	if p.Parked > 0 {
+		if _, err := r.mend(ctx); err != nil {
+			return done, err
+		}
 		n, err := r.giveUp(ctx, now.Add(-p.Parked))
 		if done.Discarded = n; err != nil {
 			return done, err

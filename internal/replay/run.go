@@ -141,5 +141,6 @@ type Status struct {
 
 	Tally push.LetterTally
 	// Sent is how many letters were sent again; Refailed of Known failed again.
-	Sent, Refailed, Known int64
+	// Unwatched of those sent are whole messages, which have no known outcome ever.
+	Sent, Refailed, Known, Unwatched int64
 }

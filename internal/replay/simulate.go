@@ -23,10 +23,13 @@ type Simulation struct {
 	Counts map[Prediction]int64 `json:"counts"`
 	// PossibleDuplicates is how many of those that would be sent may have arrived
 	// before: their last answer never came. Devices replace the earlier copy.
-	PossibleDuplicates int64                   `json:"possible_duplicates"`
-	Samples            map[Prediction][]Sample `json:"samples"`
-	Before             push.Message            `json:"before,omitempty"` // of one edited message
-	After              push.Message            `json:"after,omitempty"`
+	PossibleDuplicates int64 `json:"possible_duplicates"`
+	// Unwatched is how many of those that would be sent are whole messages. What
+	// becomes of one can't be told from its letter.
+	Unwatched int64                   `json:"unwatched,omitempty"`
+	Samples   map[Prediction][]Sample `json:"samples"`
+	Before    push.Message            `json:"before,omitempty"` // of one edited message
+	After     push.Message            `json:"after,omitempty"`
 
 	Sends int64         `json:"sends"` // letters that would be sent
 	Time  time.Duration `json:"time"`  // that sending would take
@@ -70,6 +73,9 @@ func (r *Room) Simulate(ctx context.Context, req SimulateRequest) (Simulation, e
 	faults := req.Edits.check()
 	if err := append(faults, (&Options{Rate: req.Rate}).check()...).Err(); err != nil {
 		return Simulation{}, err
+	}
+	if _, err := r.mend(ctx); err != nil {
+		return Simulation{}, fmt.Errorf("simulate: %w", err)
 	}
 	now := r.now()
 	s := Simulation{
@@ -132,6 +138,9 @@ func (s *Simulation) add(l *push.Letter, v *verdict) {
 		s.Sends++
 		if v.twice {
 			s.PossibleDuplicates++
+		}
+		if l.Kind == push.LetterMessage {
+			s.Unwatched++
 		}
 	}
 	if have := s.Samples[v.prediction]; len(have) < maxSamples {

@@ -3,8 +3,8 @@ package replay
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
@@ -15,43 +15,54 @@ import (
 // lettersOf turns a message of a dead-letter queue into letters: one per
 // recipient when deliver gave recipients up, else one that holds the bytes.
 // Their ids depend on nothing but what died, so that a message that comes twice
-// makes the same letters, and two messages never one, whatever they say. A message of a newer program is push.ErrNewerSchema:
-// its own version must drain it.
+// makes the same letters, and two messages never one, whatever they say. A letter
+// that was moved off its queue and wrapped again by a program that did not know
+// better is found inside, however deep. A message of a newer program is
+// push.ErrNewerSchema: its own version must drain it.
 func (r *Room) lettersOf(ctx context.Context, queue string, m *worker.Message) ([]push.Letter, error) {
-	d, err := wire.DecodeDeadLetter(m.Body)
-	switch {
-	case errors.Is(err, push.ErrNewerSchema):
+	c, err := wire.Contents(m.Body)
+	if err != nil {
 		return nil, err
-	case err != nil: // no envelope: the queue's own redrive moved it here
-		return r.poisoned(ctx, queue, m)
 	}
+	if c.Letter == nil {
+		return r.bare(ctx, queue, m, &c)
+	}
+	d := c.Letter
 	if d.Queue == "" {
 		d.Queue = queue
 	}
-	if d.Code == push.CodeAttemptsExhausted || d.Code == push.CodePoison {
-		u, traceParent, err := wire.DecodeUndelivered(d.Body)
-		if err == nil {
-			return r.recipients(ctx, &d, &u, traceParent)
-		}
-		if errors.Is(err, push.ErrNewerSchema) {
-			return nil, err
-		}
+	if credible, err := r.credible(ctx, queue, &c); err != nil || !credible {
+		return r.claimed(ctx, queue, m, &c, err)
+	}
+	if c.Kind == wire.KindUndelivered {
+		return r.recipients(ctx, d, c.Undelivered, c.TraceParent)
 	}
 	// The id on the dead-letter queue is that of the envelope: the same original
 	// given up twice must not become two letters.
 	if d.ID == "" {
 		d.ID = "envelope " + m.ID // of an older program
 	}
-	return r.message(ctx, &d)
+	return r.message(ctx, d)
 }
 
-// poisoned makes a letter of a message that was received too often.
-func (r *Room) poisoned(ctx context.Context, queue string, m *worker.Message) ([]push.Letter, error) {
-	return r.message(ctx, &push.DeadLetter{
+// bare makes a letter of a message that the queue's own redrive moved: it was
+// received too often. Or somebody put it there that belongs on another queue.
+func (r *Room) bare(ctx context.Context, queue string, m *worker.Message, c *wire.Content) ([]push.Letter, error) {
+	d := push.DeadLetter{
 		Queue: queue, ID: m.ID, Code: push.CodePoison, Body: m.Body, Group: m.Group, Receives: push.MaxReceives, SentAt: m.SentAt, At: r.now(),
 		Software: r.Software, // most likely the one that could not handle it
 		Detail:   fmt.Sprintf("received %d times without a verdict", push.MaxReceives),
-	})
+	}
+	home := c.Queue()
+	if home == "" || push.Interchangeable(home, queue) {
+		return r.message(ctx, &d)
+	}
+	if credible, err := r.credible(ctx, queue, c); err != nil || !credible {
+		return r.claimed(ctx, queue, m, c, err)
+	}
+	d.Queue, d.Code, d.Receives, d.Software = home, push.CodeUndecodable, m.Receives, ""
+	d.Detail = fmt.Sprintf("this %s was moved to the queue %s, which has no use for it; a replay brings it to %s", c.Kind, queue, home)
+	return r.message(ctx, &d)
 }
 
 // recipients splits what deliver gave up.
@@ -94,8 +105,11 @@ func (r *Room) recipients(ctx context.Context, d *push.DeadLetter, u *wire.Undel
 func (r *Room) message(ctx context.Context, d *push.DeadLetter) ([]push.Letter, error) {
 	l := push.Letter{
 		ID: messageLetterID(d), Kind: push.LetterMessage, Tenant: d.Group, App: r.App, Queue: d.Queue,
-		Code: d.Code, Detail: d.Detail, Attempts: d.Receives, Cell: -1, Body: d.Body,
+		Code: d.Code, Detail: d.Detail, Attempts: d.Receives, Cell: -1, Body: d.Body, Bytes: d.Bytes,
 		AcceptedAt: d.SentAt, DeadAt: d.At, Software: d.Software,
+	}
+	if d.Bytes > 0 {
+		l.Detail = strings.TrimPrefix(fmt.Sprintf("%s; the first %d of its %d bytes are kept, SHA-256 of all: %s", d.Detail, len(d.Body), d.Bytes, d.Sum), "; ")
 	}
 	switch content := readMessage(d.Queue, d.Body); {
 	case content.chunk != nil:

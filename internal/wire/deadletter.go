@@ -2,11 +2,16 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
+
+// ErrTooLarge says that a dead letter does not fit into a queue message, not even
+// packed.
+var ErrTooLarge = errors.New("larger than a queue message")
 
 type deadLetterJSON struct {
 	envelope
@@ -14,7 +19,10 @@ type deadLetterJSON struct {
 	ID       string    `json:"message_id,omitempty"`
 	Code     string    `json:"code"`
 	Detail   string    `json:"detail,omitempty"`
-	Body     []byte    `json:"body"` // base64: the original may be anything
+	Packed   string    `json:"packed,omitempty"` // how the body is compressed; "" for as it is
+	Body     []byte    `json:"body"`             // base64: the original may be anything
+	Bytes    int       `json:"bytes,omitempty"`
+	Sum      string    `json:"sha256,omitempty"`
 	Group    string    `json:"group,omitempty"`
 	Receives int       `json:"receives"`
 	SentAt   time.Time `json:"sent_at"`
@@ -23,17 +31,39 @@ type deadLetterJSON struct {
 }
 
 // EncodeDeadLetter returns the letter as a message body for a dead-letter queue.
+// Base64 makes a body a third longer. One that does not fit into [MaxMessage]
+// that way is compressed, and the letter has version 2, which a drain that is
+// older leaves on the queue; one that does not fit then either is [ErrTooLarge].
 func EncodeDeadLetter(d *push.DeadLetter) ([]byte, error) {
-	return encode(deadLetterJSON{
+	out := deadLetterJSON{
 		envelope: envelope{V: Version, Type: typeDeadLetter},
-		Queue:    d.Queue, ID: d.ID, Code: d.Code.String(), Detail: d.Detail, Body: d.Body, Group: d.Group,
+		Queue:    d.Queue, ID: d.ID, Code: d.Code.String(), Detail: d.Detail, Body: d.Body, Bytes: d.Bytes, Sum: d.Sum, Group: d.Group,
 		Receives: d.Receives, SentAt: d.SentAt, At: d.At, Software: d.Software,
-	})
+	}
+	if d.Bytes > 0 {
+		out.V = packedVersion
+	}
+	const base64 = 4. / 3
+	if float64(len(d.Body))*base64 < MaxMessage {
+		if body, err := encode(out); err != nil || len(body) <= MaxMessage {
+			return body, err
+		}
+	}
+	var err error
+	out.V, out.Packed = packedVersion, packedDeflate
+	if out.Body, err = deflate(d.Body); err != nil {
+		return nil, err
+	}
+	body, err := encode(out)
+	if err == nil && len(body) > MaxMessage {
+		return nil, fmt.Errorf("dead letter of %d bytes, %d when packed: %w", len(d.Body), len(body), ErrTooLarge)
+	}
+	return body, err
 }
 
 // DecodeDeadLetter reads a message body from a dead-letter queue. What the
 // queue's own redrive put there is no envelope: it is [ErrForeign] here, and
-// the body itself is the letter.
+// the body itself is the letter. [Contents] finds a letter inside of others.
 func DecodeDeadLetter(data []byte) (push.DeadLetter, error) {
 	var in deadLetterJSON
 	if err := decode(data, typeDeadLetter, &in, &in.envelope); err != nil {
@@ -43,8 +73,21 @@ func DecodeDeadLetter(data []byte) (push.DeadLetter, error) {
 	if !ok {
 		return push.DeadLetter{}, fmt.Errorf("dead letter of code %q: %w", clip(in.Code), push.ErrNewerSchema)
 	}
+	switch in.Packed {
+	case "":
+	case packedDeflate:
+		var err error
+		if in.Body, err = inflate(in.Body); err != nil {
+			return push.DeadLetter{}, fmt.Errorf("%w: %w", ErrForeign, err)
+		}
+	default:
+		return push.DeadLetter{}, fmt.Errorf("dead letter packed by %q: %w", clip(in.Packed), push.ErrNewerSchema)
+	}
+	if in.Bytes != 0 && in.Bytes <= len(in.Body) {
+		return push.DeadLetter{}, fmt.Errorf("%w: a dead letter with %d bytes of %d", ErrForeign, len(in.Body), in.Bytes)
+	}
 	return push.DeadLetter{
-		Queue: in.Queue, ID: in.ID, Code: code, Detail: in.Detail, Body: in.Body, Group: in.Group,
+		Queue: in.Queue, ID: in.ID, Code: code, Detail: in.Detail, Body: in.Body, Bytes: in.Bytes, Sum: in.Sum, Group: in.Group,
 		Receives: in.Receives, SentAt: in.SentAt, At: in.At, Software: in.Software,
 	}, nil
 }

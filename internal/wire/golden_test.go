@@ -67,6 +67,13 @@ func letter() *push.DeadLetter {
 	}
 }
 
+// cutLetter is one whose message was too large.
+func cutLetter() *push.DeadLetter {
+	d := letter()
+	d.Body, d.Bytes, d.Sum = []byte("the beginning"), 1<<20, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	return d
+}
+
 // envelopes are everything that this package writes, by the name of its file.
 func envelopes() map[string]func() ([]byte, error) {
 	first, later := bare(), late()
@@ -95,6 +102,7 @@ func envelopes() map[string]func() ([]byte, error) {
 		"recipients-none": func() ([]byte, error) { return wire.EncodeRecipients(nil) },
 		"undelivered":     func() ([]byte, error) { return wire.EncodeUndelivered(undelivered(), trace) },
 		"dead-letter":     func() ([]byte, error) { return wire.EncodeDeadLetter(letter()) },
+		"dead-letter-cut": func() ([]byte, error) { return wire.EncodeDeadLetter(cutLetter()) },
 		"event": func() ([]byte, error) {
 			return wire.EncodeEvent(&wire.Event{
 				Source: "belfry", ID: "evt_1", Type: wire.EventOutcome, Subject: ntfID, Time: at.In(time.FixedZone("", 3600)),
@@ -158,6 +166,8 @@ func TestGoldenIsRead(t *testing.T) {
 	same(t, rs, bare().Recipients, err)
 	d, err := wire.DecodeDeadLetter(read("dead-letter"))
 	same(t, &d, letter(), err)
+	d, err = wire.DecodeDeadLetter(read("dead-letter-cut"))
+	same(t, &d, cutLetter(), err)
 	u, _, err := wire.DecodeUndelivered(read("undelivered"))
 	same(t, &u, undelivered(), err)
 	if _, err := wire.DecodeEvent(read("event")); !errors.As(err, new(push.Faults)) {

@@ -19,8 +19,13 @@ import (
 )
 
 // Version is the envelope version that this program writes, and the newest one
-// that it reads.
+// that it reads, but for a dead letter whose body does not fit as it is: see
+// [EncodeDeadLetter].
 const Version = 1
+
+// MaxMessage is how many bytes a queue message holds at the most: SQS's limit
+// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html).
+const MaxMessage = 1 << 20
 
 // ErrForeign says that the bytes are not a message of ours.
 var ErrForeign = errors.New("not a Belfry message")
@@ -45,12 +50,20 @@ func (e envelope) check(want string) error {
 	switch {
 	case e.Type != want:
 		return fmt.Errorf("%w: type is %q, not %q", ErrForeign, clip(e.Type), want)
-	case e.V > Version:
-		return fmt.Errorf("%s of version %d, this program reads up to %d: %w", want, e.V, Version, push.ErrNewerSchema)
+	case e.V > newest(want):
+		return fmt.Errorf("%s of version %d, this program reads up to %d: %w", want, e.V, newest(want), push.ErrNewerSchema)
 	case e.V < 1:
 		return fmt.Errorf("%w: version is %d", ErrForeign, e.V)
 	}
 	return nil
+}
+
+// newest returns the newest version of a type that this program reads.
+func newest(kind string) int {
+	if kind == typeDeadLetter {
+		return packedVersion
+	}
+	return Version
 }
 
 func decode(data []byte, want string, into any, head *envelope) error {

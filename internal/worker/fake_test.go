@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func run(t *testing.T, cfg worker.Config, h worker.HandlerFunc, f func(r *rig)) 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, q: newFake(), dead: newFake(), reg: prometheus.NewRegistry(), ended: make(chan struct{})}
-		cfg.Name, cfg.Visibility, cfg.Wait = "jobs", visibility, worker.MaxWait
+		cfg.Name, cfg.Visibility, cfg.Wait = cmp.Or(cfg.Name, "jobs"), visibility, worker.MaxWait
 		cfg.Concurrency = max(cfg.Concurrency, 1)
 		r.w = worker.New(cfg, r.q, r.dead, h, zaptest.NewLogger(t), worker.NewMetrics(r.reg))
 		ctx, cut := context.WithCancel(t.Context())

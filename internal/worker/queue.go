@@ -7,13 +7,16 @@ package worker
 import (
 	"context"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
 )
 
 // Limits that every queue driver keeps; they are SQS's
 // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html).
 const (
 	MaxBatch      = 10               // messages per call
-	MaxBodyBytes  = 1 << 20          // per message and per call
+	MaxBodyBytes  = wire.MaxMessage  // per message and per call
 	MaxDelay      = 15 * time.Minute // of a new message
 	MaxVisibility = 12 * time.Hour   // in total, from the receive
 	MaxWait       = 20 * time.Second // of one long poll
@@ -35,6 +38,9 @@ type Message struct {
 	Group    string // "" where the queue does not return it
 	Receives int    // how often it was received, this one included
 	SentAt   time.Time
+	// Letter is the dead letter that the message came back in, by the redrive of a
+	// dead-letter queue; nil of one that came as it was sent. The worker sets it.
+	Letter *push.DeadLetter
 }
 
 // Sink takes messages.

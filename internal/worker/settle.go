@@ -1,8 +1,11 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -80,7 +83,8 @@ func collect(in <-chan settled) []settled {
 
 func (s *settler) carryOut(ctx context.Context, batch []settled) {
 	var deletes, handBacks []Message
-	var retries, deads []settled
+	var retries, deads, buried []settled
+	passed := map[string][]settled{}
 	for _, b := range batch {
 		switch b.verdict.kind {
 		case kindAck:
@@ -91,11 +95,19 @@ func (s *settler) carryOut(ctx context.Context, batch []settled) {
 			deads = append(deads, b)
 		case kindHandBack:
 			handBacks = append(handBacks, b.msg)
+		case kindBury:
+			buried = append(buried, b)
+		case kindPass:
+			passed[b.verdict.to] = append(passed[b.verdict.to], b)
 		case kindLeave:
 		}
 	}
-	deletes = append(deletes, s.send(ctx, "send", s.queue, retries, s.again)...)
-	deletes = append(deletes, s.send(ctx, "send", s.dead, deads, s.letter)...)
+	deletes = append(deletes, s.send(ctx, s.queue, retries, s.again)...)
+	deletes = append(deletes, s.send(ctx, s.dead, deads, s.letter)...)
+	deletes = append(deletes, s.send(ctx, s.dead, buried, unchanged)...)
+	for queue, moved := range passed {
+		deletes = append(deletes, s.send(ctx, s.cfg.Homes[queue], moved, unchanged)...)
+	}
 	if len(deletes) > 0 {
 		s.report("delete", "deleting messages failed; they will come back", s.queue.Delete(ctx, deletes))
 	}
@@ -109,7 +121,7 @@ func (s *settler) carryOut(ctx context.Context, batch []settled) {
 
 // send puts one new message on sink for each verdict, in as few calls as the
 // size limit allows, and returns the originals that may be deleted now.
-func (s *settler) send(ctx context.Context, op string, sink Sink, batch []settled, build func(settled) (Outgoing, error)) []Message {
+func (s *settler) send(ctx context.Context, sink Sink, batch []settled, build func(settled) (Outgoing, error)) []Message {
 	var done []Message
 	var out []Outgoing
 	var from []Message
@@ -119,7 +131,7 @@ func (s *settler) send(ctx context.Context, op string, sink Sink, batch []settle
 			return
 		}
 		err := sink.Send(ctx, out)
-		s.report(op, "sending on failed; the originals will come back", err)
+		s.report("send", "sending on failed; the originals will come back", err)
 		partial, isPartial := errors.AsType[*BatchError](err)
 		for i, m := range from {
 			if err == nil || isPartial && partial.Failed[i] == nil {
@@ -131,7 +143,7 @@ func (s *settler) send(ctx context.Context, op string, sink Sink, batch []settle
 	for _, b := range batch {
 		o, err := build(b)
 		if err != nil {
-			s.report(op, "building a message failed; the original will come back", err)
+			s.report("send", "building a message failed; the original will come back", err)
 			continue
 		}
 		if size+len(o.Body) > MaxBodyBytes {
@@ -151,14 +163,41 @@ func (s *settler) again(b settled) (Outgoing, error) {
 	return Outgoing{Body: body, Group: b.msg.Group, Delay: wholeSeconds(b.verdict.after)}, nil
 }
 
+// unchanged returns the message as it came.
+func unchanged(b settled) (Outgoing, error) {
+	return Outgoing{Body: b.msg.Body, Group: b.msg.Group}, nil
+}
+
 func (s *settler) letter(b settled) (Outgoing, error) {
-	s.log.Warn("message dead-lettered", zap.Stringer("code", b.verdict.code), zap.String("detail", b.verdict.detail),
-		zap.String("message_id", b.msg.ID), zap.Int("receives", b.msg.Receives))
-	body, err := wire.EncodeDeadLetter(&push.DeadLetter{
-		Queue: s.cfg.Name, ID: b.msg.ID, Code: b.verdict.code, Detail: b.verdict.detail, Body: b.msg.Body, Group: b.msg.Group,
-		Receives: b.msg.Receives, SentAt: b.msg.SentAt, At: time.Now(), Software: s.cfg.Software,
-	})
+	d := s.deadLetter(&b)
+	s.log.Warn("message dead-lettered", zap.Stringer("code", d.Code), zap.String("detail", d.Detail),
+		zap.String("message_id", d.ID), zap.Int("receives", d.Receives), zap.Int("bytes", len(d.Body)))
+	body, err := wire.EncodeCutDeadLetter(&d)
 	return Outgoing{Body: body, Group: b.msg.Group}, err
+}
+
+// deadLetter returns the letter of a message that died. One that had died before
+// stays the same letter: who it was, where it came from and when it was sent are
+// the first death's.
+func (s *settler) deadLetter(b *settled) push.DeadLetter {
+	d := push.DeadLetter{Queue: s.cfg.Name, ID: b.msg.ID, Body: b.msg.Body, Group: b.msg.Group, SentAt: b.msg.SentAt}
+	if before := b.verdict.letter; before != nil {
+		d = *before
+		d.Queue = cmp.Or(d.Queue, s.cfg.Name)
+	}
+	d.Receives += b.msg.Receives
+	d.Code, d.Detail, d.At, d.Software = b.verdict.code, clip(b.verdict.detail), time.Now(), s.cfg.Software
+	return d
+}
+
+// clip bounds the evidence of a message that somebody else wrote: it may name as
+// many faults as a megabyte holds.
+func clip(detail string) string {
+	const most = 4 << 10
+	if len(detail) <= most {
+		return detail
+	}
+	return fmt.Sprintf("%s… (%d bytes in all)", strings.ToValidUTF8(detail[:most], ""), len(detail))
 }
 
 func (s *settler) report(op, what string, err error) {

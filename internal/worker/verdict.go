@@ -15,6 +15,8 @@ type Verdict struct {
 	body   []byte
 	code   push.Code
 	detail string
+	to     string           // of kindPass: the queue
+	letter *push.DeadLetter // that the message came back in; it dies as that again
 }
 
 type kind uint8
@@ -25,6 +27,8 @@ const (
 	kindRetry
 	kindDead
 	kindHandBack
+	kindBury
+	kindPass
 )
 
 // Ack says that the message is done with: it is deleted.
@@ -53,6 +57,17 @@ func Dead(code push.Code, detail string) Verdict {
 	return Verdict{kind: kindDead, code: code, detail: detail}
 }
 
+// bury says that the message is a dead letter that somebody moved off its queue:
+// it is put back on the dead-letter queue, unchanged.
+func bury() Verdict { return Verdict{kind: kindBury} }
+
+// pass says that the message belongs on another queue: it is sent there,
+// unchanged, then deleted here.
+func pass(queue string) Verdict { return Verdict{kind: kindPass, to: queue} }
+
+// unread reports whether the handler could make nothing of the message.
+func (v Verdict) unread() bool { return v.kind == kindDead && v.code == push.CodeUndecodable }
+
 // String returns the verdict's word for logs and metrics.
 func (v Verdict) String() string {
 	switch v.kind {
@@ -64,6 +79,10 @@ func (v Verdict) String() string {
 		return "dead"
 	case kindHandBack:
 		return "hand_back"
+	case kindBury:
+		return "put_back"
+	case kindPass:
+		return "pass_on"
 	case kindLeave:
 	}
 	return "leave"

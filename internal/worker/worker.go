@@ -36,6 +36,10 @@ type Config struct {
 	Visibility  time.Duration // of the queue; prolonged at a third of it while in hand
 	Wait        time.Duration // of one long poll, up to MaxWait
 	Software    string        // version, written into dead letters
+	// Homes are the source queues by name, for messages of ours that belong on
+	// another queue than the one they came to. Leave it nil for a queue on which
+	// others may send: what they call ours is not passed on to the inside.
+	Homes map[string]Sink
 }
 
 // settlers is how many batches of verdicts are carried out at once, so that one
@@ -207,7 +211,10 @@ func (w *Worker) verdict(ctx context.Context, msg Message) (v Verdict) {
 			v = Leave()
 		}
 	}()
-	return w.handler.Handle(ctx, msg, w.draining)
+	if v = w.handler.Handle(ctx, msg, w.draining); v.unread() {
+		return w.moved(ctx, msg, v)
+	}
+	return v
 }
 
 func (w *Worker) hold(msg Message) {

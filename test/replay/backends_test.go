@@ -15,10 +15,12 @@ import (
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/provision"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -30,8 +32,9 @@ type store interface {
 	document.Store
 	device.Store
 	deliver.Lines
+	report.Chunks
+	fanout.Lines
 	Create(ctx context.Context, n push.Notification) (push.Notification, bool, error)
-	Plan(ctx context.Context, plans []ledger.Plan, at time.Time) ([]ledger.Line, error)
 	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
 }
 

@@ -58,7 +58,7 @@ func newHouse(tb testing.TB, s store, queues map[string]worker.Queue) *house {
 	tb.Helper()
 	h := &house{tb: tb, store: s, queues: queues}
 	h.cfg = replay.Config{
-		Letters: h.store, Notifications: h.store, Lines: h.store, Documents: h.store, App: "project", Software: "v1", Owner: "test",
+		Letters: h.store, Notifications: h.store, Lines: h.store, Plans: h.store, Documents: h.store, App: "project", Software: "v1", Owner: "test",
 		Dead: map[string]worker.Queue{}, Sources: map[string]worker.Sink{}, Screens: []replay.Screen{replay.DeviceScreen{Devices: h.store}},
 		Log: zap.NewNop(), Metrics: replay.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
 	}
@@ -73,7 +73,7 @@ func newHouse(tb testing.TB, s store, queues map[string]worker.Queue) *house {
 	return h
 }
 
-// startDeliver serves the bulk and the replay lane, a try for each recipient,
+// startDeliver serves the lanes, a try for each recipient,
 // until stop is called.
 func (h *house) startDeliver(sender deliver.Sender, encoder deliver.Encoder) (stop func()) {
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "outcomes"}, []string{"class", "code"})
@@ -87,27 +87,20 @@ func (h *house) startDeliver(sender deliver.Sender, encoder deliver.Encoder) (st
 	}
 	workerMetrics := worker.NewMetrics(prometheus.NewRegistry())
 	var stops []func()
-	for _, lane := range []push.Lane{push.LaneBulk, push.LaneReplay} {
+	for _, lane := range []push.Lane{push.LaneHigh, push.LaneBulk, push.LaneReplay} {
 		name := push.DeliveryQueue(lane)
 		d, err := deliver.New(deliver.Config{
 			Owner: "deliver-" + string(lane), Notifications: h.store, Lines: h.store, Sender: sender, Encoder: encoder, Guard: g, Outcomes: ignored{},
-			Chunks: map[push.Lane]worker.Sink{push.LaneBulk: h.queues[push.QueueBulk], push.LaneReplay: h.queues[push.QueueReplay]},
+			Chunks: h.lanes(),
 			Dead:   h.queues[push.DeadLetterQueue(name)], Lane: lane, Window: 20, MaxAttempts: 1, MaxElapsed: time.Hour, Software: "v1",
 			Log: zap.NewNop(), Metrics: metrics, Now: time.Now, Rand: rand.New(rand.NewPCG(3, 4)),
 		})
 		if err != nil {
 			h.tb.Fatal(err)
 		}
-		w := worker.New(worker.Config{Name: name, Concurrency: 8, Visibility: 30 * time.Second, Wait: time.Second, Software: "v1"},
-			h.queues[name], h.queues[push.DeadLetterQueue(name)], d, zap.NewNop(), workerMetrics)
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			w.Run(context.WithoutCancel(h.tb.Context()))
-		}()
+		stop := h.work(name, d, workerMetrics)
 		stops = append(stops, func() {
-			w.Drain()
-			<-ended
+			stop()
 			d.Close()
 		})
 	}
@@ -115,6 +108,30 @@ func (h *house) startDeliver(sender deliver.Sender, encoder deliver.Encoder) (st
 		for _, f := range stops {
 			f()
 		}
+	}
+}
+
+func (h *house) lanes() map[push.Lane]worker.Sink {
+	return map[push.Lane]worker.Sink{
+		push.LaneHigh: h.queues[push.QueueHigh], push.LaneBulk: h.queues[push.QueueBulk], push.LaneReplay: h.queues[push.QueueReplay],
+	}
+}
+
+// work lets a handler work on a queue until stop is called.
+func (h *house) work(name string, handler worker.Handler, metrics *worker.Metrics) (stop func()) {
+	cfg := worker.Config{Name: name, Concurrency: 8, Visibility: 30 * time.Second, Wait: time.Second, Software: "v1"}
+	if name != push.QueueEvents { // as the services are wired
+		cfg.Homes = h.cfg.Sources
+	}
+	w := worker.New(cfg, h.queues[name], h.queues[push.DeadLetterQueue(name)], handler, zap.NewNop(), metrics)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Run(context.WithoutCancel(h.tb.Context()))
+	}()
+	return func() {
+		w.Drain()
+		<-ended
 	}
 }
 
@@ -153,8 +170,9 @@ func (h *house) plan(id push.ID, to []push.Recipient, tune func(*push.Notificati
 		h.tb.Fatal(err)
 	}
 	ref := push.ChunkRef{Notification: id}
-	plan := ledger.Plan{
-		Ref: ref, Tenant: tenant, FirstLine: 1, Sources: len(to), Last: true, Hashes: make([]uint64, len(to)), Cells: make([]ledger.Cell, len(to)),
+	plan := ledger.Plan{Ref: ref, Tenant: tenant, FirstLine: 1, Sources: len(to), Last: true, Cells: make([]ledger.Cell, len(to))}
+	for i := range to {
+		plan.Hashes = append(plan.Hashes, to[i].Address.Hash())
 	}
 	if _, err := h.store.Plan(h.tb.Context(), []ledger.Plan{plan}, time.Now()); err != nil {
 		h.tb.Fatal(err)

@@ -10,8 +10,11 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// letterFormat is the first byte of a letter's body.
-const letterFormat = 1
+// The first byte of a letter's body.
+const (
+	letterFormat = 1
+	cutFormat    = 2 // with the length of a message of which only the beginning is kept behind it all
+)
 
 var errLetter = errors.New("stored dead letter is damaged")
 
@@ -23,7 +26,11 @@ func appendLetter(dst []byte, l *push.Letter) []byte {
 	if r.Renew {
 		renew = 1
 	}
-	dst = append(dst, letterFormat)
+	format := byte(letterFormat)
+	if l.Bytes > 0 {
+		format = cutFormat
+	}
+	dst = append(dst, format)
 	for _, n := range []int{l.Attempts, l.Series, l.Turn, renew} {
 		dst = packed.AppendCount(dst, n)
 	}
@@ -35,7 +42,11 @@ func appendLetter(dst []byte, l *push.Letter) []byte {
 	} {
 		dst = packed.AppendText(dst, text)
 	}
-	return packed.AppendTexts(packed.AppendTexts(dst, r.Data), l.Labels)
+	dst = packed.AppendTexts(packed.AppendTexts(dst, r.Data), l.Labels)
+	if l.Bytes > 0 {
+		dst = packed.AppendCount(dst, l.Bytes)
+	}
+	return dst
 }
 
 // decodeLetter fills in what appendLetter wrote.
@@ -43,7 +54,7 @@ func decodeLetter(l *push.Letter, b []byte) error {
 	if len(b) == 0 {
 		return errLetter
 	}
-	if b[0] != letterFormat {
+	if b[0] != letterFormat && b[0] != cutFormat {
 		return fmt.Errorf("dead letter in format %d: %w", b[0], push.ErrNewerSchema)
 	}
 	r := packed.Reader{Left: b[1:]}
@@ -57,6 +68,9 @@ func decodeLetter(l *push.Letter, b []byte) error {
 		l.Body = []byte(body)
 	}
 	to.Data, l.Labels = r.Texts(), r.Texts()
+	if b[0] == cutFormat {
+		l.Bytes = r.Count()
+	}
 	if r.Bad || len(r.Left) > 0 {
 		return errLetter
 	}

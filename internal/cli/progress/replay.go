@@ -124,10 +124,33 @@ func (w *replayWatch) label() string {
 	return "sending"
 }
 
+// watched reports whether there are outcomes to tell of: whole messages have none,
+// and that nothing is known of them is not that nothing failed.
+func watched(r *client.Replay) bool { return r.Unwatched == 0 || r.Sent > r.Unwatched }
+
+// Outcomes tells what has become of the letters that were sent, as the rest of a
+// sentence.
+func Outcomes(r *client.Replay) string {
+	s := ""
+	if watched(r) {
+		s = fmt.Sprintf(", %s outcomes known, %s failed again", Group(r.Known), Group(r.Refailed))
+	}
+	if r.Unwatched > 0 {
+		s += fmt.Sprintf(", %s not watched", Group(r.Unwatched))
+	}
+	return s
+}
+
 // status is the line of figures.
 func (w *replayWatch) status() string {
 	r := w.answer()
-	s := fmt.Sprintf("%s of %s sent, %s failed again of %s known", Group(r.Sent), Group(r.Total), Group(r.Refailed), Group(r.Known))
+	s := fmt.Sprintf("%s of %s sent", Group(r.Sent), Group(r.Total))
+	if watched(&r) {
+		s += fmt.Sprintf(", %s failed again of %s known", Group(r.Refailed), Group(r.Known))
+	}
+	if r.Unwatched > 0 {
+		s += fmt.Sprintf(", %s not watched", Group(r.Unwatched))
+	}
 	rate := w.rate.Load()
 	if rate == nil || *rate < 0.05 {
 		return s

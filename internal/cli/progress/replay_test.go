@@ -76,3 +76,24 @@ func TestRemaining(t *testing.T) {
 		}
 	}
 }
+
+// That nobody watches what becomes of a letter is not that it did not fail.
+func TestOutcomesOfWhatNobodyWatches(t *testing.T) {
+	t.Parallel()
+
+	for want, r := range map[string]client.Replay{
+		", 0 outcomes known, 0 failed again":                {Total: 9},
+		", 5 outcomes known, 1 failed again":                {Total: 9, Sent: 7, Known: 5, Refailed: 1},
+		", 7 not watched":                                   {Total: 9, Sent: 7, Unwatched: 7},
+		", 0 outcomes known, 0 failed again, 6 not watched": {Total: 9, Sent: 7, Unwatched: 6},
+	} {
+		if got := Outcomes(&r); got != want {
+			t.Errorf("%+v: %q, want %q", r, got, want)
+		}
+	}
+	w := &replayWatch{}
+	w.take(&client.Replay{Total: 9, Sent: 7, Unwatched: 7}, time.Now())
+	if got := w.status(); got != "7 of 9 sent, 7 not watched" {
+		t.Errorf("status is %q", got)
+	}
+}

@@ -1,6 +1,7 @@
 package replaytest
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -72,12 +73,14 @@ func roundTrip(f *fixture) {
 		ID: push.NewID(push.PrefixDeadLetter), Kind: push.LetterMessage, App: f.app, Queue: push.QueueNotifications, Code: push.CodePoison, Cell: -1,
 		Body: []byte("{}"), DeadAt: epoch(), StoredAt: epoch(), Fingerprint: f.app, State: push.LetterParked, Version: 1,
 	}
+	cut := f.message(2)
+	cut.Body, cut.Bytes = bytes.Repeat([]byte("the beginning "), 50_000), 1<<20
 	tombstone := f.recipient(8)
 	tombstone.State, tombstone.Version, tombstone.Reason, tombstone.By, tombstone.MovedAt = push.LetterDiscarded, 2, "wrong audience", "zoë", epoch()
 	tombstone.Recipient.Address.Value = ""
 	replayed := f.recipient(9)
 	replayed.State, replayed.Version, replayed.Replay, replayed.Outcome, replayed.MovedAt = push.LetterReplayed, 4, push.NewID(push.PrefixReplay), push.CodeSent, epoch()
-	for _, want := range f.put(full, f.message(1), bare, tombstone, replayed) {
+	for _, want := range f.put(full, f.message(1), bare, cut, tombstone, replayed) {
 		got, err := f.Letter(f.Context(), want.ID)
 		f.must(err)
 		f.same("letter", got, want)
