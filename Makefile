@@ -53,6 +53,7 @@ build: ## Build the commands into bin/
 test: ## Run the tests in random order (PKGS=, TESTFLAGS=)
 	$(GO) test -shuffle=on -count=1 $(TESTFLAGS) $(PKGS)
 	@$(if $(filter ./...,$(PKGS)),$(GO) run ./test/standins/cmd/aws-local -check)
+	@$(if $(filter ./...,$(PKGS)),command -v chromium chromium-browser chromium-headless-shell google-chrome google-chrome-stable >/dev/null || echo "browser tests left out: install chromium")
 
 .PHONY: test-aws
 test-aws: ## The drivers' suites against a real AWS account, which costs a little (BELFRY_AWS_E2E=1 and credentials)

@@ -14,6 +14,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/sameorigin"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -25,7 +26,7 @@ const tenant = "default"
 // startIngest starts both doors and what keeps their promises: the outbox, its
 // sweeper, the janitor, and the broom for what has expired. It returns the API's
 // address.
-func (s *service) startIngest(ctx context.Context, api config.API, tidy config.Janitor) (string, error) {
+func (s *service) startIngest(ctx context.Context, api config.API, listeners config.Listeners, tidy config.Janitor) (string, error) {
 	metrics := ingest.NewMetrics(s.reg)
 	outbox := ingest.NewOutbox(s.backend.queues[push.QueueNotifications], s.backend.store, s.log, metrics)
 	intake := ingest.NewIntake(s.backend.store, outbox, s.log, metrics, s.now)
@@ -43,15 +44,20 @@ func (s *service) startIngest(ctx context.Context, api config.API, tidy config.J
 		return "", err
 	}
 	reports := report.New(report.Config{Notifications: s.backend.store, Chunks: s.backend.store, Pages: s.backend.store, Devices: s.backend.store, Log: s.log})
+	keys := httpapi.NewKeys(map[string]string{api.Key.Reveal(): tenant})
+	pages, err := sameorigin.New(sameorigin.Config{Listen: api.Listen, Allowed: listeners.AllowedHosts, AnyHost: !keys.Open()})
+	if err != nil {
+		return "", err
+	}
 	handler, err := httpapi.New(httpapi.Config{
 		DeadLetters: letters, Operator: tenant,
 		Intake: intake, Batches: s.newBatches(), Devices: s.newRegistry(), Reports: reports,
-		Answers: s.backend.store, Auth: httpapi.NewKeys(map[string]string{api.Key.Reveal(): tenant}), Health: s.health, Registry: s.reg, Log: s.log, Now: s.now, Version: telemetry.Version(),
+		Answers: s.backend.store, Auth: keys, Pages: pages, Health: s.health, Registry: s.reg, Log: s.log, Now: s.now, Version: telemetry.Version(),
 	})
 	if err != nil {
 		return "", err
 	}
-	addr, err := s.listen(ctx, "HTTP API", api.Listen, httpapi.NewServer(handler, s.log))
+	addr, err := s.listen(ctx, "HTTP API", api.Listen, listeners, handler)
 	if err != nil {
 		return "", err
 	}
@@ -88,7 +94,7 @@ func Ingest(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.startIngest(ctx, cfg.API, cfg.Janitor); err != nil {
+	if _, err := s.startIngest(ctx, cfg.API, cfg.Listeners, cfg.Janitor); err != nil {
 		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	return s.run(ctx)

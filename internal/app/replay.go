@@ -10,7 +10,6 @@ import (
 
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/cost"
-	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -82,12 +81,8 @@ func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, l
 	if err != nil {
 		return errors.Join(err, s.stack.unwind(ctx))
 	}
-	if c.Metrics.Listen != "" {
-		addr, err := s.listen(ctx, "health and metrics", c.Metrics.Listen, httpapi.NewServer(httpapi.NewProbes(s.health, s.reg, log), log))
-		if err != nil {
-			return errors.Join(err, s.stack.unwind(ctx))
-		}
-		log.Info("draining dead letters", zap.String("metrics", addr))
+	if err := s.serveProbes(ctx, c.Metrics, c.Listeners, "draining dead letters"); err != nil {
+		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	const grace = 5 * time.Second
 	s.stack.background(ctx, "retention", grace, room.RetainWatch)

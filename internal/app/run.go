@@ -11,7 +11,6 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/fcm"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/fcmsim"
-	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -34,12 +33,9 @@ func Dispatcher(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) err
 	if err := s.startDispatcher(ctx, o); err != nil {
 		return errors.Join(err, s.stack.unwind(ctx))
 	}
-	if cfg.Metrics.Listen != "" {
-		addr, err := s.listen(ctx, "health and metrics", cfg.Metrics.Listen, httpapi.NewServer(httpapi.NewProbes(s.health, s.reg, log), log))
-		if err != nil {
-			return errors.Join(err, s.stack.unwind(ctx))
-		}
-		log.Info("dispatcher is up", zap.Bool("fanout", o.fanout), zap.Bool("deliver", o.deliver), zap.String("metrics", addr))
+	roles := []zap.Field{zap.Bool("fanout", o.fanout), zap.Bool("deliver", o.deliver)}
+	if err := s.serveProbes(ctx, cfg.Metrics, cfg.Listeners, "dispatcher is up", roles...); err != nil {
+		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	return s.run(ctx)
 }
@@ -122,7 +118,7 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 		maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
 	}
 	if cfg.Sandbox {
-		sim, err := s.startSim(cfg.Simulator) //nolint:contextcheck // it serves until the stack unwinds
+		sim, err := s.startSim(cfg.Simulator, cfg.Listeners) //nolint:contextcheck // it serves until the stack unwinds
 		if err != nil {
 			return out, err
 		}
@@ -139,14 +135,14 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 	if err := s.startDispatcher(ctx, o); err != nil {
 		return out, err
 	}
-	addr, err := s.startIngest(ctx, cfg.API, cfg.Janitor)
+	addr, err := s.startIngest(ctx, cfg.API, cfg.Listeners, cfg.Janitor)
 	out.API = baseURL(addr)
 	return out, err
 }
 
 // startSim starts a simulator that stops with the service.
-func (s *service) startSim(c config.Simulator) (*fcmsim.Sim, error) {
-	sim, err := newSim(c, s.log)
+func (s *service) startSim(c config.Simulator, l config.Listeners) (*fcmsim.Sim, error) {
+	sim, err := newSim(c, l, s.log)
 	if err != nil {
 		return nil, err
 	}
@@ -155,11 +151,11 @@ func (s *service) startSim(c config.Simulator) (*fcmsim.Sim, error) {
 	return sim, nil
 }
 
-func newSim(c config.Simulator, log *zap.Logger) (*fcmsim.Sim, error) {
+func newSim(c config.Simulator, l config.Listeners, log *zap.Logger) (*fcmsim.Sim, error) {
 	const sigma = 0.3 // the slowest of a hundred answers takes twice the median
 	sim, err := fcmsim.New(fcmsim.Config{
 		Project: sandboxProject, Listen: c.Listen, Latency: fcmsim.Latency{Median: c.Latency, Sigma: sigma},
-		QuotaPerMinute: c.Quota, Logger: log,
+		QuotaPerMinute: c.Quota, Logger: log, AllowedHosts: l.AllowedHosts, MaxConnections: l.MaxConnections,
 	})
 	if err != nil {
 		return nil, err
@@ -173,7 +169,7 @@ func newSim(c config.Simulator, log *zap.Logger) (*fcmsim.Sim, error) {
 
 // Sim runs the FCM simulator alone until ctx ends.
 func Sim(ctx context.Context, cfg config.Sim, log *zap.Logger, ready func(Addresses)) error {
-	sim, err := newSim(cfg.Simulator, log) //nolint:contextcheck // it serves until it is stopped
+	sim, err := newSim(cfg.Simulator, cfg.Listeners, log) //nolint:contextcheck // it serves until it is stopped
 	if err != nil {
 		return err
 	}

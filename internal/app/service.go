@@ -3,9 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -77,28 +74,6 @@ func (s *service) run(ctx context.Context) error {
 	}
 	s.health.Drain()
 	return errors.Join(failure, s.stack.unwind(ctx))
-}
-
-// listen serves handler on addr until the stack unwinds. It returns the address
-// that it got.
-func (s *service) listen(ctx context.Context, name, addr string, srv *http.Server) (string, error) {
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return "", fmt.Errorf("%s: listen on %s: %w", name, addr, err)
-	}
-	go func() {
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.fail(fmt.Errorf("%s: %w", name, err))
-		}
-	}()
-	const grace = 10 * time.Second
-	s.stack.onStop(name, grace, func(ctx context.Context) error {
-		if err := srv.Shutdown(ctx); err != nil {
-			return srv.Close()
-		}
-		return nil
-	})
-	return ln.Addr().String(), nil
 }
 
 func (s *service) fail(err error) {

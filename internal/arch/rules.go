@@ -49,6 +49,11 @@ func ports() []string {
 	return []string{"internal/idempotency", "internal/document"}
 }
 
+// listening is what everything that listens stands behind.
+func listening() []string {
+	return []string{"internal/sameorigin", "internal/connlimit"}
+}
+
 // The SDKs are told apart because an adapter may reach its own and no other.
 func awsSDK() []string {
 	return []string{"github.com/aws/..."}
@@ -145,13 +150,13 @@ func table() []rule {
 		// The other edges and the house.
 		{
 			layer: "an edge", covers: []string{"internal/httpapi"},
-			uses: append(slices.Concat(pure, rooms()), "client"), testsUse: suites(),
+			uses: append(slices.Concat(pure, rooms(), listening()), "client"), testsUse: suites(),
 			notStd:     []string{"database/sql/..."},
 			notReached: append(allSDKs(), "internal/adapter/...", "internal/app", "internal/cli", "internal/config"),
 		},
 		{
 			layer: "an edge", covers: []string{"internal/fcmsim"},
-			uses: append(words(), "internal/telemetry"), testsUse: suites(),
+			uses: append(slices.Concat(words(), listening()), "internal/telemetry"), testsUse: suites(),
 			notReached: append(allSDKs(), "internal/adapter/..."),
 		},
 		{
@@ -160,12 +165,15 @@ func table() []rule {
 			notStd: transport(), notReached: allSDKs(),
 		},
 		{
+			layer: "part of the house", covers: listening(), strict: true, outside: []string{"go.uber.org/zap"},
+		},
+		{
 			layer: "part of the house", covers: []string{"internal/config"},
-			uses: append(words(), "internal/telemetry"), notReached: append(allSDKs(), "internal/adapter/..."),
+			uses: append(words(), "internal/telemetry", "internal/sameorigin"), notReached: append(allSDKs(), "internal/adapter/..."),
 		},
 		{
 			layer: "part of the house", covers: []string{"internal/app"},
-			uses: slices.Concat(pure, rooms(), []string{
+			uses: slices.Concat(pure, rooms(), listening(), []string{
 				"internal/adapter/...", "internal/httpapi", "internal/fcmsim", "internal/config", "internal/provision", "internal/doctor", "internal/cost",
 			}),
 			testsUse: append(suites(), "client"),

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
 // The bounds that help texts name.
@@ -20,6 +22,7 @@ const (
 	maxDrain       = 15 * time.Minute // an SQS delay, and longer than any orchestrator waits
 	maxLatency     = 10 * time.Minute
 	maxVisibility  = 12 * time.Hour // SQS's
+	maxListening   = 1_000_000
 )
 
 func (s Store) check(f *Faults) {
@@ -117,6 +120,13 @@ func (m Metrics) check(f *Faults) {
 	if m.Listen != "" {
 		address(f, "metrics-listen", m.Listen)
 	}
+}
+
+func (l Listeners) check(f *Faults) {
+	if _, err := sameorigin.New(sameorigin.Config{Allowed: l.AllowedHosts}); err != nil {
+		f.add("allowed-hosts", strings.Join(l.AllowedHosts, ","), "must be host names or IP addresses without a port, *.example.com or *, separated by commas")
+	}
+	between(f, "max-connections", l.MaxConnections, 1, maxListening)
 }
 
 func (s Simulator) check(f *Faults) {

@@ -85,6 +85,16 @@ type Metrics struct {
 	Listen string `name:"metrics-listen" default:"127.0.0.1:9090" env:"BELFRY_METRICS_LISTEN" group:"proc" blank:"" help:"Address of /healthz, /readyz and /metrics, host:port; empty for none."`
 }
 
+// DefaultMaxConnections is what the zero value of Listeners.MaxConnections means
+// to who builds one in code.
+const DefaultMaxConnections = 2048
+
+// Listeners says what every listener of a process lets in.
+type Listeners struct {
+	AllowedHosts   []string `name:"allowed-hosts" env:"BELFRY_ALLOWED_HOSTS" group:"proc" placeholder:"HOST,…" help:"Further host names under which listeners without a key are reached, as behind a proxy, and whose web pages may send requests; *.example.com for all below it, * for any."`
+	MaxConnections int      `name:"max-connections" default:"2048" env:"BELFRY_MAX_CONNECTIONS" group:"proc" help:"Connections that each listener has open at a time, 1 to 1000000; one more is answered 503."`
+}
+
 // Simulator says how the FCM simulator behaves.
 type Simulator struct {
 	Listen  string        `name:"sim-listen" default:"127.0.0.1:8090" env:"BELFRY_SIM_LISTEN" group:"sim" help:"Address of the FCM simulator, host:port. It asks for no key."`

@@ -37,6 +37,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Simulator: Simulator{Listen: "127.0.0.1:8090"},
 		Janitor:   Janitor{Late: 20 * time.Minute},
+		Listeners: Listeners{MaxConnections: DefaultMaxConnections},
 		Stop:      Stop{Drain: 15 * time.Second},
 		Log:       Log{Level: "info", Format: "auto"},
 	}
@@ -122,6 +123,11 @@ func TestFaults(t *testing.T) {
 		{"role twice", &Dispatcher{}, with("BELFRY_ROLES", "deliver,deliver"), []string{`--roles (BELFRY_ROLES): must be fanout, deliver or fanout,deliver (got "deliver,deliver")`}},
 		{"unknown role", &Dispatcher{}, with("BELFRY_ROLES", "drain"), []string{`--roles`}},
 		{"metrics", &Replayer{}, env{"BELFRY_METRICS_LISTEN": "9090"}, []string{`--metrics-listen (BELFRY_METRICS_LISTEN): must be host:port`}},
+		{"allowed hosts", &Ingest{}, env{"BELFRY_ALLOWED_HOSTS": "push.internal, *.example.com,10.0.0.7"}, nil},
+		{"any host", &Sim{}, env{"BELFRY_ALLOWED_HOSTS": "*"}, nil},
+		{"allowed hosts with a port", &Replayer{}, env{"BELFRY_ALLOWED_HOSTS": "fine.example,push.internal:80"}, []string{`--allowed-hosts (BELFRY_ALLOWED_HOSTS): must be host names or IP addresses without a port, *.example.com or *, separated by commas (got "fine.example,push.internal:80")`}},
+		{"allowed hosts as URLs", &Up{}, env{"BELFRY_SANDBOX": "1", "BELFRY_ALLOWED_HOSTS": "https://push.internal"}, []string{`--allowed-hosts`}},
+		{"connections of listeners", &Sim{}, env{"BELFRY_MAX_CONNECTIONS": "0"}, []string{`--max-connections (BELFRY_MAX_CONNECTIONS): must be 1 to 1000000 (got "0")`}},
 		{"drain", &Ingest{}, env{"BELFRY_DRAIN": "1h"}, []string{`--drain (BELFRY_DRAIN): must be 0s to 15m0s (got "1h0m0s")`}},
 		{"drain without a unit", &Ingest{}, env{"BELFRY_DRAIN": "15"}, []string{`--drain (BELFRY_DRAIN): must be a duration such as 15s or 1m30s (got "15")`}},
 		{"log", &Sim{}, env{"BELFRY_LOG_LEVEL": "loud", "BELFRY_LOG_FORMAT": "xml"}, []string{

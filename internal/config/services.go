@@ -49,16 +49,18 @@ func checkAll(groups ...checker) Faults {
 // Ingest is the configuration of cmd/ingest: the HTTP API and the event
 // consumer.
 type Ingest struct {
-	Store   Store   `embed:""`
-	API     API     `embed:""`
-	Janitor Janitor `embed:""`
-	Stop    Stop    `embed:""`
-	Log     Log     `embed:""`
+	Store Store `embed:""`
+	API   API   `embed:""`
+
+	Janitor   Janitor   `embed:""`
+	Listeners Listeners `embed:""`
+	Stop      Stop      `embed:""`
+	Log       Log       `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults].
 func (c Ingest) Validate() error {
-	return checkAll(c.Store, c.API, c.Janitor, c.Stop, c.Log).Err()
+	return checkAll(c.Store, c.API, c.Janitor, c.Listeners, c.Stop, c.Log).Err()
 }
 
 // Dispatcher is the configuration of cmd/dispatcher: fanout and delivery.
@@ -68,14 +70,16 @@ type Dispatcher struct {
 	FCM      FCM      `embed:""`
 	Delivery Delivery `embed:""`
 	Metrics  Metrics  `embed:""`
-	Stop     Stop     `embed:""`
-	Log      Log      `embed:""`
+
+	Listeners Listeners `embed:""`
+	Stop      Stop      `embed:""`
+	Log       Log       `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults]. What only the deliver
 // role needs is not asked of a process without it.
 func (c Dispatcher) Validate() error {
-	f := checkAll(c.Roles, c.Store, c.Metrics, c.Stop, c.Log)
+	f := checkAll(c.Roles, c.Store, c.Metrics, c.Listeners, c.Stop, c.Log)
 	if c.Roles.Has(RoleDeliver) {
 		f = append(f, checkAll(c.FCM, c.Delivery)...)
 	}
@@ -87,13 +91,15 @@ func (c Dispatcher) Validate() error {
 type Replayer struct {
 	Store   Store   `embed:""`
 	Metrics Metrics `embed:""`
-	Stop    Stop    `embed:""`
-	Log     Log     `embed:""`
+
+	Listeners Listeners `embed:""`
+	Stop      Stop      `embed:""`
+	Log       Log       `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults].
 func (c Replayer) Validate() error {
-	return checkAll(c.Store, c.Metrics, c.Stop, c.Log).Err()
+	return checkAll(c.Store, c.Metrics, c.Listeners, c.Stop, c.Log).Err()
 }
 
 // Up is the configuration of belfry up: everything in one process. Health and
@@ -106,6 +112,7 @@ type Up struct {
 	Delivery  Delivery  `embed:""`
 	Simulator Simulator `embed:""`
 	Janitor   Janitor   `embed:""`
+	Listeners Listeners `embed:""`
 	Stop      Stop      `embed:""`
 	Log       Log       `embed:""`
 }
@@ -113,7 +120,7 @@ type Up struct {
 // Validate reports everything that is wrong, as [Faults]. With Sandbox the
 // settings of FCM's place are not looked at, without it those of the simulator.
 func (c Up) Validate() error {
-	f := checkAll(c.Store, c.API, c.Delivery, c.Janitor, c.Stop, c.Log)
+	f := checkAll(c.Store, c.API, c.Delivery, c.Janitor, c.Listeners, c.Stop, c.Log)
 	if c.Sandbox {
 		c.Simulator.check(&f)
 		c.FCM.checkPace(&f)
@@ -126,11 +133,12 @@ func (c Up) Validate() error {
 // Sim is the configuration of belfry sim: the FCM simulator alone.
 type Sim struct {
 	Simulator Simulator `embed:""`
+	Listeners Listeners `embed:""`
 	Log       Log       `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults].
-func (c Sim) Validate() error { return checkAll(c.Simulator, c.Log).Err() }
+func (c Sim) Validate() error { return checkAll(c.Simulator, c.Listeners, c.Log).Err() }
 
 // maxRehearsal bounds what the demo and the bench send.
 const maxRehearsal = 10_000_000

@@ -70,6 +70,9 @@ func (s *simulator) call(ctx context.Context, method, path string, in any) (io.R
 	if err != nil {
 		return nil, err
 	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("FCM simulator: %w", err)

@@ -134,9 +134,15 @@ type quotaInput struct {
 	PerMinute *int `json:"per_minute"` // 0: no limit
 }
 
-// admin wraps an operation of the admin side: it reads its input strictly and answers 204, or 400 with the reason.
+// admin wraps an operation of the admin side: it reads its input strictly and answers 204, or 400 or 415 with the reason.
 func admin[In any](do func(In) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 && !isJSON(r.Header.Get("Content-Type")) {
+			writeJSON(w, http.StatusUnsupportedMediaType, map[string]status{"error": {
+				Code: http.StatusUnsupportedMediaType, Status: "INVALID_ARGUMENT", Message: "Content-Type: must be application/json",
+			}})
+			return
+		}
 		var in In
 		err := readStrict(http.MaxBytesReader(w, r.Body, maxBody), &in)
 		if err == nil {

@@ -17,6 +17,8 @@ const (
 	maxLatency = 10 * time.Minute
 	// maxSigma keeps the log-normal distribution within what a float can carry; 5 is already absurdly wide.
 	maxSigma = 5
+	// defaultConnections is far above what a sender keeps, and below what a process may have open.
+	defaultConnections = 2048
 	// defaultBodyBudget holds about 130,000 distinct bodies of 500 bytes.
 	defaultBodyBudget = 64 << 20
 )
@@ -50,6 +52,12 @@ type Config struct {
 	// ServiceAccount is an earlier answer of Sim.ServiceAccountJSON whose key is to be used again, so that a
 	// credential file outlives a restart. Empty: a new key.
 	ServiceAccount []byte
+
+	// AllowedHosts are further host names under which the simulator is reached, and whose web pages may send requests;
+	// see sameorigin.Config.
+	AllowedHosts []string
+	// MaxConnections bounds the open connections of each listener. Zero: 2,048.
+	MaxConnections int
 
 	// BodyBudget is how many bytes of distinct message bodies are kept for Accepted; beyond it messages are still
 	// recorded, but without their body. Zero: 64 MiB.
@@ -92,6 +100,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.TokenTTL < 0 {
 		faults = append(faults, fmt.Errorf("token TTL: must not be negative (got %v)", c.TokenTTL))
 	}
+	if c.MaxConnections < 0 {
+		faults = append(faults, fmt.Errorf("max connections: must not be negative (got %d)", c.MaxConnections))
+	}
 	if c.BodyBudget < 0 {
 		faults = append(faults, fmt.Errorf("body budget: must not be negative (got %d)", c.BodyBudget))
 	}
@@ -101,6 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.RetryAfter, time.Second)
 	setDefault(&c.TokenTTL, time.Hour)
 	setDefault(&c.BodyBudget, defaultBodyBudget)
+	setDefault(&c.MaxConnections, defaultConnections)
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}

@@ -34,7 +34,11 @@ func (c *connState) cut() {
 	case *peekedConn:
 		raw = wrapped.Conn
 	}
-	if tcp, ok := raw.(*net.TCPConn); ok {
+	inner := raw
+	if counted, ok := raw.(interface{ NetConn() net.Conn }); ok { // by the limit on connections
+		inner = counted.NetConn()
+	}
+	if tcp, ok := inner.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = raw.Close()

@@ -1,7 +1,7 @@
 // Package fcmsim is a simulator of the Firebase Cloud Messaging HTTP v1 API: the send endpoint with its documented
 // validation and error bodies, the OAuth 2.0 token endpoint in front of it, and faults on demand. FCM has no emulator,
 // so this one ships with Belfry for its sandbox, its demo and its tests. To Belfry it is other people's server: it
-// imports none of Belfry's packages but the description of FCM's Message (internal/message), and Belfry talks to it over
+// imports nothing of the pipeline but the description of FCM's Message (internal/message), and Belfry talks to it over
 // HTTP only.
 //
 // # What it answers
@@ -31,6 +31,9 @@
 //
 // Under /_sim/ on the same listener: stats and accepted (what arrived); outage, substitute, refusal, latency, quota,
 // goaway and revoke (of access tokens), which are faults; reset. The admin side needs no token and keeps working during an outage.
+//
+// Both sides are closed to web pages of another origin and to foreign Host names (package sameorigin), and take a body
+// with Content-Type: application/json only.
 //
 //	POST /_sim/outage      {"status":503|429|0,"retry_after":"5","seconds":3,"share":1.0}, 0 refuses connections
 //	POST /_sim/substitute  {"status":200,"body":"<html>…","content_type":"text/html","gzip":false,"record":false,

@@ -118,6 +118,14 @@ func unparsable(violations []violation) *answer {
 	})
 }
 
+// notJSON is the answer to a body that does not say that it is JSON. How the live service answers that is not known; no
+// client of FCM sends it, and web pages could send nothing else.
+func notJSON() *answer {
+	return newAnswer(codeInvalidArgument, status{
+		Code: http.StatusUnsupportedMediaType, Status: "INVALID_ARGUMENT", Message: "Content-Type must be application/json.",
+	})
+}
+
 // unacceptable is FCM's own refusal of a request that fits the schema.
 func unacceptable(v violation) *answer {
 	return newAnswer(codeInvalidArgument, status{

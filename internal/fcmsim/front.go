@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/connlimit"
 )
 
 // helloTimeout is how long a connection may stay without saying anything.
@@ -37,11 +39,16 @@ type front struct {
 }
 
 // listen opens a front and serves it until close. A nil encryption is none.
-func listen(address string, encryption *tls.Config, handler http.Handler, h2 *h2server, log *zap.Logger) (*front, error) {
-	l, err := net.Listen("tcp", address) //nolint:noctx // a local listener is bound at once
+func listen(cfg Config, address string, encryption *tls.Config, handler http.Handler, h2 *h2server) (*front, error) {
+	inner, err := net.Listen("tcp", address) //nolint:noctx // a local listener is bound at once
 	if err != nil {
 		return nil, fmt.Errorf("fcmsim: listen: %w", err)
 	}
+	beyond, log := connlimit.Busy, cfg.Logger
+	if encryption != nil {
+		beyond = "" // nothing can be said before a handshake
+	}
+	l := connlimit.New(inner, cfg.MaxConnections, beyond, log)
 	errorLog, err := zap.NewStdLogAt(log, zap.DebugLevel)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("fcmsim: server log: %w", err), l.Close())

@@ -65,7 +65,7 @@ func (w *wire) must(err error) {
 func (w *wire) headers(stream uint32, end bool, method, path string) {
 	w.t.Helper()
 	w.block.Reset()
-	for _, f := range [][2]string{{":method", method}, {":scheme", "http"}, {":authority", "sim"}, {":path", path}} {
+	for _, f := range [][2]string{{":method", method}, {":scheme", "http"}, {":authority", "localhost"}, {":path", path}, {"content-type", "application/json"}} {
 		w.must(w.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
 	}
 	w.must(w.WriteHeaders(http2.HeadersFrameParam{
@@ -162,7 +162,7 @@ func TestWireBodyInPieces(t *testing.T) {
 	w := dialWire(t, sim)
 	w.block.Reset()
 	for _, f := range [][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", "/v1" + sendPath}, {"x", strings.Repeat("y", 100)},
+		{":method", "POST"}, {":scheme", "http"}, {":path", "/v1" + sendPath}, {"content-type", "application/json"}, {"x", strings.Repeat("y", 100)},
 	} {
 		w.must(w.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
 	}

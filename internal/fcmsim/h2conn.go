@@ -64,6 +64,8 @@ type h2stream struct {
 	method, path  string
 	authority     string
 	authorization string
+	contentType   string
+	browser       bool                // it says so: a page may have sent it
 	header        []hpack.HeaderField // without pseudo-headers
 	body          []byte
 	ended         bool // the client said all
@@ -200,6 +202,10 @@ func (c *h2conn) takeHeaders(f *http2.MetaHeadersFrame) error {
 			st.authority = field.Value
 		case "authorization":
 			st.authorization = field.Value
+		case "content-type":
+			st.contentType = field.Value
+		case "origin", "sec-fetch-site":
+			st.browser = true
 		}
 	}
 	st.header = f.RegularFields()

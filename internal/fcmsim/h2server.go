@@ -17,7 +17,7 @@ import (
 // in place, and answers that fall due together leave in one write.
 type h2server struct {
 	sim        *Sim
-	other      http.Handler // for every path but the send endpoint
+	other      http.Handler // for every path but the send endpoint, and for browsers
 	maxStreams uint32
 	log        *zap.Logger
 

@@ -21,9 +21,9 @@ var errCut = errors.New("connection cut by a simulated outage")
 // goroutine; body is only valid until it returns.
 func (c *h2conn) dispatch(st *h2stream, body []byte) error {
 	st.dispatched = true
-	if st.method == http.MethodPost {
+	if st.method == http.MethodPost && !st.browser {
 		if project, ok := sendPath(st.path); ok {
-			return c.send(st, call{project: project, authorization: st.authorization, body: body})
+			return c.send(st, call{project: project, authorization: st.authorization, contentType: st.contentType, body: body})
 		}
 	}
 	return c.serveOther(st, bytes.Clone(body))
@@ -86,13 +86,13 @@ func (c *h2conn) conclude(st *h2stream, v verdict, accepted []byte) {
 	}
 }
 
-// serveOther runs the handler of another path, on a goroutine of its own.
+// serveOther runs the handler of another path, or of a browser's request to any, on a goroutine of its own.
 func (c *h2conn) serveOther(st *h2stream, body []byte) error {
 	target, err := url.ParseRequestURI(st.path)
 	if err != nil {
 		return http2.StreamError{StreamID: st.id, Code: http2.ErrCodeProtocol, Cause: err}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), connKey{}, c.state))
 	r := (&http.Request{
 		Method: st.method, URL: target, RequestURI: st.path, Host: st.authority,
 		Proto: "HTTP/2.0", ProtoMajor: 2, Header: make(http.Header, len(st.header)),

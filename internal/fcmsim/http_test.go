@@ -40,8 +40,13 @@ func tryPost(t *testing.T, client *http.Client, url, body string, header ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+		if name, value := header[i], header[i+1]; name == "Host" {
+			req.Host = value
+		} else {
+			req.Header.Set(name, value)
+		}
 	}
 	return do(client, req)
 }

@@ -19,6 +19,9 @@ type scratch struct{ in, out []byte }
 
 // ServeHTTP implements http.Handler for HTTP/1.1; HTTP/2 connections are served by h2server.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.welcome(w, r) {
+		return
+	}
 	if r.Method == http.MethodPost {
 		if project, ok := sendPath(r.URL.Path); ok {
 			s.send(w, r, project)
@@ -40,8 +43,8 @@ func sendPath(path string) (project string, ok bool) {
 
 // call is one call of the send endpoint.
 type call struct {
-	project, authorization string
-	body                   []byte
+	project, authorization, contentType string
+	body                                []byte
 }
 
 // send answers a call over HTTP/1.1. What it accepts is recorded before the wait: a client that gives up waiting
@@ -54,7 +57,7 @@ func (s *Sim) send(w http.ResponseWriter, r *http.Request, project string) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client went away
 	}
-	v := s.receive(conn, call{project: project, authorization: r.Header.Get("Authorization"), body: body}, mem)
+	v := s.receive(conn, call{project: project, authorization: r.Header.Get("Authorization"), contentType: r.Header.Get("Content-Type"), body: body}, mem)
 	switch v.fate {
 	case fateRefuse:
 		conn.cut()
@@ -126,6 +129,9 @@ func (s *Sim) answerSend(in call, mem *scratch, now time.Time) verdict {
 		return answered(unparsable([]violation{{
 			Description: fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", maxBody),
 		}}))
+	}
+	if !isJSON(in.contentType) {
+		return answered(notJSON())
 	}
 	tmpl, address, refusal := s.bodies.read(in.body)
 	if refusal != nil {

@@ -107,6 +107,7 @@ func TestHangingRequestEndsWithTheClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		req.Header.Set("Content-Type", "application/json")
 		done := make(chan error, 1)
 		go func() {
 			_, err := do(c.client, req)

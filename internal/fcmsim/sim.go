@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
 // Sim is one simulator. It is safe for concurrent use.
@@ -40,8 +42,9 @@ type Sim struct {
 	tokens  *tokens
 	refused map[string]verdict // by reason: bearer tokens that are not welcome
 
-	stopping chan struct{} // closed when hung requests must end
-	scratch  sync.Pool     // of *scratch
+	pages    *sameorigin.Guard // keeps web pages out
+	stopping chan struct{}     // closed when hung requests must end
+	scratch  sync.Pool         // of *scratch
 	h2       *h2server
 
 	mu         sync.Mutex
@@ -80,8 +83,11 @@ func New(cfg Config) (*Sim, error) {
 	if s.account, err = newAccount(cfg.Project, cfg.ServiceAccount); err != nil {
 		return nil, err
 	}
+	if s.pages, err = sameorigin.New(sameorigin.Config{Listen: cfg.Listen, Allowed: cfg.AllowedHosts}); err != nil {
+		return nil, fmt.Errorf("fcmsim: %w", err)
+	}
 	s.mux = s.routes()
-	s.h2 = newH2Server(s, s.mux)
+	s.h2 = newH2Server(s, s)
 	s.Reset()
 	return s, nil
 }
@@ -104,13 +110,13 @@ func (s *Sim) Start() error {
 	if s.plain != nil || s.stopped {
 		return errors.New("fcmsim: a simulator starts once")
 	}
-	plain, err := listen(s.cfg.Listen, nil, s, s.h2, s.cfg.Logger)
+	plain, err := listen(s.cfg, s.cfg.Listen, nil, s, s.h2)
 	if err != nil {
 		return err
 	}
 	if s.cfg.ListenTLS != "" {
 		if s.cert, err = newCertificate(s.cfg.Now()); err == nil {
-			s.enc, err = listen(s.cfg.ListenTLS, s.cert.config(), s, s.h2, s.cfg.Logger)
+			s.enc, err = listen(s.cfg, s.cfg.ListenTLS, s.cert.config(), s, s.h2)
 		}
 		if err != nil {
 			return errors.Join(err, plain.refuse(), plain.close(context.Background()))

@@ -29,6 +29,7 @@ func BenchmarkAccept(b *testing.B) {
 	body := strings.NewReader(send)
 	r := httptest.NewRequest(http.MethodPost, "/v1/notifications", body)
 	r.Header.Set("Content-Type", typeJSON)
+	r.Header.Set("Content-Type", typeJSON)
 	r.Header.Set("Authorization", "Bearer key")
 	r.Header.Set("Idempotency-Key", "k")
 	b.ReportAllocs()

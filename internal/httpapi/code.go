@@ -33,6 +33,8 @@ const (
 	codeInternal        code = "internal"
 	codeUnavailable     code = "unavailable"
 	codeThrottled       code = "throttled"
+	codeOrigin          code = "cross_origin"
+	codeHost            code = "wrong_host"
 )
 
 // statusGone is what nginx logs for a client that hung up before its answer.
@@ -93,6 +95,10 @@ func (c code) facts() (status int, title string) {
 		return statusGone, "The client hung up"
 	case codeUnavailable:
 		return http.StatusServiceUnavailable, "Not available right now"
+	case codeOrigin:
+		return http.StatusForbidden, "Not for web pages of another origin"
+	case codeHost:
+		return http.StatusMisdirectedRequest, "This server does not go by that name"
 	case codeThrottled:
 		return http.StatusTooManyRequests, "Asked faster than the store can take it"
 	case codeInternal:
@@ -105,6 +111,6 @@ func codes() []code {
 	return []code{
 		codeMalformed, codeIncomplete, codeCursor, codeKeyInvalid, codeUnauthenticated, codeNotFound, codeNoRoute, codeMethod,
 		codeSlow, codeState, codeConflict, codeGap, codeInProgress, codeTooLarge, codeMediaType, codeInvalid, codeRefused,
-		codeKeyReused, codeForbidden, codeNothing, codeUnbounded, codeStale, codeArchive, codeThrottled, codeInternal, codeUnavailable,
+		codeKeyReused, codeForbidden, codeNothing, codeUnbounded, codeStale, codeArchive, codeOrigin, codeHost, codeThrottled, codeInternal, codeUnavailable,
 	}
 }

@@ -73,7 +73,7 @@ func TestCodedUpload(t *testing.T) {
 func TestUploadFormats(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]batch.Format{
-		"": batch.NDJSON, typeNDJSON: batch.NDJSON, "application/jsonl": batch.NDJSON, "text/csv": batch.CSV,
+		typeNDJSON: batch.NDJSON, "Application/X-NDJSON": batch.NDJSON, "application/jsonl": batch.NDJSON, "text/csv": batch.CSV,
 		"Text/CSV; charset=utf-8; header=present": batch.CSV, "text/csv; charset=US-ASCII": batch.CSV,
 	} {
 		g := setup(t)
@@ -152,7 +152,7 @@ func TestDamagedUpload(t *testing.T) {
 				n, err := io.Copy(io.Discard, r)
 				return batch.Result{Accepted: min(n, 7), Watermark: min(n, 7)}, err
 			}
-			r := httptest.NewRequest(http.MethodPost, recipients, strings.NewReader(c.body))
+			r := posted(recipients, typeNDJSON, c.body)
 			r.Header.Set("Content-Encoding", c.coding)
 			got := answer{ResponseRecorder: httptest.NewRecorder()}
 			g.mux.ServeHTTP(got, r)
@@ -229,7 +229,7 @@ func TestStalledUpload(t *testing.T) {
 				coding = name
 			}
 			c := g.converse(t)
-			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Encoding: %s\r\nContent-Length: 1000\r\n\r\n%s", recipients, coding, body)
+			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\nContent-Encoding: %s\r\nContent-Length: 1000\r\n\r\n%s", recipients, coding, body)
 			status, text := c.answered(t)
 			if status != http.StatusRequestTimeout || !strings.Contains(text, "no data came for 50ms") || !strings.Contains(text, "continue with offset=") {
 				t.Errorf("got %d %s", status, text)
@@ -245,7 +245,7 @@ func TestLyingContentLength(t *testing.T) {
 	t.Run("too long", func(t *testing.T) {
 		t.Parallel()
 		c := setup(t).converse(t)
-		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{}\n{}\n", recipients)
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{}\n{}\n", recipients)
 		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestLyingContentLength(t *testing.T) {
 		t.Parallel()
 		g := setup(t)
 		c := g.converse(t)
-		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n{}\n{}\n{}\n{}\n", recipients)
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\nContent-Length: 6\r\n\r\n{}\n{}\n{}\n{}\n", recipients)
 		status, text := c.answered(t)
 		if status != http.StatusOK || !strings.Contains(text, `"accepted":2,`) {
 			t.Errorf("got %d %s", status, text)

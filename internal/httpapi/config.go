@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/idempotency"
+	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
 // Config is what the door stands on. Every field is required but DeadLetters, Now
@@ -26,8 +27,11 @@ type Config struct {
 	Operator string
 	// Answers keeps the first answer of a POST with an Idempotency-Key that the
 	// intake does not deduplicate itself.
-	Answers  idempotency.Store
-	Auth     Authenticator
+	Answers idempotency.Store
+	Auth    Authenticator
+	// Pages keeps the web pages of others out. Without an API key it must look at
+	// the Host header too.
+	Pages    *sameorigin.Guard
 	Health   Health
 	Registry *prometheus.Registry // takes the door's metrics and is served at /metrics
 	Log      *zap.Logger
@@ -48,6 +52,7 @@ func (c *Config) check() error {
 		{"Reports", c.Reports != nil},
 		{"Answers", c.Answers != nil},
 		{"Auth", c.Auth != nil},
+		{"Pages", c.Pages != nil},
 		{"Health", c.Health != nil},
 		{"Registry", c.Registry != nil},
 		{"Log", c.Log != nil},

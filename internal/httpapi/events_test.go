@@ -99,7 +99,7 @@ func (p *pipes) get(t *testing.T, path string, headers ...string) net.Conn {
 	t.Helper()
 	client, server := net.Pipe()
 	p.conns <- server
-	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://belfry"+path, nil)
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1"+path, nil)
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

@@ -40,6 +40,7 @@ func (a *api) begin(rt *route, w http.ResponseWriter, r *http.Request) *exchange
 	h.Set(requestIDHeader, x.id)
 	h.Set("Cache-Control", "no-store") // answers carry tokens and change all the time
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin") // no page of another origin may load it
 	return x
 }
 

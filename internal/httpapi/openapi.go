@@ -24,6 +24,7 @@ type description struct {
 func describe(routes []*route, version string) *description {
 	const intro = "Push notifications through FCM: accepted durably, delivered within limits, and every outcome accounted for.\n\n" +
 		"Every error is a problem document (RFC 9457) with a stable `code`. Lists are read with `limit` and `cursor`. " +
+		"A body needs its `Content-Type`, and web pages of another origin are refused (`cross_origin`, `wrong_host`). " +
 		"Every answer carries an `X-Request-Id`, the caller's own if it sent a usable one. A `traceparent` (W3C) is continued."
 	schemas := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	d := &description{

@@ -124,9 +124,7 @@ func TestOutageOfAClientThatLeft(t *testing.T) {
 	g.intake.fail = errors.Join(context.Canceled, outage(push.OutageBusy))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := httptest.NewRequest(http.MethodPost, "/v1/notifications", strings.NewReader(send)).WithContext(ctx)
-	r.Header.Set("Content-Type", typeJSON)
-	g.mux.ServeHTTP(httptest.NewRecorder(), r)
+	g.mux.ServeHTTP(httptest.NewRecorder(), posted("/v1/notifications", typeJSON, send).WithContext(ctx))
 	if lines := g.logs.FilterMessage("request").All(); len(lines) != 1 || lines[0].ContextMap()["status"] != int64(statusGone) {
 		t.Errorf("logged %v", lines)
 	}

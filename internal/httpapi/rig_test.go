@@ -22,6 +22,7 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/sameorigin"
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
@@ -30,6 +31,18 @@ const (
 	ntfID = "ntf_01890a5d-ac96-774b-bcce-b302099a8057"
 	batID = "bat_01890a5d-ac96-774b-bcce-b302099a8058"
 )
+
+// testHost is the Host of the requests that httptest makes.
+const testHost = "example.com"
+
+func pages(tb testing.TB, cfg sameorigin.Config) *sameorigin.Guard {
+	tb.Helper()
+	g, err := sameorigin.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}
 
 func testNow() time.Time { return time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC) }
 
@@ -59,7 +72,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	}
 	cfg := Config{
 		Intake: g.intake, Batches: g.batches, Devices: g.devices, Reports: g.reports, DeadLetters: newRoom(tb), Answers: g.answers,
-		Auth: Keys{}, Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow, Version: "v1.2.3",
+		Auth: Keys{}, Pages: pages(tb, sameorigin.Config{Listen: "127.0.0.1:8080", Allowed: []string{testHost}}), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow, Version: "v1.2.3",
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -100,14 +113,33 @@ func (g *rig) do(tb testing.TB, method, target, body string, headers ...string) 
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
+	_, pattern := g.mux.Handler(r)
+	if body != "" && r.Header["Content-Type"] == nil {
+		r.Header.Set("Content-Type", g.usualType(pattern))
+	}
+	if r.Header.Get("Content-Type") == noType {
+		r.Header.Del("Content-Type")
+	}
 	got := answer{ResponseRecorder: httptest.NewRecorder()}
 	g.mux.ServeHTTP(got, r)
-	_, pattern := g.mux.Handler(r)
 	g.conforms(tb, pattern, got.Code, got.Header(), got.Body.Bytes())
 	if got.Code >= http.StatusBadRequest && got.Header().Get("Content-Type") == typeProblem {
 		decode(tb, got.Body.Bytes(), &got.problem)
 	}
 	return got
+}
+
+// noType is the Content-Type of a body that comes without any.
+const noType = "none"
+
+// usualType is the Content-Type that clients send to a route.
+func (g *rig) usualType(pattern string) string {
+	for _, rt := range g.routes {
+		if rt.pattern() == pattern && len(rt.takes) > 0 {
+			return rt.takes[0]
+		}
+	}
+	return typeJSON
 }
 
 // want fails unless the answer has the status and, for a problem, the code.
@@ -129,7 +161,7 @@ func decode(tb testing.TB, b []byte, into any) {
 // conforms checks an answer against the OpenAPI document.
 func (g *rig) conforms(tb testing.TB, pattern string, status int, h http.Header, body []byte) {
 	tb.Helper()
-	for _, name := range []string{requestIDHeader, "Cache-Control"} {
+	for _, name := range []string{requestIDHeader, "Cache-Control", "Cross-Origin-Resource-Policy"} {
 		if h.Get(name) == "" {
 			tb.Errorf("the answer has no %s", name)
 		}

@@ -75,9 +75,9 @@ func (rt *route) methodOf(r *http.Request) string {
 // those that its key, body, parameters and idempotency bring with them.
 func (rt *route) problems() []code {
 	if rt.method == "" {
-		return []code{codeNoRoute, codeMethod}
+		return []code{codeNoRoute, codeMethod, codeOrigin, codeHost}
 	}
-	set := map[code]bool{codeInternal: true, codeUnavailable: true, codeThrottled: true, codeInvalid: true}
+	set := map[code]bool{codeInternal: true, codeUnavailable: true, codeThrottled: true, codeInvalid: true, codeOrigin: true, codeHost: true}
 	add := func(when bool, cs ...code) {
 		for _, c := range cs {
 			if when {
@@ -87,7 +87,8 @@ func (rt *route) problems() []code {
 	}
 	add(true, rt.codes...)
 	add(!rt.open, codeUnauthenticated)
-	add(len(rt.takes) > 0, codeMediaType, codeSlow, codeIncomplete)
+	add(rt.method != http.MethodGet, codeMediaType)
+	add(len(rt.takes) > 0, codeSlow, codeIncomplete)
 	add(slices.Contains(rt.takes, typeJSON) || rt.streams(), codeTooLarge, codeMalformed)
 	add(rt.once != keyIgnored, codeKeyInvalid, codeKeyReused)
 	add(rt.once == keyByStore, codeInProgress)

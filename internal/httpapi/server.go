@@ -89,6 +89,9 @@ func (a *api) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 // run is the chain that every request goes through, in order.
 func (a *api) run(ctx context.Context, x *exchange) error {
 	x.expectBody()
+	if err := a.checkPage(x); err != nil {
+		return err
+	}
 	if !x.route.open {
 		if err := a.authenticate(ctx, x); err != nil {
 			return err

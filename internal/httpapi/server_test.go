@@ -136,7 +136,7 @@ func TestBrokenUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{}\n", recipients)
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{}\n", recipients)
 	conn.Close()
 	if err := <-read; err == nil {
 		t.Error("a body that broke off must be an error")
@@ -146,6 +146,13 @@ func TestBrokenUpload(t *testing.T) {
 	if len(lines) != 1 || lines[0].ContextMap()["status"] != int64(http.StatusBadRequest) || lines[0].Level != zap.InfoLevel {
 		t.Errorf("logged %v", lines)
 	}
+}
+
+// posted is a POST with a body of that media type.
+func posted(target, kind, body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", kind)
+	return r
 }
 
 // hungUp is a connection whose client has gone.
@@ -161,7 +168,7 @@ func TestClientLeaves(t *testing.T) {
 	g.intake.fail = fmt.Errorf("record: %w", context.Canceled)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	g.mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/v1/notifications", strings.NewReader(send)).WithContext(ctx))
+	g.mux.ServeHTTP(httptest.NewRecorder(), posted("/v1/notifications", typeJSON, send).WithContext(ctx))
 	func() {
 		defer func() {
 			if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
@@ -196,11 +203,13 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = append(d.wri
 // gone afterwards: it would look like the client's leaving.
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
-	for target, body := range map[string]string{"/v1/notifications": send, recipients: strings.Repeat("{}\n", 1000)} {
+	for target, body := range map[string]struct{ kind, text string }{
+		"/v1/notifications": {typeJSON, send}, recipients: {typeNDJSON, strings.Repeat("{}\n", 1000)},
+	} {
 		t.Run(target, func(t *testing.T) {
 			t.Parallel()
 			w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-			setup(t).mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, target, strings.NewReader(body)))
+			setup(t).mux.ServeHTTP(w, posted(target, body.kind, body.text))
 			if n := len(w.read); n < 2 || w.read[0].IsZero() || !w.read[n-1].IsZero() {
 				t.Errorf("read deadlines: %v", w.read)
 			}
@@ -229,7 +238,7 @@ func TestUnreadBody(t *testing.T) {
 	t.Parallel()
 	g := setup(t, func(cfg *Config) { cfg.Auth = NewKeys(map[string]string{"k": "t"}) })
 	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-	g.mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/notifications", strings.NewReader(send)))
+	g.mux.ServeHTTP(w, posted("/v1/notifications", typeJSON, send))
 	if w.Code != http.StatusUnauthorized || len(w.read) != 1 || w.read[0].IsZero() {
 		t.Errorf("status %d, read deadlines: %v", w.Code, w.read)
 	}
@@ -243,7 +252,7 @@ func TestUnreadBody(t *testing.T) {
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	h := NewProbes(g.health, g.cfg.Registry, zap.NewNop())
+	h := NewProbes(g.health, g.cfg.Pages, g.cfg.Registry, zap.NewNop())
 	for target, status := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/v1/notifications": 404, "/openapi.json": 404} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))

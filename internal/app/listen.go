@@ -1,0 +1,79 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/connlimit"
+	"github.com/belfry-push/belfry/internal/httpapi"
+	"github.com/belfry-push/belfry/internal/sameorigin"
+)
+
+// listen serves handler on addr, with no more connections than the settings
+// allow, until the stack unwinds. It returns the address that it got.
+func (s *service) listen(ctx context.Context, name, addr string, c config.Listeners, handler http.Handler) (string, error) {
+	inner, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("%s: listen on %s: %w", name, addr, err)
+	}
+	ln := connlimit.New(inner, cmp.Or(c.MaxConnections, config.DefaultMaxConnections), connlimit.Busy, s.log)
+	if err := registerConnections(s.reg, name, ln); err != nil {
+		return "", errors.Join(err, ln.Close())
+	}
+	srv := httpapi.NewServer(handler, s.log)
+	go func() {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(fmt.Errorf("%s: %w", name, err))
+		}
+	}()
+	const grace = 10 * time.Second
+	s.stack.onStop(name, grace, func(ctx context.Context) error {
+		if err := srv.Shutdown(ctx); err != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	return ln.Addr().String(), nil
+}
+
+// registerConnections shows how many connections a listener has, and how many it
+// had to refuse.
+func registerConnections(reg prometheus.Registerer, name string, ln *connlimit.Listener) error {
+	labels := prometheus.Labels{"listener": name}
+	return errors.Join(
+		reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "belfry_connections_open", Help: "Open connections of a listener.", ConstLabels: labels,
+		}, func() float64 { return float64(ln.Open()) })),
+		reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "belfry_connections_refused_total", Help: "Connections refused because as many were open as may be.", ConstLabels: labels,
+		}, func() float64 { return float64(ln.Refused()) })),
+	)
+}
+
+// serveProbes serves health and metrics for a program without an API; an empty
+// address is none.
+func (s *service) serveProbes(ctx context.Context, m config.Metrics, c config.Listeners, up string, fields ...zap.Field) error {
+	if m.Listen == "" {
+		return nil
+	}
+	// Nobody is asked for a key here.
+	pages, err := sameorigin.New(sameorigin.Config{Listen: m.Listen, Allowed: c.AllowedHosts})
+	if err != nil {
+		return err
+	}
+	addr, err := s.listen(ctx, "health and metrics", m.Listen, c, httpapi.NewProbes(s.health, pages, s.reg, s.log))
+	if err != nil {
+		return err
+	}
+	s.log.Info(up, append(fields, zap.String("metrics", addr))...)
+	return nil
+}
