@@ -3,6 +3,7 @@ package strict
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Suggest returns the known name that a misspelt one most probably meant, "" if
@@ -29,8 +30,17 @@ func Suggest(name string, known []string) string {
 	return best
 }
 
+// Alike reports whether two names are the same but for case, hyphens and
+// underscores.
+func Alike(a, b string) bool { return flatten(a) == flatten(b) }
+
 func flatten(name string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 }
 
 // distance returns how many letters must be changed, added, left out or swapped

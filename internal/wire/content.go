@@ -91,10 +91,10 @@ func (c *Content) peel() (bool, error) {
 		return true, c.undelivered()
 	}
 	inner, err := Unwrap(c.Body)
-	if err != nil || len(inner) == len(c.Body) {
+	if err != nil || len(inner.Event) == len(c.Body) {
 		return false, nil //nolint:nilerr // of SNS, and no message
 	}
-	c.Body, c.Wrapped = inner, true
+	c.Body, c.Wrapped = inner.Event, true
 	return true, nil
 }
 
