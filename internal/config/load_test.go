@@ -187,6 +187,8 @@ func TestArguments(t *testing.T) {
 		{"argument", []string{"now"}, 2, "unexpected argument now"},
 		{"flag without its value", []string{"--drain"}, 2, "--drain"},
 		{"faults of flags", []string{"--drain=x", "--listen=y"}, 2, "--drain (BELFRY_DRAIN): must be a duration"},
+		{"not UTF-8", []string{"--listen=gr\xfcn:1"}, 2, "--listen: must be UTF-8 (byte 11 is 0xfc)"},
+		{"a variable that is not UTF-8", nil, 2, "--api-key (BELFRY_API_KEY): must be UTF-8 (byte 4 is 0xff)"},
 		{"demo size", nil, 2, `--recipients (BELFRY_RECIPIENTS): must be 1000 to 10000000 (got "5")`},
 	}
 	for _, tt := range tests {
@@ -196,7 +198,11 @@ func TestArguments(t *testing.T) {
 			if tt.name == "demo size" {
 				cfg, tt.args = &Demo{}, []string{"--recipients=5"}
 			}
-			code, ok, _, stderr := load(cfg, nil, tt.args...)
+			var vars env
+			if tt.name == "a variable that is not UTF-8" {
+				vars = env{"BELFRY_FCM_PROJECT": "gr\xfcn", "BELFRY_API_KEY": "hush\xff"}
+			}
+			code, ok, _, stderr := load(cfg, vars, tt.args...)
 			if ok || code != tt.code || !strings.Contains(stderr, tt.want) {
 				t.Errorf("code %d, ok %v, want %q in:\n%s", code, ok, tt.want, stderr)
 			}

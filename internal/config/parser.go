@@ -39,7 +39,7 @@ func NewParser(grammar any, env Lookup, stdout io.Writer, opts ...kong.Option) (
 	house := append(readers(p.faults),
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(int) { *p.helped = true }),
-		kong.Resolvers(environment(env)),
+		kong.Resolvers(environment(env, p.faults)),
 		kong.ConfigureHelp(kong.HelpOptions{
 			Compact: true, FlagsLast: true, WrapUpperBound: helpWidth, NoExpandSubcommands: true,
 		}),
@@ -69,6 +69,9 @@ func NewParser(grammar any, env Lookup, stdout io.Writer, opts ...kong.Option) (
 // variables, or a *[kong.ParseError] about the arguments themselves; the context
 // then tells the command as far as it was understood.
 func (p *Parser) Parse(args []string) (*kong.Context, error) {
+	if faults := notText(args); len(faults) > 0 {
+		return nil, faults
+	}
 	ctx, err := p.kong.Parse(args)
 	if *p.helped {
 		return nil, ErrHelp
@@ -93,10 +96,13 @@ func (p *Parser) Parse(args []string) (*kong.Context, error) {
 
 // environment resolves a flag that was not given from its variable. An empty
 // variable counts as not set, except where an empty text says something.
-func environment(env Lookup) kong.Resolver {
+func environment(env Lookup, sink *Faults) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		for _, name := range flag.Envs {
 			if value, ok := env(name); ok && (value != "" || flag.Tag.Has("blank")) {
+				if detail := brokenText(value); detail != "" && !sink.has("--"+flag.Name) {
+					*sink = append(*sink, Fault{Flag: "--" + flag.Name, Env: name, Detail: detail})
+				}
 				return value, nil
 			}
 		}

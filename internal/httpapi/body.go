@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Limits of a request's body.
@@ -79,15 +81,15 @@ func (x *exchange) expectBody() {
 // bodyEnded ends the patience, for the same reason.
 func (x *exchange) bodyEnded() { _ = http.NewResponseController(x.w).SetReadDeadline(time.Time{}) }
 
-// readBody reads a JSON body within its limits. The bytes are the caller's to
-// keep.
+// readBody reads a JSON body within its limits, without a byte order mark. The
+// bytes are the caller's to keep.
 func (x *exchange) readBody() ([]byte, error) {
 	body, err := readAll(http.MaxBytesReader(x.w.ResponseWriter, x.r.Body, maxBody), x.r.ContentLength)
 	if err != nil {
 		return nil, ofRead(err)
 	}
 	x.bodyEnded()
-	return body, nil
+	return strict.TrimBOM(body), nil
 }
 
 // readAll is io.ReadAll that knows how much to expect, and believes it up to

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // param is a query parameter: how it is checked and how it is documented.
@@ -54,7 +55,7 @@ func parseQuery(defs []param, raw string) (query, error) {
 	var faults push.Faults
 	for _, name := range sortedNames(given) {
 		if code, detail := q.check(name, given[name]); detail != "" {
-			faults = append(faults, push.Fault{Pointer: "?" + clip(name), Code: code, Detail: detail})
+			faults = append(faults, push.Fault{Pointer: "?" + clip(strings.ToValidUTF8(name, "\ufffd")), Code: code, Detail: detail})
 		}
 	}
 	return q, faults.Err()
@@ -64,9 +65,14 @@ func (q *query) check(name string, values []string) (faultCode, detail string) {
 	i := slices.IndexFunc(q.defs, func(p param) bool { return p.name == name })
 	switch {
 	case i < 0:
-		return push.FaultUnknown, "unknown query parameter; there " + q.names()
+		return push.FaultUnknown, "unknown query parameter; there " + q.names() + q.meant(name)
+	case strict.InvalidUTF8(values[0]) >= 0:
+		return push.FaultValue, fmt.Sprintf("must be UTF-8, percent-encoded (byte %d of the value is not)", strict.InvalidUTF8(values[0]))
 	case len(values) > 1:
 		return push.FaultConflict, fmt.Sprintf("must be given once (got %d)", len(values))
+	}
+	if at := strings.IndexByte(values[0], 0); at >= 0 {
+		return push.FaultValue, fmt.Sprintf("must not have the character U+0000 (byte %d)", at)
 	}
 	return push.FaultValue, q.defs[i].fault(values[0])
 }
@@ -80,6 +86,18 @@ func (q *query) names() string {
 		names[i] = q.defs[i].name
 	}
 	return "are " + strings.Join(names, ", ")
+}
+
+// meant asks whether a known name was meant.
+func (q *query) meant(name string) string {
+	known := make([]string, len(q.defs))
+	for i := range q.defs {
+		known[i] = q.defs[i].name
+	}
+	if meant := strict.Suggest(name, known); meant != "" {
+		return fmt.Sprintf("; did you mean %q?", meant)
+	}
+	return ""
 }
 
 // fault says what is wrong with a value, "" if nothing is. It does not repeat
@@ -100,7 +118,11 @@ func (p *param) fault(value string) string {
 		}
 	case paramChoice:
 		if !slices.Contains(p.choices, value) {
-			return "must be one of " + strings.Join(p.choices, ", ")
+			why := "must be one of " + strings.Join(p.choices, ", ")
+			if meant := strict.Suggest(value, p.choices); meant != "" {
+				why += fmt.Sprintf("; did you mean %q?", meant)
+			}
+			return why
 		}
 	}
 	return ""
@@ -134,7 +156,7 @@ func clip(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	return s[:most] + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 func sortedNames(v url.Values) []string {

@@ -1,8 +1,8 @@
 package replay
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +125,7 @@ func (i *importer) run(ctx context.Context) error {
 			return errors.Join(err, i.flush(ctx))
 		}
 		var end footer
-		if json.Unmarshal(line, &end) == nil && end.Type == footerType {
+		if bytes.Contains(line, []byte(`"`+footerType+`"`)) && push.DecodeKnown(line, &end) == nil && end.Type == footerType {
 			return i.finish(ctx, end.Letters)
 		}
 		if err := i.take(ctx, line); err != nil {
@@ -138,11 +138,13 @@ func (i *importer) run(ctx context.Context) error {
 func (i *importer) next() ([]byte, error) {
 	for {
 		line, err := i.lines.Next()
+		if err == nil || errors.Is(err, wire.ErrLineTooLong) {
+			i.line++
+		}
 		if err != nil {
 			return nil, err
 		}
-		i.line++
-		if len(line) > 0 {
+		if !wire.Blank(line) {
 			return line, nil
 		}
 	}
@@ -157,8 +159,7 @@ func (i *importer) fault(why string) error {
 }
 
 func (i *importer) take(ctx context.Context, line []byte) error {
-	var l push.Letter
-	err := json.Unmarshal(line, &l)
+	l, err := push.DecodeLetter(line)
 	if err == nil {
 		err = checkLetter(&l)
 	}

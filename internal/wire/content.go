@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Kind says what a queue message is.
@@ -122,7 +123,7 @@ func contentKind(body []byte) Kind {
 		Type        string `json:"type"`
 		SpecVersion string `json:"specversion"`
 	}
-	if json.Unmarshal(body, &head) != nil {
+	if json.Unmarshal(strict.TrimBOM(body), &head) != nil { //nolint:forbidigo // only what kind it is; its decoder reads it strictly
 		return KindForeign
 	}
 	version, _ := head.V.(float64)
