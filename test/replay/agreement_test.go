@@ -117,13 +117,13 @@ func newFutures(t *testing.T) *losses {
 	for range 3 {
 		w.died("dies-fcm.unavailable", many, nil)
 	}
-	w.died("sim-unregistered-dies-net.refused", 3, nil)
+	w.died("sim-unregistered-dies-fcm.quota_exceeded", 3, nil)
 	again := w.died("sim-unavailable-99-dies-fcm.internal", few, nil)
 	const life = 3 * time.Second
 	expires := time.Now().Add(life)
 	w.died("dies-fcm.unavailable", few, func(n *push.Notification) { n.ExpiresAt = expires })
-	cancelled, paused := w.died("dies-net.timeout", few, nil), w.died("dies-net.dns", few, nil)
-	quarantined := w.died("dies-credential", few, nil)
+	cancelled, paused := w.died("dies-net.timeout", few, nil), w.died("dies-fcm.quota_exceeded", few, nil)
+	quarantined := w.died("dies-fcm.quota_exceeded", few, nil)
 	w.goneDevices(few)
 	w.deliveredAllTheSame(few)
 	w.unknownNotification(few)
@@ -161,7 +161,7 @@ func tokensOf(prefix string, id push.ID, n int) []string {
 // goneDevices lets letters die whose devices are not registered.
 func (l *losses) goneDevices(n int) {
 	id := push.NewID(push.PrefixNotification)
-	to := toTokens(tokensOf("dies-net.tls", id, n)...)
+	to := toTokens(tokensOf("dies-fcm.quota_exceeded", id, n)...)
 	for i := range to {
 		to[i].DeviceID = push.NewID(push.PrefixDevice)
 	}
@@ -230,7 +230,7 @@ func (l *losses) quarantine(id push.ID, n int) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	var devices []push.Device
 	var notes []push.DeviceNote
-	for _, r := range toTokens(tokensOf("dies-credential", id, n)...) {
+	for _, r := range toTokens(tokensOf("dies-fcm.quota_exceeded", id, n)...) {
 		devices = append(devices, push.Device{
 			Tenant: tenant, ID: push.NewID(push.PrefixDevice), Address: r.Address, State: push.DeviceActive, Source: push.SourceAPI, CreatedAt: now, UpdatedAt: now,
 		})
