@@ -120,10 +120,10 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 		chunks, window int
 	}{{push.LaneBulk, bulkChunks, bulkWindow}, {push.LaneHigh, highChunks, highWindow}, {push.LaneReplay, replayChunks, replayWindow}} {
 		d, err := deliver.New(deliver.Config{
-			Owner: owner(), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
+			Owner: owner() + "/" + string(lane.lane), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
 			Guard: g, Isolation: isolation, Outcomes: outcomes, Chunks: s.lanes(), Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
 			Lane: lane.lane, Window: lane.window, MaxAttempts: o.maxAttempts, MaxElapsed: maxElapsed, Software: telemetry.Version(),
-			Log: s.log, Metrics: metrics, Now: s.now, Rand: newRand(),
+			Log: s.log, Metrics: metrics, Now: s.now, Elapsed: s.elapsed, Rand: newRand(),
 		})
 		if err != nil {
 			return err

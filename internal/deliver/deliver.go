@@ -23,13 +23,13 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -69,7 +69,7 @@ type Outcomes interface {
 
 // Config is what the room is built from.
 type Config struct {
-	Owner         string // names this process in ledger lines, with a number for every claim; unique per start
+	Owner         string // names this process and lane in ledger lines, with a number for every claim; unique per start
 	Notifications Notifications
 	Lines         Lines
 	Sender        Sender
@@ -87,8 +87,9 @@ type Config struct {
 	Software      string                    // version, written into dead letters
 	Log           *zap.Logger
 	Metrics       *Metrics
-	Now           func() time.Time
-	Rand          *rand.Rand // jitter; guarded by the room
+	Now           func() time.Time     // the wall clock: deadlines, and what is stored
+	Elapsed       func() time.Duration // a monotonic clock: everything that lasts; nil for this process's
+	Rand          *rand.Rand           // jitter; guarded by the room
 }
 
 // Deliver handles chunks of one lane's queue. Safe for concurrent use.
@@ -97,28 +98,39 @@ type Deliver struct {
 
 	heads  *heads
 	rand   sync.Mutex
-	claims atomic.Int64 // made so far
+	claims claims
+	pace   pace
 }
 
 // New returns the room.
 func New(cfg Config) (*Deliver, error) {
-	h, err := newHeads(cfg.Notifications, cfg.Encoder, cfg.Now)
-	if err != nil {
-		return nil, err
+	if cfg.Elapsed == nil {
+		cfg.Elapsed = clock.Start()
 	}
 	if cfg.Isolation == nil {
 		cfg.Isolation = NewIsolation()
 	}
-	return &Deliver{Config: cfg, heads: h}, nil
+	d := &Deliver{Config: cfg, pace: pace{writing: usualWrite}}
+	var err error
+	d.heads, err = newHeads(cfg.Notifications, cfg.Encoder, d.moment)
+	return d, err
 }
+
+// moment is now, by both clocks.
+func (d *Deliver) moment() clock.Moment { return clock.Moment{Wall: d.Now(), Elapsed: d.Elapsed()} }
 
 // Close ends what runs in the background: the upkeep of the cache. The room is
 // not used after that.
 func (d *Deliver) Close() { d.heads.cache.StopAllGoroutines() }
 
-// owner names one claim. Two copies of a queue message may be in hand in one
-// process at the same time, and must not take each other for themselves.
-func (d *Deliver) owner() string { return d.Owner + "#" + strconv.FormatInt(d.claims.Add(1), 10) }
+// leave ends a turn, however it ended.
+func (d *Deliver) leave(j *job) {
+	d.release(j)
+	d.claims.drop(j.owner)
+	if j.paced {
+		d.pace.end()
+	}
+}
 
 // job is one chunk on its way through the stages.
 type job struct {
@@ -127,7 +139,13 @@ type job struct {
 	receives    int // of the queue message, this one included
 	draining    <-chan struct{}
 
-	begun time.Time // this turn
+	begun time.Duration // this turn, by the monotonic clock
+	owner string        // names this claim; "" before
+
+	savedAt   time.Duration                // when the last write of the line began, by the monotonic clock
+	confirmed atomic.Pointer[clock.Moment] // the same, of the last that succeeded
+	perSecond float64                      // rows that are expected to get leave
+	paced     bool                         // counted among the chunks in hand
 
 	head   *head
 	n      *push.Notification // head's, as read last
@@ -147,6 +165,7 @@ type job struct {
 	poison   bool         // the only suspect is the one
 	done     map[int]bool // rows tried as suspects in this turn
 	halted   bool         // nothing more is sent in this turn
+	finished bool         // the notification was completed before this turn: a replay, or nobody knows better
 }
 
 // message is what the chunk's recipients get: the notification's message,
@@ -192,7 +211,7 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
 	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining}
-	defer d.release(j)
+	defer d.leave(j)
 	for _, run := range d.chain() {
 		v, err := run(ctx, j)
 		switch {

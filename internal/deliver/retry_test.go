@@ -132,11 +132,11 @@ func TestDeferralIsNoAttempt(t *testing.T) {
 			if next.Attempt != 1 || next.Attempts != nil || len(next.Recipients) != 40 || next.Turn != turn+1 || !next.Since.IsZero() {
 				t.Fatalf("attempt %d %v, %d recipients, turn %d, since %v", next.Attempt, next.Attempts, len(next.Recipients), next.Turn, next.Since)
 			}
-			if d := r.queue.msgs[0].Delay; d != 15*time.Minute || next.NotBefore.IsZero() {
-				t.Fatalf("delay %v, not before %v", d, next.NotBefore)
+			if d := r.queue.msgs[0].Delay; d != 15*time.Minute || next.NotBefore.IsZero() || next.Wait < 44*time.Minute {
+				t.Fatalf("delay %v, not before %v, wait %v", d, next.NotBefore, next.Wait)
 			}
 			r.queue.msgs, r.chunk = nil, next
-			r.chunk.NotBefore = time.Time{} // as if it came too early
+			r.chunk.NotBefore, r.chunk.Wait = time.Time{}, 0 // as if it came too early
 		}
 		if r.fcm.total != 0 || len(r.books.attempts) != 0 {
 			t.Errorf("%d requests, %d attempts", r.fcm.total, len(r.books.attempts))
