@@ -60,6 +60,7 @@ func openAWS(ctx context.Context, c config.Store, reg prometheus.Registerer) (*b
 	b := &backend{
 		store: awsStore{tables, pages}, queues: map[string]queue{}, bus: bus, events: tee{bus, outcomes}, meter: meter, visibility: c.Visibility,
 	}
+	b.pulses = pulses{ledger: tables.Pulse, pages: pages.Check, events: outcomes.Check, queues: depths(b.queues)}
 	return b, openQueues(ctx, b, cfg, c.AWS.Prefix, meter)
 }
 

@@ -61,6 +61,7 @@ type backend struct {
 	visibility time.Duration
 	bus        *Bus            // subscribers in this process
 	meter      *awsmeter.Meter // aws: what calls cost
+	pulses     pulses
 	close      func(ctx context.Context) error
 }
 
@@ -85,6 +86,7 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*backen
 	}
 	out := &backend{store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: func(context.Context) error { return b.Close() }, visibility: c.Visibility}
 	out.events = out.bus
+	out.pulses = pulses{ledger: b.PulseLedger, pages: b.PulsePages, queues: func(ctx context.Context, _ ...string) error { return b.PulseQueues(ctx) }}
 	for _, name := range push.Queues() {
 		dlq := push.DeadLetterQueue(name)
 		for _, q := range []struct {

@@ -32,6 +32,9 @@ type dispatcherOptions struct {
 // streams to FCM than it can use are never taken by the bulk lane: that is its
 // headroom.
 func (s *service) startDispatcher(ctx context.Context, o dispatcherOptions) error {
+	if err := s.readyForDispatch(o); err != nil {
+		return err
+	}
 	outcomes, err := s.newOutcomes()
 	if err != nil {
 		return err
@@ -106,6 +109,9 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 	}
 	const closing = 5 * time.Second
 	s.stack.onStop("FCM connections", closing, sender.Close)
+	if err := s.need(checkCredential, func(context.Context) error { return sender.Credential() }); err != nil {
+		return err
+	}
 	encoder, err := fcm.NewEncoder(ctx)
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ const tenant = "default"
 // sweeper, the janitor, and the broom for what has expired. It returns the API's
 // address.
 func (s *service) startIngest(ctx context.Context, api config.API, listeners config.Listeners, tidy config.Janitor) (string, error) {
+	if err := s.readyForIngest(); err != nil {
+		return "", err
+	}
 	metrics := ingest.NewMetrics(s.reg)
 	outbox := ingest.NewOutbox(s.backend.queues[push.QueueNotifications], s.backend.store, s.log, metrics)
 	intake := ingest.NewIntake(s.backend.store, outbox, s.log, metrics, s.now)
@@ -90,6 +93,7 @@ func (s *service) announce(api config.API, addr string) {
 
 // Ingest runs the ingest service until ctx ends.
 func Ingest(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
+	warn(log, cfg)
 	s, err := newService(ctx, log, cfg.Stop.Drain, opener(cfg.Store, log))
 	if err != nil {
 		return err

@@ -41,6 +41,13 @@ func Main(name string, l config.Log, stderr io.Writer, run func(ctx context.Cont
 	return exitOK
 }
 
+// warn logs what is allowed and hardly meant.
+func warn(log *zap.Logger, settings interface{ Warnings() []string }) {
+	for _, w := range settings.Warnings() {
+		log.Warn("settings", zap.String("warning", w))
+	}
+}
+
 // NewLogger returns the logger that the settings ask for.
 func NewLogger(l config.Log, stderr io.Writer) (*zap.Logger, error) {
 	f, isFile := stderr.(*os.File)

@@ -60,7 +60,7 @@ func dryRunner(c config.FCM) doctor.Opener {
 		if c.Credentials == "" && !c.Private() {
 			return nil, nil, errors.New("no credentials are set")
 		}
-		cfg, err := fcmConfig(ctx, c)
+		cfg, err := fcmConfig(ctx, c, zap.NewNop())
 		if err != nil {
 			return nil, nil, err
 		}

@@ -73,12 +73,16 @@ func OpenReplay(ctx context.Context, c config.Store, log *zap.Logger) (room *rep
 // waited too long, and executes replays that nobody executes, with health and
 // metrics beside it.
 func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, log *zap.Logger) error {
+	warn(log, c)
 	s, err := newService(ctx, log, c.Stop.Drain, opener(c.Store, log))
 	if err != nil {
 		return err
 	}
 	room, err := newRetaining(s.backend, replay.Retention{Parked: keep.Parked, Warn: keep.Warn, Done: keep.Done}, s.reg, log)
 	if err != nil {
+		return errors.Join(err, s.stack.unwind(ctx))
+	}
+	if err := s.readyForDrain(); err != nil {
 		return errors.Join(err, s.stack.unwind(ctx))
 	}
 	if err := s.serveProbes(ctx, c.Metrics, c.Listeners, "draining dead letters"); err != nil {

@@ -16,6 +16,7 @@ import (
 
 // Dispatcher runs the dispatcher service until ctx ends.
 func Dispatcher(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) error {
+	warn(log, cfg)
 	s, err := newService(ctx, log, cfg.Stop.Drain, opener(cfg.Store, log))
 	if err != nil {
 		return err
@@ -25,7 +26,7 @@ func Dispatcher(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) err
 		perSecond: float64(cfg.FCM.PerSecond), ramp: fcmRamp, maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
 	}
 	if o.deliver {
-		if o.fcm, err = fcmConfig(ctx, cfg.FCM); err != nil {
+		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.log); err != nil {
 			return errors.Join(err, s.stack.unwind(ctx))
 		}
 		o.ramp = rampFor(cfg.FCM.Endpoint)
@@ -57,7 +58,7 @@ const sandboxProject = "belfry-sandbox"
 
 // fcmConfig turns settings into the sender's. Only a place that isn't Google's
 // may be called without credentials.
-func fcmConfig(ctx context.Context, c config.FCM) (fcm.Config, error) {
+func fcmConfig(ctx context.Context, c config.FCM, log *zap.Logger) (fcm.Config, error) {
 	out := fcm.Config{Endpoint: c.Endpoint, Project: c.Project, Connections: c.Connections}
 	if c.Credentials == "" && c.Private() {
 		if out.Project == "" {
@@ -69,14 +70,17 @@ func fcmConfig(ctx context.Context, c config.FCM) (fcm.Config, error) {
 	if file == config.ApplicationDefault {
 		file = ""
 	}
-	project, tokens, err := fcm.Credentials(ctx, file)
+	credential, err := fcm.Credentials(ctx, file)
 	if err != nil {
 		return fcm.Config{}, err
 	}
-	if out.Project == "" {
-		out.Project = project
+	for _, w := range credential.Warnings {
+		log.Warn("FCM credentials", zap.String("warning", w))
 	}
-	out.TokenSource = tokens
+	if out.Project == "" {
+		out.Project = credential.Project
+	}
+	out.TokenSource = credential.Tokens
 	return out, nil
 }
 
@@ -95,6 +99,7 @@ type Addresses struct {
 // Up runs ingest and dispatcher, and with Sandbox the simulator, in one process
 // until ctx ends.
 func Up(ctx context.Context, cfg config.Up, log *zap.Logger, hooks Hooks) error {
+	warn(log, cfg)
 	s, err := newService(ctx, log, cfg.Stop.Drain, opener(cfg.Store, log))
 	if err != nil {
 		return err
@@ -127,7 +132,7 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 		const timeout = 10 * time.Second
 		o.fcm = fcm.Config{Endpoint: sim.URL(), Project: sandboxProject, Connections: cfg.FCM.Connections, Timeout: timeout}
 	} else {
-		if o.fcm, err = fcmConfig(ctx, cfg.FCM); err != nil {
+		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.log); err != nil {
 			return out, err
 		}
 		o.ramp = rampFor(cfg.FCM.Endpoint)
@@ -169,6 +174,7 @@ func newSim(c config.Simulator, l config.Listeners, log *zap.Logger) (*fcmsim.Si
 
 // Sim runs the FCM simulator alone until ctx ends.
 func Sim(ctx context.Context, cfg config.Sim, log *zap.Logger, ready func(Addresses)) error {
+	warn(log, cfg)
 	sim, err := newSim(cfg.Simulator, cfg.Listeners, log) //nolint:contextcheck // it serves until it is stopped
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type service struct {
 	log     *zap.Logger
 	reg     *prometheus.Registry
 	health  *telemetry.Health
+	checks  []string // of health, by name
 	stack   *stack
 	backend *backend
 	drain   time.Duration // how long workers may take to finish or hand back
@@ -32,9 +33,6 @@ type service struct {
 	outcomes      *prometheus.CounterVec
 	failed        chan error // a part that should run for ever has ended
 }
-
-// healthTimeout bounds one readiness check.
-const healthTimeout = 2 * time.Second
 
 // newService opens the backend. On error nothing is left open.
 func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open openFunc) (*service, error) {
@@ -53,11 +51,7 @@ func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 		return nil, errors.Join(err, s.stack.unwind(ctx))
 	}
 	s.stack.background(ctx, "clock watch", time.Second, telemetry.NewClockWatch(s.now, s.elapsed, reg, log).Run)
-	err = s.health.Register("queue", func(ctx context.Context) error {
-		_, err := b.queues[push.QueueNotifications].Depth(ctx)
-		return err
-	})
-	if err != nil {
+	if err := watchHealth(s.health, reg, log); err != nil {
 		return nil, errors.Join(err, s.stack.unwind(ctx))
 	}
 	return s, nil

@@ -10,7 +10,6 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // edits are what a replay changes about the letters that it sends.
@@ -45,21 +44,11 @@ func (e edits) read() (*client.ReplayEdits, error) {
 		if err != nil {
 			return nil, usagef("--patch: %v", err)
 		}
-		b = strict.TrimBOM(b)
-		if bad := push.CheckJSON(b); bad != nil {
-			return nil, usagef("--patch: %s: %s", e.Patch, bad)
-		}
-		if err := json.Unmarshal(b, &patch); err != nil { //nolint:forbidigo // it was checked: only its type can be wrong
-			return nil, usagef("--patch: %s must be a JSON array of operations", e.Patch)
+		if err := json.Unmarshal(b, &patch); err != nil {
+			return nil, usagef("--patch: %s: must be a JSON array of operations: %v", e.Patch, err)
 		}
 	}
-	seen := map[string]bool{}
 	for _, s := range e.Set {
-		key, _, _ := strings.Cut(s, "=")
-		if key = strings.TrimSuffix(key, ":"); seen[key] {
-			return nil, usagef("--set: %s is given twice", key)
-		}
-		seen[key] = true
 		op, err := setting(s, &out)
 		if err != nil {
 			return nil, err
@@ -99,8 +88,8 @@ func setting(s string, out *client.ReplayEdits) (json.RawMessage, error) {
 	var encoded json.RawMessage
 	if field, is := strings.CutSuffix(key, ":"); is {
 		key, encoded = field, json.RawMessage(value)
-		if bad := push.CheckJSON(encoded); bad != nil {
-			return nil, usagef("--set: %s: the value must be JSON (got %q): %s", key, value, bad)
+		if !json.Valid(encoded) {
+			return nil, usagef("--set: %s: the value must be JSON (got %q)", key, value)
 		}
 	} else {
 		var err error

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -70,6 +71,9 @@ func run(ctx context.Context, args []string, env config.Lookup, services Service
 		args = []string{"--help"}
 	}
 	kctx, err := parser.Parse(args)
+	for _, w := range parser.Warnings() {
+		_, _ = fmt.Fprintf(con.err, "belfry: warning: %s\n", w)
+	}
 	if err == nil {
 		err = kctx.Run()
 	}

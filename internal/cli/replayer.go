@@ -66,6 +66,9 @@ func runReplayer(ctx context.Context, args []string, env config.Lookup, con *con
 		args = []string{"--help"}
 	}
 	kctx, err := parser.Parse(args)
+	for _, w := range parser.Warnings() {
+		_, _ = fmt.Fprintf(con.err, "dlq-replayer: warning: %s\n", w)
+	}
 	if err == nil {
 		err = kctx.Run()
 	}

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // stdinName stands for standard input where a file is asked for.
@@ -23,12 +21,12 @@ type content struct {
 	Title   string `placeholder:"TEXT" group:"what" help:"Instead of --message: the notification's title."`
 	Body    string `placeholder:"TEXT" group:"what" help:"With --title: its text."`
 
-	Priority   string `placeholder:"LANE" group:"what" help:"high, normal or bulk: the lane it waits in. high is high on the phone too. Default: normal."`
-	TTL        string `placeholder:"TIME" group:"what" help:"Not sent, and not delivered by the platforms, later than this after the start, such as 90s or 24h. Default: tried for 24h."`
-	ExpiresAt  string `placeholder:"TIME" group:"what" help:"Instead of --ttl: a point in time, such as 2030-01-02T15:04:05Z."`
-	CollapseID string `placeholder:"ID" group:"what" help:"A later notification with the same id replaces this one on the device."`
-	Labels     pairs  `name:"label" placeholder:"KEY=VALUE" group:"what" help:"For filters and reports; may be repeated."`
-	AtMostOnce bool   `group:"what" help:"Never try again what may have been delivered."`
+	Priority   string            `placeholder:"LANE" group:"what" help:"high, normal or bulk: the lane it waits in. high is high on the phone too. Default: normal."`
+	TTL        string            `placeholder:"TIME" group:"what" help:"Not sent, and not delivered by the platforms, later than this after the start, such as 90s or 24h. Default: tried for 24h."`
+	ExpiresAt  string            `placeholder:"TIME" group:"what" help:"Instead of --ttl: a point in time, such as 2030-01-02T15:04:05Z."`
+	CollapseID string            `placeholder:"ID" group:"what" help:"A later notification with the same id replaces this one on the device."`
+	Labels     map[string]string `name:"label" mapsep:"none" placeholder:"KEY=VALUE" group:"what" help:"For filters and reports; may be repeated."`
+	AtMostOnce bool              `group:"what" help:"Never try again what may have been delivered."`
 
 	IdempotencyKey string `placeholder:"KEY" group:"what" help:"Running the same command again within 72 hours does nothing twice."`
 }
@@ -85,13 +83,9 @@ func (c content) message(in io.Reader) (json.RawMessage, error) {
 // unwrap checks that the text is a JSON object. FCM's own documentation shows
 // messages as {"message": {…}}, so that is taken too.
 func unwrap(raw []byte, name string) (json.RawMessage, error) {
-	raw = strict.TrimBOM(raw)
-	if bad := push.CheckJSON(raw); bad != nil {
-		return nil, usagef("--message: %s: %s", name, bad)
-	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil { //nolint:forbidigo // it was checked: only its type can be wrong
-		return nil, usagef("--message: %s must be a JSON object", name)
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, usagef("--message: %s is not a JSON object: %v", name, err)
 	}
 	if inner, ok := fields["message"]; ok && len(fields) == 1 {
 		return inner, nil

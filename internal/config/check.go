@@ -73,7 +73,10 @@ func (c FCM) checkPace(f *Faults) {
 
 func (c FCM) check(f *Faults) {
 	c.checkPace(f)
-	if c.Credentials != "" && c.Credentials != ApplicationDefault {
+	if strings.HasPrefix(strings.TrimSpace(c.Credentials), "{") || strings.Contains(c.Credentials, "PRIVATE KEY") {
+		// The value is a secret by mistake: it is not repeated.
+		f.add("fcm-credentials", "", "must be the name of the key file, not what is in it: write that into a file (mode 0600)")
+	} else if c.Credentials != "" && c.Credentials != ApplicationDefault {
 		if info, err := os.Stat(c.Credentials); err != nil {
 			f.add("fcm-credentials", c.Credentials, "cannot be read: %v", reason(err))
 		} else if !info.Mode().IsRegular() {

@@ -35,6 +35,11 @@ func (p Program) Load(cfg any, args []string) (code int, ok bool) {
 	if err == nil {
 		_, err = parser.Parse(args)
 	}
+	if parser != nil {
+		for _, w := range parser.Warnings() {
+			_, _ = fmt.Fprintf(p.Stderr, "%s: warning: %s\n", p.Name, w)
+		}
+	}
 	switch {
 	case err == nil:
 		return 0, true

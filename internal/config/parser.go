@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -30,7 +31,13 @@ type Parser struct {
 	kong   *kong.Kong
 	faults *Faults
 	helped *bool
+
+	warnings []string
 }
+
+// Warnings are what the last Parse read and nobody should have to, one sentence
+// each.
+func (p *Parser) Warnings() []string { return p.warnings }
 
 // NewParser builds a parser for a grammar, a pointer to a struct with kong's
 // tags. Help goes to stdout. The options come after the house's own.
@@ -39,7 +46,7 @@ func NewParser(grammar any, env Lookup, stdout io.Writer, opts ...kong.Option) (
 	house := append(readers(p.faults),
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(int) { *p.helped = true }),
-		kong.Resolvers(environment(env, p.faults)),
+		kong.Resolvers(p.environment(env)),
 		kong.ConfigureHelp(kong.HelpOptions{
 			Compact: true, FlagsLast: true, WrapUpperBound: helpWidth, NoExpandSubcommands: true,
 		}),
@@ -69,9 +76,6 @@ func NewParser(grammar any, env Lookup, stdout io.Writer, opts ...kong.Option) (
 // variables, or a *[kong.ParseError] about the arguments themselves; the context
 // then tells the command as far as it was understood.
 func (p *Parser) Parse(args []string) (*kong.Context, error) {
-	if faults := notText(args); len(faults) > 0 {
-		return nil, faults
-	}
 	ctx, err := p.kong.Parse(args)
 	if *p.helped {
 		return nil, ErrHelp
@@ -94,15 +98,19 @@ func (p *Parser) Parse(args []string) (*kong.Context, error) {
 	return ctx, all.Err()
 }
 
-// environment resolves a flag that was not given from its variable. An empty
-// variable counts as not set, except where an empty text says something.
-func environment(env Lookup, sink *Faults) kong.Resolver {
+// environment resolves a flag that was not given from its variable, a secret
+// also from a file. An empty variable counts as not set, except where an empty
+// text says something.
+func (p *Parser) environment(env Lookup) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if len(flag.Envs) > 0 && isSecret(flag) {
+			if secret, ok := p.secretOf(env, flag); ok {
+				return secret, nil
+			}
+			return nil, nil //nolint:nilnil // kong's way to say: not here
+		}
 		for _, name := range flag.Envs {
 			if value, ok := env(name); ok && (value != "" || flag.Tag.Has("blank")) {
-				if detail := brokenText(value); detail != "" && !sink.has("--"+flag.Name) {
-					*sink = append(*sink, Fault{Flag: "--" + flag.Name, Env: name, Detail: detail})
-				}
 				return value, nil
 			}
 		}
@@ -114,7 +122,11 @@ func formatValue(v *kong.Value) string {
 	if v.Flag == nil || len(v.Flag.Envs) == 0 {
 		return v.Help
 	}
-	return v.Help + " [$" + strings.Join(v.Flag.Envs, ", $") + "]"
+	envs := v.Flag.Envs
+	if isSecret(v.Flag) {
+		envs = append(slices.Clone(envs), envs[0]+fileSuffix)
+	}
+	return v.Help + " [$" + strings.Join(envs, ", $") + "]"
 }
 
 // groups are the headings of help.

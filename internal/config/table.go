@@ -75,6 +75,9 @@ func settings(cfg any) ([]setting, error) {
 	err = kong.Visit(p.kong.Model.Node, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok && len(flag.Envs) > 0 {
 			row := setting{env: flag.Envs[0], flag: flag.Name, help: flag.Help}
+			if isSecret(flag) {
+				row.help += " `" + row.env + fileSuffix + "` names a file that holds it instead."
+			}
 			if flag.HasDefault {
 				row.fallback = "`" + flag.Default + "`"
 			}

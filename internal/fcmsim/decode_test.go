@@ -165,22 +165,6 @@ func TestDecodeRefusesUnacceptable(t *testing.T) {
 		{"too large", withFields(`"data":{"k":"` + strings.Repeat("x", 4096) + `"}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
 		{"too large for a topic", `{"message":{"topic":"t","data":{"k":"` + strings.Repeat("x", 2048) + `"}}}`, "Message is too large. The maximum is 2K (2048 bytes).", bare},
 		{"too large with the notification", withFields(`"notification":{"body":"` + strings.Repeat("x", 2000) + `"},"data":{"k":"` + strings.Repeat("x", 2100) + `"}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
-		{"too large for Android", withFields(`"android":{"data":{"k":"` + strings.Repeat("x", 6000) + `"}}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
-		{"too large for Android's arguments", withFields(`"android":{"notification":{"body_loc_key":"k","body_loc_args":["` + strings.Repeat("x", 4090) + `"]}}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
-		{
-			"Android's data too large for a topic", `{"message":{"topic":"t","android":{"data":{"k":"` + strings.Repeat("x", 2048) + `"}}}}`,
-			"Message is too large. The maximum is 2K (2048 bytes).", bare,
-		},
-		{
-			"arguments without a key", withFields(`"android":{"notification":{"body_loc_args":["x"]}}`),
-			"Invalid value at 'message.android.notification.body_loc_args', needs body_loc_key, the text that they go into",
-			bad("message.android.notification.body_loc_args", "Invalid value at 'message.android.notification.body_loc_args', needs body_loc_key, the text that they go into"),
-		},
-		{
-			"an urgency", withFields(`"webpush":{"headers":{"urgency":"urgent"}}`),
-			"Invalid value at 'message.webpush.headers.urgency', must be one of very-low, low, normal, high (got \"urgent\")",
-			bad("message.webpush.headers.urgency", "Invalid value at 'message.webpush.headers.urgency', must be one of very-low, low, normal, high (got \"urgent\")"),
-		},
 		{"too large for APNs", withFields(`"apns":{"payload":{"k":"` + strings.Repeat("x", 4090) + `"}}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
 		{"too large for web push", withFields(`"webpush":{"notification":{"body":"` + strings.Repeat("x", 4090) + `"}}`), "Message is too large. The maximum is 4K (4096 bytes).", bare},
 	} {

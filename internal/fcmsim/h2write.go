@@ -135,10 +135,8 @@ func (c *h2conn) writeBody(st *h2stream, data []byte, last bool) bool {
 	for c.alive(st) {
 		n := min(int64(len(data)), c.maxFrame, c.window, st.window)
 		if n <= 0 && len(data) > 0 {
-			c.flush() // gives the lock away while it sends, so that credit may have come meanwhile
-			if min(c.window, st.window) <= 0 && c.alive(st) {
-				c.credit.Wait()
-			}
+			c.flush()
+			c.credit.Wait()
 			continue
 		}
 		part := data[:n]

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Limits of a request's body.
@@ -81,15 +79,15 @@ func (x *exchange) expectBody() {
 // bodyEnded ends the patience, for the same reason.
 func (x *exchange) bodyEnded() { _ = http.NewResponseController(x.w).SetReadDeadline(time.Time{}) }
 
-// readBody reads a JSON body within its limits, without a byte order mark. The
-// bytes are the caller's to keep.
+// readBody reads a JSON body within its limits. The bytes are the caller's to
+// keep.
 func (x *exchange) readBody() ([]byte, error) {
 	body, err := readAll(http.MaxBytesReader(x.w.ResponseWriter, x.r.Body, maxBody), x.r.ContentLength)
 	if err != nil {
 		return nil, ofRead(err)
 	}
 	x.bodyEnded()
-	return strict.TrimBOM(body), nil
+	return body, nil
 }
 
 // readAll is io.ReadAll that knows how much to expect, and believes it up to
@@ -106,11 +104,14 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 }
 
 // wantsNDJSON tells whether the Accept header names NDJSON.
-func wantsNDJSON(h http.Header) bool {
+func wantsNDJSON(h http.Header) bool { return accepts(h, ndjsonTypes()...) }
+
+// accepts tells whether the Accept header names one of the types.
+func accepts(h http.Header, types ...string) bool {
 	for _, v := range h.Values("Accept") {
 		for part := range strings.SplitSeq(v, ",") {
 			kind, params, err := mime.ParseMediaType(part)
-			if err == nil && slices.Contains(ndjsonTypes(), kind) && acceptable(params["q"]) {
+			if err == nil && slices.Contains(types, kind) && acceptable(params["q"]) {
 				return true
 			}
 		}

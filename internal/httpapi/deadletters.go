@@ -90,7 +90,7 @@ func (a *api) discardLetters(ctx context.Context, x *exchange) (reply, error) {
 // returns the filter, within what the caller may see, and the name for the
 // record. That a filter takes everything is judged as it was given.
 func (a *api) selection(x *exchange, req any, filter *client.DeadLetterFilter, by *string, all *bool) (push.LetterFilter, string, error) {
-	if err := push.DecodeJSON(x.body, req); err != nil {
+	if err := readJSON(x.body, req); err != nil {
 		return push.LetterFilter{}, "", err
 	}
 	f, err := a.chosen(filter)

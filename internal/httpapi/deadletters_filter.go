@@ -1,7 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -188,3 +192,28 @@ func (a *api) scope(x *exchange, f *push.LetterFilter) error {
 
 // sees tells whether the caller may see what is of a tenant, "" for several.
 func (a *api) sees(x *exchange, tenant string) bool { return a.operator(x) || tenant == x.tenant }
+
+// readJSON decodes a body strictly: what the route does not know must not be
+// ignored.
+func readJSON(body []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if err == nil && dec.Decode(new(json.RawMessage)) != io.EOF {
+		return push.Faults{{Code: push.FaultSyntax, Detail: "must be one JSON object"}}
+	}
+	wrong, isType := errors.AsType[*json.UnmarshalTypeError](err)
+	name, unknown := "", false
+	if err != nil {
+		name, unknown = strings.CutPrefix(err.Error(), "json: unknown field ") // the package has no type for it
+	}
+	switch {
+	case err == nil:
+		return nil
+	case isType:
+		return push.Faults{{Pointer: "/" + strings.ReplaceAll(wrong.Field, ".", "/"), Code: push.FaultType, Detail: fmt.Sprintf("must be %s (got %s)", wrong.Type, wrong.Value)}}
+	case unknown:
+		return push.Faults{{Code: push.FaultUnknown, Detail: "there is no field " + clip(name)}}
+	}
+	return push.Faults{{Code: push.FaultSyntax, Detail: "must be one JSON object"}}
+}

@@ -71,6 +71,29 @@ func (x *exchange) pathID(prefixes ...string) (push.ID, error) {
 	return id, nil
 }
 
+// idempotencyKey returns the Idempotency-Key header, "" if there is none
+// (draft-ietf-httpapi-idempotency-key-header; taken as it is, quotes included).
+func (x *exchange) idempotencyKey() (string, error) {
+	const most = 255
+	values := x.r.Header.Values("Idempotency-Key")
+	switch {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1:
+		return "", refuse(codeKeyInvalid, "give one Idempotency-Key (got %d)", len(values))
+	}
+	key := values[0]
+	if key == "" || len(key) > most {
+		return "", refuse(codeKeyInvalid, "must have 1..%d characters (got %d)", most, len(key))
+	}
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] > '~' {
+			return "", refuse(codeKeyInvalid, "must be printable ASCII (byte %d is 0x%02x)", i, key[i])
+		}
+	}
+	return key, nil
+}
+
 // recorder remembers what was answered.
 type recorder struct {
 	http.ResponseWriter

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"github.com/belfry-push/belfry/client"
@@ -66,17 +65,22 @@ func (a *api) publishEvent(ctx context.Context, x *exchange) (reply, error) {
 	if trace == "" {
 		trace = x.trace.String()
 	}
-	happened := e.Time
-	if happened.IsZero() {
-		happened = a.now()
+	rep, err := a.submit(ctx, http.StatusAccepted, ingest.Submission{Tenant: x.tenant, Key: e.Key(), Body: e.Data, TraceParent: trace})
+	return rep, inData(err)
+}
+
+// inData moves the faults of an event's data to where they are in the event.
+func inData(err error) error {
+	faults, ok := err.(push.Faults) //nolint:errorlint // wrapped faults are refused all the same, only less exactly
+	if !ok {
+		return err
 	}
-	rep, err := a.submit(ctx, http.StatusAccepted, ingest.Submission{
-		Tenant: x.tenant, Key: e.Key(), Body: e.Data, TraceParent: trace, Happened: happened,
-	})
-	if faults, bad := errors.AsType[push.Faults](err); bad {
-		return reply{}, faults.Below("/data")
+	moved := make(push.Faults, len(faults))
+	for i, f := range faults {
+		f.Pointer = "/data" + f.Pointer
+		moved[i] = f
 	}
-	return rep, err
+	return moved
 }
 
 func (a *api) listNotifications(ctx context.Context, x *exchange) (reply, error) {

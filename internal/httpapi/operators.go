@@ -10,24 +10,32 @@ import (
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
-// typeMetrics is what Prometheus' text format calls itself, without its
-// parameters.
-const typeMetrics = "text/plain"
+const (
+	typeText = "text/plain"
+	// typeMetrics is what Prometheus' text format calls itself, without its
+	// parameters.
+	typeMetrics = typeText
+)
 
 func (a *api) live(context.Context, *exchange) (reply, error) {
-	return healthReply(a.cfg.Health.Live())
+	return healthReply(a.cfg.Health.Live()), nil
 }
 
-func (a *api) ready(ctx context.Context, _ *exchange) (reply, error) {
-	return healthReply(a.cfg.Health.Ready(ctx))
+func (a *api) ready(ctx context.Context, x *exchange) (reply, error) {
+	report := a.cfg.Health.Ready(ctx)
+	rep := healthReply(report)
+	if accepts(x.r.Header, typeText) {
+		rep.body, rep.raw, rep.kind = nil, []byte(report.Text(a.now())), typeText+"; charset=utf-8"
+	}
+	return rep, nil
 }
 
-func healthReply(r telemetry.Report) (reply, error) {
+func healthReply(r telemetry.Report) reply {
 	status := http.StatusOK
 	if !r.OK() {
 		status = http.StatusServiceUnavailable
 	}
-	return reply{status: status, body: r, kind: typeJSON}, nil
+	return reply{status: status, body: r, kind: typeJSON}
 }
 
 func (a *api) openAPI(context.Context, *exchange) (reply, error) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // param is a query parameter: how it is checked and how it is documented.
@@ -55,7 +54,7 @@ func parseQuery(defs []param, raw string) (query, error) {
 	var faults push.Faults
 	for _, name := range sortedNames(given) {
 		if code, detail := q.check(name, given[name]); detail != "" {
-			faults = append(faults, push.Fault{Pointer: "?" + clip(strings.ToValidUTF8(name, "\ufffd")), Code: code, Detail: detail})
+			faults = append(faults, push.Fault{Pointer: "?" + clip(name), Code: code, Detail: detail})
 		}
 	}
 	return q, faults.Err()
@@ -65,14 +64,9 @@ func (q *query) check(name string, values []string) (faultCode, detail string) {
 	i := slices.IndexFunc(q.defs, func(p param) bool { return p.name == name })
 	switch {
 	case i < 0:
-		return push.FaultUnknown, "unknown query parameter; there " + q.names() + q.meant(name)
-	case strict.InvalidUTF8(values[0]) >= 0:
-		return push.FaultValue, fmt.Sprintf("must be UTF-8, percent-encoded (byte %d of the value is not)", strict.InvalidUTF8(values[0]))
+		return push.FaultUnknown, "unknown query parameter; there " + q.names()
 	case len(values) > 1:
 		return push.FaultConflict, fmt.Sprintf("must be given once (got %d)", len(values))
-	}
-	if at := strings.IndexByte(values[0], 0); at >= 0 {
-		return push.FaultValue, fmt.Sprintf("must not have the character U+0000 (byte %d)", at)
 	}
 	return push.FaultValue, q.defs[i].fault(values[0])
 }
@@ -86,18 +80,6 @@ func (q *query) names() string {
 		names[i] = q.defs[i].name
 	}
 	return "are " + strings.Join(names, ", ")
-}
-
-// meant asks whether a known name was meant.
-func (q *query) meant(name string) string {
-	known := make([]string, len(q.defs))
-	for i := range q.defs {
-		known[i] = q.defs[i].name
-	}
-	if meant := strict.Suggest(name, known); meant != "" {
-		return fmt.Sprintf("; did you mean %q?", meant)
-	}
-	return ""
 }
 
 // fault says what is wrong with a value, "" if nothing is. It does not repeat
@@ -118,11 +100,7 @@ func (p *param) fault(value string) string {
 		}
 	case paramChoice:
 		if !slices.Contains(p.choices, value) {
-			why := "must be one of " + strings.Join(p.choices, ", ")
-			if meant := strict.Suggest(value, p.choices); meant != "" {
-				why += fmt.Sprintf("; did you mean %q?", meant)
-			}
-			return why
+			return "must be one of " + strings.Join(p.choices, ", ")
 		}
 	}
 	return ""
@@ -156,7 +134,7 @@ func clip(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return s[:most] + "…"
 }
 
 func sortedNames(v url.Values) []string {

@@ -66,7 +66,7 @@ func (a *api) simulated(ctx context.Context, x *exchange, id push.ID) (replay.Si
 
 func (a *api) startReplay(ctx context.Context, x *exchange) (reply, error) {
 	var req client.ReplayRequest
-	if err := push.DecodeJSON(x.body, &req); err != nil {
+	if err := readJSON(x.body, &req); err != nil {
 		return reply{}, err
 	}
 	id, err := push.ParseID(req.Simulation, push.PrefixSimulation)

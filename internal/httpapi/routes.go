@@ -198,8 +198,15 @@ func (a *api) probeRoutes() []*route {
 		{
 			method: http.MethodGet, path: "/readyz", name: "getReadiness", group: group, open: true, quiet: true,
 			about: "Tell whether the process should be given work, and why not.",
-			gives: append(ok(health), given{http.StatusServiceUnavailable, "Not ready.", []string{typeJSON}, health, false}),
-			run:   replying(a.ready),
+			detail: "Each check has its status, since when, how old the answer is, and what is wrong. `degraded` is ready: what fails is not needed for the " +
+				"program's job. Checks run at most every two seconds, the answer takes less than one. As text, a line for each check, when Accept names `text/plain`.",
+			gives: []given{
+				{http.StatusOK, "Ready, or degraded.", []string{typeJSON}, health, false},
+				{http.StatusOK, "", []string{typeText}, nil, false},
+				{http.StatusServiceUnavailable, "Not ready.", []string{typeJSON}, health, false},
+				{http.StatusServiceUnavailable, "", []string{typeText}, nil, false},
+			},
+			run: replying(a.ready),
 		},
 		{
 			method: http.MethodGet, path: "/metrics", name: "getMetrics", group: group, open: true, quiet: true,

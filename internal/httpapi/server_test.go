@@ -90,6 +90,10 @@ func TestOperatorRoutes(t *testing.T) {
 	if got := g.do(t, "GET", "/readyz", ""); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), "locked") {
 		t.Errorf("not ready: %d %s", got.Code, got.Body)
 	}
+	text := g.do(t, "GET", "/readyz", "", "Accept", "text/plain")
+	if text.Code != http.StatusServiceUnavailable || !strings.HasPrefix(text.Body.String(), "failing\nledger: failing for ") || !strings.HasSuffix(text.Body.String(), ": locked\n") {
+		t.Errorf("as text: %d %s", text.Code, text.Body)
+	}
 	g.health.Drain()
 	if got := g.do(t, "GET", "/readyz", ""); !strings.Contains(got.Body.String(), string(telemetry.StatusDraining)) {
 		t.Errorf("draining: %s", got.Body)

@@ -29,48 +29,21 @@ func NewEvents(intake *Intake, tenant string, log *zap.Logger) *Events {
 // dead-letter queue with all its faults; a ledger that is away is waited for.
 func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct{}) worker.Verdict {
 	const pause = 5 * time.Second
-	w, err := wire.Unwrap(msg.Body)
+	body, err := wire.Unwrap(msg.Body)
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	event, err := wire.DecodeEvent(w.Event)
+	event, err := wire.DecodeEvent(body)
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	happened := e.happened(&event, &w, &msg)
-	_, err = e.intake.Accept(ctx, Submission{
-		Tenant: e.tenant, Key: event.Key(), Body: event.Data, TraceParent: event.TraceParent, Happened: happened,
-	})
-	if faults, bad := errors.AsType[push.Faults](err); bad {
-		return worker.Dead(push.CodePayloadInvalid, faults.Below("/data").Error())
-	}
-	if errors.Is(err, ErrKeyReused) {
+	_, err = e.intake.Accept(ctx, Submission{Tenant: e.tenant, Key: event.Key(), Body: event.Data, TraceParent: event.TraceParent})
+	if _, bad := errors.AsType[push.Faults](err); bad || errors.Is(err, ErrKeyReused) {
 		return worker.Dead(push.CodePayloadInvalid, err.Error())
 	}
 	if err != nil {
 		e.log.Warn("event not accepted yet; trying again", zap.String("message_id", msg.ID), zap.Error(err))
-		return worker.RetryAfter(pause, again(w.Event, happened))
+		return worker.RetryAfter(pause, nil)
 	}
 	return worker.Ack()
-}
-
-// again returns the body with which an event is sent anew: the queue would say
-// that it is new, so it says itself since when it waits. nil stands for the bytes
-// that came, where no queue takes others.
-func again(event []byte, happened time.Time) []byte {
-	stamped := wire.Stamp(event, happened)
-	if worker.CheckBody(stamped) != nil {
-		return nil
-	}
-	return stamped
-}
-
-// happened is when an event happened, as far as anybody knows.
-func (e *Events) happened(event *wire.Event, w *wire.Wrapped, msg *worker.Message) time.Time {
-	for _, at := range []time.Time{event.Time, w.At, msg.SentAt} {
-		if !at.IsZero() {
-			return at
-		}
-	}
-	return e.intake.now()
 }

@@ -42,19 +42,6 @@ func (s *store) Create(_ context.Context, n push.Notification) (push.Notificatio
 	return n, true, nil
 }
 
-func (s *store) Notification(_ context.Context, id push.ID) (push.Notification, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n, ok := s.items[id]
-	switch {
-	case s.away:
-		return n, errAway
-	case !ok:
-		return n, push.ErrNotFound
-	}
-	return n, nil
-}
-
 func (s *store) Advance(_ context.Context, id push.ID, next push.Progress) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +112,6 @@ type rig struct {
 	sweeper *ingest.Sweeper
 	reg     *prometheus.Registry
 	log     *zap.Logger
-	later   time.Duration // by which the intake's clock is ahead
 }
 
 func setup(tb testing.TB) *rig {
@@ -133,7 +119,7 @@ func setup(tb testing.TB) *rig {
 	r := &rig{store: &store{items: map[push.ID]push.Notification{}}, queue: &queue{}, reg: prometheus.NewRegistry(), log: zap.NewNop()}
 	m := ingest.NewMetrics(r.reg)
 	r.outbox = ingest.NewOutbox(r.queue, r.store, r.log, m)
-	r.intake = ingest.NewIntake(r.store, r.outbox, r.log, m, func() time.Time { return time.Now().Add(r.later) })
+	r.intake = ingest.NewIntake(r.store, r.outbox, r.log, m, time.Now)
 	r.sweeper = ingest.NewSweeper(r.store, r.outbox, r.log, time.Now)
 	return r
 }

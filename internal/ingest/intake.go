@@ -28,8 +28,6 @@ type Recorder interface {
 	// Create stores the notification unless its id exists; it returns what is
 	// stored now and whether this call stored it.
 	Create(ctx context.Context, n push.Notification) (push.Notification, bool, error)
-	// Notification returns a notification, or push.ErrNotFound.
-	Notification(ctx context.Context, id push.ID) (push.Notification, error)
 }
 
 // Submission is one request as it came through a door.
@@ -39,11 +37,6 @@ type Submission struct {
 	Body        []byte // JSON of the request
 	Batch       bool   // a batch: no target, recipients follow by upload
 	TraceParent string // W3C, of the request; one that isn't is ignored
-	// Happened is when the event happened that asks for the notification; zero for
-	// a request, which is made now. An event may have waited on a queue: its ttl
-	// counts from then, a deadline in the past is no fault of it, and then the
-	// notification is recorded and ends as expired. A time to come counts as now.
-	Happened time.Time
 }
 
 // Accepted is what became of a submission.
@@ -75,9 +68,10 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	if _, err := telemetry.ParseTraceParent(s.TraceParent); err != nil {
 		s.TraceParent = "" // it travels with every chunk, so it must not be anything of any length
 	}
-	req, err := in.read(&s, now)
+	req, err := push.DecodeRequest(s.Body, s.Batch, now)
 	if err != nil {
-		return in.refuse(ctx, &s, err)
+		in.metrics.refused.Inc()
+		return Accepted{}, err
 	}
 	n := notificationOf(&s, &req, now)
 	if req.ValidateOnly {
@@ -100,82 +94,21 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	return Accepted{Notification: stored}, nil
 }
 
-// read checks the request, its deadline last: only that depends on when it comes.
-func (in *Intake) read(s *Submission, now time.Time) (push.Request, error) {
-	req, err := push.DecodeRequest(s.Body, s.Batch, time.Time{})
-	switch {
-	case err != nil:
-	case s.Happened.IsZero():
-		err = req.CheckDeadline(now)
-	default:
-		err = req.CheckReach(now)
-	}
-	return req, err
-}
-
-// refuse turns a request down, unless it repeats one that was accepted: that one
-// was right when it came, and the caller only asks what became of it. A ledger
-// that is away must not make a fault of a repeat.
-func (in *Intake) refuse(ctx context.Context, s *Submission, why error) (Accepted, error) {
-	if s.Key != "" {
-		stored, err := in.ledger.Notification(ctx, s.id())
-		switch {
-		case err == nil && stored.Tenant == s.Tenant && stored.Fingerprint == s.fingerprint():
-			return Accepted{Notification: stored, Replayed: true}, nil
-		case err != nil && !errors.Is(err, push.ErrNotFound):
-			return Accepted{}, fmt.Errorf("look for an earlier request: %w", err)
-		}
-	}
-	in.metrics.refused.Inc()
-	return Accepted{}, why
-}
-
-// id is the id of the notification: with a key always the same.
-func (s *Submission) id() push.ID {
-	prefix := push.PrefixNotification
-	if s.Batch {
-		prefix = push.PrefixBatch
-	}
-	if s.Key == "" {
-		return push.NewID(prefix)
-	}
-	return push.DerivedID(prefix, s.Tenant, s.Key)
-}
-
-func (s *Submission) fingerprint() string {
-	sum := sha256.Sum256(s.Body)
-	return hex.EncodeToString(sum[:16])
-}
-
-// deadline returns when an event expires; zero for a request, whose ttl begins
-// with its acceptance.
-func (s *Submission) deadline(req *push.Request, now time.Time) time.Time {
-	if s.Happened.IsZero() || !req.ExpiresAt.IsZero() {
-		return req.ExpiresAt
-	}
-	const oldest = 366 * 24 * time.Hour // whatever is older has expired as well, and every store can keep this
-	from := s.Happened.UTC()
-	if from.After(now) {
-		from = now
-	}
-	if earliest := now.Add(-oldest); from.Before(earliest) {
-		from = earliest
-	}
-	if req.TTL > 0 {
-		return from.Add(req.TTL)
-	}
-	return from.Add(push.DefaultTTL)
-}
-
 func notificationOf(s *Submission, req *push.Request, now time.Time) push.Notification {
+	prefix := push.PrefixNotification
 	state, pages := push.StateAccepted, 1
 	if s.Batch {
-		state, pages = push.StateUploading, 0
+		prefix, state, pages = push.PrefixBatch, push.StateUploading, 0
 	}
+	id := push.NewID(prefix)
+	if s.Key != "" {
+		id = push.DerivedID(prefix, s.Tenant, s.Key)
+	}
+	sum := sha256.Sum256(s.Body)
 	return push.Notification{
-		ID: s.id(), Tenant: s.Tenant, Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee,
-		CollapseID: req.CollapseID, Labels: req.Labels, AcceptedAt: now, TTL: req.TTL, ExpiresAt: s.deadline(req, now), PerSecond: req.PerSecond,
-		TraceParent: s.TraceParent, Fingerprint: s.fingerprint(), Keyed: s.Key != "",
+		ID: id, Tenant: s.Tenant, Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee,
+		CollapseID: req.CollapseID, Labels: req.Labels, AcceptedAt: now, TTL: req.TTL, ExpiresAt: req.ExpiresAt, PerSecond: req.PerSecond,
+		TraceParent: s.TraceParent, Fingerprint: hex.EncodeToString(sum[:16]), Keyed: s.Key != "",
 		Progress: push.Progress{Version: 1, State: state, Sources: int64(req.Target.Count()), Pages: pages},
 	}
 }

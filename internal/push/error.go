@@ -3,7 +3,6 @@ package push
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -53,14 +52,14 @@ type Fault struct {
 
 // The codes of a [Fault].
 const (
-	FaultSyntax      = "syntax"      // not JSON, or not UTF-8
+	FaultSyntax      = "syntax"      // not JSON
 	FaultUnknown     = "unknown"     // a field that does not exist here
 	FaultType        = "type"        // another JSON type was expected
 	FaultMissing     = "missing"     // a required field is absent
 	FaultValue       = "value"       // outside the allowed values or range
 	FaultTooLarge    = "too_large"   // too many bytes or items
 	FaultReserved    = "reserved"    // a name that FCM or Belfry keeps for itself
-	FaultConflict    = "conflict"    // fields that exclude each other, or one that is there twice
+	FaultConflict    = "conflict"    // fields that exclude each other
 	FaultUnsupported = "unsupported" // a field of a feature that does not exist yet
 )
 
@@ -82,16 +81,6 @@ func (f Fault) String() string {
 		return f.Detail
 	}
 	return f.Pointer + ": " + f.Detail
-}
-
-// Below returns the faults of a value that stands at a pointer, with pointers
-// from the root.
-func (f Faults) Below(pointer string) Faults {
-	moved := slices.Clone(f)
-	for i := range moved {
-		moved[i].Pointer = pointer + moved[i].Pointer
-	}
-	return moved
 }
 
 // Err returns nil when there are no faults, so that a typed nil never becomes

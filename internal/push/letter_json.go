@@ -70,25 +70,10 @@ func (l Letter) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements [json.Unmarshaler].
 func (l *Letter) UnmarshalJSON(b []byte) error {
 	var in letterJSON
-	if err := json.Unmarshal(b, &in); err != nil { //nolint:forbidigo // Belfry's own; an archive is read by DecodeLetter
+	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	*l = in.letter()
-	return nil
-}
-
-// DecodeLetter reads a letter of an archive, which comes from outside; see
-// [DecodeKnown]. It repeats no address in an error.
-func DecodeLetter(line []byte) (Letter, error) {
-	var in letterJSON
-	if err := DecodeKnown(line, &in); err != nil {
-		return Letter{}, err
-	}
-	return in.letter(), nil
-}
-
-func (in *letterJSON) letter() Letter {
-	return Letter{
+	*l = Letter{
 		ID: in.ID, Kind: in.Kind, Tenant: in.Tenant, App: in.App, Queue: in.Queue, Code: in.Code, LastCode: in.LastCode, Detail: in.Detail,
 		Attempts: in.Attempts, Series: in.Series, ReplayOf: in.ReplayOf,
 		Notification: in.Notification, Seq: in.Seq, Cell: in.Cell, Turn: in.Turn,
@@ -100,4 +85,5 @@ func (in *letterJSON) letter() Letter {
 		Labels: in.Labels, Fingerprint: in.Fingerprint, Template: in.Template, Pattern: in.Pattern,
 		State: in.State, Version: in.Version, Replay: in.Replay, Outcome: in.Outcome, MovedAt: in.MovedAt, Reason: in.Reason, By: in.By,
 	}
+	return nil
 }

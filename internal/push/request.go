@@ -91,9 +91,7 @@ const (
 )
 
 // DecodeRequest reads and checks the body of a send request; for a batch the
-// target must be absent. All faults come back at once as [Faults]. What it says
-// of a body does not depend on the time, unless now is given: then a deadline is
-// checked as by [Request.CheckDeadline].
+// target must be absent. All faults come back at once as [Faults].
 func DecodeRequest(body []byte, batch bool, now time.Time) (Request, error) {
 	tree, faults := decodeTree(body)
 	if faults != nil {
@@ -120,10 +118,8 @@ func DecodeRequest(body []byte, batch bool, now time.Time) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	if !now.IsZero() {
-		if err := req.CheckDeadline(now); err != nil {
-			return Request{}, err
-		}
+	if err := req.checkTimes(now); err != nil {
+		return Request{}, err
 	}
 	limit := message.Limit
 	if req.Target.audience() {
@@ -228,17 +224,13 @@ func unmarshalRequest(tree any) (Request, error) {
 	return req, nil
 }
 
-// CheckDeadline refuses, as [Faults], a deadline that is past or more than a year
-// away.
-func (r *Request) CheckDeadline(now time.Time) error {
-	if !r.ExpiresAt.IsZero() && !r.ExpiresAt.After(now) {
+func (r *Request) checkTimes(now time.Time) error {
+	if r.ExpiresAt.IsZero() {
+		return nil
+	}
+	if !r.ExpiresAt.After(now) {
 		return Faults{{"/expires_at", FaultValue, fmt.Sprintf("must be in the future (now is %s)", now.UTC().Format(time.RFC3339))}}
 	}
-	return r.CheckReach(now)
-}
-
-// CheckReach refuses, as [Faults], a deadline that is more than a year away.
-func (r *Request) CheckReach(now time.Time) error {
 	if r.ExpiresAt.After(now.Add(maxSafeDeadline)) {
 		return Faults{{"/expires_at", FaultValue, "must be within a year"}}
 	}

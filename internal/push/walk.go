@@ -59,7 +59,7 @@ func decodeTree(data []byte) (any, Faults) {
 	if err := CheckJSON(data); err != nil {
 		return nil, Faults{*err}
 	}
-	dec := json.NewDecoder(bytes.NewReader(data)) //nolint:forbidigo // it was checked
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
@@ -90,7 +90,7 @@ func readTree(tree, dst any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, dst); err != nil { //nolint:forbidigo // it was checked, and written anew
+	if err := json.Unmarshal(b, dst); err != nil {
 		return fmt.Errorf("read a checked body: %w", err) // the rules let pass what the type does not hold: our fault
 	}
 	return nil

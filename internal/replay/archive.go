@@ -114,11 +114,8 @@ func plainReader(r io.Reader) (io.Reader, func(), error) {
 
 // readHeader checks the first line.
 func readHeader(line []byte) error {
-	var h struct {
-		Type    string `json:"type"`
-		Version int    `json:"v"`
-	}
-	if err := push.DecodeKnown(line, &h); err != nil || h.Type != archiveType {
+	var h header
+	if err := json.Unmarshal(line, &h); err != nil || h.Type != archiveType {
 		return ErrArchive
 	}
 	if h.Version > archiveVersion {

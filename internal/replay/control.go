@@ -118,7 +118,7 @@ func (r *Room) Runs(ctx context.Context, cursor string, limit int) ([]Run, strin
 	runs := make([]Run, 0, len(docs))
 	for i := range docs {
 		var run Run
-		if err := json.Unmarshal(docs[i].Body, &run); err != nil { //nolint:forbidigo // our own
+		if err := json.Unmarshal(docs[i].Body, &run); err != nil {
 			return nil, "", fmt.Errorf("list replays: %s: %w", docs[i].Name, err)
 		}
 		run.version = docs[i].Version

@@ -25,7 +25,7 @@ func (r *Room) load(ctx context.Context, kind string, id push.ID, into any) (int
 	if err != nil {
 		return 0, err
 	}
-	if err := json.Unmarshal(d.Body, into); err != nil { //nolint:forbidigo // our own
+	if err := json.Unmarshal(d.Body, into); err != nil {
 		return 0, fmt.Errorf("read %s %s: %w", kind, id, err)
 	}
 	return d.Version, nil

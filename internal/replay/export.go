@@ -1,8 +1,8 @@
 package replay
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +125,7 @@ func (i *importer) run(ctx context.Context) error {
 			return errors.Join(err, i.flush(ctx))
 		}
 		var end footer
-		if bytes.Contains(line, []byte(`"`+footerType+`"`)) && push.DecodeKnown(line, &end) == nil && end.Type == footerType {
+		if json.Unmarshal(line, &end) == nil && end.Type == footerType {
 			return i.finish(ctx, end.Letters)
 		}
 		if err := i.take(ctx, line); err != nil {
@@ -138,13 +138,11 @@ func (i *importer) run(ctx context.Context) error {
 func (i *importer) next() ([]byte, error) {
 	for {
 		line, err := i.lines.Next()
-		if err == nil || errors.Is(err, wire.ErrLineTooLong) {
-			i.line++
-		}
 		if err != nil {
 			return nil, err
 		}
-		if !wire.Blank(line) {
+		i.line++
+		if len(line) > 0 {
 			return line, nil
 		}
 	}
@@ -159,7 +157,8 @@ func (i *importer) fault(why string) error {
 }
 
 func (i *importer) take(ctx context.Context, line []byte) error {
-	l, err := push.DecodeLetter(line)
+	var l push.Letter
+	err := json.Unmarshal(line, &l)
 	if err == nil {
 		err = checkLetter(&l)
 	}

@@ -3,7 +3,6 @@ package strict
 import (
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // Suggest returns the known name that a misspelt one most probably meant, "" if
@@ -30,17 +29,8 @@ func Suggest(name string, known []string) string {
 	return best
 }
 
-// Alike reports whether two names are the same but for case, hyphens and
-// underscores.
-func Alike(a, b string) bool { return flatten(a) == flatten(b) }
-
 func flatten(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '_' || r == '-' || r == ' ' {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, name)
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
 }
 
 // distance returns how many letters must be changed, added, left out or swapped

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ type Status string
 // The closed set of statuses.
 const (
 	StatusOK       Status = "ok"
+	StatusDegraded Status = "degraded" // it does its job, but not all that belongs to it
 	StatusFailing  Status = "failing"
 	StatusDraining Status = "draining" // of a process only: it finishes its work and takes no more
 )
@@ -30,6 +32,11 @@ type Check func(ctx context.Context) error
 type CheckResult struct {
 	Name   string `json:"name"`
 	Status Status `json:"status"`
+	// Since is when the status became what it is, as far as anybody asked.
+	Since time.Time `json:"since"`
+	// AgeSeconds is how old this answer is: checks run at most every two seconds,
+	// and one that hangs does not hold the others up.
+	AgeSeconds float64 `json:"age_seconds"`
 	// Error says what is wrong; empty if Status is ok.
 	Error string `json:"error,omitempty"`
 }
@@ -40,10 +47,35 @@ type Report struct {
 	Checks []CheckResult `json:"checks,omitempty"`
 }
 
-// OK reports whether the answer is yes: 200 rather than 503.
+// OK reports whether the answer is yes: 200 rather than 503. A process that is
+// degraded does its job.
 func (r Report) OK() bool {
-	return r.Status == StatusOK
+	return r.Status == StatusOK || r.Status == StatusDegraded
 }
+
+// Text returns the report for people, a line for the whole and one for each
+// check.
+func (r Report) Text(now time.Time) string {
+	var b strings.Builder
+	b.WriteString(string(r.Status) + "\n")
+	for _, c := range r.Checks {
+		fmt.Fprintf(&b, "%s: %s for %v", c.Name, c.Status, max(now.Sub(c.Since), 0).Round(time.Second))
+		if c.Error != "" {
+			b.WriteString(": " + strings.Join(strings.Fields(c.Error), " "))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+const (
+	// fresh is how long an answer of a check stands, so that probes, however many
+	// ask, are no load.
+	fresh = 2 * time.Second
+	// patience is how long Ready waits for checks that run: an orchestrator's own
+	// patience is a second (https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/).
+	patience = 800 * time.Millisecond
+)
 
 // Health is the registry of a process's checks. It is safe for concurrent use.
 type Health struct {
@@ -52,6 +84,7 @@ type Health struct {
 	mu       sync.Mutex
 	probes   []*probe // sorted by name
 	draining bool
+	changed  func(CheckResult)
 }
 
 // NewHealth returns a registry without checks, which is ready. A check that
@@ -60,8 +93,27 @@ func NewHealth(timeout time.Duration) *Health {
 	return &Health{timeout: timeout}
 }
 
-// Register adds a check. The name must be new and not empty.
+// OnChange calls f when a check's status changes, beginning with the first that
+// is not ok. f must be quick. Call it before anybody asks.
+func (h *Health) OnChange(f func(CheckResult)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changed = f
+}
+
+// Register adds a check of something that the process cannot do its job
+// without. The name must be new and not empty.
 func (h *Health) Register(name string, check Check) error {
+	return h.register(name, check, StatusFailing)
+}
+
+// RegisterOptional adds a check of something that the process can do its job
+// without: when it fails, the process is degraded, and ready.
+func (h *Health) RegisterOptional(name string, check Check) error {
+	return h.register(name, check, StatusDegraded)
+}
+
+func (h *Health) register(name string, check Check, bad Status) error {
 	if name == "" || check == nil {
 		return errors.New("health check: needs a name and a function")
 	}
@@ -71,7 +123,7 @@ func (h *Health) Register(name string, check Check) error {
 	if taken {
 		return fmt.Errorf("health check %q: is registered already", name)
 	}
-	h.probes = slices.Insert(h.probes, at, &probe{name: name, check: check})
+	h.probes = slices.Insert(h.probes, at, &probe{name: name, check: check, bad: bad, timeout: h.timeout})
 	return nil
 }
 
@@ -89,31 +141,41 @@ func (h *Health) Live() Report {
 	return Report{Status: StatusOK}
 }
 
-// Ready answers whether the process should be given work: every check passes
-// and it is not draining. The checks run at the same time; Ready returns when
-// all have ended, at the latest after the registry's timeout or when ctx ends.
-// A draining process answers at once, without asking.
+// Ready answers whether the process should be given work: every required check
+// passes and it is not draining. Checks whose last answer is older than two
+// seconds run, all at the same time; Ready waits 0.8 s for them, or until ctx
+// ends. One that has not ended by then is told by its last answer, until its
+// time-out: then it fails. A draining process answers at once, without asking.
 func (h *Health) Ready(ctx context.Context) Report {
 	h.mu.Lock()
-	probes, draining := slices.Clone(h.probes), h.draining
+	probes, draining, changed := slices.Clone(h.probes), h.draining, h.changed
 	h.mu.Unlock()
 	if draining {
 		return Report{Status: StatusDraining}
 	}
-
-	runs := make([]*run, len(probes))
+	running := make([]<-chan struct{}, len(probes))
 	for i, p := range probes {
-		runs[i] = p.start(ctx, h.timeout)
+		running[i] = p.start(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-
+	for _, done := range running {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+	}
 	report := Report{Status: StatusOK}
-	for i, p := range probes {
-		result := CheckResult{Name: p.name, Status: StatusOK}
-		if err := runs[i].wait(ctx); err != nil {
-			result.Status, result.Error = StatusFailing, err.Error()
+	for _, p := range probes {
+		result, news := p.result()
+		if news && changed != nil {
+			changed(result)
+		}
+		switch {
+		case result.Status == StatusFailing:
 			report.Status = StatusFailing
+		case result.Status == StatusDegraded && report.Status == StatusOK:
+			report.Status = StatusDegraded
 		}
 		report.Checks = append(report.Checks, result)
 	}

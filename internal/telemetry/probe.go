@@ -7,56 +7,69 @@ import (
 	"time"
 )
 
-// probe runs one check at most once at a time: a check that hangs costs one
-// goroutine, however often readiness is polled meanwhile.
+// probe runs one check at most once at a time and keeps its last answer: a
+// check that hangs costs one goroutine, however often readiness is polled
+// meanwhile.
 type probe struct {
-	name  string
-	check Check
+	name    string
+	check   Check
+	bad     Status // when it fails
+	timeout time.Duration
 
-	mu      sync.Mutex
-	current *run // nil when the check is not running
+	mu    sync.Mutex
+	done  chan struct{} // closed when the run under way ends; nil when none is
+	began time.Time     // of that run
+	last  error         // of the run before it
+	at    time.Time     // of that answer; zero: there was none
+	told  Status        // what result said last
+	since time.Time     // since when
 }
 
-// run is one execution of a check, shared by everybody who asks during it.
-type run struct {
-	done chan struct{}
-	err  error // valid once done is closed
-}
-
-// start joins the run under way or begins one. The run takes ctx's values but
+// start joins the run under way, or begins one unless the last answer is fresh.
+// The channel is closed when there is an answer. The run takes ctx's values but
 // not its end, because others may be waiting for it too.
-func (p *probe) start(ctx context.Context, timeout time.Duration) *run {
+func (p *probe) start(ctx context.Context) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.current != nil {
-		return p.current
+	if p.done != nil {
+		return p.done
 	}
-	r := &run{done: make(chan struct{})}
-	p.current = r
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	done := make(chan struct{})
+	if !p.at.IsZero() && time.Since(p.at) < fresh {
+		close(done)
+		return done
+	}
+	p.done, p.began = done, time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
 	go func() {
 		defer cancel()
-		r.err = p.check(ctx)
+		err := p.check(ctx)
 		p.mu.Lock()
-		p.current = nil
+		p.done, p.last, p.at = nil, err, time.Now()
 		p.mu.Unlock()
-		close(r.done)
+		close(done)
 	}()
-	return r
+	return done
 }
 
-// wait returns the run's error, or says that ctx ended first. A run that has
-// ended wins over a ctx that has ended too.
-func (r *run) wait(ctx context.Context) error {
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
+// result is the present answer, and whether its status is another one than that
+// of the last time.
+func (p *probe) result() (r CheckResult, news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	err, at := p.last, p.at
+	if p.done != nil && (at.IsZero() || now.Sub(p.began) >= p.timeout) {
+		err, at = fmt.Errorf("no answer for %v", now.Sub(p.began).Round(100*time.Millisecond)), now
 	}
-	select {
-	case <-r.done:
-		return r.err
-	default:
-		return fmt.Errorf("no answer yet: %w", ctx.Err())
+	r = CheckResult{Name: p.name, Status: StatusOK, AgeSeconds: now.Sub(at).Round(time.Millisecond).Seconds()}
+	if err != nil {
+		r.Status, r.Error = p.bad, err.Error()
 	}
+	news = r.Status != p.told && (p.told != "" || r.Status != StatusOK)
+	if r.Status != p.told {
+		p.told, p.since = r.Status, now
+	}
+	r.Since = p.since.UTC()
+	return r, news
 }

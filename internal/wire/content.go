@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Kind says what a queue message is.
@@ -92,10 +91,10 @@ func (c *Content) peel() (bool, error) {
 		return true, c.undelivered()
 	}
 	inner, err := Unwrap(c.Body)
-	if err != nil || len(inner.Event) == len(c.Body) {
+	if err != nil || len(inner) == len(c.Body) {
 		return false, nil //nolint:nilerr // of SNS, and no message
 	}
-	c.Body, c.Wrapped = inner.Event, true
+	c.Body, c.Wrapped = inner, true
 	return true, nil
 }
 
@@ -123,7 +122,7 @@ func contentKind(body []byte) Kind {
 		Type        string `json:"type"`
 		SpecVersion string `json:"specversion"`
 	}
-	if json.Unmarshal(strict.TrimBOM(body), &head) != nil { //nolint:forbidigo // only what kind it is; its decoder reads it strictly
+	if json.Unmarshal(body, &head) != nil {
 		return KindForeign
 	}
 	version, _ := head.V.(float64)

@@ -53,7 +53,7 @@ func (r *RowReader) Next() error {
 		}
 		if !r.begun {
 			r.begun = true
-			part = bytes.TrimPrefix(part, []byte(bom))
+			part = bytes.TrimPrefix(part, []byte("\xef\xbb\xbf"))
 		}
 		ended := err == nil
 		if ended {

@@ -118,8 +118,8 @@ func EncodeUndelivered(u *Undelivered, traceParent string) ([]byte, error) {
 // DecodeUndelivered reads what [EncodeUndelivered] wrote.
 func DecodeUndelivered(data []byte) (Undelivered, string, error) {
 	var in undeliveredJSON
-	if err := json.Unmarshal(data, &in); err != nil { //nolint:forbidigo // our own, ASCII; what is foreign is kept byte for byte
-		return Undelivered{}, "", unreadable(data, err)
+	if err := json.Unmarshal(data, &in); err != nil {
+		return Undelivered{}, "", fmt.Errorf("%w: %w", ErrForeign, err)
 	}
 	c, trace, err := DecodeChunk(in.Chunk)
 	if err != nil {

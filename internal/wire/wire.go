@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/belfry-push/belfry/internal/push"
@@ -68,25 +67,13 @@ func newest(kind string) int {
 }
 
 func decode(data []byte, want string, into any, head *envelope) error {
-	err := json.Unmarshal(data, into) //nolint:forbidigo // our own, ASCII; what is foreign is kept byte for byte
+	err := json.Unmarshal(data, into)
 	if newer := head.check(want); err == nil || errors.Is(newer, push.ErrNewerSchema) {
 		// A field that changed its type is an error of encoding/json, which reads
 		// the other fields all the same: the version explains it.
 		return newer
 	}
-	return unreadable(data, err)
-}
-
-// unreadable says why bytes are not what they were taken for, in the words of
-// JSON: what encoding/json says names types of Go.
-func unreadable(data []byte, err error) error {
-	if bad := push.CheckJSON(data); bad != nil {
-		return fmt.Errorf("%w: %s", ErrForeign, bad)
-	}
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("%w: /%s is of a wrong type (%s)", ErrForeign, strings.ReplaceAll(wrong.Field, ".", "/"), clip(wrong.Value))
-	}
-	return fmt.Errorf("%w: a field has a value that it can't have", ErrForeign)
+	return fmt.Errorf("%w: %w", ErrForeign, err)
 }
 
 func encode(v any) ([]byte, error) {
@@ -141,5 +128,5 @@ func clip(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return s[:most] + "…"
 }

@@ -24,8 +24,8 @@ const (
 
 // Outgoing is a message to be sent.
 type Outgoing struct {
-	Body  []byte        // ASCII, at most MaxBodyBytes; see CheckBody
-	Group string        // fairness group, the tenant; at most MaxGroupBytes visible ASCII characters, "" is a group of its own
+	Body  []byte        // ASCII, at most MaxBodyBytes
+	Group string        // fairness group, the tenant; at most 128 characters, "" is a group of its own
 	Delay time.Duration // 0..MaxDelay, whole seconds; the message is invisible that long
 }
 

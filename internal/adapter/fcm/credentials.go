@@ -1,11 +1,14 @@
 package fcm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -20,55 +23,141 @@ const Scope = "https://www.googleapis.com/auth/firebase.messaging"
 // fetchTimeout bounds one request to the token endpoint.
 const fetchTimeout = 10 * time.Second
 
+// Credential is whose access tokens are sent.
+type Credential struct {
+	// Project is the project id that the credential names, "" if it names none.
+	Project string
+	// Tokens fetches a new access token at each call. Its errors say who said
+	// what: the token endpoint, DNS, this machine.
+	Tokens oauth2.TokenSource
+	// Warnings are what is wrong with the file and could be put right in reading.
+	Warnings []string
+}
+
 // Credentials reads a service-account key file, or, when file is empty, finds
 // Google's application default credentials
 // (https://cloud.google.com/docs/authentication/application-default-credentials).
-// It returns the project id that the credential names, "" if it names none, and
-// a source that fetches a new access token at each call. Nothing is sent yet,
-// except to the metadata server on Google Cloud. Ctx's values, but not its end,
-// hold for later fetches; [oauth2.HTTPClient] among them is honoured.
-func Credentials(ctx context.Context, file string) (project string, ts oauth2.TokenSource, err error) {
+// The private key is parsed, and a file that is something else is named for what
+// it is. Nothing is sent yet, except to the metadata server on Google Cloud.
+// Ctx's values, but not its end, hold for later fetches; [oauth2.HTTPClient]
+// among them is honoured.
+func Credentials(ctx context.Context, file string) (Credential, error) {
 	ctx = context.WithoutCancel(ctx)
-	if ctx.Value(oauth2.HTTPClient) == nil {
-		ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: fetchTimeout})
+	client := &http.Client{Timeout: fetchTimeout}
+	if given, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok {
+		own := *given
+		client = &own
 	}
+	heard := &witness{next: client.Transport}
+	if heard.next == nil {
+		heard.next = http.DefaultTransport
+	}
+	client.Transport = heard
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
 	if file == "" {
-		return defaultCredentials(ctx)
+		return defaultCredentials(ctx, heard)
 	}
-	key, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	data, err := readFile(file)
 	if err != nil {
-		return "", nil, fmt.Errorf("read FCM service account: %w", err)
+		return Credential{}, fmt.Errorf("FCM service account: %w", err)
 	}
-	cfg, err := google.JWTConfigFromJSON(key, Scope)
+	c, err := fromKeyFile(ctx, data, heard)
 	if err != nil {
-		return "", nil, fmt.Errorf("FCM service account %s: %w", file, err)
+		return Credential{}, fmt.Errorf("FCM service account %s: %w", file, err)
 	}
-	var named struct {
-		ProjectID string `json:"project_id"`
+	for i, w := range c.Warnings {
+		c.Warnings[i] = file + ": " + w
 	}
-	if err := json.Unmarshal(key, &named); err != nil {
-		return "", nil, fmt.Errorf("FCM service account %s: %w", file, err)
-	}
-	if len(cfg.PrivateKey) == 0 || cfg.Email == "" {
-		return "", nil, fmt.Errorf("FCM service account %s: %w", file, errors.New("client_email and private_key are required"))
-	}
-	// A source of cfg caches its token; a new one for each call does not.
-	return named.ProjectID, tokenFunc(func() (*oauth2.Token, error) { return cfg.TokenSource(ctx).Token() }), nil
+	return c, nil
 }
 
-func defaultCredentials(ctx context.Context) (string, oauth2.TokenSource, error) {
+// readFile reads a file of reasonable size.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory: give the key file in it", name)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err == nil && len(data) > maxKeyFile {
+		err = fmt.Errorf("%s has more than %d KiB: it is no service-account key file", name, maxKeyFile>>10)
+	}
+	return data, err
+}
+
+// fromKeyFile makes a credential of the bytes of a key file.
+func fromKeyFile(ctx context.Context, data []byte, heard *witness) (Credential, error) {
+	a, repaired, err := readAccount(data)
+	if err != nil {
+		return Credential{}, err
+	}
+	cfg, err := google.JWTConfigFromJSON(bytes.TrimPrefix(data, []byte(utf8BOM)), Scope)
+	if err != nil {
+		return Credential{}, err
+	}
+	cfg.PrivateKey = []byte(a.PrivateKey)
+	c := Credential{
+		Project: a.Project,
+		// A source of cfg caches its token; a new one for each call does not.
+		Tokens: tokenFunc(func() (*oauth2.Token, error) {
+			token, err := cfg.TokenSource(ctx).Token()
+			if err != nil {
+				return nil, heard.explain(err)
+			}
+			return token, nil
+		}),
+	}
+	if repaired {
+		c.Warnings = []string{`private_key has literal \n or spaces for its line breaks; it was read all the same: copy the file again, unchanged`}
+	}
+	return c, nil
+}
+
+func defaultCredentials(ctx context.Context, heard *witness) (Credential, error) {
 	creds, err := google.FindDefaultCredentials(ctx, Scope)
 	if err != nil {
-		return "", nil, fmt.Errorf("find application default credentials for FCM: %w", err)
+		return Credential{}, fmt.Errorf("find application default credentials for FCM: %w", err)
 	}
-	return creds.ProjectID, tokenFunc(func() (*oauth2.Token, error) {
+	var kind struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(creds.JSON, &kind) == nil && kind.Type == "service_account" {
+		// Google's library would find out with the first token that its key is none.
+		c, err := fromKeyFile(ctx, creds.JSON, heard)
+		if err != nil {
+			return Credential{}, fmt.Errorf("application default credentials for FCM: %w", err)
+		}
+		return c, nil
+	}
+	return Credential{Project: creds.ProjectID, Tokens: tokenFunc(func() (*oauth2.Token, error) {
 		// Found anew each time, because the source inside caches its token.
 		creds, err := google.FindDefaultCredentials(ctx, Scope)
 		if err != nil {
 			return nil, fmt.Errorf("find application default credentials for FCM: %w", err)
 		}
-		return creds.TokenSource.Token()
-	}), nil
+		token, err := creds.TokenSource.Token()
+		if err != nil {
+			return nil, heard.explain(err)
+		}
+		return token, nil
+	})}, nil
+}
+
+// onLoopback reports whether a URL leads to this machine.
+func onLoopback(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // tokenFunc is a function as a token source.

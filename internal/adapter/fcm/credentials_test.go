@@ -65,12 +65,12 @@ func TestCredentials(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 
-	project, source, err := Credentials(t.Context(), serviceAccount(t, srv.URL, nil))
-	if err != nil || project != "belfry-test" {
-		t.Fatalf("project %q, %v", project, err)
+	c, err := Credentials(t.Context(), serviceAccount(t, srv.URL, nil))
+	if err != nil || c.Project != "belfry-test" || c.Warnings != nil {
+		t.Fatalf("got %+v, %v", c, err)
 	}
 	for _, want := range []string{"token-1", "token-2"} { // each call fetches
-		token, err := source.Token()
+		token, err := c.Tokens.Token()
 		if err != nil || token.AccessToken != want || token.Expiry.IsZero() {
 			t.Errorf("got %+v, %v; want %s", token, err, want)
 		}
@@ -84,14 +84,14 @@ func TestCredentialsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ name, file, want string }{
-		{"no such file", filepath.Join(t.TempDir(), "none.json"), "read FCM service account"},
+		{"no such file", filepath.Join(t.TempDir(), "none.json"), "no such file"},
 		{"not JSON", garbage, "FCM service account"},
 		{"of another type", serviceAccount(t, "http://127.0.0.1:1", func(a map[string]string) { a["type"] = "authorized_user" }), "authorized_user"},
 		{"without a key", serviceAccount(t, "http://127.0.0.1:1", func(a map[string]string) { delete(a, "private_key") }), "private_key"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if _, _, err := Credentials(t.Context(), tc.file); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, err := Credentials(t.Context(), tc.file); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want an error about %q", err, tc.want)
 			}
 		})
@@ -107,15 +107,15 @@ func TestDefaultCredentials(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", serviceAccount(t, srv.URL, nil))
-	project, source, err := Credentials(t.Context(), "")
-	if err != nil || project != "belfry-test" {
-		t.Fatalf("project %q, %v", project, err)
+	c, err := Credentials(t.Context(), "")
+	if err != nil || c.Project != "belfry-test" {
+		t.Fatalf("got %+v, %v", c, err)
 	}
-	if token, err := source.Token(); err != nil || token.AccessToken != "adc" {
+	if token, err := c.Tokens.Token(); err != nil || token.AccessToken != "adc" {
 		t.Errorf("got %+v, %v", token, err)
 	}
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "none.json"))
-	if _, _, err := Credentials(t.Context(), ""); err == nil {
+	if _, err := Credentials(t.Context(), ""); err == nil {
 		t.Error("found credentials in a file that does not exist")
 	}
 }

@@ -13,6 +13,7 @@ type Metrics struct {
 	requests    [128]prometheus.Counter // by push.Code, which fits in 7 bits
 	inFlight    prometheus.Gauge
 	connections prometheus.Gauge
+	credential  prometheus.Gauge
 	answer      prometheus.Histogram
 	unknown     struct{ fcm, apns prometheus.Counter }
 }
@@ -46,6 +47,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "belfry_fcm_connections",
 			Help: "HTTP/2 connections to FCM that take requests.",
 		}),
+		credential: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "belfry_fcm_credential_ok",
+			Help: "1 while there is an access token and FCM takes it, else 0.",
+		}),
 		answer: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "belfry_fcm_answer_seconds",
 			Help: "Time from a send to FCM's answer of any status, waiting for a stream included.",
@@ -61,7 +66,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, code := range outcomes() {
 		m.requests[code] = requests.WithLabelValues(code.String())
 	}
-	reg.MustRegister(requests, unknown, m.inFlight, m.connections, m.answer)
+	reg.MustRegister(requests, unknown, m.inFlight, m.connections, m.credential, m.answer)
 	return m
 }
 

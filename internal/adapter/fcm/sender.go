@@ -22,6 +22,7 @@ type Sender struct {
 	metrics *Metrics
 	answers sync.Pool // of *h2.Response
 	unnamed alarm
+	stands  *standing
 }
 
 // New returns a sender and opens its connections. An FCM that cannot be
@@ -49,7 +50,8 @@ func New(ctx context.Context, cfg Config, log *zap.Logger, m *Metrics) (*Sender,
 	}
 	s := &Sender{client: client, metrics: m, unnamed: alarm{log: log, now: time.Now}}
 	s.answers.New = func() any { return new(h2.Response) }
-	s.tokens = newTokenCache(cfg.TokenSource, func(token string) *h2.Header { return to.headers(cfg.UserAgent, token) }, log)
+	s.stands = newStanding(log, m.credential)
+	s.tokens = newTokenCache(cfg.TokenSource, func(token string) *h2.Header { return to.headers(cfg.UserAgent, token) }, s.stands)
 	return s, nil
 }
 
@@ -75,10 +77,19 @@ func (s *Sender) Send(ctx context.Context, body []byte) (name string, err error)
 	case noToken != nil:
 		return "", s.failed(noToken)
 	case next == nil:
+		s.stands.refuse(err)
 		return "", err
 	}
-	return s.send(ctx, next, body)
+	name, err = s.send(ctx, next, body)
+	if push.CodeOf(err) == push.CodeFCMUnauthorized {
+		s.stands.refuse(err)
+	}
+	return name, err
 }
+
+// Credential is nil while there is an access token and FCM takes it, as far as
+// is known: else it says what is wrong, and who said so.
+func (s *Sender) Credential() error { return s.stands.check() }
 
 // send makes one request with a token.
 func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name string, err error) {
@@ -102,13 +113,18 @@ func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name st
 		}
 		s.unnamed.over()
 		bearer.took()
+		s.stands.took()
 		s.metrics.count(push.CodeSent)
 		return name, nil
 	}
 	failure, unknown := classify(answer.Status, answer.RetryAfter, answer.Body, body, time.Now())
 	s.metrics.strange(unknown)
-	if failure.Code.Class() == push.ClassPermanent { // a verdict on the message: the token got it in
+	switch {
+	case failure.Code.Class() == push.ClassPermanent: // a verdict on the message: the token got it in
 		bearer.took()
+		s.stands.took()
+	case failure.Code == push.CodeFCMForbidden:
+		s.stands.refuse(failure)
 	}
 	return "", s.failed(failure)
 }

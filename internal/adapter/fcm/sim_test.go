@@ -83,11 +83,11 @@ func TestSimulatorRevokesTokens(t *testing.T) {
 	if err := os.WriteFile(file, sim.ServiceAccountJSON(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, tokens, err := fcm.Credentials(t.Context(), file)
+	credential, err := fcm.Credentials(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 2, TokenSource: tokens}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 2, TokenSource: credential.Tokens}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
 	"golang.org/x/oauth2"
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
@@ -52,7 +51,7 @@ func (b *bearer) usable(now time.Time) bool {
 type tokenCache struct {
 	source  oauth2.TokenSource
 	header  func(token string) *h2.Header
-	log     *zap.Logger
+	stands  *standing
 	current atomic.Pointer[bearer] // nil = none, or refused by FCM
 	kick    chan struct{}
 	stop    chan struct{}
@@ -76,13 +75,18 @@ type fetch struct {
 
 var errTokenClosed = errors.New("sender is closed")
 
-func newTokenCache(source oauth2.TokenSource, header func(string) *h2.Header, log *zap.Logger) *tokenCache {
+// newTokenCache begins to fetch at once: whether a credential works must not
+// show with the first notification only.
+func newTokenCache(source oauth2.TokenSource, header func(string) *h2.Header, stands *standing) *tokenCache {
 	c := &tokenCache{
-		source: source, header: header, log: log,
+		source: source, header: header, stands: stands,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if source == nil {
 		c.current.Store(&bearer{header: header(""), worked: new(atomic.Bool)})
+		stands.none()
+	} else {
+		c.kick <- struct{}{}
 	}
 	go c.run()
 	return c
@@ -207,13 +211,13 @@ func (c *tokenCache) renew() {
 	if err != nil {
 		switch old := c.current.Load(); {
 		case old.usable(now):
-			c.log.Warn("FCM access token could not be renewed; the present one is still valid",
-				zap.Time("expires", old.expires), zap.Error(credentialError(err)))
+			c.stands.late(credentialError(err), old.expires)
 			retry := *old
 			retry.renew = now.Add(refreshRetry)
 			c.current.CompareAndSwap(old, &retry)
-		case old != nil:
+		default:
 			c.current.CompareAndSwap(old, nil) // from here on callers ask for the next
+			c.stands.failed(credentialError(err))
 		}
 		c.answer(nil, err)
 		return
@@ -225,6 +229,7 @@ func (c *tokenCache) renew() {
 		b.renew = now.Add(max(life-min(refreshAhead, life/5), refreshRetry))
 	}
 	c.current.Store(b)
+	c.stands.got(b.expires)
 	c.answer(b, nil)
 }
 

@@ -43,7 +43,7 @@ func (f *fakeSource) Token() (*oauth2.Token, error) {
 // newCache returns a cache whose headers tell the token apart by address.
 func newCache(t *testing.T, src oauth2.TokenSource) *tokenCache {
 	t.Helper()
-	c := newTokenCache(src, func(token string) *h2.Header { return h2.NewHeader("https", "x", "/", "authorization", token) }, zap.NewNop())
+	c := newTokenCache(src, func(token string) *h2.Header { return h2.NewHeader("https", "x", "/", "authorization", token) }, newStanding(zap.NewNop(), nil))
 	t.Cleanup(c.close)
 	return c
 }
@@ -251,7 +251,9 @@ func TestTokenForms(t *testing.T) {
 
 func TestTokenClosed(t *testing.T) {
 	t.Parallel()
-	c := newCache(t, &fakeSource{})
+	src := &fakeSource{}
+	src.broken.Store(true)
+	c := newCache(t, src)
 	c.close()
 	if _, err := c.get(t.Context()); push.CodeOf(err) != push.CodeCredential {
 		t.Errorf("got %v", err)

@@ -40,7 +40,7 @@ type child struct {
 
 // spawn starts a child that plays one role of TestChild and is gone by the end
 // of the test.
-func spawn(t *testing.T, role, dir string) *child {
+func spawn(t *testing.T, role, dir string, change ...func(*exec.Cmd)) *child {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChild$", "-sqlite.child="+role, "-sqlite.dir="+dir)
 	cmd.Stderr = os.Stderr
@@ -52,7 +52,13 @@ func spawn(t *testing.T, role, dir string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, f := range change {
+		f(cmd)
+	}
 	if err := cmd.Start(); err != nil {
+		if len(change) > 0 {
+			t.Skipf("this system does not let a test have a disk of its own: %v", err)
+		}
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -121,6 +127,14 @@ func TestChild(t *testing.T) { //nolint:paralleltest // alone in its process
 		}); err != nil {
 			t.Error(err)
 		}
+	case "small": // on a disk of a few megabytes
+		ownDisk(t, *childDir)
+		d := openTestDB(t, filepath.Join(*childDir, "a.db"), itemSchema())
+		say("new: %q", push.OutageOf(d.pulse(ctx)))
+		err := fill(ctx, d)
+		say("write: %q", push.OutageOf(err))
+		err = d.pulse(ctx)
+		say("pulse: %q", push.OutageOf(err))
 	case "limited": // may write no file beyond what is there now
 		d := openTestDB(t, filepath.Join(*childDir, "a.db"), itemSchema())
 		signal.Ignore(syscall.SIGXFSZ)

@@ -12,7 +12,7 @@ import (
 // process sends or a message comes due, and within watchEvery when another
 // process sends.
 func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]worker.Message, error) {
-	if err := worker.CheckReceive(limit, wait); err != nil {
+	if err := checkReceive(limit, wait); err != nil {
 		return nil, q.fail("receive", err)
 	}
 	msgs, err := q.take(ctx, limit)

@@ -9,12 +9,12 @@ import (
 
 // Send implements worker.Sink.
 func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
-	failed, err := worker.CheckOutgoing(msgs)
+	failed, err := checkOutgoing(msgs)
 	if err != nil {
 		return q.fail("send", err)
 	}
 	if len(failed) == len(msgs) {
-		return worker.Partly(failed)
+		return batchError(failed)
 	}
 	err = q.db.write(ctx, func(tx *sql.Tx) error {
 		now, err := q.time.within(ctx, tx, q.id)
@@ -52,5 +52,5 @@ func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 		return q.fail("send", err)
 	}
 	q.bell.ring()
-	return worker.Partly(failed)
+	return batchError(failed)
 }

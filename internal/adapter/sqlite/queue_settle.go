@@ -21,7 +21,7 @@ func (q *Queue) Delete(ctx context.Context, msgs []worker.Message) error {
 		return q.fail("delete", err)
 	}
 	if len(failed) == len(msgs) {
-		return worker.Partly(failed)
+		return batchError(failed)
 	}
 	err = q.db.write(ctx, func(tx *sql.Tx) error {
 		for _, r := range receipts {
@@ -45,12 +45,12 @@ func (q *Queue) Delete(ctx context.Context, msgs []worker.Message) error {
 	if err != nil {
 		return q.fail("delete", err)
 	}
-	return worker.Partly(failed)
+	return batchError(failed)
 }
 
 // Extend implements worker.Queue.
 func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility time.Duration) error {
-	if err := worker.CheckVisibility(visibility); err != nil {
+	if err := checkVisibility(visibility); err != nil {
 		return q.fail("extend", err)
 	}
 	receipts, garbage, err := parseReceipts(msgs)
@@ -58,7 +58,7 @@ func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility ti
 		return q.fail("extend", err)
 	}
 	if len(garbage) == len(msgs) {
-		return worker.Partly(garbage)
+		return batchError(garbage)
 	}
 	var failed map[int]error
 	err = q.db.write(ctx, func(tx *sql.Tx) error {
@@ -87,7 +87,7 @@ func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility ti
 	if visibility == 0 {
 		q.bell.ring()
 	}
-	return worker.Partly(failed)
+	return batchError(failed)
 }
 
 // extend changes one message; refused says why it may not be.
@@ -123,7 +123,7 @@ func (q *Queue) extend(ctx context.Context, tx *sql.Tx, r receipt, now int64, vi
 // parseReceipts returns the receipts by position, and the positions of those
 // that are none.
 func parseReceipts(msgs []worker.Message) (map[int]receipt, map[int]error, error) {
-	if err := worker.CheckBatch(len(msgs)); err != nil {
+	if err := checkBatch(len(msgs)); err != nil {
 		return nil, nil, err
 	}
 	receipts, failed := map[int]receipt{}, map[int]error{}

@@ -75,6 +75,14 @@ func badReceipt(code, message string) bool {
 	}
 }
 
+// batchError is nil when nothing failed.
+func batchError(failed map[int]error) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	return &worker.BatchError{Failed: failed}
+}
+
 // received splits a batch into the messages that have a receipt and an error
 // for each other one: SQS would refuse the whole call for an empty receipt.
 func received(msgs []worker.Message) (with []int, failed map[int]error) {

@@ -31,7 +31,7 @@ type answer struct {
 // never fatal: the caller polls again. wait 0 asks for the queue's own waiting
 // time, which belfry provision leaves at 0.
 func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]worker.Message, error) {
-	err := worker.CheckReceive(limit, wait)
+	err := checkReceive(limit, wait)
 	if err == nil {
 		err = ctx.Err()
 	}

@@ -40,7 +40,6 @@ func attemptsInOrder(f *fixture) {
 		attempt(1, "Ünïcödé 🐝 \"quoted\"\n\\"),
 		attempt(499, strings.Repeat("x", 300)),
 		attempt(2, ""),
-		{Cell: 4, Code: push.CodePayloadInvalid, At: epoch().Truncate(time.Millisecond), Detail: "decided: no attempt"},
 		{Cell: 0, Attempt: 3, Code: push.CodeSent, At: epoch().Add(-time.Hour).Truncate(time.Millisecond), Latency: time.Hour},
 	}
 	f.must(f.SaveLine(f.Context(), line, line.Epoch, odd))

@@ -1,34 +1,36 @@
-package worker
+package sqs
 
 import (
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/belfry-push/belfry/internal/worker"
 )
 
-func TestLimitsOfAMessage(t *testing.T) {
+func TestCheckMessage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
-		m    Outgoing
+		m    worker.Outgoing
 		want string // in the error; "" for none
 	}{
-		{"ASCII", Outgoing{Body: []byte("{\"a\":1}\r\n\t")}, ""},
-		{"beyond U+FFFF", Outgoing{Body: []byte("\U0001f514")}, ""},
-		{"the replacement character itself", Outgoing{Body: []byte("\ufffd")}, ""},
-		{"escape", Outgoing{Body: []byte("ab\x1b")}, "byte 2"},
-		{"not UTF-8", Outgoing{Body: []byte("a\xff")}, "byte 1"},
-		{"a surrogate", Outgoing{Body: []byte("\xed\xa0\x80")}, "byte 0"},
-		{"no character", Outgoing{Body: []byte("ä\uffff")}, "byte 2"},
-		{"group with a space", Outgoing{Body: []byte("x"), Group: "a b"}, "group"},
-		{"group beyond ASCII", Outgoing{Body: []byte("x"), Group: "ä"}, "group"},
-		{"longest group", Outgoing{Body: []byte("x"), Group: strings.Repeat("~", 128)}, ""},
-		{"longest delay", Outgoing{Body: []byte("x"), Delay: 15 * time.Minute}, ""},
+		{"ASCII", worker.Outgoing{Body: []byte("{\"a\":1}\r\n\t")}, ""},
+		{"beyond U+FFFF", worker.Outgoing{Body: []byte("\U0001f514")}, ""},
+		{"the replacement character itself", worker.Outgoing{Body: []byte("\ufffd")}, ""},
+		{"escape", worker.Outgoing{Body: []byte("ab\x1b")}, "byte 2"},
+		{"not UTF-8", worker.Outgoing{Body: []byte("a\xff")}, "byte 1"},
+		{"a surrogate", worker.Outgoing{Body: []byte("\xed\xa0\x80")}, "byte 0"},
+		{"no character", worker.Outgoing{Body: []byte("ä\uffff")}, "byte 2"},
+		{"group with a space", worker.Outgoing{Body: []byte("x"), Group: "a b"}, "group"},
+		{"group beyond ASCII", worker.Outgoing{Body: []byte("x"), Group: "ä"}, "group"},
+		{"longest group", worker.Outgoing{Body: []byte("x"), Group: strings.Repeat("~", 128)}, ""},
+		{"longest delay", worker.Outgoing{Body: []byte("x"), Delay: 15 * time.Minute}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			err := CheckMessage(&c.m)
+			err := checkMessage(&c.m)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}

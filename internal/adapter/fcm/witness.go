@@ -1,0 +1,103 @@
+package fcm
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// badSkew is a difference between clocks that is no delay of the network.
+const badSkew = 30 * time.Second
+
+// witness hears what goes on between the OAuth library and the token endpoint:
+// the library keeps neither the cause of a broken connection nor the clock of
+// the answer. It is for one fetch at a time.
+type witness struct {
+	next http.RoundTripper
+
+	mu   sync.Mutex
+	host string
+	err  error         // of the way there
+	skew time.Duration // by how much this machine's clock is ahead
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := w.next.RoundTrip(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.host, w.err, w.skew = r.URL.Host, err, 0
+	if err == nil {
+		if at, bad := http.ParseTime(resp.Header.Get("Date")); bad == nil {
+			w.skew = time.Since(at)
+		}
+	}
+	return resp, err
+}
+
+// explain says who said what when no token came.
+func (w *witness) explain(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return fmt.Errorf("%s: %w", whoSaid(w.host, w.err), w.err)
+	}
+	answer, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok || answer.Response == nil {
+		return err
+	}
+	said := struct {
+		Code        string `json:"error"`
+		Description string `json:"error_description"`
+	}{answer.ErrorCode, answer.ErrorDescription}
+	_ = json.Unmarshal(answer.Body, &said) // a page of HTML says nothing more than its status
+	text := strings.TrimSpace(fmt.Sprintf("the token endpoint (%s) said %d %s", w.host, answer.Response.StatusCode, said.Code))
+	if said.Description != "" {
+		text += ": " + said.Description
+	}
+	if w.skew.Abs() >= badSkew {
+		text += fmt.Sprintf("; this machine's clock is %v %s", w.skew.Abs().Round(time.Second), ahead(w.skew))
+	}
+	return errors.New(text)
+}
+
+func ahead(skew time.Duration) string {
+	if skew > 0 {
+		return "ahead of its"
+	}
+	return "behind its"
+}
+
+// whoSaid names who kept a request from getting to the host.
+func whoSaid(host string, err error) string {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "DNS said, about " + host
+	}
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	if authority || name || invalid {
+		return "this machine's own check of " + host + "'s certificate said"
+	}
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	_, alert := errors.AsType[tls.AlertError](err)
+	if record || alert {
+		return "the TLS handshake with " + host + " failed"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && !op.Timeout() {
+		return "this machine could not connect to " + host
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return host + " did not answer in time"
+	}
+	return "the connection to " + host + " broke"
+}
