@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/belfry-push/belfry/internal/adapter/fcm"
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/fanout"
@@ -94,6 +92,9 @@ const (
 	bulkWindow = 50
 	highChunks = 200
 	highWindow = 20
+	// highRetries is how many of its places the high lane has for chunks of retries:
+	// those that time out every time would take them all.
+	highRetries = highChunks / 2
 	// The replay lane is for what an operator sends again: it gets what cannot
 	// hurt live traffic.
 	replayChunks = 4
@@ -122,14 +123,18 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 	}
 	metrics, isolation := deliver.NewMetrics(s.reg, s.outcomes), deliver.NewIsolation()
 	for _, lane := range []struct {
-		lane           push.Lane
-		chunks, window int
-	}{{push.LaneBulk, bulkChunks, bulkWindow}, {push.LaneHigh, highChunks, highWindow}, {push.LaneReplay, replayChunks, replayWindow}} {
+		lane                    push.Lane
+		chunks, window, retries int
+	}{
+		{push.LaneBulk, bulkChunks, bulkWindow, 0},
+		{push.LaneHigh, highChunks, highWindow, highRetries},
+		{push.LaneReplay, replayChunks, replayWindow, 0},
+	} {
 		d, err := deliver.New(deliver.Config{
-			Owner: owner() + "/" + string(lane.lane), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
+			Owner: owner(), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
 			Guard: g, Isolation: isolation, Outcomes: outcomes, Chunks: s.lanes(), Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
-			Lane: lane.lane, Window: lane.window, MaxAttempts: o.maxAttempts, MaxElapsed: maxElapsed, Software: telemetry.Version(),
-			Log: s.log, Metrics: metrics, Now: s.now, Elapsed: s.elapsed, Rand: newRand(),
+			Lane: lane.lane, Window: lane.window, Retries: lane.retries, MaxAttempts: o.maxAttempts, MaxElapsed: maxElapsed, Software: telemetry.Version(),
+			Log: s.log, Metrics: metrics, Now: s.now, Rand: newRand(),
 		})
 		if err != nil {
 			return err
@@ -141,23 +146,22 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 }
 
 func (s *service) newGuard(ctx context.Context, o dispatcherOptions, outcomes *outcome.Outcomes) (*guard.Guard, error) {
-	ctx = context.WithoutCancel(ctx) // the breaker moves until the end
 	metrics, err := guard.NewMetrics(s.reg)
 	if err != nil {
 		return nil, err
 	}
-	notes := &breakers{docs: s.backend.store, log: s.log}
+	n := newNews(&breakers{docs: s.backend.store, log: s.log, now: s.now}, s.now, func(ctx context.Context, c guard.Change) {
+		outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
+	})
 	cfg := guard.DefaultConfig(o.fcm.Project)
 	cfg.PerSecond, cfg.Ramp = o.perSecond, o.ramp
-	return guard.New(cfg, s.now, newRand(), s.log, metrics, func(c guard.Change) {
-		s.log.Warn("circuit breaker moved", zap.String("credential", c.Credential),
-			zap.Stringer("from", c.From), zap.Stringer("to", c.To), zap.Time("until", c.Until), zap.Stringer("code", c.Cause))
-		// Off the sender's goroutine: publishing may be a network call.
-		go func() {
-			notes.note(ctx, c)
-			outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
-		}()
-	})
+	g, err := guard.New(cfg, s.now, newRand(), s.log, metrics, n.tell)
+	if err != nil {
+		return nil, err
+	}
+	const grace = 10 * time.Second
+	s.stack.background(ctx, "breaker news", grace, func(ctx context.Context) { n.run(ctx, g) }) // the breaker moves until the lanes have ended
+	return g, nil
 }
 
 func newRand() *rand.Rand {

@@ -36,7 +36,7 @@ func newRetaining(b *backend, retention replay.Retention, reg prometheus.Registe
 	return replay.New(replay.Config{
 		Letters: b.store, Notifications: b.store, Lines: b.store, Plans: b.store, Documents: b.store, Dead: dead, Sources: sources, Events: b.events,
 		Screens: []replay.Screen{replay.DeviceScreen{Devices: b.store}}, Patience: patience, Retention: retention,
-		Breakers: &breakers{docs: b.store, log: log}, CostPerSend: perSend,
+		Breakers: &breakers{docs: b.store, log: log, now: time.Now}, CostPerSend: perSend,
 		App: "default", Software: telemetry.Version(), Owner: owner(), Log: log, Metrics: replay.NewMetrics(reg), Now: time.Now,
 	})
 }

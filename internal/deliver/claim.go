@@ -7,41 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// longestWait is more than anything asks for: FCM's Retry-After is cut to less. A
-// time that lies further off is due: the clock was wrong then, or is now.
-const longestWait = 24 * time.Hour
-
-// tooEarly puts a chunk back whose wait is longer than the queue can delay.
-func (d *Deliver) tooEarly(j *job) (*worker.Verdict, error) {
-	if j.chunk.Wait > 0 {
-		rest := j.chunk
-		wait := min(rest.Wait, worker.MaxDelay)
-		if rest.Wait -= wait; rest.Wait == 0 {
-			rest.NotBefore = time.Time{}
-		}
-		body, err := wire.EncodeChunk(&rest, j.traceParent)
-		if err != nil {
-			return nil, err
-		}
-		return done(worker.RetryAfter(wait, body))
-	}
-	if wait := j.chunk.NotBefore.Sub(d.Now()); wait > 0 && wait <= longestWait {
-		return done(worker.RetryAfter(wait, nil))
-	}
-	return nil, nil
-}
-
 // load reads what the chunk belongs to.
 func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
-	if v, err := d.tooEarly(j); v != nil || err != nil {
-		return v, err
+	if wait := j.chunk.NotBefore.Sub(d.Now()); wait > 0 {
+		return done(worker.RetryAfter(wait, nil)) // a wait longer than the queue can delay
 	}
 	h, err := d.heads.get(ctx, j.chunk.Ref.Notification)
 	if errors.Is(err, push.ErrNotFound) {
@@ -63,8 +37,7 @@ func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if j.chunk.Message != nil {
 		h = h.apart()
 	}
-	j.head, j.n, j.line, j.base, j.begun = h, h.notification(), line, line.Epoch, d.Elapsed()
-	j.finished = j.n.Progress.State == push.StateCompleted || j.chunk.Replay != ""
+	j.head, j.n, j.line, j.base, j.begun = h, h.notification(), line, line.Epoch, d.Now()
 	if line.State == ledger.StateClaimed {
 		return nil, nil // its owner may have died: this copy of the message knows
 	}
@@ -77,8 +50,7 @@ func (d *Deliver) load(ctx context.Context, j *job) (*worker.Verdict, error) {
 // claim takes the line for this process. The reservation of the first window
 // is part of the claim, so that a crash right after it is accounted for.
 func (d *Deliver) claim(ctx context.Context, j *job) (*worker.Verdict, error) {
-	j.owner = d.claims.name(d.Owner)
-	claimed, err := j.line.Claim(j.owner, j.chunk.Turn, d.stamp())
+	claimed, err := j.line.Claim(d.owner(), j.chunk.Turn, d.Now().UTC())
 	switch {
 	case errors.Is(err, ledger.ErrClosed):
 		// Whoever closed it may have got no further.
@@ -89,7 +61,8 @@ func (d *Deliver) claim(ctx context.Context, j *job) (*worker.Verdict, error) {
 	case errors.Is(err, ledger.ErrStale):
 		return done(worker.Ack())
 	case errors.Is(err, ledger.ErrBusy):
-		return busy()
+		// The owner is alive and deletes its own copy. This one looks again later.
+		return done(worker.RetryAfter(2*ledger.FreshFor, nil))
 	case err != nil:
 		return nil, err
 	}
@@ -98,56 +71,17 @@ func (d *Deliver) claim(ctx context.Context, j *job) (*worker.Verdict, error) {
 		d.Metrics.suspected.Inc()
 		claimed.Reserve(j.bounds(group(j.suspects)))
 	} else {
-		claimed.Reserve(0, d.reserve(j))
+		claimed.Reserve(0, d.reserve(j, 0))
 	}
-	begun, err := d.store(ctx, claimed, j.base, nil, claimFor)
+	err = d.Lines.SaveLine(ctx, claimed, j.base, nil)
 	if errors.Is(err, ledger.ErrFenced) { // somebody wrote it this moment: as good as busy
-		return busy()
+		return done(worker.RetryAfter(2*ledger.FreshFor, nil))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
 	}
 	j.line, j.base = claimed, claimed.Epoch
-	d.confirm(j, begun)
 	return nil, nil
-}
-
-// reserve returns the reservation that a claim begins with: what will be sent
-// before the first checkpoint can follow, at the pace that is to be expected. One
-// recipient alone needs no checkpoint.
-func (d *Deliver) reserve(j *job) int {
-	j.perSecond = d.pace.begin(d.Guard.State().Pace)
-	j.paced = true
-	rows := j.openRows()
-	n := 1
-	if l := j.head.limiter; l != nil || len(rows) > 1 {
-		if l != nil {
-			j.perSecond = min(j.perSecond, float64(l.Limit()))
-		}
-		n = min(d.pace.first(j.perSecond, d.Window), len(rows))
-	}
-	if n == 0 || len(rows) == 0 {
-		return 0
-	}
-	return j.chunk.Index[rows[n-1]] + 1
-}
-
-// claimLimit is how long after a write of the line began a request may still start
-// under it. Others take the line from an owner that they have seen writing nothing
-// for longer than that, so one that was stopped, or cut off from the ledger, and
-// comes back sends nothing more. A line is written every second.
-const claimLimit = ledger.FreshFor * 3 / 4
-
-// confirm notes that the line was this claim's when a write began.
-func (d *Deliver) confirm(j *job, begun clock.Moment) {
-	j.savedAt = begun.Elapsed
-	j.confirmed.Store(&begun)
-}
-
-// holds tells whether that was a moment ago.
-func (d *Deliver) holds(j *job) bool {
-	begun := j.confirmed.Load() // before the clocks are read
-	return begun.Age(d.moment()) < claimLimit
 }
 
 // gate settles what needs no sending any more.
@@ -165,7 +99,7 @@ func (d *Deliver) gate(_ context.Context, j *job) (*worker.Verdict, error) {
 	case stopCancelled:
 		d.decideRest(j, push.CodeCancelled, "")
 	case stopPaused, stopNone:
-	case stopDrained, stopDeferred, stopPayload, stopLedger, stopFinished:
+	case stopDrained, stopDeferred, stopPayload, stopLedger:
 	}
 	d.gateExhausted(j)
 	return nil, nil
@@ -236,24 +170,21 @@ const (
 	stopDeferred // breaker, pace or budget said later
 	stopPayload  // FCM called the message itself invalid
 	stopLedger   // a checkpoint could not be written
-	stopFinished // somebody else has finished the notification
 )
 
 // stopReason looks at the clock and at the notification as it is known now.
 func (d *Deliver) stopReason(j *job) stop {
-	return j.stopBy(j.n, d.Now())
+	return stopOf(j.n, j.deadline(), d.Now())
 }
 
-// stopBy looks at the clock and at the notification as it is given.
-func (j *job) stopBy(n *push.Notification, now time.Time) stop {
+// stopOf looks at the clock and at the notification as it is given.
+func stopOf(n *push.Notification, deadline, now time.Time) stop {
 	switch {
 	case n.Progress.State == push.StateCancelled:
 		return stopCancelled
 	case n.Progress.State == push.StatePaused:
 		return stopPaused
-	case n.Progress.State == push.StateCompleted && !j.finished:
-		return stopFinished
-	case !now.Before(j.deadlineBy(n)):
+	case !now.Before(deadline):
 		return stopExpired
 	}
 	return stopNone

@@ -3,6 +3,7 @@
 //
 //	load    read the chunk's notification and ledger line
 //	inspect whether workers died over it again and again (docs/adr/0004)
+//	hold    wait, or stay on the queue, while FCM is held off
 //	claim   take the line; nobody else may write it from now on
 //	gate    give up what is expired, cancelled or already may have been delivered
 //	render  encode the message once, personal ones per recipient
@@ -23,13 +24,13 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -69,7 +70,7 @@ type Outcomes interface {
 
 // Config is what the room is built from.
 type Config struct {
-	Owner         string // names this process and lane in ledger lines, with a number for every claim; unique per start
+	Owner         string // names this process in ledger lines, with a number for every claim; unique per start
 	Notifications Notifications
 	Lines         Lines
 	Sender        Sender
@@ -82,14 +83,14 @@ type Config struct {
 	Dead          worker.Sink               // dead letters of recipients
 	Lane          push.Lane                 // of this instance
 	Window        int                       // requests of one chunk under way at once, 1..500
+	Retries       int                       // chunks in hand at once that hold nothing but retries; 0: any number
 	MaxAttempts   int                       // per recipient, from 1
 	MaxElapsed    time.Duration             // from a recipient's first attempt; FCM: give up by 60 min
 	Software      string                    // version, written into dead letters
 	Log           *zap.Logger
 	Metrics       *Metrics
-	Now           func() time.Time     // the wall clock: deadlines, and what is stored
-	Elapsed       func() time.Duration // a monotonic clock: everything that lasts; nil for this process's
-	Rand          *rand.Rand           // jitter; guarded by the room
+	Now           func() time.Time
+	Rand          *rand.Rand // jitter; guarded by the room
 }
 
 // Deliver handles chunks of one lane's queue. Safe for concurrent use.
@@ -98,39 +99,29 @@ type Deliver struct {
 
 	heads  *heads
 	rand   sync.Mutex
-	claims claims
-	pace   pace
+	claims atomic.Int64 // made so far
+	again  atomic.Int64 // chunks in hand that hold nothing but retries, if those are bounded
 }
 
 // New returns the room.
 func New(cfg Config) (*Deliver, error) {
-	if cfg.Elapsed == nil {
-		cfg.Elapsed = clock.Start()
+	h, err := newHeads(cfg.Notifications, cfg.Encoder, cfg.Now)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Isolation == nil {
 		cfg.Isolation = NewIsolation()
 	}
-	d := &Deliver{Config: cfg, pace: pace{writing: usualWrite}}
-	var err error
-	d.heads, err = newHeads(cfg.Notifications, cfg.Encoder, d.moment)
-	return d, err
+	return &Deliver{Config: cfg, heads: h}, nil
 }
-
-// moment is now, by both clocks.
-func (d *Deliver) moment() clock.Moment { return clock.Moment{Wall: d.Now(), Elapsed: d.Elapsed()} }
 
 // Close ends what runs in the background: the upkeep of the cache. The room is
 // not used after that.
 func (d *Deliver) Close() { d.heads.cache.StopAllGoroutines() }
 
-// leave ends a turn, however it ended.
-func (d *Deliver) leave(j *job) {
-	d.release(j)
-	d.claims.drop(j.owner)
-	if j.paced {
-		d.pace.end()
-	}
-}
+// owner names one claim. Two copies of a queue message may be in hand in one
+// process at the same time, and must not take each other for themselves.
+func (d *Deliver) owner() string { return d.Owner + "#" + strconv.FormatInt(d.claims.Add(1), 10) }
 
 // job is one chunk on its way through the stages.
 type job struct {
@@ -139,13 +130,7 @@ type job struct {
 	receives    int // of the queue message, this one included
 	draining    <-chan struct{}
 
-	begun time.Duration // this turn, by the monotonic clock
-	owner string        // names this claim; "" before
-
-	savedAt   time.Duration                // when the last write of the line began, by the monotonic clock
-	confirmed atomic.Pointer[clock.Moment] // the same, of the last that succeeded
-	perSecond float64                      // rows that are expected to get leave
-	paced     bool                         // counted among the chunks in hand
+	begun time.Time // this turn
 
 	head   *head
 	n      *push.Notification // head's, as read last
@@ -160,12 +145,12 @@ type job struct {
 	retry    retry             // what is handed back
 	dead     undelivered       // what is given up
 
+	again    bool         // this chunk is counted as one of retries only
 	isolated bool         // this chunk has the process's isolation
 	suspects []int        // rows not cleared yet, if workers died over the chunk
 	poison   bool         // the only suspect is the one
 	done     map[int]bool // rows tried as suspects in this turn
 	halted   bool         // nothing more is sent in this turn
-	finished bool         // the notification was completed before this turn: a replay, or nobody knows better
 }
 
 // message is what the chunk's recipients get: the notification's message,
@@ -193,7 +178,7 @@ type stage func(ctx context.Context, j *job) (*worker.Verdict, error)
 
 // chain is the life of a chunk in reading order.
 func (d *Deliver) chain() []stage {
-	return []stage{d.load, d.inspect, d.claim, d.gate, d.render, d.isolate, d.send, d.settle}
+	return []stage{d.load, d.inspect, d.hold, d.claim, d.gate, d.render, d.isolate, d.send, d.settle}
 }
 
 // retryPause is how long a chunk waits when a store is away.
@@ -211,7 +196,7 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
 	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining}
-	defer d.leave(j)
+	defer d.release(j)
 	for _, run := range d.chain() {
 		v, err := run(ctx, j)
 		switch {

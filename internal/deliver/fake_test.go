@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,7 +127,8 @@ type fcm struct {
 	most     int
 	total    int
 	onSend   func(value string)
-	outage   func() push.Code // CodeOpen: none; else what every request comes to
+	outage   func(value string) push.Code // CodeOpen: as by the script
+	hangs    time.Duration                // how long those take whose name begins with "hangs"
 }
 
 func (f *fcm) Send(ctx context.Context, body []byte) (string, error) {
@@ -165,7 +167,10 @@ func (f *fcm) begin(body []byte) (string, answer) {
 	f.at[value] = append(f.at[value], time.Now())
 	f.bodies[value] = string(body)
 	if f.outage != nil {
-		if code := f.outage(); code != push.CodeOpen {
+		if code := f.outage(value); code != push.CodeOpen {
+			if strings.HasPrefix(value, "hangs") {
+				return value, answer{code: code, takes: f.hangs}
+			}
 			return value, answer{code: code}
 		}
 	}

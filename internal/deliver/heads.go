@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
-	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -26,7 +25,7 @@ import (
 type heads struct {
 	store   Notifications
 	encoder Encoder
-	now     func() clock.Moment
+	now     func() time.Time
 	cache   *otter.Cache[push.ID, *head]
 	reads   singleflight.Group // by id: readings under way
 }
@@ -36,9 +35,6 @@ const (
 	headFresh = 500 * time.Millisecond
 	// headLimit is the age from which a head is good for nothing.
 	headLimit = 900 * time.Millisecond
-	// headPatience bounds one reading: it would be too old, and a ledger that hangs
-	// must hold nothing up.
-	headPatience = 5 * time.Second
 )
 
 // errOldHead says that reading the notification takes so long that a pause
@@ -48,7 +44,8 @@ var errOldHead = errors.New("the ledger answers too slowly to send under it")
 // head is one notification as its chunks see it.
 type head struct {
 	mu         sync.Mutex // held to renew what follows
-	current    atomic.Pointer[reading]
+	current    atomic.Pointer[push.Notification]
+	readAt     atomic.Int64           // Unix nanoseconds; when its reading began
 	limiter    *rate.Limiter          // of the notification's throttle; nil: none
 	badCause   atomic.Pointer[string] // FCM's words when it called the shared message invalid
 	accepted   atomic.Bool            // FCM took the shared message for somebody
@@ -58,10 +55,10 @@ type head struct {
 // reading is a notification and when its reading began.
 type reading struct {
 	n  *push.Notification
-	at clock.Moment
+	at time.Time
 }
 
-func newHeads(store Notifications, encoder Encoder, now func() clock.Moment) (*heads, error) {
+func newHeads(store Notifications, encoder Encoder, now func() time.Time) (*heads, error) {
 	const entries, keep = 10_000, 10 * time.Minute
 	c, err := otter.New(&otter.Options[push.ID, *head]{
 		MaximumSize: entries, ExpiryCalculator: otter.ExpiryAccessing[push.ID, *head](keep),
@@ -82,7 +79,7 @@ func (hs *heads) get(ctx context.Context, id push.ID) (*head, error) {
 		return nil, err
 	}
 	h := &head{limiter: newLimiter(r.n.PerSecond)}
-	h.current.Store(&r)
+	h.renew(r)
 	h, _ = hs.cache.SetIfAbsent(id, h) // one head for all, so that one chunk's discovery serves the others
 	return h, nil
 }
@@ -136,26 +133,21 @@ func (hs *heads) shared(ctx context.Context, id push.ID) (reading, error) {
 }
 
 func (hs *heads) read(ctx context.Context, id push.ID) (reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, headPatience)
-	defer cancel()
 	at := hs.now()
 	n, err := hs.store.Notification(ctx, id)
 	return reading{&n, at}, err
 }
 
-// age is how long ago the head's reading began, and not less: a wall clock that
-// was set back, or a machine that slept, makes it older.
-func (hs *heads) age(h *head) time.Duration {
-	at := h.current.Load().at // before the clocks are read
-	return at.Age(hs.now())
-}
+func (hs *heads) age(h *head) time.Duration { return hs.now().Sub(time.Unix(0, h.readAt.Load())) }
 
-// renew takes a reading unless a later one is known.
+// renew takes a reading unless a later one is known. The notification is
+// replaced before its time, so that nobody takes an old one for new.
 func (h *head) renew(r reading) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r.at.Elapsed >= h.current.Load().at.Elapsed {
-		h.current.Store(&r)
+	if at := r.at.UnixNano(); at >= h.readAt.Load() {
+		h.current.Store(r.n)
+		h.readAt.Store(at)
 	}
 }
 
@@ -166,7 +158,8 @@ func (h *head) apart() *head {
 	defer h.mu.Unlock()
 	own := &head{limiter: h.limiter}
 	own.current.Store(h.current.Load())
+	own.readAt.Store(h.readAt.Load())
 	return own
 }
 
-func (h *head) notification() *push.Notification { return h.current.Load().n }
+func (h *head) notification() *push.Notification { return h.current.Load() }

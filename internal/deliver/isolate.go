@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -35,11 +36,64 @@ func (i *Isolation) enter(ctx context.Context, draining <-chan struct{}) bool {
 
 func (i *Isolation) leave() { <-i.place }
 
+// inspect looks for signs that the line's last owner died over it: this message
+// was received before and got no verdict, and the line is still held. After
+// too many such deaths the chunk waits for the process's isolation.
+func (d *Deliver) inspect(ctx context.Context, j *job) (*worker.Verdict, error) {
+	if v, err := d.lookAgain(ctx, j); v != nil || err != nil {
+		return v, err
+	}
+	if j.receives > 1 {
+		j.line = j.line.Vanish()
+	}
+	if !j.line.Suspected() || j.line.State == ledger.StateClosed || j.chunk.Turn < j.line.Turn {
+		return nil, nil
+	}
+	if !d.Isolation.enter(ctx, j.draining) {
+		return done(worker.HandBack())
+	}
+	j.isolated = true
+	line, err := d.Lines.Line(ctx, j.chunk.Ref)
+	if err != nil {
+		return nil, fmt.Errorf("read the line again: %w", err)
+	}
+	if line.Epoch != j.base { // somebody else had it in the meantime, and may still
+		return done(worker.RetryAfter(2*ledger.FreshFor, nil))
+	}
+	j.accuse()
+	return nil, nil
+}
+
+// lookAgain waits until it can be told whether the owner of a line is alive,
+// when this message was in hand before: the next copy of it would not tell how
+// often it was received.
+func (d *Deliver) lookAgain(ctx context.Context, j *job) (*worker.Verdict, error) {
+	fresh := ledger.FreshFor - d.Now().Sub(j.line.UpdatedAt)
+	if j.receives < 2 || j.line.State != ledger.StateClaimed || fresh <= 0 {
+		return nil, nil
+	}
+	t := time.NewTimer(fresh)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return done(worker.Leave())
+	case <-j.draining:
+		return done(worker.HandBack())
+	}
+	line, err := d.Lines.Line(ctx, j.chunk.Ref)
+	if err != nil {
+		return nil, fmt.Errorf("read the line again: %w", err)
+	}
+	j.line, j.base = line, line.Epoch
+	return nil, nil
+}
+
 // accuse finds the suspects: the rows that were under way when the last owner
 // vanished; those whom an owner that got no further left as such; or all open
 // ones where that is not known any more. One that died alone, in isolation, is
 // the poison.
-func (j *job) accuse(died bool) {
+func (j *job) accuse() {
 	open := j.openRows()
 	for _, row := range open {
 		if j.line.Reserves(j.chunk.Index[row]) {
@@ -50,7 +104,8 @@ func (j *job) accuse(died bool) {
 		j.suspects = open
 		return
 	}
-	j.poison = died && j.receives > 1 && len(j.suspects) == 1 && j.line.Vanished > ledger.SuspectAfter
+	died := j.receives > 1 && j.line.State == ledger.StateClaimed
+	j.poison = died && len(j.suspects) == 1 && j.line.Vanished > ledger.SuspectAfter
 }
 
 // group returns the suspects that may be sent to at once: the first half. Should
@@ -133,13 +188,19 @@ func (d *Deliver) sendGroup(ctx context.Context, j *job, rows []int) (halted boo
 	if len(rows) == 0 {
 		return false, nil
 	}
-	w := d.newWindow(j, rows)
+	w := d.newWindow(ctx, j, rows)
+	defer w.close()
 	err = w.run(ctx)
 	return w.why != stopNone, err
 }
 
-// release lets the next suspected chunk of the process in.
+// release lets the next suspected chunk of the process in, and the next of
+// retries only.
 func (d *Deliver) release(j *job) {
+	if j.again {
+		j.again = false
+		d.again.Add(-1)
+	}
 	if j.isolated {
 		j.isolated = false
 		d.Isolation.leave()
@@ -149,22 +210,23 @@ func (d *Deliver) release(j *job) {
 // saveNow writes the line and waits for it. A ledger that is away ends the turn,
 // as for a checkpoint.
 func (d *Deliver) saveNow(ctx context.Context, j *job) error {
-	j.line.UpdatedAt = d.stamp()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
+	defer cancel()
+	j.line.UpdatedAt = d.Now().UTC()
 	line, attempts := j.line, j.attempts
 	line.Cells = append(line.Cells[:0:0], line.Cells...)
 	line.Epoch = j.base + 1
 	j.attempts = nil
-	begun, err := d.store(ctx, line, j.base, attempts, saveFor)
+	err := d.Lines.SaveLine(ctx, line, j.base, attempts)
 	switch {
 	case err == nil:
 		j.base = line.Epoch
-		d.confirm(j, begun)
 		return nil
 	case errors.Is(err, ledger.ErrFenced):
 		return err
 	}
 	d.Log.Warn("checkpoint failed; ending the turn", zap.Stringer("chunk", j.chunk.Ref), zap.Error(err))
-	j.unsure = &saved{line: line, attempts: attempts}
-	j.retry.later(d.in(retryPause))
+	j.unsure = &saved{line.Epoch, line.Reserved, attempts, err}
+	j.retry.later(d.Now().Add(retryPause))
 	return nil
 }

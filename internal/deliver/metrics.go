@@ -13,7 +13,6 @@ type Metrics struct {
 	retries  prometheus.Counter
 
 	suspected prometheus.Counter
-	unsaved   prometheus.Counter
 	toFCM     map[push.Priority]prometheus.Observer
 }
 
@@ -27,7 +26,6 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 	m := &Metrics{
 		retries:   prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."}),
 		suspected: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_suspected_chunks_total", Help: "Claims of chunks over which workers died again and again."}),
-		unsaved:   prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_checkpoint_failures_total", Help: "Writes of a chunk's line that the ledger did not take, or did not confirm; each is tried again."}),
 		toFCM:     map[push.Priority]prometheus.Observer{},
 	}
 	for _, p := range []push.Priority{push.PriorityHigh, push.PriorityNormal, push.PriorityBulk} {
@@ -38,7 +36,7 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 			m.outcomes[f.Code] = outcomes.WithLabelValues(f.Class.String(), f.Name)
 		}
 	}
-	reg.MustRegister(m.retries, m.suspected, m.unsaved, toFCM)
+	reg.MustRegister(m.retries, m.suspected, toFCM)
 	return m
 }
 

@@ -62,7 +62,7 @@ func TestNothingStartsAfterAPause(t *testing.T) {
 			r.books.head.Progress.Pages = 2
 			g := newGuard(r.tb, func(c *guard.Config) {
 				c.PerSecond = []float64{1e6, 120, 20}[rnd.IntN(3)]
-				c.OpenAfter.Requests = []uint32{10_000, 20}[rnd.IntN(2)]
+				c.OpenAfter.Many = []int{10_000, 20}[rnd.IntN(2)]
 			})
 			if rnd.IntN(3) == 0 {
 				r.all(answer{code: push.CodeFCMUnavailable}, answer{code: push.CodeFCMUnavailable})

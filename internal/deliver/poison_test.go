@@ -258,7 +258,7 @@ func TestDeploysAreNoPoison(t *testing.T) {
 	for _, n := range []int{1, 300} {
 		in(t, n, nil, func(r *rig) {
 			for receives := 1; receives <= ledger.SuspectAfter; receives++ {
-				p := r.start(r.tb, receives, death{N: 3 + receives}) // with the first requests under way
+				p := r.start(r.tb, receives, death{N: 4}) // with the first requests under way
 				r.fcm.latency = time.Second
 				p.Handle(p.ctx, worker.Message{Body: r.encode(r.chunk), Receives: receives}, nil)
 				p.kill()

@@ -3,7 +3,6 @@ package deliver_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,7 +98,7 @@ func (r *rig) start(tb testing.TB, i int, d death) *process {
 	}
 	cfg := r.cfg
 	cfg.Owner = fmt.Sprintf("p%d", i)
-	cfg.Guard, cfg.Rand = newGuard(tb, nil), rand.New(rand.NewPCG(5, uint64(i)))
+	cfg.Guard = newGuard(tb, nil)
 	cfg.Notifications, cfg.Lines, cfg.Sender = mortalBooks{r.books, p}, mortalBooks{r.books, p}, mortalFCM{r.fcm, p}
 	cfg.Chunks, cfg.Dead = map[push.Lane]worker.Sink{push.LaneBulk: mortalQueue{r.queue, p}}, mortalQueue{r.dead, p}
 	p.Deliver = r.make(cfg)

@@ -20,15 +20,15 @@ import (
 // the number of their next attempt, and when all of them may be tried again.
 type retry struct {
 	rows map[int]int
-	code push.Code     // the last failure
-	at   time.Duration // the latest of all waits, by the monotonic clock; 0: none
+	code push.Code // the last failure
+	at   time.Time // the latest of all waits
 	// postponed tells that breaker, pace or budget kept rows from being tried, or
 	// that they were and did not get as far as FCM.
 	postponed bool
 }
 
 // again notes a failed try, the number of the next, and when it may be.
-func (r *retry) again(row, attempt int, code push.Code, at time.Duration) {
+func (r *retry) again(row, attempt int, code push.Code, at time.Time) {
 	if r.rows == nil {
 		r.rows = make(map[int]int)
 	}
@@ -38,8 +38,8 @@ func (r *retry) again(row, attempt int, code push.Code, at time.Duration) {
 }
 
 // postpone notes that a row was not tried, and when it may be.
-func (r *retry) postpone(at time.Duration) {
-	if at > 0 {
+func (r *retry) postpone(at time.Time) {
+	if !at.IsZero() {
 		r.postponed = true
 		r.later(at)
 	}
@@ -47,13 +47,17 @@ func (r *retry) postpone(at time.Duration) {
 
 // unreached notes a try that did not get as far as FCM, and when the next may be.
 // It was none, as far as the attempts are concerned.
-func (r *retry) unreached(code push.Code, at time.Duration) {
+func (r *retry) unreached(code push.Code, at time.Time) {
 	r.code = code
 	r.postpone(at)
 }
 
 // later notes that nothing may be sent before at.
-func (r *retry) later(at time.Duration) { r.at = max(r.at, at) }
+func (r *retry) later(at time.Time) {
+	if at.After(r.at) {
+		r.at = at
+	}
+}
 
 // attempt returns the try that the row is at next. now is the one that it was
 // at in this turn: deferring uses up none.
@@ -95,7 +99,7 @@ func (d *Deliver) buryAll(ctx context.Context, j *job, end push.Code, results []
 	if err := d.bury(ctx, j, end, results, now); err != nil {
 		d.Log.Warn("dead letters not sent; trying again", zap.Stringer("chunk", j.chunk.Ref), zap.Error(err))
 		for _, r := range results {
-			j.retry.again(r.row, d.MaxAttempts+1, r.code, d.Elapsed()+retryPause)
+			j.retry.again(r.row, d.MaxAttempts+1, r.code, now.Add(retryPause))
 		}
 		return
 	}
@@ -164,8 +168,6 @@ func (d *Deliver) bury(ctx context.Context, j *job, end push.Code, results []res
 	if err != nil {
 		return err
 	}
-	ctx, cancel := shortly(ctx)
-	defer cancel()
 	if err := d.Dead.Send(ctx, []worker.Outgoing{{Body: letter, Group: j.chunk.Tenant}}); err != nil {
 		return fmt.Errorf("dead-letter %d recipients: %w", len(results), err)
 	}
@@ -181,7 +183,7 @@ func (j *job) attempted(row int, r result) {
 	}
 	a := ledger.Attempt{Cell: j.chunk.Index[row], Code: r.code, At: r.at, Detail: detail}
 	if !r.unasked {
-		a.Attempt, a.Latency = j.chunk.AttemptOf(row), r.took
+		a.Attempt, a.Latency = j.chunk.AttemptOf(row), r.at.Sub(r.sentAt)
 	}
 	j.attempts = append(j.attempts, a)
 }

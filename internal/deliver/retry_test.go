@@ -1,6 +1,7 @@
 package deliver_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -114,17 +115,24 @@ func TestAttemptsPerRow(t *testing.T) {
 func TestDeferralIsNoAttempt(t *testing.T) {
 	t.Parallel()
 	in(t, 40, func(r *rig) {
-		r.cfg.Guard = newGuard(t, func(c *guard.Config) { c.OpenAfter.Requests = 5 })
+		r.cfg.Guard = newGuard(t, func(c *guard.Config) { c.OpenAfter.Many = 5 })
 		r.books.head.TTL = 48 * time.Hour
 	}, func(r *rig) {
-		for range 5 { // somebody else's requests open the breaker
-			ticket, err := r.cfg.Guard.Admit(r.tb.Context(), false)
+		for i := range 5 { // somebody else's requests open the breaker
+			to := push.Address{Kind: push.KindToken, Value: push.Token(fmt.Sprint("other", i))}
+			ticket, err := r.cfg.Guard.Admit(r.tb.Context(), guard.Ask{Traffic: guard.TrafficLive, To: to})
 			if err != nil {
 				t.Fatal(err)
 			}
 			ticket.Done(push.CodeFCMUnavailable, time.Hour)
 		}
-		for turn := range 3 {
+		for range 3 { // a chunk that nobody holds is not even claimed
+			if v := r.deliver(r.chunk); v.word != "retry" || v.after != 15*time.Minute || v.body != "" || r.line().Epoch != 0 {
+				t.Fatalf("%+v, epoch %d", v, r.line().Epoch)
+			}
+		}
+		time.Sleep(20 * time.Minute)
+		for turn := range 3 { // but now and then, to show that it is not forgotten
 			if v := r.deliver(r.chunk); v.word != "ack" {
 				t.Fatalf("%+v", v)
 			}
@@ -132,11 +140,12 @@ func TestDeferralIsNoAttempt(t *testing.T) {
 			if next.Attempt != 1 || next.Attempts != nil || len(next.Recipients) != 40 || next.Turn != turn+1 || !next.Since.IsZero() {
 				t.Fatalf("attempt %d %v, %d recipients, turn %d, since %v", next.Attempt, next.Attempts, len(next.Recipients), next.Turn, next.Since)
 			}
-			if d := r.queue.msgs[0].Delay; d != 15*time.Minute || next.NotBefore.IsZero() || next.Wait < 44*time.Minute {
-				t.Fatalf("delay %v, not before %v, wait %v", d, next.NotBefore, next.Wait)
+			if d := r.queue.msgs[0].Delay; d != 15*time.Minute || next.NotBefore.IsZero() {
+				t.Fatalf("delay %v, not before %v", d, next.NotBefore)
 			}
 			r.queue.msgs, r.chunk = nil, next
-			r.chunk.NotBefore, r.chunk.Wait = time.Time{}, 0 // as if it came too early
+			r.chunk.NotBefore = time.Time{} // as if it came too early
+			time.Sleep(10 * time.Minute)
 		}
 		if r.fcm.total != 0 || len(r.books.attempts) != 0 {
 			t.Errorf("%d requests, %d attempts", r.fcm.total, len(r.books.attempts))

@@ -24,16 +24,14 @@ const (
 // result is what one request came to.
 type result struct {
 	row        int
-	place      int       // in its window's order
 	code       push.Code // CodeOpen: the request was not made
 	detail     string
 	retryAfter time.Duration
-	deferred   time.Duration // not made: not before this, by the monotonic clock
-	stop       stop          // not made: the notification is not to be sent any more
+	deferred   time.Time // not made: not before this
+	stop       stop      // not made: the notification is not to be sent any more
 	sentAt     time.Time
 	at         time.Time
-	took       time.Duration // from one to the other, whatever the wall clock does
-	unasked    bool          // refused here: FCM was not asked
+	unasked    bool // refused here: FCM was not asked
 }
 
 // send tries every open recipient once, in order, with at most Window requests
@@ -45,10 +43,12 @@ func (d *Deliver) send(ctx context.Context, j *job) (*worker.Verdict, error) {
 		return nil, nil
 	}
 	if len(order) == 1 && j.head.limiter == nil && j.chunk.Index[order[0]] < j.line.Reserved { // not so if the gate settled what the claim reserved
-		d.apply(j, d.request(ctx, j, order[0]))
+		d.apply(j, d.request(ctx, j, order[0], j.draining))
 		return nil, nil
 	}
-	return nil, d.newWindow(j, order).run(ctx)
+	w := d.newWindow(ctx, j, order)
+	defer w.close()
+	return nil, w.run(ctx)
 }
 
 // openRows returns the rows of the chunk whose cells are open.
@@ -75,32 +75,30 @@ func (j *job) sendable(maxAttempts int) []int {
 	})
 }
 
-// request makes one request to FCM, if breaker, pace and budget allow.
-func (d *Deliver) request(ctx context.Context, j *job, row int) result {
-	ticket, r, ok := d.admit(ctx, j, row)
-	if !ok {
+// reserve returns the reservation for a chunk of which the first issued open
+// rows are under way or done: a window and a checkpoint's worth ahead, so that
+// sending rarely waits for a checkpoint, and a crash can repeat no more.
+func (d *Deliver) reserve(j *job, issued int) int {
+	rows := j.openRows()
+	ahead := min(issued+d.Window+checkpointResults, len(rows))
+	if ahead == 0 {
+		return 0
+	}
+	return j.chunk.Index[rows[ahead-1]] + 1
+}
+
+// request makes one request to FCM, if breaker, pace and budget allow. stop ends
+// the wait for them, not the request.
+func (d *Deliver) request(ctx context.Context, j *job, row int, stop <-chan struct{}) result {
+	ticket, err := d.Guard.Admit(ctx, d.leave(j, row, stop))
+	if err != nil {
+		r := result{row: row}
+		if def, ok := errors.AsType[*guard.Deferred](err); ok {
+			r.deferred = def.Until
+		}
 		return r
 	}
-	return d.ask(ctx, j, row, ticket)
-}
-
-// admit waits for leave to make a request. Without it, the result says when to
-// ask again.
-func (d *Deliver) admit(ctx context.Context, j *job, row int) (guard.Ticket, result, bool) {
-	r := result{row: row}
-	ticket, err := d.Guard.Admit(ctx, j.chunk.AttemptOf(row) > 1)
-	if err == nil {
-		return ticket, r, true
-	}
-	if def, ok := errors.AsType[*guard.Deferred](err); ok {
-		r.deferred = d.in(time.Until(def.Until))
-	}
-	return ticket, r, false
-}
-
-// ask makes the request that a ticket is leave for.
-func (d *Deliver) ask(ctx context.Context, j *job, row int, ticket guard.Ticket) result {
-	r, asked := d.try(ctx, j, row)
+	r, asked := d.ask(ctx, j, row)
 	if asked {
 		ticket.Done(r.code, r.retryAfter)
 	} else {
@@ -109,11 +107,8 @@ func (d *Deliver) ask(ctx context.Context, j *job, row int, ticket guard.Ticket)
 	return r
 }
 
-// in returns the time after a wait, by the monotonic clock.
-func (d *Deliver) in(wait time.Duration) time.Duration { return d.Elapsed() + max(wait, 1) }
-
-// try makes the request, and tells whether FCM was asked or may have been.
-func (d *Deliver) try(ctx context.Context, j *job, row int) (r result, asked bool) {
+// ask makes the request, and tells whether FCM was asked or may have been.
+func (d *Deliver) ask(ctx context.Context, j *job, row int) (r result, asked bool) {
 	begun := d.Now()
 	defer func() {
 		if p := recover(); p != nil {
@@ -132,33 +127,30 @@ func (d *Deliver) try(ctx context.Context, j *job, row int) (r result, asked boo
 	if r, ok := d.mayStart(ctx, j, row); !ok {
 		return r, false
 	}
-	sentAt, from := d.Now(), d.Elapsed()
+	sentAt := d.Now()
 	name, err := d.Sender.Send(ctx, body)
-	at, took := d.Now(), d.Elapsed()-from
+	at := d.Now()
 	if err == nil {
-		return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at, took: took}, true
+		return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at}, true
 	}
 	if _, classified := errors.AsType[*push.Error](err); !classified && ctx.Err() != nil {
 		return result{row: row}, false
 	}
-	r = failure(row, err, sentAt, at)
-	r.took = took
-	return r, true
+	return failure(row, err, sentAt, at), true
 }
 
-// mayStart looks once more whether the notification is still to be sent and the
-// line still this claim's, as the last thing before a request: breaker and pace
-// may have held it up, or the whole process. If it can't be told in time, the row
-// waits; no attempt is used up.
+// mayStart looks once more whether the notification is still to be sent, as the
+// last thing before a request: breaker and pace may have held it up since it was
+// handed out. If it can't be told in time, the row waits; no attempt is used up.
 func (d *Deliver) mayStart(ctx context.Context, j *job, row int) (result, bool) {
 	n, err := d.heads.valid(ctx, j.head)
 	switch {
 	case ctx.Err() != nil:
 		return result{row: row}, false
-	case err != nil || !d.holds(j):
-		return result{row: row, deferred: d.in(retryPause)}, false
+	case err != nil:
+		return result{row: row, deferred: d.Now().Add(retryPause)}, false
 	}
-	why := j.stopBy(n, d.Now())
+	why := stopOf(n, j.deadlineBy(n), d.Now())
 	return result{row: row, stop: why}, why == stopNone
 }
 
@@ -211,7 +203,7 @@ func (d *Deliver) apply(j *job, r result) {
 	case r.code.MaybeDelivered() && j.n.Guarantee == push.AtMostOnce:
 		d.settleCell(j, cell, push.CodeUnknown, false)
 	case r.code.Unreached():
-		j.retry.unreached(r.code, d.in(d.backoff(attempt, r)))
+		j.retry.unreached(r.code, r.at.Add(d.backoff(attempt, r)))
 	default:
 		if r.code.MaybeDelivered() {
 			j.line.MarkAmbiguous(cell)
@@ -220,7 +212,7 @@ func (d *Deliver) apply(j *job, r result) {
 			j.dead.add(r) // settled when its letter is sent
 			return
 		}
-		j.retry.again(row, attempt+1, r.code, d.in(d.backoff(attempt, r)))
+		j.retry.again(row, attempt+1, r.code, r.at.Add(d.backoff(attempt, r)))
 	}
 }
 

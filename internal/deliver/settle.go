@@ -2,7 +2,6 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,18 +11,23 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
+// settleGrace bounds the writes that end a turn.
+const settleGrace = 10 * time.Second
+
 // settle ends the turn. The order is what makes a crash harmless: dead letters
 // first, then the new queue message for what is open, then the ledger line, then
 // effects, and the old queue message last. Whatever is cut short is repeated:
 // a second dead letter has the same identity, a second queue message finds the
 // line's turn or state.
 //
-// It outlives ctx, so that results known at shutdown are kept.
+// It outlives ctx by settleGrace, so that results known at shutdown are kept.
 func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
+	defer cancel()
 	if err := d.makeSure(ctx, j); err != nil {
 		return nil, err
 	}
-	now := d.stamp()
+	now := d.Now().UTC()
 	why := d.stopReason(j)
 	if why == stopNone && j.head.badCause.Load() != nil {
 		why = stopPayload
@@ -37,19 +41,17 @@ func (d *Deliver) settle(ctx context.Context, j *job) (*worker.Verdict, error) {
 	}
 	next, err := d.nextLine(ctx, j, why, now)
 	if err != nil {
-		return nil, errors.Join(err, d.keep(ctx, j))
+		return nil, err
 	}
 	if !j.poison && next.State != ledger.StateClosed {
 		next.Reserve(j.bounds(j.suspects)) // who is left of them, for the next owner
 	}
 	next.Epoch = j.base + 1
-	if _, err := d.store(ctx, next, j.base, j.attempts, saveFor); err != nil {
+	if err := d.Lines.SaveLine(ctx, next, j.base, j.attempts); err != nil {
 		return nil, fmt.Errorf("settle: %w", err)
 	}
 	j.line = next
 	j.resolveDoubts()
-	ctx, cancel := shortly(ctx)
-	defer cancel()
 	d.Outcomes.Settled(ctx, j.n, &j.line, j.notes)
 	switch j.line.State {
 	case ledger.StateParked:
@@ -71,27 +73,17 @@ func (d *Deliver) makeSure(ctx context.Context, j *job) error {
 	if j.unsure == nil {
 		return nil
 	}
-	ctx, cancel := shortly(ctx)
-	defer cancel()
 	stored, err := d.Lines.Line(ctx, j.chunk.Ref)
 	switch {
 	case err != nil:
 		return fmt.Errorf("read the line again: %w", err)
 	case stored.Owner != j.line.Owner:
 		return ledger.ErrFenced
-	case stored.Epoch != j.unsure.line.Epoch: // not written
+	case stored.Epoch != j.unsure.epoch: // not written
 		j.attempts = append(j.unsure.attempts, j.attempts...)
 	}
-	j.base, j.unsure = stored.Epoch, nil
+	j.base = stored.Epoch
 	return nil
-}
-
-// keep writes what this turn came to when its end can't be, because the queue does
-// not take what is handed back: the message comes again, and nobody is sent to
-// twice for that. Nothing is under way any more.
-func (d *Deliver) keep(ctx context.Context, j *job) error {
-	j.line.Reserve(j.bounds(j.suspects))
-	return d.saveNow(ctx, j)
 }
 
 // nextLine returns the line as this turn leaves it, and sends the message that
@@ -201,22 +193,22 @@ func (d *Deliver) handBack(ctx context.Context, j *job, open []int, turn int, no
 	if !uneven {
 		next.Attempts = nil
 	}
-	wait := j.retry.at - d.Elapsed()
-	wait = max(0, min(wait, j.deadline().Sub(now))) // to be told expired in time
+	at := j.retry.at
+	if end := j.deadline(); at.After(end) {
+		at = end // to be told expired in time
+	}
+	wait := max(at.Sub(now), 0)
 	if wait > 0 {
-		due = now.Add(wait).Truncate(time.Microsecond)
+		due = at.UTC().Truncate(time.Microsecond)
 	}
 	if wait > worker.MaxDelay {
-		// The wire cuts to milliseconds.
-		next.NotBefore, next.Wait, wait = now.Add(wait+time.Millisecond), wait-worker.MaxDelay+time.Millisecond, worker.MaxDelay
+		next.NotBefore, wait = at.Add(time.Millisecond), worker.MaxDelay // the wire cuts to milliseconds
 	}
 	body, err := wire.EncodeChunk(&next, j.traceParent)
 	if err != nil {
 		return due, err
 	}
 	wait = (wait + time.Second - 1).Truncate(time.Second)
-	ctx, cancel := shortly(ctx)
-	defer cancel()
 	sink := d.Chunks[d.Lane]
 	if err := sink.Send(ctx, []worker.Outgoing{{Body: body, Group: j.chunk.Tenant, Delay: wait}}); err != nil {
 		return due, fmt.Errorf("hand back %d recipients: %w", len(open), err)

@@ -97,7 +97,8 @@ func (r *rig) make(cfg deliver.Config) *deliver.Deliver {
 func newGuard(tb testing.TB, tune func(c *guard.Config)) *guard.Guard {
 	tb.Helper()
 	cfg := guard.DefaultConfig("p")
-	cfg.Ramp, cfg.PerSecond, cfg.OpenAfter.Requests = 0, 1e6, 10_000 // as for the simulator; the breaker stays out unless a test wants it
+	cfg.Ramp, cfg.PerSecond = 0, 1e6                       // as for the simulator
+	cfg.OpenAfter.Many, cfg.OpenAfter.Few = 10_000, 10_000 // the breaker stays out unless a test wants it
 	if tune != nil {
 		tune(&cfg)
 	}

@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"context"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -36,51 +35,61 @@ func newLimiter(perSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), max(1, perSecond/burstShare))
 }
 
-// steady is a monotonic time as limiters want it. It has nothing to do with the
-// date, and no step of the wall clock lets requests out or keeps them back.
-func steady(elapsed time.Duration) time.Time { return time.Unix(0, 0).Add(elapsed) }
-
 // queueing returns how long a new caller would wait for the limiter's next
 // permit.
-func queueing(l *rate.Limiter, now time.Duration) time.Duration {
-	missing := 1 - l.TokensAt(steady(now))
+func queueing(l *rate.Limiter, now time.Time) time.Duration {
+	missing := 1 - l.TokensAt(now)
 	return time.Duration(max(0, missing) / float64(l.Limit()) * float64(time.Second))
 }
 
 // permits lets the rows of one window through at their batch's pace. It holds
-// at most one permit, for the next row. It belongs to whoever has the gate.
+// at most one permit, for the next row. It belongs to the window's goroutine.
 type permits struct {
 	limiter *rate.Limiter // nil: no throttle
-	now     func() time.Duration
-	until   time.Duration     // the turn's end
+	now     func() time.Time
+	until   time.Time         // the turn's end
 	held    *rate.Reservation // for the next row, nil: none yet
-	due     time.Duration     // of the permit
+	due     time.Time         // of the permit
+	timer   *time.Timer       // fires when it is
 }
 
-func newPermits(l *rate.Limiter, now func() time.Duration, until time.Duration) *permits {
-	return &permits{limiter: l, now: now, until: until}
+func newPermits(l *rate.Limiter, now func() time.Time, until time.Time) *permits {
+	p := &permits{limiter: l, now: now, until: until}
+	if l != nil {
+		p.timer = time.NewTimer(throttledTurn)
+	}
+	return p
 }
 
-// wait returns when the next row may go. If that is not in this turn, it does so
-// at once, with the time before which it can't be; nor if ctx ends.
-func (p *permits) wait(ctx context.Context) (again time.Duration, ok bool) {
+// ready tells whether the next row may go now. If not, it may when C fires; or,
+// if again is set, not in this turn, and not before that time.
+func (p *permits) ready() (ok bool, again time.Time) {
 	if p.limiter == nil {
-		return 0, true
+		return true, time.Time{}
 	}
 	now := p.now()
 	if p.held == nil {
-		if now > p.until {
-			return now, false
+		if now.After(p.until) {
+			return false, now
 		}
-		r := p.limiter.ReserveN(steady(now), 1)
-		due := now + r.DelayFrom(steady(now))
-		if due-now > permitPatience || due > p.until {
-			r.CancelAt(steady(now))
-			return due, false
+		r := p.limiter.ReserveN(now, 1)
+		due := now.Add(r.DelayFrom(now))
+		if due.Sub(now) > permitPatience || due.After(p.until) {
+			r.CancelAt(now)
+			return false, due
 		}
 		p.held, p.due = r, due
+		p.timer.Reset(due.Sub(now))
 	}
-	return 0, p.due <= now || wait(ctx, p.due-now)
+	return !now.Before(p.due), time.Time{}
+}
+
+// C fires when the permit that ready waits for is due; nil without a throttle.
+func (p *permits) C() <-chan time.Time {
+	if p.limiter == nil {
+		return nil
+	}
+	return p.timer.C
 }
 
 // used says that the row has gone.
@@ -88,8 +97,12 @@ func (p *permits) used() { p.held = nil }
 
 // close gives back a permit that was not used.
 func (p *permits) close() {
+	if p.limiter == nil {
+		return
+	}
+	p.timer.Stop()
 	if p.held != nil {
-		p.held.CancelAt(steady(p.now()))
+		p.held.CancelAt(p.now())
 	}
 }
 
@@ -102,7 +115,7 @@ func (d *Deliver) crowded(j *job) time.Duration {
 	if l == nil || d.stopReason(j) != stopNone {
 		return 0
 	}
-	wait := queueing(l, d.Elapsed())
+	wait := queueing(l, d.Now())
 	if wait <= permitPatience {
 		return 0
 	}

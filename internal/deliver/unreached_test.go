@@ -39,7 +39,7 @@ func TestUnreachedCostsTimeOnly(t *testing.T) {
 					r.books.head.TTL = 40 * time.Minute
 				}, func(r *rig) {
 					start := time.Now()
-					r.fcm.outage = func() push.Code {
+					r.fcm.outage = func(string) push.Code {
 						if time.Since(start) < back {
 							return code
 						}

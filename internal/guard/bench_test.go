@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -19,10 +20,10 @@ func unpaced(b *testing.B) *rig {
 // BenchmarkAdmitDone is what one request costs when no other is asking.
 func BenchmarkAdmitDone(b *testing.B) {
 	g := unpaced(b)
-	ctx := context.Background()
+	ctx, ask := context.Background(), Ask{Traffic: TrafficLive, To: recipient(1)}
 	b.ReportAllocs()
 	for b.Loop() {
-		t, _ := g.Admit(ctx, false)
+		t, _ := g.Admit(ctx, ask)
 		t.Done(push.CodeSent, 0)
 	}
 }
@@ -34,25 +35,45 @@ func BenchmarkAdmitDoneParallel(b *testing.B) {
 	b.SetParallelism(250)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
-		ctx := context.Background()
+		ctx, ask := context.Background(), Ask{Traffic: TrafficLive, To: recipient(1)}
 		for pb.Next() {
 			// A goroutine that lost the processor in mid-call may find that the
 			// others used up the pace: its zero ticket costs next to nothing.
-			t, _ := g.Admit(ctx, false)
+			t, _ := g.Admit(ctx, ask)
 			t.Done(push.CodeSent, 0)
 		}
 	})
 }
 
+// BenchmarkAdmitDonePartly is the same while two fifths of the answers are sick.
+func BenchmarkAdmitDonePartly(b *testing.B) {
+	g := unpaced(b)
+	ctx, ask := context.Background(), Ask{Traffic: TrafficLive}
+	var to [1000]push.Address
+	for i := range to {
+		to[i] = recipient(i)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		ask.To = to[i%len(to)]
+		t, _ := g.Admit(ctx, ask)
+		code := push.CodeSent
+		if i%5 < 2 {
+			code = push.CodeFCMUnavailable
+		}
+		t.Done(code, 0)
+	}
+}
+
 // BenchmarkDeferred is what a dispatcher pays per recipient while the breaker is open.
 func BenchmarkDeferred(b *testing.B) {
-	g := setup(b, nil)
+	g := setup(b, func(c *Config) { c.ProbeEvery, c.ProbeMax = time.Hour, time.Hour })
 	g.answer(b, 20, push.CodeFCMInternal, 0)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
-		ctx := context.Background()
+		ctx, ask := context.Background(), Ask{Traffic: TrafficLive, To: recipient(1)}
 		for pb.Next() {
-			if _, err := g.Admit(ctx, false); err == nil {
+			if _, err := g.Admit(ctx, ask); err == nil {
 				b.Error("admitted through an open breaker")
 				return
 			}

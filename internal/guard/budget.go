@@ -11,12 +11,18 @@ const (
 	// 10 s that most retries waited already, long enough that re-queuing the
 	// same work over and over costs little.
 	budgetWait = 5 * time.Second
+	// budgetLook is after how long one that has patience looks again.
+	budgetLook = 100 * time.Millisecond
+	// replaysLeave is the part of the purse that replays leave to live traffic: a
+	// quarter.
+	replaysLeave = 4
 	// roundOff forgives the budget's float64 sums: ten times 0.1 buys one retry.
 	roundOff = 1e-9
 )
 
 // budget is a purse of retries. Healthy answers and time fill it, a retry costs
-// one. A retry that finds the provider healthy gets its cost back: the purse
+// one. It is what bounds the load of messages that fail again and again, which the
+// throttle does not hear of. A retry that finds the provider healthy gets its cost back: the purse
 // bounds the retries that fail, and does not hold up a backlog made of retries
 // alone once the provider is well again.
 type budget struct {
@@ -35,12 +41,27 @@ func newBudget(cfg Config) *budget {
 	return &budget{ratio: cfg.BudgetRatio, perSecond: cfg.BudgetMin, burst: cfg.BudgetBurst, tokens: cfg.BudgetBurst}
 }
 
-// take spends one retry, if there is one.
-func (b *budget) take(now time.Duration) bool {
+// has tells whether there is a retry for a kind of traffic.
+func (b *budget) has(t Traffic, now time.Duration) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.enough(t, now)
+}
+
+func (b *budget) enough(t Traffic, now time.Duration) bool {
 	b.refill(now)
-	if b.tokens < 1-roundOff {
+	left := b.tokens
+	if t == TrafficReplay {
+		left -= min(b.burst/replaysLeave, b.burst-1)
+	}
+	return left >= 1-roundOff
+}
+
+// take spends one retry, if there is one.
+func (b *budget) take(t Traffic, now time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.enough(t, now) {
 		return false
 	}
 	b.tokens = max(0, b.tokens-1)

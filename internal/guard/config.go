@@ -20,13 +20,13 @@ type Config struct {
 	// Burst is how much unused pace is kept for later, as time at that pace: 0
 	// to 1 s. A stretch of time t sees at most PerSecond × (t + Burst) requests.
 	Burst time.Duration
-	// Ramp is how long the pace climbs, after the start and after an open
-	// breaker closed, from a hundredth of PerSecond to all of it: 0 (at once) to
-	// 1 h. FCM asks for 60 s at least
+	// Ramp is how long the pace climbs after the start from a hundredth of
+	// PerSecond to all of it: 0 (at once) to 1 h. FCM asks for 60 s at least
 	// (https://firebase.google.com/docs/cloud-messaging/scale-fcm).
 	Ramp time.Duration
-	// MaxPaceWait is the longest that Admit blocks for the pace before it
-	// defers: 0 to 1 min.
+	// MaxPaceWait is how far ahead the pace is given away to the best kind of
+	// traffic, and half of it to the others, so that they don't stand in its way:
+	// 0 to 1 min.
 	MaxPaceWait time.Duration
 
 	// QuotaShare is the share of 429 among the latest 64 or so answers from which
@@ -47,16 +47,21 @@ type Config struct {
 	// for good.
 	MaxRetryAfter time.Duration
 
+	// Accepts is, by kind of traffic, how many requests are sent for each that is
+	// taken while more than a half of the answers are sick: 0.01 to 10. FCM bears
+	// the sum over all kinds.
+	Accepts [kinds]float64
+	// DoubleIn is the time in which a throttled rate doubles once less than a half
+	// of the answers are sick, also after an outage: 10 ms to 1 min.
+	DoubleIn time.Duration
+
 	// OpenAfter says when the breaker opens.
 	OpenAfter Trip
-	// OpenFor is how long the breaker stays open at first: 100 ms to 1 h. It
-	// doubles whenever a probe fails. A longer Retry-After wins.
-	OpenFor time.Duration
-	// MaxOpen is where the doubling ends: OpenFor to 24 h.
-	MaxOpen time.Duration
-	// Probes is how many requests a half-open breaker lets through, and how many
-	// of them in a row must find the provider healthy: 1 to 1,000.
-	Probes uint32
+	// ProbeEvery is the time between two probes of an open breaker, at first: 100 ms
+	// to 1 h. It grows with the outage. A longer Retry-After wins.
+	ProbeEvery time.Duration
+	// ProbeMax is where that ends: ProbeEvery to 24 h.
+	ProbeMax time.Duration
 
 	// BudgetRatio is how many retries each healthy answer earns: 0 to 1.
 	BudgetRatio float64
@@ -64,21 +69,26 @@ type Config struct {
 	// so that a quiet credential may retry at all: 0 to 10,000.
 	BudgetMin float64
 	// BudgetBurst is how many retries can be saved up; a guard starts with all
-	// of them: 1 to 1,000,000.
+	// of them: 1 to 1,000,000. Replays leave a quarter of them to live traffic.
 	BudgetBurst float64
 }
 
-// Trip says when a closed breaker opens: on the first sick answer that finds,
-// within the last Window, at least Requests answers and a share of at least
-// Ratio sick ones among them; or on the InARow-th sick answer without a healthy
-// one in between. The share finds a provider that fails in part. The row finds
-// one that is gone within milliseconds, when the window is still full of the
-// successes of a moment ago. Neutral answers (429 and the like) are not counted.
+// Trip says when a closed breaker opens: on a sick answer that finds no healthy one
+// of any traffic since
+//
+//   - Many sick ones and for Silence: a provider that is gone under load, or
+//   - Few sick ones, the first of them Quiet ago: one that is gone when there is
+//     little traffic; or Unreached ago if the requests never got into FCM, which is
+//     no recipient's fault.
+//
+// A recipient counts once in ten minutes, unless its request never got into FCM.
+// Neutral answers (429 and the like) are not counted.
 type Trip struct {
-	Window   time.Duration // 1 s to 10 min, slides in tenths
-	Ratio    float64       // 0.001 to 1
-	Requests uint32        // 1 to 100,000
-	InARow   uint32        // 1 to 100,000
+	Many      int           // 1 to 100,000
+	Silence   time.Duration // 0 to 10 min
+	Few       int           // 1 to 100,000
+	Quiet     time.Duration // 0 to 2 min
+	Unreached time.Duration // 0 to 2 min
 }
 
 // DefaultConfig returns the options for a production credential with FCM's
@@ -95,12 +105,13 @@ func DefaultConfig(credential string) Config {
 		CutEvery:      time.Second,
 		RecoverIn:     2 * time.Minute,
 		MaxRetryAfter: time.Hour,
-		OpenAfter:     Trip{Window: 10 * time.Second, Ratio: 0.5, Requests: 20, InARow: 100},
-		OpenFor:       10 * time.Second,
-		MaxOpen:       2 * time.Minute,
-		Probes:        5,
-		BudgetRatio:   0.1,
-		BudgetMin:     10,
+		Accepts:       [kinds]float64{2, 2, 0.5, 0.1},
+		DoubleIn:      500 * time.Millisecond,
+		OpenAfter:     Trip{Many: 20, Silence: 5 * time.Second, Few: 3, Quiet: 10 * time.Second, Unreached: 2 * time.Second},
+		ProbeEvery:    time.Second,
+		ProbeMax:      4 * time.Second,
+		BudgetRatio:   0.5,
+		BudgetMin:     100,
 		BudgetBurst:   1000,
 	}
 }
@@ -119,13 +130,18 @@ func (c Config) Validate() error {
 		within("CutEvery", c.CutEvery, 10*time.Millisecond, time.Minute),
 		within("RecoverIn", c.RecoverIn, time.Second, time.Hour),
 		within("MaxRetryAfter", c.MaxRetryAfter, time.Minute, 24*time.Hour),
-		within("OpenAfter.Window", c.OpenAfter.Window, time.Second, 10*time.Minute),
-		within("OpenAfter.Ratio", c.OpenAfter.Ratio, 0.001, 1),
-		within("OpenAfter.Requests", c.OpenAfter.Requests, 1, 100_000),
-		within("OpenAfter.InARow", c.OpenAfter.InARow, 1, 100_000),
-		within("OpenFor", c.OpenFor, 100*time.Millisecond, time.Hour),
-		within("MaxOpen", c.MaxOpen, c.OpenFor, 24*time.Hour),
-		within("Probes", c.Probes, 1, 1000),
+		within("Accepts[high]", c.Accepts[TrafficHigh], 0.01, 10),
+		within("Accepts[live]", c.Accepts[TrafficLive], 0.01, 10),
+		within("Accepts[retry]", c.Accepts[TrafficRetry], 0.01, 10),
+		within("Accepts[replay]", c.Accepts[TrafficReplay], 0.01, 10),
+		within("DoubleIn", c.DoubleIn, 10*time.Millisecond, time.Minute),
+		within("OpenAfter.Many", c.OpenAfter.Many, 1, 100_000),
+		within("OpenAfter.Silence", c.OpenAfter.Silence, 0, 10*time.Minute),
+		within("OpenAfter.Few", c.OpenAfter.Few, 1, 100_000),
+		within("OpenAfter.Quiet", c.OpenAfter.Quiet, 0, 2*time.Minute),
+		within("OpenAfter.Unreached", c.OpenAfter.Unreached, 0, 2*time.Minute),
+		within("ProbeEvery", c.ProbeEvery, 100*time.Millisecond, time.Hour),
+		within("ProbeMax", c.ProbeMax, c.ProbeEvery, 24*time.Hour),
 		within("BudgetRatio", c.BudgetRatio, 0, 1),
 		within("BudgetMin", c.BudgetMin, 0, 10_000),
 		within("BudgetBurst", c.BudgetBurst, 1, 1e6),

@@ -25,8 +25,8 @@ func TestConfigReportsAllFaults(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Credential: required", "PerSecond: must be 0.01 to 1e+06 (got 0)", "QuotaShare", "CutTo", "CutEvery", "RecoverIn",
-		"MaxRetryAfter: must be 1m0s to 24h0m0s (got 0s)", "OpenAfter.Window", "OpenAfter.Ratio", "OpenAfter.Requests",
-		"OpenFor", "Probes", "BudgetBurst",
+		"MaxRetryAfter: must be 1m0s to 24h0m0s (got 0s)", "Accepts[high]", "Accepts[live]", "Accepts[retry]",
+		"Accepts[replay]", "DoubleIn", "OpenAfter.Many", "OpenAfter.Few", "ProbeEvery", "BudgetBurst",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)
@@ -44,11 +44,12 @@ func TestConfigRanges(t *testing.T) {
 		{"no ramp, for the sandbox", func(c *Config) { c.Ramp = 0 }, ""},
 		{"never block", func(c *Config) { c.MaxPaceWait = 0 }, ""},
 		{"no budget but the burst", func(c *Config) { c.BudgetRatio, c.BudgetMin = 0, 0 }, ""},
-		{"max open below open for", func(c *Config) { c.MaxOpen = c.OpenFor - 1 }, "MaxOpen: must be 10s to 24h0m0s (got 9.999999999s)"},
+		{"longest below shortest", func(c *Config) { c.ProbeMax = c.ProbeEvery - 1 }, "ProbeMax: must be 1s to 24h0m0s (got 999.999999ms)"},
 		{"not a number", func(c *Config) { c.PerSecond = math.NaN() }, "PerSecond"},
 		{"infinite", func(c *Config) { c.PerSecond = math.Inf(1) }, "PerSecond"},
 		{"negative burst", func(c *Config) { c.Burst = -time.Millisecond }, "Burst"},
-		{"no probes", func(c *Config) { c.Probes = 0 }, "Probes"},
+		{"no requests for what is taken", func(c *Config) { c.Accepts[TrafficRetry] = 0 }, "Accepts[retry]"},
+		{"open at once", func(c *Config) { c.OpenAfter = Trip{Many: 1, Few: 1} }, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,12 +12,13 @@ type Why uint8
 // The reasons for a deferral.
 const (
 	WhyBreakerOpen Why = iota + 1 // the breaker is open, or half-open with all its probes out
-	WhyPace                       // the pace has no room within Config.MaxPaceWait, or is paused by a Retry-After
-	WhyRetryBudget                // the request is a retry and the retry budget is empty
+	WhyPace                       // the pace has no room soon enough, or is paused by a Retry-After
+	WhyRetryBudget                // the request is a retry or a replay and the retry budget is empty
+	WhyThrottle                   // more than half of the answers are sick, and the rate follows those that are not
 )
 
 // Whys lists every reason, in the order in which tables show them.
-func Whys() []Why { return []Why{WhyBreakerOpen, WhyPace, WhyRetryBudget} }
+func Whys() []Why { return []Why{WhyBreakerOpen, WhyPace, WhyRetryBudget, WhyThrottle} }
 
 // String returns the reason as it appears in metric labels.
 func (w Why) String() string {
@@ -28,6 +29,8 @@ func (w Why) String() string {
 		return "pace"
 	case WhyRetryBudget:
 		return "retry_budget"
+	case WhyThrottle:
+		return "throttle"
 	default:
 		return fmt.Sprintf("Why(%d)", uint8(w))
 	}

@@ -15,15 +15,16 @@ import (
 
 func ExampleGuard() {
 	cfg := guard.DefaultConfig("my-project")
-	cfg.OpenAfter.Requests = 2
+	cfg.OpenAfter.Many = 2
 	told := func(c guard.Change) { fmt.Println(c.From, "->", c.To, "because of", c.Cause) }
 	g, err := guard.New(cfg, time.Now, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), nil, told)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for range 3 {
-		ticket, err := g.Admit(context.Background(), false)
+	for _, token := range []push.Token{"a", "b", "c"} {
+		to := push.Address{Kind: push.KindToken, Value: token}
+		ticket, err := g.Admit(context.Background(), guard.Ask{Traffic: guard.TrafficLive, To: to})
 		if d, ok := errors.AsType[*guard.Deferred](err); ok {
 			fmt.Println("put off:", d.Why) // until d.Until, without using up an attempt
 			continue

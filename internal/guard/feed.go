@@ -5,20 +5,20 @@ import (
 	"sync/atomic"
 )
 
-// feed carries changes from inside the breaker's lock, where they happen, to a
+// feed carries changes from inside the guard's lock, where they happen, to a
 // sink that is called outside every lock, one change at a time, in their order.
 type feed struct {
-	sink func(Change)
+	sink func(note)
 
 	waiting atomic.Bool // spares the hot path the lock
 
 	mu    sync.Mutex
-	queue []Change
+	queue []note
 	busy  bool // somebody is draining, and will take what is added meanwhile
 }
 
 // put adds a change; it never calls the sink.
-func (f *feed) put(c Change) {
+func (f *feed) put(c note) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.queue = append(f.queue, c)
@@ -50,14 +50,14 @@ func (f *feed) begin() bool {
 }
 
 // next takes the oldest change; without one the draining is over.
-func (f *feed) next() (Change, bool) {
+func (f *feed) next() (note, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.queue) == 0 {
 		f.queue = nil
 		f.busy = false
 		f.waiting.Store(false)
-		return Change{}, false
+		return note{}, false
 	}
 	c := f.queue[0]
 	f.queue = f.queue[1:]

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +17,9 @@ import (
 // leastSpread is the least jitter of a deferral: queues delay by whole seconds.
 const leastSpread = time.Second
 
+// ErrStopped is the error of an Admit whose Ask.Stop was closed while it waited.
+var ErrStopped = errors.New("guard: nobody waits for the leave any more")
+
 // Guard gives leave to make requests with one FCM credential. It is safe for
 // concurrent use and starts no goroutines. Make it with [New].
 type Guard struct {
@@ -29,27 +31,39 @@ type Guard struct {
 	metrics  *Metrics
 
 	pacer     *pacer
-	breaker   *breaker
 	budget    *budget
+	meter     *meter
+	bell      *bell
 	feed      feed
 	inFlight  atomic.Int64
-	deferrals [WhyRetryBudget + 1]prometheus.Counter // by Why
+	waiting   [kinds]atomic.Int64                 // in Admit and Await
+	deferrals [WhyThrottle + 1]prometheus.Counter // by Why
+
+	// Both spare the hot path the lock. alert: a gate is not closed or a throttle
+	// holds, so that requests must ask them. doubt: a healthy answer changes
+	// something.
+	alert, doubt atomic.Bool
+
+	mu       sync.Mutex // guards the gates and the suspects
+	gates    [kinds]*gate
+	suspects *suspects
 
 	rndMu sync.Mutex
 	rnd   *rand.Rand
 }
 
-// New returns a guard with a closed breaker, a full retry budget and a pace at
+// New returns a guard with closed breakers, a full retry budget and a pace at
 // the foot of its ramp.
 //
-// now is [time.Now], or nil for it. The breaker's rolling window reads time.Now
-// itself, so a test that turns the clock runs in a testing/synctest bubble. rnd
-// is the source of jitter; the guard owns it from here on. m may be nil: nothing
-// is measured then. One Metrics takes one guard per credential.
+// now is [time.Now], or nil for it. The breakers' library reads time.Now itself, so
+// a test that turns the clock runs in a testing/synctest bubble. rnd is the source
+// of jitter; the guard owns it from here on. m may be nil: nothing is measured then.
+// One Metrics takes one guard per credential.
 //
-// onChange, which may be nil, hears of every transition of the breaker: outside
-// all locks, one at a time, in order, on the goroutine of whoever called Admit
-// or Done. It should return soon and must not panic; it may use the guard.
+// onChange, which may be nil, hears of every transition of the credential's
+// breaker: outside all locks, one at a time, in order, on the goroutine of whoever
+// called Admit or Done. It should return soon and must not panic; it may use the
+// guard.
 //
 // The error names every option that is out of range.
 func New(cfg Config, now func() time.Time, rnd *rand.Rand, log *zap.Logger, m *Metrics, onChange func(Change)) (*Guard, error) {
@@ -70,12 +84,13 @@ func New(cfg Config, now func() time.Time, rnd *rand.Rand, log *zap.Logger, m *M
 	}
 	g := &Guard{
 		cfg: cfg, now: now, epoch: now(), rnd: rnd, onChange: onChange, metrics: m,
-		log:    log.With(zap.String("credential", cfg.Credential)),
-		pacer:  newPacer(cfg),
-		budget: newBudget(cfg),
+		log:   log.With(zap.String("credential", cfg.Credential)),
+		pacer: newPacer(cfg), budget: newBudget(cfg), meter: newMeter(), bell: newBell(), suspects: newSuspects(),
 	}
 	g.feed.sink = g.announce
-	g.breaker = newBreaker(cfg, g.clock, g.changed)
+	for _, t := range Traffics() {
+		g.gates[t] = newGate(&g.cfg, t, g.shown)
+	}
 	if err := m.add(g); err != nil {
 		return nil, err
 	}
@@ -86,84 +101,35 @@ func New(cfg Config, now func() time.Time, rnd *rand.Rand, log *zap.Logger, m *M
 // the process, only when the credential is no longer used.
 func (g *Guard) Close() { g.metrics.remove(g) }
 
-// Admit asks for leave to make one FCM request; retry says that the delivery
-// was tried before, which draws on the retry budget. It blocks for pacing, at
-// most Config.MaxPaceWait. The error is a [*Deferred] or that of ctx. Each
-// ticket must be handed back, by exactly one call of Done or Abandon.
-func (g *Guard) Admit(ctx context.Context, retry bool) (Ticket, error) {
-	if err := ctx.Err(); err != nil {
-		return Ticket{}, err
-	}
-	now := g.clock()
-	if until, open := g.breaker.blocked(now); open {
-		return Ticket{}, g.deferred(WhyBreakerOpen, now, until)
-	}
-	if retry && !g.budget.take(now) {
-		return Ticket{}, g.deferred(WhyRetryBudget, now, now+budgetWait)
-	}
-	t, err := g.admit(ctx, now)
-	if err != nil {
-		if retry {
-			g.budget.refund()
-		}
-		return Ticket{}, err
-	}
-	t.retry = retry
-	return t, nil
-}
-
-func (g *Guard) admit(ctx context.Context, now time.Duration) (Ticket, error) {
-	at, ok := g.pacer.reserve(now, g.cfg.MaxPaceWait)
-	if !ok {
-		return Ticket{}, g.deferred(WhyPace, now, at)
-	}
-	if at > now {
-		if err := sleep(ctx, at-now); err != nil {
-			g.pacer.giveBack(at)
-			return Ticket{}, err
-		}
-		now = g.clock()
-		if until, paused := g.pacer.pausedUntil(now); paused {
-			return Ticket{}, g.deferred(WhyPace, now, until)
-		}
-	}
-	done, again, ok := g.breaker.allow(now)
-	g.feed.drain() // the request may have made an open breaker half-open
-	if !ok {
-		g.pacer.giveBack(at)
-		return Ticket{}, g.deferred(WhyBreakerOpen, now, again)
-	}
-	g.inFlight.Add(1)
-	return Ticket{guard: g, done: done}, nil
-}
-
-// State returns a snapshot. It changes nothing. Its parts are read one after
-// the other, so under load they may be some microseconds apart.
+// State returns a snapshot. It changes nothing, but that a half-open breaker closes
+// if all has been well for ten seconds and nobody asked since. Its parts are read
+// one after the other, so under load they may be some microseconds apart.
 func (g *Guard) State() State {
+	defer g.feed.drain()
 	now := g.clock()
 	s := State{
 		Credential: g.cfg.Credential,
-		Counts:     g.breaker.counts(),
 		InFlight:   int(g.inFlight.Load()),
 		Pace:       g.pacer.pace(now),
 		Budget:     g.budget.left(now),
 	}
-	state, since, until, cause := g.breaker.look(now)
-	s.Breaker, s.Since, s.Cause = state, g.epoch.Add(since), cause
-	if state == BreakerOpen {
-		s.Until = g.epoch.Add(until)
-	}
-	if until, paused := g.pacer.pausedUntil(now); paused {
+	if until, paused := g.pacer.pausedUntil(TrafficLive, now); paused {
 		s.PausedUntil = g.epoch.Add(until)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	defer g.settle(now)
+	for t, gt := range g.gates {
+		gt.ripen(now)
+		throttle := gt.throttle // rate may end it
+		s.Traffic[t] = TrafficState{Breaker: gt.shown, Throttle: throttle.rate(now)}
+	}
+	live := g.gates[TrafficLive]
+	s.Breaker, s.Since, s.Cause, s.Sick = live.shown, g.epoch.Add(live.since), live.code, live.evidence.share
+	if live.shown == BreakerOpen {
+		s.Until = g.epoch.Add(live.until)
+	}
 	return s
-}
-
-// deferred counts a refusal. Its time is not before at, plus jitter.
-func (g *Guard) deferred(why Why, now, at time.Duration) *Deferred {
-	g.deferrals[why].Inc()
-	spread := max(leastSpread, (at-now)/4)
-	return &Deferred{Why: why, Until: g.epoch.Add(at + g.jitter(spread))}
 }
 
 func (g *Guard) jitter(below time.Duration) time.Duration {
@@ -174,40 +140,44 @@ func (g *Guard) jitter(below time.Duration) time.Duration {
 
 func (g *Guard) clock() time.Duration { return g.now().Sub(g.epoch) }
 
-// changed runs under the breaker's lock: it only takes note.
-func (g *Guard) changed(t transition) {
-	c := Change{Credential: g.cfg.Credential, From: t.from, To: t.to, At: g.epoch.Add(t.at), Cause: t.cause}
-	switch t.to {
-	case BreakerClosed:
-		g.pacer.restart(t.at)
-	case BreakerOpen:
-		c.Until = g.epoch.Add(t.until)
-	case BreakerHalfOpen:
-	}
-	g.feed.put(c)
+// note is what a gate has to tell.
+type note struct {
+	Change
+
+	traffic Traffic
+	same    bool // the credential's breaker tells the same
+	open    time.Duration
 }
 
-// announce runs outside all locks.
-func (g *Guard) announce(c Change) {
-	switch c.To {
-	case BreakerOpen:
-		g.log.Warn("breaker opened", zap.Stringer("reason", c.Cause), zap.Time("until", c.Until))
-	case BreakerHalfOpen:
-		g.log.Info("breaker half-open")
-	case BreakerClosed:
-		g.log.Info("breaker closed", zap.Duration("ramp", g.cfg.Ramp))
+// shown runs under the guard's lock: it only takes note.
+func (g *Guard) shown(gt *gate, from BreakerState) {
+	n := note{
+		Change:  Change{Credential: g.cfg.Credential, From: from, To: gt.shown, At: g.epoch.Add(gt.now)},
+		traffic: gt.traffic,
+		same:    gt.traffic > TrafficLive && g.gates[TrafficLive].shown == gt.shown,
+		open:    gt.now - gt.openAt,
 	}
-	g.onChange(c)
+	if gt.shown == BreakerOpen {
+		n.Until, n.Cause = g.epoch.Add(gt.until), gt.code
+	}
+	g.feed.put(n)
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// announce runs outside all locks. The log tells every change once: of retries and
+// replays only what differs from live traffic.
+func (g *Guard) announce(n note) {
+	traffic := zap.Stringer("traffic", n.traffic)
+	switch {
+	case n.same:
+	case n.To == BreakerOpen:
+		g.log.Warn("breaker opened", traffic, zap.Stringer("reason", n.Cause), zap.Time("until", n.Until))
+	case n.To == BreakerHalfOpen:
+		g.log.Info("breaker half-open", traffic)
+	case n.To == BreakerClosed:
+		g.log.Info("breaker closed", traffic, zap.Duration("after", n.open))
+	}
+	if n.traffic == TrafficLive {
+		g.onChange(n.Change)
 	}
 }
 

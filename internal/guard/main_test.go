@@ -3,7 +3,9 @@ package guard
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,8 +20,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // rig is a guard and what it said.
 type rig struct {
 	*Guard
-	mu      sync.Mutex
-	changes []Change
+	recipients atomic.Int64
+	mu         sync.Mutex
+	changes    []Change
 }
 
 // setup makes a guard from the defaults, without ramp unless tune sets one.
@@ -43,35 +46,74 @@ func setup(tb testing.TB, tune func(*Config)) *rig {
 	return b
 }
 
-// answer makes n requests that all end with code.
+// recipient returns the address of recipient i.
+func recipient(i int) push.Address {
+	return push.Address{Kind: push.KindToken, Value: push.Token("r" + strconv.Itoa(i))}
+}
+
+// next returns a recipient that was not there before.
+func (b *rig) next() push.Address { return recipient(int(b.recipients.Add(1))) }
+
+// answer makes n requests, each to another recipient, that all end with code.
 func (b *rig) answer(tb testing.TB, n int, code push.Code, retryAfter time.Duration) {
 	tb.Helper()
+	b.answerAs(tb, TrafficLive, n, code, retryAfter)
+}
+
+func (b *rig) answerAs(tb testing.TB, t Traffic, n int, code push.Code, retryAfter time.Duration) {
+	tb.Helper()
 	for range n {
-		b.admit(tb, false).Done(code, retryAfter)
+		b.admit(tb, t).Done(code, retryAfter)
 	}
 }
 
-func (b *rig) admit(tb testing.TB, retry bool) Ticket {
+func (b *rig) admit(tb testing.TB, t Traffic) Ticket {
 	tb.Helper()
-	ticket, err := b.Admit(context.Background(), retry)
+	return b.admitTo(tb, t, b.next())
+}
+
+func (b *rig) admitTo(tb testing.TB, t Traffic, to push.Address) Ticket {
+	tb.Helper()
+	ticket, err := b.Admit(context.Background(), Ask{Traffic: t, To: to})
 	if err != nil {
-		tb.Fatalf("admit: %v", err)
+		tb.Fatalf("admit %s: %v", t, err)
 	}
 	return ticket
 }
 
 // refused asks for a request that must be deferred for why.
-func (b *rig) refused(tb testing.TB, retry bool, why Why) *Deferred {
+func (b *rig) refused(tb testing.TB, t Traffic, why Why) *Deferred {
 	tb.Helper()
-	_, err := b.Admit(context.Background(), retry)
+	_, err := b.Admit(context.Background(), Ask{Traffic: t, To: b.next()})
 	d, ok := err.(*Deferred) //nolint:errorlint // Admit promises this very type, unwrapped
 	if !ok {
-		tb.Fatalf("admit: got %v, want a deferral by %s", err, why)
+		tb.Fatalf("admit %s: got %v, want a deferral by %s", t, err, why)
 	}
 	if d.Why != why {
-		tb.Fatalf("deferred by %s, want %s", d.Why, why)
+		tb.Fatalf("%s deferred by %s, want %s", t, d.Why, why)
 	}
 	return d
+}
+
+// path is the states that the credential's breaker went to, in order.
+func (b *rig) path() []BreakerState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var to []BreakerState
+	for _, c := range b.changes {
+		to = append(to, c.To)
+	}
+	return to
+}
+
+func (b *rig) last(tb testing.TB) Change {
+	tb.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.changes) == 0 {
+		tb.Fatal("no change was told")
+	}
+	return b.changes[len(b.changes)-1]
 }
 
 // between fails unless lo <= at <= hi, all counted from the call.

@@ -13,6 +13,8 @@ import (
 type Metrics struct {
 	state     *prometheus.Desc
 	pace      *prometheus.Desc
+	held      *prometheus.Desc
+	throttle  *prometheus.Desc
 	budget    *prometheus.Desc
 	inFlight  *prometheus.Desc
 	deferrals *prometheus.CounterVec
@@ -40,6 +42,10 @@ func newMetrics() *Metrics {
 			"1 for the state that the credential's circuit breaker is in, 0 for the others.", []string{"credential", "state"}, nil),
 		pace: prometheus.NewDesc("belfry_fcm_pace_per_second",
 			"Requests to FCM that the credential's pace allows per second now; 0 during a pause.", credential, nil),
+		held: prometheus.NewDesc("belfry_traffic_held",
+			"1 while the breaker holds that kind of traffic back, or lets only probes of it through.", []string{"credential", "traffic"}, nil),
+		throttle: prometheus.NewDesc("belfry_fcm_throttle_per_second",
+			"Requests of that kind of traffic per second that a sick share of the answers leaves; the full pace if it leaves all.", []string{"credential", "traffic"}, nil),
 		budget: prometheus.NewDesc("belfry_fcm_retry_budget",
 			"Retries that the credential may make at once.", credential, nil),
 		inFlight: prometheus.NewDesc("belfry_fcm_admitted_requests",
@@ -56,6 +62,8 @@ func newMetrics() *Metrics {
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.state
 	ch <- m.pace
+	ch <- m.held
+	ch <- m.throttle
 	ch <- m.budget
 	ch <- m.inFlight
 	m.deferrals.Describe(ch)
@@ -71,6 +79,15 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 				is = 1
 			}
 			ch <- gauge(m.state, is, s.Credential, state.String())
+		}
+		for _, t := range Traffics() {
+			ts := s.Traffic[t]
+			var held float64
+			if ts.Breaker != BreakerClosed {
+				held = 1
+			}
+			ch <- gauge(m.held, held, s.Credential, t.String())
+			ch <- gauge(m.throttle, ts.Throttle, s.Credential, t.String())
 		}
 		ch <- gauge(m.pace, s.Pace, s.Credential)
 		ch <- gauge(m.budget, s.Budget, s.Credential)

@@ -67,20 +67,32 @@ func TestMetrics(t *testing.T) {
 			"belfry_deferrals_total p breaker_open": 0,
 			"belfry_deferrals_total p pace":         0,
 			"belfry_deferrals_total p retry_budget": 0,
+			"belfry_deferrals_total p throttle":     0,
+			"belfry_traffic_held p high":            0,
+			"belfry_traffic_held p live":            0,
+			"belfry_fcm_throttle_per_second p live": 10_000,
 		})
-		held := b.admit(t, true)
+		held := b.admit(t, TrafficRetry)
 		b.answer(t, 20, push.CodeFCMInternal, 0)
-		b.refused(t, false, WhyBreakerOpen)
+		b.refused(t, TrafficLive, WhyBreakerOpen)
 		check("open", map[string]float64{
 			"belfry_breaker_state p closed":         0,
 			"belfry_breaker_state p open":           1,
 			"belfry_fcm_retry_budget p":             999,
 			"belfry_fcm_admitted_requests p":        1,
 			"belfry_deferrals_total p breaker_open": 1,
+			"belfry_traffic_held p high":            0,
+			"belfry_traffic_held p live":            1,
+			"belfry_traffic_held p replay":          1,
 		})
 		held.Abandon()
-		time.Sleep(cfg.OpenFor)
-		check("its time is up", map[string]float64{"belfry_breaker_state p open": 0, "belfry_breaker_state p half_open": 1})
+		time.Sleep(cfg.ProbeEvery)
+		b.answer(t, 1, push.CodeSent, 0)
+		check("a probe did well", map[string]float64{"belfry_breaker_state p open": 0, "belfry_breaker_state p half_open": 1, "belfry_traffic_held p live": 1})
+		b.answer(t, 10, push.CodeSent, 0)
+		check("closed", map[string]float64{
+			"belfry_breaker_state p closed": 1, "belfry_traffic_held p live": 0, "belfry_fcm_throttle_per_second p live": 100, "belfry_fcm_throttle_per_second p high": 10_000,
+		})
 
 		if _, err := New(cfg, nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), m, nil); err == nil {
 			t.Error("two guards of one credential")

@@ -12,7 +12,7 @@ const (
 	// no cut goes: low enough to spare a provider that just came back, high
 	// enough to notice soon that it takes more.
 	lowest = 0.01
-	// memory is over how many answers the share of 429 is averaged.
+	// memory is over how many answers a share of them is averaged.
 	memory = 64
 	// faded is a share that counts as none: a lone 429 some 600 answers ago.
 	faded = 1e-6
@@ -22,6 +22,11 @@ const (
 // 1/pace apart (the generic cell rate algorithm; ITU-T I.371). The pace is the
 // lower of two: a ramp, and a limit that is cut by 429 and recovers by equal
 // amounts in equal times (AIMD). All times are since the guard's epoch.
+//
+// The pace is common to all traffic, because the quota is. Better traffic may look
+// further ahead, and a pause that worse traffic was given does not hold it: if the
+// quota is used up its own 429 will say so, and if it was a device's own rate it
+// goes through.
 type pacer struct {
 	full, floor float64 // requests per second
 	burst       time.Duration
@@ -39,8 +44,10 @@ type pacer struct {
 	limit   float64       // the limit as of limitAt
 	limitAt time.Duration
 	cutAt   time.Duration // when the last cut took effect
-	paused  time.Duration // nothing is handed out before
-	share   float64       // of 429 among the latest answers, about memory of them
+	quota   [kinds]struct {
+		paused time.Duration // nothing is handed out before
+		share  float64       // of 429 to this or better traffic among the latest answers, about memory of them
+	}
 }
 
 func newPacer(cfg Config) *pacer {
@@ -59,12 +66,12 @@ func newPacer(cfg Config) *pacer {
 }
 
 // reserve hands out the next point in time, not before now. If that is more
-// than patience away, nothing is handed out, and at is when to ask again.
-func (p *pacer) reserve(now, patience time.Duration) (at time.Duration, ok bool) {
+// than ahead away, nothing is handed out, and at is when it will be.
+func (p *pacer) reserve(t Traffic, now, ahead time.Duration) (at time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slot := max(p.next, now-p.burst, p.paused)
-	if slot-now > patience {
+	slot := max(p.next, now-p.burst, p.quota[t].paused)
+	if slot-now > ahead {
 		return slot, false
 	}
 	at = max(slot, now)
@@ -82,19 +89,12 @@ func (p *pacer) giveBack(at time.Duration) {
 	}
 }
 
-// pausedUntil returns the end of the pause that holds at now.
-func (p *pacer) pausedUntil(now time.Duration) (until time.Duration, paused bool) {
+// pausedUntil returns the end of the pause of a kind of traffic that holds at now.
+func (p *pacer) pausedUntil(t Traffic, now time.Duration) (until time.Duration, paused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.paused, p.paused > now
-}
-
-// restart begins the ramp anew.
-func (p *pacer) restart(now time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rampAt = now
-	p.next = max(p.next, now) // forget the unused pace of before
+	until = p.quota[t].paused
+	return until, until > now
 }
 
 // answered books an answer that was no 429.
@@ -104,27 +104,43 @@ func (p *pacer) answered() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.book(0)
-	if p.share < faded {
-		p.share = 0
-		p.calm.Store(true)
+	calm := true
+	for t := range p.quota {
+		q := &p.quota[t]
+		if q.share -= q.share / memory; q.share < faded {
+			q.share = 0
+		}
+		calm = calm && q.share == 0
 	}
+	p.calm.Store(calm)
 }
 
-// throttled books a 429. If there are enough of them, the pace is cut, unless
-// that was done a moment ago, and paused for retryAfter, if that is not 0. It
-// tells whether the pace was full before.
-func (p *pacer) throttled(now, retryAfter time.Duration) (first bool) {
+// throttled books a 429 to a kind of traffic. If there are enough of them, the
+// pace is cut, unless that was done a moment ago, and that traffic and all that is
+// worse is paused for retryAfter, if that is not 0. It tells whether the pace was
+// full before.
+//
+// A fresh guard counts as one that has had good answers: a first 429 may be one
+// device's own limit, and must not pause everybody for its Retry-After.
+func (p *pacer) throttled(from Traffic, now, retryAfter time.Duration) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calm.Store(false)
-	p.book(1)
-	if p.share < p.quotaShare {
+	enough := false
+	for t := int(from); t < kinds; t++ {
+		q := &p.quota[t]
+		if q.share += (1 - q.share) / memory; q.share < p.quotaShare {
+			continue
+		}
+		enough = true
+		if retryAfter > 0 {
+			q.paused = max(q.paused, now+retryAfter)
+		}
+	}
+	if !enough {
 		return false
 	}
-	if retryAfter > 0 {
-		p.paused = max(p.paused, now+retryAfter)
-	}
+	paused := p.quota[kinds-1].paused // the longest
 	limit := p.limitNow(now)
 	if now-p.cutAt >= p.cutEvery {
 		first = limit >= p.full
@@ -132,24 +148,17 @@ func (p *pacer) throttled(now, retryAfter time.Duration) (first bool) {
 		p.cutAt = now
 	}
 	// Recovery begins, and the next cut is due, only after the pause: until then
-	// no request is made that could tell anything new.
-	p.limit, p.limitAt = limit, max(now, p.paused)
-	p.cutAt = max(p.cutAt, p.paused)
+	// few requests are made that could tell anything new.
+	p.limit, p.limitAt = limit, max(now, paused)
+	p.cutAt = max(p.cutAt, paused)
 	return first
-}
-
-// book averages over the latest answers, with exponentially fading weight. A
-// fresh guard counts as one that has had good answers: a first 429 may be one
-// device's own limit, and must not pause everybody for its Retry-After.
-func (p *pacer) book(quota float64) {
-	p.share += (quota - p.share) / memory
 }
 
 // pace returns the requests per second now, 0 during a pause.
 func (p *pacer) pace(now time.Duration) float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.paused > now {
+	if p.quota[TrafficLive].paused > now {
 		return 0
 	}
 	return p.rate(now)

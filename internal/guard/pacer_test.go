@@ -23,15 +23,6 @@ func TestPacerRamp(t *testing.T) {
 			t.Errorf("pace after %v is %v, want %v", tc.at, got, tc.want)
 		}
 	}
-	p.restart(time.Hour)
-	if got := p.pace(time.Hour); got != 100 {
-		t.Errorf("pace after a restart is %v, want 100", got)
-	}
-	// Nothing of the idle hour is left: the second point is a whole step away.
-	p.reserve(time.Hour, 0)
-	if at, ok := p.reserve(time.Hour, time.Second); !ok || at != time.Hour+10*time.Millisecond {
-		t.Errorf("second point after a restart at %v %t", at, ok)
-	}
 }
 
 func TestPacerYieldsTo429(t *testing.T) {
@@ -46,19 +37,19 @@ func TestPacerYieldsTo429(t *testing.T) {
 			t.Fatalf("%s: pace at %v is %v, want %v", what, at, got, want)
 		}
 	}
-	if !p.throttled(0, 0) {
+	if !p.throttled(TrafficLive, 0, 0) {
 		t.Error("the first cut of a full pace is not told")
 	}
 	step("cut to a half", 0, 5000)
-	if p.throttled(999*time.Millisecond, 0) {
+	if p.throttled(TrafficLive, 999*time.Millisecond, 0) {
 		t.Error("told again")
 	}
 	step("one cut per interval, recovery goes on", time.Second, 5000+10_000.0/120)
-	p.throttled(time.Second, 0)
+	p.throttled(TrafficLive, time.Second, 0)
 	step("the next cut", time.Second, (5000+10_000.0/120)/2)
 	step("recovered", 3*time.Minute, 10_000)
 	for at := 3 * time.Minute; at < 4*time.Minute; at += time.Second {
-		p.throttled(at, 0)
+		p.throttled(TrafficLive, at, 0)
 	}
 	step("never below a hundredth, plus what the last second recovered", 4*time.Minute, 100+10_000.0/120)
 }
@@ -69,10 +60,10 @@ func TestPacerPausesForRetryAfter(t *testing.T) {
 	cfg.Ramp = 0
 	cfg.QuotaShare = 0.001 // every 429 counts here
 	p := newPacer(cfg)
-	p.throttled(0, 30*time.Second)
-	p.throttled(5*time.Second, 40*time.Second) // sent before the pause, answered within
-	p.throttled(6*time.Second, time.Second)
-	if at, ok := p.reserve(6*time.Second, time.Second); ok || at != 45*time.Second {
+	p.throttled(TrafficLive, 0, 30*time.Second)
+	p.throttled(TrafficLive, 5*time.Second, 40*time.Second) // sent before the pause, answered within
+	p.throttled(TrafficLive, 6*time.Second, time.Second)
+	if at, ok := p.reserve(TrafficLive, 6*time.Second, time.Second); ok || at != 45*time.Second {
 		t.Fatalf("reserve in a pause: %v %t, want 45s false", at, ok)
 	}
 	if got := p.pace(6 * time.Second); got != 0 {
@@ -82,7 +73,7 @@ func TestPacerPausesForRetryAfter(t *testing.T) {
 	if got := p.pace(45 * time.Second); got != 5000 {
 		t.Fatalf("pace after the pause is %v, want 5000", got)
 	}
-	if at, ok := p.reserve(45*time.Second, 0); !ok || at != 45*time.Second {
+	if at, ok := p.reserve(TrafficLive, 45*time.Second, 0); !ok || at != 45*time.Second {
 		t.Fatalf("reserve after the pause: %v %t", at, ok)
 	}
 }
@@ -96,7 +87,7 @@ func TestPacerIgnoresAFew429AmongManyAnswers(t *testing.T) {
 		p.answered()
 	}
 	for at := range 1000 { // 1 in 50: one device is over its rate, not the project
-		p.throttled(time.Duration(at)*time.Second, time.Minute)
+		p.throttled(TrafficLive, time.Duration(at)*time.Second, time.Minute)
 		for range 49 {
 			p.answered()
 		}
@@ -105,9 +96,9 @@ func TestPacerIgnoresAFew429AmongManyAnswers(t *testing.T) {
 		t.Fatalf("pace is %v, want %v", got, cfg.PerSecond)
 	}
 	for range 4 { // but a row of them is the project
-		p.throttled(1000*time.Second, time.Minute)
+		p.throttled(TrafficLive, 1000*time.Second, time.Minute)
 	}
-	if _, paused := p.pausedUntil(1000 * time.Second); !paused {
+	if _, paused := p.pausedUntil(TrafficLive, 1000*time.Second); !paused {
 		t.Fatal("a row of 429 does not pause")
 	}
 }
@@ -117,14 +108,14 @@ func TestPacerGiveBack(t *testing.T) {
 	cfg := DefaultConfig("a")
 	cfg.Ramp, cfg.Burst, cfg.PerSecond = 0, 0, 10
 	p := newPacer(cfg)
-	first, _ := p.reserve(0, time.Minute)
-	second, _ := p.reserve(0, time.Minute)
+	first, _ := p.reserve(TrafficLive, 0, time.Minute)
+	second, _ := p.reserve(TrafficLive, 0, time.Minute)
 	p.giveBack(first) // not the last one: lost
-	if at, _ := p.reserve(0, time.Minute); at != 200*time.Millisecond {
+	if at, _ := p.reserve(TrafficLive, 0, time.Minute); at != 200*time.Millisecond {
 		t.Fatalf("third point at %v, want 200ms", at)
 	}
 	p.giveBack(second + 100*time.Millisecond)
-	if at, _ := p.reserve(0, time.Minute); at != 200*time.Millisecond {
+	if at, _ := p.reserve(TrafficLive, 0, time.Minute); at != 200*time.Millisecond {
 		t.Fatalf("point after a return at %v, want 200ms again", at)
 	}
 }
@@ -142,18 +133,16 @@ func TestPacerNeverExceedsThePace(t *testing.T) {
 		var now time.Duration
 		var points []time.Duration
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
-			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			switch rapid.IntRange(0, 8).Draw(t, "step") {
 			case 0:
 				now += time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "idle"))
 			case 1:
-				p.throttled(now, time.Duration(rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "retryAfter")))
+				p.throttled(TrafficLive, now, time.Duration(rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "retryAfter")))
 			case 2:
-				p.restart(now)
-			case 3:
 				p.answered()
 			default:
-				if at, ok := p.reserve(now, time.Second); ok {
-					if until, paused := p.pausedUntil(now); at < now || at-now > time.Second || paused && at < until {
+				if at, ok := p.reserve(TrafficLive, now, time.Second); ok {
+					if until, paused := p.pausedUntil(TrafficLive, now); at < now || at-now > time.Second || paused && at < until {
 						t.Fatalf("point at %v, asked at %v, paused until %v", at, now, until)
 					}
 					points = append(points, at)
@@ -183,14 +172,33 @@ func TestPacerBearsALoneRefusal(t *testing.T) {
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
 	p := newPacer(cfg)
-	p.throttled(0, time.Hour)
+	p.throttled(TrafficLive, 0, time.Hour)
 	if got := p.pace(time.Second); got != cfg.PerSecond {
 		t.Errorf("after one 429 the pace is %v, want %v", got, cfg.PerSecond)
 	}
 	for range 4 {
-		p.throttled(0, time.Minute)
+		p.throttled(TrafficLive, 0, time.Minute)
 	}
 	if got := p.pace(time.Second); got != 0 {
 		t.Errorf("after five in a row the pace is %v, want a pause", got)
+	}
+}
+
+// What worse traffic is refused pauses that and what is worse still.
+func TestPacerPausesDownwards(t *testing.T) {
+	t.Parallel()
+	for _, from := range Traffics() {
+		cfg := DefaultConfig("a")
+		cfg.Ramp = 0
+		p := newPacer(cfg)
+		for range 10 {
+			p.throttled(from, 0, time.Minute)
+		}
+		for _, of := range Traffics() {
+			_, paused := p.pausedUntil(of, time.Second)
+			if _, ok := p.reserve(of, time.Second, 0); paused != (of >= from) || ok == paused {
+				t.Errorf("429 to %s: %s paused %t, may go %t", from, of, paused, ok)
+			}
+		}
 	}
 }

@@ -38,11 +38,15 @@ func (s BreakerState) String() string {
 }
 
 // Change is one transition of a credential's breaker.
+//
+// Each kind of traffic has a breaker of its own; the credential's is that of
+// TrafficLive. It is open whenever first attempts are held, and whatever holds
+// TrafficHigh holds TrafficLive too.
 type Change struct {
 	Credential string
 	From, To   BreakerState
 	At         time.Time
-	Until      time.Time // when probing may begin; zero unless To is BreakerOpen
+	Until      time.Time // before it nothing probes; zero unless To is BreakerOpen
 	Cause      push.Code // of the answer that opened it; push.CodeOpen unless To is BreakerOpen
 }
 
@@ -50,11 +54,13 @@ type Change struct {
 type State struct {
 	Credential string
 
-	Breaker BreakerState
-	Since   time.Time // of the last transition, or when the guard was made
-	Until   time.Time // when probing may begin; zero unless Breaker is BreakerOpen
-	Cause   push.Code // of the answer that opened the breaker last; push.CodeOpen if it never was
-	Counts  Counts
+	Breaker BreakerState // as of TrafficLive
+	Since   time.Time    // of the last transition, or when the guard was made
+	Until   time.Time    // before it nothing probes; zero unless Breaker is BreakerOpen
+	Cause   push.Code    // of the answer that opened the breaker last; push.CodeOpen if it never was
+	Sick    float64      // share of sick answers among the latest of first attempts, each recipient once
+
+	Traffic [kinds]TrafficState // by Traffic
 
 	InFlight    int       // admitted, neither done nor abandoned
 	Pace        float64   // requests per second now
@@ -62,11 +68,8 @@ type State struct {
 	Budget      float64   // retries that may be made at once
 }
 
-// Counts is what the breaker saw: within its rolling window while it is closed,
-// since the transition while it is half-open, nothing while it is open.
-type Counts struct {
-	Requests uint32 // admitted
-	Healthy  uint32 // the provider did its work: sent, or the recipient's own fault
-	Sick     uint32
-	Neutral  uint32 // says nothing about health: 429, unclassified, abandoned
+// TrafficState is how one kind of traffic stands.
+type TrafficState struct {
+	Breaker  BreakerState
+	Throttle float64 // requests per second that the throttle lets through; the full pace if it does not hold
 }

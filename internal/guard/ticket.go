@@ -13,9 +13,11 @@ import (
 // a half-open breaker waits for its probes. The zero Ticket belongs to no guard
 // and may be handed back as often as one likes.
 type Ticket struct {
-	guard *Guard
-	done  func(error)
-	retry bool
+	guard    *Guard
+	to       push.Address
+	round    *round  // of the gate that it passed, if that was not closed
+	traffic  Traffic // as which it passed
+	budgeted bool    // it took a retry out of the budget
 }
 
 // Done reports how the request ended: code as the answer was classified, before
@@ -27,27 +29,30 @@ func (t Ticket) Done(code push.Code, retryAfter time.Duration) {
 		return
 	}
 	g.inFlight.Add(-1)
+	now := g.clock()
 	retryAfter = min(max(0, retryAfter), g.cfg.MaxRetryAfter)
 	switch healthOf(code) {
 	case healthy:
+		g.meter.count(now)
+		g.meter.healthy(now)
 		g.pacer.answered()
-		g.budget.earn(t.retry)
-		t.done(nil)
-	case sick:
-		g.pacer.answered()
-		t.done(&sickError{code: code, retryAfter: retryAfter})
-		if retryAfter > 0 {
-			g.breaker.extend(g.clock(), retryAfter)
+		g.budget.earn(t.budgeted)
+		if g.doubt.Load() || t.round != nil {
+			g.well(now, &t)
 		}
+	case sick:
+		g.meter.count(now)
+		g.pacer.answered()
+		g.ill(now, &t, code, retryAfter)
 	case quota:
-		t.done(errNeutral)
-		if g.pacer.throttled(g.clock(), retryAfter) {
+		t.free(now)
+		if g.pacer.throttled(t.traffic, now, retryAfter) {
 			// Only the first cut of a full pace is news; State and the metrics show the rest.
 			g.log.Warn("pace cut", zap.Stringer("reason", code), zap.Duration("retry_after", retryAfter))
 		}
 	case neutral:
 		g.pacer.answered()
-		t.done(errNeutral)
+		t.free(now)
 	}
 	g.feed.drain()
 }
@@ -61,9 +66,16 @@ func (t Ticket) Abandon() {
 		return
 	}
 	g.inFlight.Add(-1)
-	if t.retry {
+	if t.budgeted {
 		g.budget.refund()
 	}
-	t.done(errNeutral)
+	t.free(g.clock())
 	g.feed.drain()
+}
+
+// free gives back the place in a round.
+func (t *Ticket) free(now time.Duration) {
+	if t.round != nil {
+		t.guard.freed(now, t)
+	}
 }

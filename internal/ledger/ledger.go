@@ -37,8 +37,7 @@ var (
 )
 
 // FreshFor is how long after its last checkpoint a line's owner is left alone.
-// Whoever must know whether an owner lives reads the line twice, FreshFor apart
-// by its own monotonic clock, and says so with [Line.Forsaken].
+// It only saves work; two owners at once would still be fenced by the epoch.
 const FreshFor = 2 * time.Second
 
 // State is where a line stands.
@@ -128,7 +127,7 @@ type Line struct {
 	// since a turn of it last went well; see [Line.Vanish].
 	Vanished  int
 	Cells     []Cell
-	UpdatedAt time.Time // of the last write, by its writer's wall clock; a hint
+	UpdatedAt time.Time // of the last write; information and freshness only
 	// Due is the time before which nothing may be sent, zero if there is none. It
 	// stands in the message too; the line keeps it for the day when that is lost.
 	Due time.Time
@@ -161,10 +160,6 @@ func (l *Line) OpenCount() int {
 // Claim returns the line as its next owner holds it; the caller stores it on
 // condition of the epoch it was read with. turn is the queue message's.
 //
-// Whether the last owner is alive the caller has found out ([Line.Forsaken]), or
-// the wall clock must do; it decides about work done twice, not about who may
-// write: an owner that is alive all the same is fenced.
-//
 // When the last owner vanished, every open cell that it may have sent is
 // flagged as a possible duplicate: that is what the reservation is for.
 func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
@@ -173,7 +168,7 @@ func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
 		return l, ErrClosed
 	case turn < l.Turn:
 		return l, ErrStale
-	case l.State == StateClaimed && l.Owner != owner && l.fresh(now):
+	case l.State == StateClaimed && l.Owner != owner && now.Sub(l.UpdatedAt) < FreshFor:
 		return l, ErrBusy
 	}
 	l.Cells = append([]Cell(nil), l.Cells...)
@@ -191,22 +186,6 @@ func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
 	l.Reserve(0, 0)
 	l.UpdatedAt = now
 	return l, nil
-}
-
-// fresh tells whether the line was written a moment ago, as far as wall clocks
-// can tell. One that will be written in the future was not.
-func (l *Line) fresh(now time.Time) bool {
-	age := now.Sub(l.UpdatedAt)
-	return age >= 0 && age < FreshFor
-}
-
-// Forsaken returns the line, as read, as one whose owner is known not to work on
-// it any more: a claim asks no clock about that.
-func (l Line) Forsaken() Line {
-	if l.State == StateClaimed {
-		l.UpdatedAt = time.Time{}
-	}
-	return l
 }
 
 // Settle writes one recipient's terminal outcome. A cell that has one keeps it,

@@ -66,11 +66,8 @@ type Chunk struct {
 	Attempt   int
 	Turn      int
 	NotBefore time.Time // zero, or the time before which nothing may be sent
-	// Wait is what is left of a wait that is longer than a queue can delay, when
-	// this message arrives. It replaces NotBefore, and needs no clock.
-	Wait     time.Duration
-	Since    time.Time // first time these recipients were tried; zero before
-	LastCode Code      // code of the last failed attempt
+	Since     time.Time // first time these recipients were tried; zero before
+	LastCode  Code      // code of the last failed attempt
 
 	// What a replay of dead letters adds; all zero for a first delivery.
 	Replay    ID        // the replay that sent these recipients again

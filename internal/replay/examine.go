@@ -311,12 +311,12 @@ func (x *examination) foresee(ctx context.Context, letters []push.Letter, out []
 			out[i].prediction, out[i].why = WouldFailAgain, why
 			continue
 		}
-		until, err := x.openUntil(ctx, l.App)
+		since, err := x.openSince(ctx, l.App)
 		if err != nil {
 			return err
 		}
-		if until.After(x.now) {
-			out[i].prediction, out[i].why = BreakerOpen, "held off until "+until.UTC().Format(time.RFC3339)
+		if !since.IsZero() {
+			out[i].prediction, out[i].why = BreakerOpen, "the provider is held off since "+since.UTC().Format(time.RFC3339)
 		}
 	}
 	return nil
@@ -339,17 +339,17 @@ func (x *examination) unchanged(l *push.Letter, edited bool) string {
 	return ""
 }
 
-func (x *examination) openUntil(ctx context.Context, app string) (time.Time, error) {
+func (x *examination) openSince(ctx context.Context, app string) (time.Time, error) {
 	if x.Breakers == nil {
 		return time.Time{}, nil
 	}
-	until, asked := x.breakers[app]
+	since, asked := x.breakers[app]
 	if !asked {
 		var err error
-		if until, err = x.Breakers.OpenUntil(ctx, app); err != nil {
+		if since, err = x.Breakers.OpenSince(ctx, app); err != nil {
 			return time.Time{}, fmt.Errorf("ask the breaker of %s: %w", app, err)
 		}
-		x.breakers[app] = until
+		x.breakers[app] = since
 	}
-	return until, nil
+	return since, nil
 }

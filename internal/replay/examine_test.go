@@ -23,11 +23,11 @@ func (o objecting) Screen(_ context.Context, _ string, rs []push.Recipient) ([]p
 	return codes, nil
 }
 
-// holding is a breaker that is open for an hour.
+// holding is a breaker that has been open for an hour.
 type holding struct{ now func() time.Time }
 
-func (h holding) OpenUntil(context.Context, string) (time.Time, error) {
-	return h.now().Add(time.Hour), nil
+func (h holding) OpenSince(context.Context, string) (time.Time, error) {
+	return h.now().Add(-time.Hour), nil
 }
 
 func TestExamineRecipient(t *testing.T) {
@@ -244,7 +244,7 @@ func (failing) Screen(context.Context, string, []push.Recipient) ([]push.Code, e
 	return nil, errAway
 }
 
-func (failing) OpenUntil(context.Context, string) (time.Time, error) { return time.Time{}, errAway }
+func (failing) OpenSince(context.Context, string) (time.Time, error) { return time.Time{}, errAway }
 
 func (failing) DevicesByAddress(context.Context, string, []push.Address) (map[push.Address]push.Device, error) {
 	return nil, errAway

@@ -86,9 +86,9 @@ type Screen interface {
 
 // Breakers tells whether sends of an app are held back now.
 type Breakers interface {
-	// OpenUntil returns when the app's breaker lets requests through again, the
-	// zero time if it does already.
-	OpenUntil(ctx context.Context, app string) (time.Time, error)
+	// OpenSince returns since when the app's breaker holds sends back, as far as is
+	// known; the zero time if it does not.
+	OpenSince(ctx context.Context, app string) (time.Time, error)
 }
 
 // Publisher takes events for whoever listens.

@@ -16,8 +16,7 @@ type chunkJSON struct {
 	Tenant       string  `json:"tenant"`
 	Attempt      int     `json:"attempt"`
 	Turn         int     `json:"turn,omitempty"`
-	NotBefore    int64   `json:"not_before,omitempty"` // Unix milliseconds; with wait for readers that don't know that
-	Wait         int64   `json:"wait,omitempty"`       // milliseconds
+	NotBefore    int64   `json:"not_before,omitempty"` // Unix milliseconds
 	Since        int64   `json:"since,omitempty"`      // Unix milliseconds
 	LastCode     string  `json:"last_code,omitempty"`
 	columns
@@ -44,7 +43,7 @@ func EncodeChunk(c *push.Chunk, traceParent string) ([]byte, error) {
 	out := chunkJSON{
 		envelope:     envelope{V: Version, Type: typeChunk, TraceParent: traceParent},
 		Notification: c.Ref.Notification, Seq: c.Ref.Seq, Tenant: c.Tenant,
-		Attempt: c.Attempt, Turn: c.Turn, NotBefore: millis(c.NotBefore), Wait: c.Wait.Milliseconds(), Since: millis(c.Since),
+		Attempt: c.Attempt, Turn: c.Turn, NotBefore: millis(c.NotBefore), Since: millis(c.Since),
 		columns: columnsOf(c.Recipients), Attempts: c.Attempts,
 		Replay: c.Replay, Series: c.Series, ExpiresAt: millis(c.ExpiresAt), Message: json.RawMessage(c.Message),
 	}
@@ -73,7 +72,7 @@ func DecodeChunk(data []byte) (push.Chunk, string, error) {
 	}
 	c := push.Chunk{
 		Ref: push.ChunkRef{Notification: in.Notification, Seq: in.Seq}, Tenant: in.Tenant,
-		Attempt: in.Attempt, Turn: in.Turn, NotBefore: fromMillis(in.NotBefore), Wait: time.Duration(in.Wait) * time.Millisecond, Since: fromMillis(in.Since),
+		Attempt: in.Attempt, Turn: in.Turn, NotBefore: fromMillis(in.NotBefore), Since: fromMillis(in.Since),
 		Replay: in.Replay, Series: in.Series, ExpiresAt: fromMillis(in.ExpiresAt), Message: push.Message(in.Message),
 	}
 	if err := in.checkReplay(); err != nil {
@@ -105,14 +104,11 @@ func DecodeChunk(data []byte) (push.Chunk, string, error) {
 	for i := range c.Recipients {
 		c.Recipients[i].Renew = i/8 < len(in.Renew) && in.Renew[i/8]>>(i%8)&1 != 0
 	}
-	if in.Seq < 0 || in.Attempt < 1 || in.Turn < 0 || in.Wait < 0 || in.Wait > maxWait {
-		return push.Chunk{}, "", fmt.Errorf("%w: seq %d, attempt %d, turn %d, wait %d", ErrForeign, in.Seq, in.Attempt, in.Turn, in.Wait)
+	if in.Seq < 0 || in.Attempt < 1 || in.Turn < 0 {
+		return push.Chunk{}, "", fmt.Errorf("%w: seq %d, attempt %d, turn %d", ErrForeign, in.Seq, in.Attempt, in.Turn)
 	}
 	return c, in.TraceParent, nil
 }
-
-// maxWait is far more than anything waits for, and far from an overflow.
-const maxWait = 366 * 24 * 3600 * 1000
 
 func (in *chunkJSON) index(n int) ([]int, error) {
 	if in.Index == nil {

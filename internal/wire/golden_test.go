@@ -46,7 +46,7 @@ func bare() push.Chunk {
 func late() push.Chunk {
 	return push.Chunk{
 		Ref: push.ChunkRef{Notification: ntfID, Seq: 0}, Tenant: "ünï",
-		Attempt: 3, Turn: 4, NotBefore: at.Add(time.Hour), Wait: 45 * time.Minute, Since: at, LastCode: push.CodeFCMUnavailable,
+		Attempt: 3, Turn: 4, NotBefore: at.Add(time.Hour), Since: at, LastCode: push.CodeFCMUnavailable,
 		Index: []int{0, 3, 499}, Attempts: []int{3, 1, 2},
 		Recipients: []push.Recipient{
 			{Address: token(`q"\<>&`), Line: 1, UserID: "zoë", DeviceID: "dev-1", Renew: true},

@@ -55,7 +55,7 @@ func drawChunk(t *rapid.T, most int) push.Chunk {
 		Ref:    push.ChunkRef{Notification: push.ID(rapid.SampledFrom([]string{ntfID, batID}).Draw(t, "id")), Seq: rapid.IntRange(0, 1<<30).Draw(t, "seq")},
 		Tenant: rapid.StringN(1, 20, -1).Draw(t, "tenant"), Recipients: drawRecipients(t, 1, most),
 		Attempt: rapid.IntRange(1, 99).Draw(t, "attempt"), Turn: rapid.IntRange(0, 999).Draw(t, "turn"),
-		NotBefore: drawTime(t, "not before"), Wait: time.Duration(rapid.IntRange(0, 100_000_000).Draw(t, "wait")) * time.Millisecond, Since: drawTime(t, "since"),
+		NotBefore: drawTime(t, "not before"), Since: drawTime(t, "since"),
 	}
 	facts := rapid.SampledFrom(push.Codes()).Draw(t, "code")
 	if rapid.Bool().Draw(t, "failed before") {

@@ -155,17 +155,6 @@ func (r *Process) Kill() {
 	<-r.over
 }
 
-// Signal sends a signal to the process.
-func (r *Process) Signal(tb testing.TB, s os.Signal) {
-	tb.Helper()
-	if err := r.cmd.Process.Signal(s); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// Log returns the last lines that the program logged.
-func (r *Process) Log() string { return r.log.String() }
-
 // Ended returns a channel that is closed when the process is over.
 func (r *Process) Ended() <-chan struct{} { return r.over }
 

@@ -79,8 +79,8 @@ func (h *house) startDeliver(sender deliver.Sender, encoder deliver.Encoder) (st
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "outcomes"}, []string{"class", "code"})
 	metrics := deliver.NewMetrics(prometheus.NewRegistry(), outcomes)
 	gc := guard.DefaultConfig("project")
-	gc.Ramp, gc.PerSecond, gc.OpenAfter.Requests, gc.OpenAfter.InARow = 0, 1e6, 100_000, 100_000 // breaker and pace stay out of it
-	gc.QuotaShare = 1
+	gc.Ramp, gc.PerSecond, gc.OpenAfter.Many, gc.OpenAfter.Few = 0, 1e6, 100_000, 100_000 // breaker and pace stay out of it
+	gc.QuotaShare, gc.BudgetBurst = 1, 1e6
 	g, err := guard.New(gc, time.Now, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), nil, nil)
 	if err != nil {
 		h.tb.Fatal(err)
