@@ -48,6 +48,9 @@ func warn(log *zap.Logger, settings interface{ Warnings() []string }) {
 	}
 }
 
+// warn logs one thing that was found while starting.
+func (s *service) warn(w string) { s.log.Warn("settings", zap.String("warning", w)) }
+
 // NewLogger returns the logger that the settings ask for.
 func NewLogger(l config.Log, stderr io.Writer) (*zap.Logger, error) {
 	f, isFile := stderr.(*os.File)

@@ -51,16 +51,18 @@ func (Operations) Doctor(ctx context.Context, c config.Doctor) doctor.Report {
 			return awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
 		}, doctor.Installation{Prefix: c.Store.AWS.Prefix, Bucket: c.Store.AWS.Bucket})
 	}
-	return doctor.Run(ctx, backend, doctor.FCM(dryRunner(c.FCM)))
+	found := c.Warnings()
+	fcmCheck := doctor.FCM(dryRunner(c.FCM, func(w string) { found = append(found, w) }))
+	return doctor.Run(ctx, backend, fcmCheck, doctor.Settings(func() []string { return found }))
 }
 
 // dryRunner opens a sender of one connection, as a service would.
-func dryRunner(c config.FCM) doctor.Opener {
+func dryRunner(c config.FCM, warn func(string)) doctor.Opener {
 	return func(ctx context.Context) (doctor.DryRunner, func(), error) {
 		if c.Credentials == "" && !c.Private() {
 			return nil, nil, errors.New("no credentials are set")
 		}
-		cfg, err := fcmConfig(ctx, c, zap.NewNop())
+		cfg, err := fcmConfig(ctx, c, warn)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -26,7 +26,7 @@ func Dispatcher(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) err
 		perSecond: float64(cfg.FCM.PerSecond), ramp: fcmRamp, maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
 	}
 	if o.deliver {
-		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.log); err != nil {
+		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.warn); err != nil {
 			return errors.Join(err, s.stack.unwind(ctx))
 		}
 		o.ramp = rampFor(cfg.FCM.Endpoint)
@@ -58,7 +58,7 @@ const sandboxProject = "belfry-sandbox"
 
 // fcmConfig turns settings into the sender's. Only a place that isn't Google's
 // may be called without credentials.
-func fcmConfig(ctx context.Context, c config.FCM, log *zap.Logger) (fcm.Config, error) {
+func fcmConfig(ctx context.Context, c config.FCM, warn func(string)) (fcm.Config, error) {
 	out := fcm.Config{Endpoint: c.Endpoint, Project: c.Project, Connections: c.Connections}
 	if c.Credentials == "" && c.Private() {
 		if out.Project == "" {
@@ -75,7 +75,7 @@ func fcmConfig(ctx context.Context, c config.FCM, log *zap.Logger) (fcm.Config, 
 		return fcm.Config{}, err
 	}
 	for _, w := range credential.Warnings {
-		log.Warn("FCM credentials", zap.String("warning", w))
+		warn(w)
 	}
 	if out.Project == "" {
 		out.Project = credential.Project
@@ -132,7 +132,7 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 		const timeout = 10 * time.Second
 		o.fcm = fcm.Config{Endpoint: sim.URL(), Project: sandboxProject, Connections: cfg.FCM.Connections, Timeout: timeout}
 	} else {
-		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.log); err != nil {
+		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.warn); err != nil {
 			return out, err
 		}
 		o.ramp = rampFor(cfg.FCM.Endpoint)

@@ -43,6 +43,10 @@ func (c Sim) Warnings() []string {
 	return append(c.Simulator.warnings(), c.Listeners.warnings(true)...)
 }
 
+// Warnings is as of [Ingest.Warnings]; the doctor looks at the data directory
+// itself.
+func (c Doctor) Warnings() []string { return c.FCM.warnings() }
+
 // The permission bits that are too many.
 const (
 	othersRead  = 0o004

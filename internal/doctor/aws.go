@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/provision"
@@ -82,10 +83,21 @@ func failure(name string, err error) Result {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return failed(name, "no answer in time", "check the network, AWS_REGION and AWS_ENDPOINT_URL")
 	case explained:
-		return failed(name, e.Err.Error(), e.Text)
+		return failed(name, awsSpeaker(e)+e.Err.Error(), e.Text)
 	default:
 		return failed(name, err.Error(), "")
 	}
+}
+
+// awsSpeaker is whose words an explained error has.
+func awsSpeaker(e *awsconf.Error) string {
+	if _, answered := errors.AsType[smithy.APIError](e.Err); answered {
+		return "AWS said: "
+	}
+	if e.Kind == awsconf.KindUnreachable {
+		return "the network said: "
+	}
+	return "this machine's own check said: "
 }
 
 // judge turns what resources look like into results: one for each kind whose

@@ -26,7 +26,7 @@ func FCM(open Opener) Check {
 	return func(ctx context.Context) []Result {
 		sender, closeSender, err := open(ctx)
 		if err != nil {
-			return []Result{failed(nameFCM, err.Error(), "set BELFRY_FCM_CREDENTIALS to a service-account key file of the Firebase project (or adc), and BELFRY_FCM_PROJECT where the file names none")}
+			return []Result{failed(nameFCM, "our own check of the credentials said: "+err.Error(), "set BELFRY_FCM_CREDENTIALS to a service-account key file of the Firebase project (or adc), and BELFRY_FCM_PROJECT where the file names none")}
 		}
 		defer closeSender()
 		shown, err := message.NewTemplate([]byte(`{"notification":{"title":"belfry doctor"}}`), 0)
@@ -47,7 +47,7 @@ func judgeFCM(err error) Result {
 	code := push.CodeOf(err)
 	words := code.Facts().Meaning
 	if e, ok := errors.AsType[*push.Error](err); ok && e.Detail != "" {
-		words += " FCM says: " + e.Detail
+		words += " " + speaker(code) + e.Detail
 	}
 	remedy, known := remedies()[code]
 	switch {
@@ -62,6 +62,24 @@ func judgeFCM(err error) Result {
 	default:
 		return failed(nameFCM, err.Error(), "look the code up in internal/push/code.go, and report it if it makes no sense")
 	}
+}
+
+// speaker is whose words an error's detail are: an operator who asks FCM about
+// what DNS said asks the wrong one.
+func speaker(code push.Code) string {
+	switch code { //nolint:exhaustive // all others are FCM's own answers
+	case push.CodeCredential:
+		return "" // the sender has named them: the token endpoint, DNS, this machine
+	case push.CodeNetDNS:
+		return "DNS said: "
+	case push.CodeNetTLS:
+		return "The TLS handshake, or this machine's check of the certificate, said: "
+	case push.CodeNetRefused, push.CodeNetTimeout, push.CodeNetReset:
+		return "The network said: "
+	case push.CodePayloadInvalid, push.CodePayloadTooLarge:
+		return "Our own check said: "
+	}
+	return "FCM said: "
 }
 
 const remedyNetwork = "check the network, proxies and firewalls between this machine and the endpoint, and BELFRY_FCM_ENDPOINT"

@@ -33,9 +33,13 @@ func TestFCM(t *testing.T) {
 		{"made-up token refused", code(push.CodeFCMInvalidArgument), StatusOK, "as it should"},
 		{"made-up token unknown", code(push.CodeFCMUnregistered), StatusOK, "as it should"},
 		{"access token refused", code(push.CodeFCMUnauthorized), StatusFailed, "service account"},
-		{"wrong project", code(push.CodeFCMForbidden), StatusFailed, "words of FCM"},
+		{"wrong project", code(push.CodeFCMForbidden), StatusFailed, "FCM said: words of FCM"},
+		{"no such host", code(push.CodeNetDNS), StatusFailed, "DNS said: words"},
+		{"a broken handshake", code(push.CodeNetTLS), StatusFailed, "this machine's check of the certificate, said: words"},
+		{"who speaks is named already", code(push.CodeCredential), StatusFailed, "service account. words"},
 		{"no access token", code(push.CodeCredential), StatusFailed, "key file"},
 		{"nobody there", code(push.CodeNetRefused), StatusFailed, "BELFRY_FCM_ENDPOINT"},
+		{"nobody there, as the network has it", code(push.CodeNetRefused), StatusFailed, "The network said: words"},
 		{"no answer", code(push.CodeNetTimeout), StatusFailed, "BELFRY_FCM_ENDPOINT"},
 		{"busy", code(push.CodeFCMQuotaExceeded), StatusWarning, "quota"},
 		{"down", code(push.CodeFCMUnavailable), StatusWarning, "status.firebase.google.com"},
@@ -56,5 +60,9 @@ func TestFCM(t *testing.T) {
 	r := Run(t.Context(), FCM(func(context.Context) (DryRunner, func(), error) {
 		return nil, nil, errors.New("key.json: no such file")
 	}))
-	expect(t, r.Results, nameFCM, StatusFailed, "key.json", "BELFRY_FCM_CREDENTIALS")
+	expect(t, r.Results, nameFCM, StatusFailed, "our own check of the credentials said: key.json", "BELFRY_FCM_CREDENTIALS")
+	if got := Run(t.Context(), Settings(func() []string { return nil })); len(got.Results) != 0 {
+		t.Errorf("nothing to warn of: %+v", got)
+	}
+	expect(t, Run(t.Context(), Settings(func() []string { return []string{"open to all"} })).Results, nameSettings, StatusWarning, "open to all")
 }

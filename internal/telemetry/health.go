@@ -94,7 +94,7 @@ func NewHealth(timeout time.Duration) *Health {
 }
 
 // OnChange calls f when a check's status changes, beginning with the first that
-// is not ok. f must be quick. Call it before anybody asks.
+// is not ok, and when one that gave no answer gives its reason. f must be quick. Call it before anybody asks.
 func (h *Health) OnChange(f func(CheckResult)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -22,6 +22,7 @@ type probe struct {
 	last  error         // of the run before it
 	at    time.Time     // of that answer; zero: there was none
 	told  Status        // what result said last
+	vague bool          // it could only say that there was no answer
 	since time.Time     // since when
 }
 
@@ -52,21 +53,22 @@ func (p *probe) start(ctx context.Context) <-chan struct{} {
 	return done
 }
 
-// result is the present answer, and whether its status is another one than that
-// of the last time.
+// result is the present answer, and whether it is news: another status than the
+// last time, or the reason of one that had none.
 func (p *probe) result() (r CheckResult, news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	err, at := p.last, p.at
+	err, at, vague := p.last, p.at, false
 	if p.done != nil && (at.IsZero() || now.Sub(p.began) >= p.timeout) {
-		err, at = fmt.Errorf("no answer for %v", now.Sub(p.began).Round(100*time.Millisecond)), now
+		err, at, vague = fmt.Errorf("no answer for %v", now.Sub(p.began).Round(100*time.Millisecond)), now, true
 	}
 	r = CheckResult{Name: p.name, Status: StatusOK, AgeSeconds: now.Sub(at).Round(time.Millisecond).Seconds()}
 	if err != nil {
 		r.Status, r.Error = p.bad, err.Error()
 	}
-	news = r.Status != p.told && (p.told != "" || r.Status != StatusOK)
+	news = r.Status != p.told && (p.told != "" || r.Status != StatusOK) || err != nil && p.vague && !vague
+	p.vague = vague
 	if r.Status != p.told {
 		p.told, p.since = r.Status, now
 	}

@@ -40,5 +40,5 @@ func blame(path string) string {
 
 // lockedError says that the file's write lock was not to be had.
 func lockedError(path string, waited time.Duration) error {
-	return fmt.Errorf("%s has kept the file locked for %v", blame(path), waited.Round(time.Second))
+	return fmt.Errorf("the file has been locked for %v by %s", waited.Round(time.Second), blame(path))
 }

@@ -58,7 +58,7 @@ func (d *db) pulse(ctx context.Context) error {
 // holdUp names the process that has the file's write lock, if another one has.
 func (d *db) holdUp() string {
 	if h, told := lockHolder(d.path); told && h.pid != 0 {
-		return ": " + h.String() + " has the file locked"
+		return ": the file is locked by " + h.String()
 	}
 	return ""
 }
