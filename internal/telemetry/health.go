@@ -75,6 +75,11 @@ const (
 	// patience is how long Ready waits for checks that run: an orchestrator's own
 	// patience is a second (https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/).
 	patience = 800 * time.Millisecond
+	// refreshEvery is how often checks run by themselves while somebody has asked
+	// within interest: a slow failure, such as a time-out, is known to the next who
+	// asks, not only to the one after.
+	refreshEvery = 5 * time.Second
+	interest     = 20 * time.Second
 )
 
 // Health is the registry of a process's checks. It is safe for concurrent use.
@@ -85,6 +90,8 @@ type Health struct {
 	probes   []*probe // sorted by name
 	draining bool
 	changed  func(CheckResult)
+	asked    time.Time
+	again    *time.Timer // until checks run by themselves; nil when nobody asks
 }
 
 // NewHealth returns a registry without checks, which is ready. A check that
@@ -133,6 +140,9 @@ func (h *Health) Drain() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.draining = true
+	if h.again != nil {
+		h.again.Stop()
+	}
 }
 
 // Live answers whether the process should be left running. It asks no check:
@@ -149,6 +159,10 @@ func (h *Health) Live() Report {
 func (h *Health) Ready(ctx context.Context) Report {
 	h.mu.Lock()
 	probes, draining, changed := slices.Clone(h.probes), h.draining, h.changed
+	h.asked = time.Now()
+	if h.again == nil && !draining {
+		h.again = time.AfterFunc(refreshEvery, h.refresh)
+	}
 	h.mu.Unlock()
 	if draining {
 		return Report{Status: StatusDraining}
@@ -180,4 +194,21 @@ func (h *Health) Ready(ctx context.Context) Report {
 		report.Checks = append(report.Checks, result)
 	}
 	return report
+}
+
+// refresh runs the checks whose answers are no longer fresh, and comes again
+// while somebody asks.
+func (h *Health) refresh() {
+	h.mu.Lock()
+	if h.draining || time.Since(h.asked) > interest {
+		h.again = nil
+		h.mu.Unlock()
+		return
+	}
+	probes := slices.Clone(h.probes)
+	h.again.Reset(refreshEvery)
+	h.mu.Unlock()
+	for _, p := range probes {
+		p.start(context.Background())
+	}
 }

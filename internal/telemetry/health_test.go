@@ -198,7 +198,7 @@ func TestReadyGoesByTheLastAnswer(t *testing.T) {
 			t.Errorf("slow: Ready() = %+v", got)
 		}
 		takes.Store(int64(time.Hour))
-		time.Sleep(2 * fresh)
+		time.Sleep(fresh + 150*time.Millisecond)
 		if got := h.Ready(t.Context()); !got.OK() {
 			t.Errorf("it has just begun to hang: Ready() = %+v", got)
 		}
@@ -213,14 +213,49 @@ func TestReadyIsNoLoad(t *testing.T) {
 	t.Parallel()
 
 	synctest.Test(t, func(t *testing.T) {
-		calls := 0
-		h := newTestHealth(t, map[string]Check{"queue": func(context.Context) error { calls++; return nil }})
+		var calls atomic.Int64
+		h := newTestHealth(t, map[string]Check{"queue": func(context.Context) error { calls.Add(1); return nil }})
 		for range 1000 {
 			h.Ready(t.Context())
 			time.Sleep(10 * time.Millisecond)
 		}
-		if calls != 5 {
-			t.Errorf("%d runs in 10 s, want one in two seconds", calls)
+		if n := calls.Load(); n < 5 || n > 6 {
+			t.Errorf("%d runs in 10 s, want one in two seconds", n)
+		}
+	})
+}
+
+// While somebody asks now and then, a failure that takes its time is known to
+// the next who asks; when nobody does, nothing runs.
+func TestReadyIsKeptFresh(t *testing.T) {
+	t.Parallel()
+
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		var calls atomic.Int64
+		h := newTestHealth(t, map[string]Check{"queue": func(ctx context.Context) error {
+			calls.Add(1)
+			if !down.Load() {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		for range 3 {
+			if got := h.Ready(t.Context()); !got.OK() {
+				t.Errorf("Ready() = %+v", got)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		down.Store(true)
+		time.Sleep(refreshEvery + time.Second)
+		start := time.Now()
+		if got := h.Ready(t.Context()); got.OK() || got.Checks[0].AgeSeconds > refreshEvery.Seconds() {
+			t.Errorf("Ready() = %+v after %v", got, time.Since(start))
+		}
+		time.Sleep(time.Hour)
+		if n := calls.Load(); n > 20 {
+			t.Errorf("%d runs, of which all but some were for nobody", n)
 		}
 	})
 }
