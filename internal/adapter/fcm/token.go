@@ -174,14 +174,19 @@ func (c *tokenCache) drop(b *bearer, now time.Time) bool {
 	return true
 }
 
-// run fetches when callers ask and ahead of expiry, until close.
+// run fetches when callers ask, ahead of expiry, and now and then while there is
+// no token, until close.
 func (c *tokenCache) run() {
 	defer close(c.done)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		var due <-chan time.Time
-		if b := c.current.Load(); b != nil && !b.renew.IsZero() {
+		switch b := c.current.Load(); {
+		case b == nil: // nobody may ask for a long time, but readiness is shown meanwhile
+			timer.Reset(refreshRetry)
+			due = timer.C
+		case !b.renew.IsZero():
 			timer.Reset(max(time.Until(b.renew), 0))
 			due = timer.C
 		}
