@@ -1,4 +1,4 @@
-# Go, make and git are enough for everything but lint, fmt and dead, which build their pinned tools into .bin/ once.
+# Go, make and git are enough for everything but lint, fmt, dead and vuln, which build their pinned tools into .bin/ once.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,6 +18,9 @@ BACKEND ?=
 ARGS ?=
 backend = $(if $(BACKEND),--backend $(BACKEND))
 
+# The path under which the site of make docs-site will stand, such as /belfry/
+SITE_BASE ?= /
+
 BENCH ?= .
 BENCH_PKGS ?= ./internal/...
 # Measures whole processes; runs after the package benchmarks.
@@ -30,20 +33,30 @@ FUZZ ?= ^Fuzz
 BIN := $(CURDIR)/.bin
 GOLANGCI_VERSION := v2.15.0
 DEADCODE_VERSION := v0.49.0
+GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI ?= $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 DEADCODE ?= $(BIN)/deadcode-$(DEADCODE_VERSION)
+GOVULNCHECK ?= $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+# $(call compile,packages): into bin/. A first build takes minutes, so it says at once what it does, and how far it is.
+define compile
+	@echo "compiling $(strip $(1)) into bin/ (the first time takes some minutes, later a second)"
+	@$(GO) build -v -o bin/ $(1) 2>&1 | awk '/[ :]/ { print; next } ++n % 50 == 0 { print "  " n " packages compiled" } { fflush() }'
+endef
+
 .PHONY: demo
 demo: ## Show everything in a minute: accept, fan out, deliver, fail, replay (BACKEND=, ARGS=)
-	@$(if $(filter aws,$(BACKEND)),$(GO) run ./test/standins/cmd/aws-local )$(GO) run ./cmd/belfry demo $(backend) $(ARGS)
+	$(call compile,./cmd/belfry $(if $(filter aws,$(BACKEND)),./test/standins/cmd/aws-local))
+	@$(if $(filter aws,$(BACKEND)),bin/aws-local )bin/belfry demo $(backend) $(ARGS)
 
 .PHONY: run
 run: ## Run ingest, dispatcher and the FCM simulator in one process (BACKEND=, ARGS=)
-	@$(GO) run ./cmd/belfry up --sandbox $(backend) $(ARGS)
+	$(call compile,./cmd/belfry)
+	@bin/belfry up --sandbox $(backend) $(ARGS)
 
 .PHONY: build
 build: ## Build the commands into bin/
@@ -64,17 +77,31 @@ test-aws: ## The drivers' suites against a real AWS account, which costs a littl
 aws-local: ## Run the stand-ins for AWS on loopback until Ctrl-C (needs Node 20)
 	@$(GO) run ./test/standins/cmd/aws-local
 
+need-cc = cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { echo "make $@: the race detector needs cgo, and there is no C compiler ($$cc): install gcc" >&2; exit 1; }
+
 .PHONY: race
 race: ## The tests under the race detector, which needs a C compiler (PKGS=, TESTFLAGS=)
-	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { echo "make race: the race detector needs cgo, and there is no C compiler ($$cc): install gcc" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 -timeout 30m $(TESTFLAGS) $(PKGS)
+	@$(need-cc)
+	CGO_ENABLED=1 $(GO) test -race -ldflags=-w -shuffle=on -count=1 -timeout 30m $(TESTFLAGS) $(PKGS)
+
+# The tests of every package cover all packages: a suite that runs in an adapter's test also covers the port.
+covered := ./client/...,./internal/...
+
+# Many packages wait for processes and for stand-ins more than they compute.
+TESTJOBS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
 .PHONY: cover
-cover: ## Test coverage of the whole module, as .cover/index.html
-	@mkdir -p .cover
-	$(GO) test -count=1 -coverpkg=./... -coverprofile=.cover/cover.out $(TESTFLAGS) $(PKGS)
+cover: ## Run the tests with coverage: .cover/index.html, and no package below its floor in test/coverage/floors.txt (RACE=1)
+	@$(if $(RACE),$(need-cc))
+	@rm -rf .cover && mkdir -p .cover/data
+	$(if $(RACE),CGO_ENABLED=1) $(GO) test $(if $(RACE),-race) -p $(TESTJOBS) -ldflags=-w -shuffle=on -count=1 -timeout 25m -coverpkg=$(covered) $(TESTFLAGS) ./... -args -test.gocoverdir=$(CURDIR)/.cover/data
+	@$(GO) tool covdata textfmt -i=.cover/data -o .cover/cover.out
 	@$(GO) tool cover -html=.cover/cover.out -o .cover/index.html
-	@$(GO) tool cover -func=.cover/cover.out | tail -n 1
+	@$(GO) tool covdata percent -i=.cover/data | $(GO) run ./test/coverage
+
+.PHONY: cover-raise
+cover-raise: ## Raise the floors of coverage to what make cover has just measured
+	@$(GO) tool covdata percent -i=.cover/data | $(GO) run ./test/coverage -raise
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=regexp, BENCH_PKGS=, BENCH_PROCESS=command)
@@ -95,29 +122,54 @@ bench-letters: ## Dead letters at scale: drain, groups, list and replay of LETTE
 walkthrough: ## Run the commands of docs/dead-letters.md and write what they print into it
 	$(GO) test -count=1 -run '^TestWalkthrough$$' ./test/docs -update
 
-# go test fuzzes one target of one package at a time. The list is made first, so that a package that
-# does not build stops everything; "ok <package>" follows the names of its targets.
+# go test fuzzes one target at a time, and builds for each: here a package is built once, and as many targets run
+# as there are cores, each in a worker of its own. "ok <package>" follows the names of a package's targets.
+FUZZJOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
 .PHONY: fuzz
-fuzz: ## Fuzz every target for FUZZTIME, default 10s each (PKGS=, FUZZ=regexp)
+fuzz: ## Fuzz every target for FUZZTIME, default 10s each (PKGS=, FUZZ=regexp, FUZZJOBS=)
 	@list=$$($(GO) test -list '$(FUZZ)' $(PKGS)); \
 	targets=$$(awk '/^Fuzz/ { names[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, names[i]; n = 0 }' <<<"$$list"); \
 	[[ -n $$targets ]] || { echo "make fuzz: no target matches $(FUZZ) in $(PKGS)" >&2; exit 1; }; \
+	bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; cache=$$($(GO) env GOCACHE)/fuzz; module=$$($(GO) list -m); \
+	for pkg in $$(cut -d ' ' -f 1 <<<"$$targets" | uniq); do \
+		$(GO) test -c -vet=off -ldflags=-w -fuzz=. -o "$$bin/$${pkg//\//+}" "$$pkg"; \
+	done; \
 	while read -r pkg name; do \
-		echo "$$pkg $$name"; \
-		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null; \
-	done <<<"$$targets"
+		echo "$${pkg#$$module/} $$bin/$${pkg//\//+} $$name $$cache/$$pkg"; \
+	done <<<"$$targets" | xargs -P $(FUZZJOBS) -L 1 bash -c 'cd "$$0"; \
+		out=$$("$$1" -test.run="^$$" -test.fuzz="^$$2\$$" -test.fuzztime=$(FUZZTIME) -test.fuzzcachedir="$$3" -test.parallel=1 2>&1) \
+			|| { printf "%s %s\n%s\n" "$$0" "$$2" "$$out"; exit 1; }; \
+		printf "%s %s: %s\n" "$$0" "$$2" "$$(grep "^fuzz: elapsed" <<<"$$out" | tail -n 1)"'
 
 .PHONY: lint
 lint: $(GOLANGCI) ## Check style, layering and formatting (the first run builds the linter: some minutes)
 	$(GOLANGCI) run $(PKGS)
+
+.PHONY: lint-api
+lint-api: ## Check the API's document with Redocly and Spectral, and a TypeScript client made from it (needs Node 20 and npm)
+	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= $(GO) test -count=1 $(TESTFLAGS) ./test/apidoc
+
+.PHONY: docs-site
+docs-site: ## Build the documents into a static site in .site/, links checked (needs Node 20 and npm; SITE_BASE=/path/)
+	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= $(GO) test -count=1 $(TESTFLAGS) ./test/site -out $(CURDIR)/.site -base $(SITE_BASE)
+	@echo "to look at it: python3 -m http.server --directory .site --bind 127.0.0.1 8000"
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## Format the code
 	$(GOLANGCI) fmt
 
 .PHONY: dead
-dead: $(DEADCODE) ## List functions that nothing reaches
-	$(DEADCODE) -test $(PKGS)
+dead: $(DEADCODE) ## Fail if there is a function that nothing reaches
+	@found=$$($(DEADCODE) -test $(PKGS)); [[ -z $$found ]] || { echo "$$found"; echo "make dead: delete them" >&2; exit 1; }
+
+# govulncheck exits 3 when it has found something, 1 when it could not look.
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## Fail if a known vulnerability can be reached (says so if Go's database cannot be)
+	@code=0; out=$$($(GOVULNCHECK) $(PKGS) 2>&1) || code=$$?; echo "$$out"; \
+	if ((code == 1)) && grep -q 'fetching vulnerabilities' <<<"$$out"; then \
+		echo "make vuln: NOT CHECKED: the database of vulnerabilities cannot be reached"; \
+	else exit $$code; fi
 
 .PHONY: verify
 verify: ## Fail if go.mod or generated files are not what the sources say
@@ -125,15 +177,24 @@ verify: ## Fail if go.mod or generated files are not what the sources say
 	$(GO) generate ./...
 	git diff --exit-code
 
+# Every test runs once, under the race detector and with coverage: two passes would not fit into half an hour on two
+# cores, and with the fuzz targets one does not either. The programs that tests start as processes are built without the
+# detector: their packages' own tests have it.
 .PHONY: ci
-ci: lint test ## What CI runs: lint and test
+ci: ## What CI runs: lint, verify, dead, vuln, then all tests with the race detector, coverage and its floors
+	@step() { echo "== make $$*"; local begin=$$SECONDS; $(MAKE) "$$@"; echo "== make $$1: $$((SECONDS - begin)) s"; }; \
+	step lint; step verify; step dead; step vuln; step cover RACE=1
+
+.PHONY: ci-full
+ci-full: ci ## The same, then five seconds of every fuzz target
+	$(MAKE) fuzz FUZZTIME=5s
 
 .PHONY: tools
-tools: $(GOLANGCI) $(DEADCODE) ## Build the pinned tools into .bin/
+tools: $(GOLANGCI) $(DEADCODE) $(GOVULNCHECK) ## Build the pinned tools into .bin/
 
 .PHONY: clean
 clean: ## Remove what make built, but not the tools
-	rm -rf bin .cover
+	rm -rf bin .cover .site
 
 # $(call install,package@version): go install names the file after the package, so it is built aside
 # and moved, and what stands in .bin/ is whole.
@@ -149,3 +210,6 @@ $(BIN)/golangci-lint-$(GOLANGCI_VERSION):
 
 $(BIN)/deadcode-$(DEADCODE_VERSION):
 	$(call install,golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION))
+
+$(BIN)/govulncheck-$(GOVULNCHECK_VERSION):
+	$(call install,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))

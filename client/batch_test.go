@@ -24,7 +24,7 @@ type batchServer struct {
 	cutAt int
 	cuts  int
 	parts int
-	state string
+	state State
 }
 
 func (s *batchServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -207,7 +207,8 @@ func TestUploaderTakesPartialAnswers(t *testing.T) {
 	if res, err := up.Flush(t.Context()); err != nil || res.Watermark != 6 {
 		t.Fatalf("Flush = %+v, %v", res, err)
 	}
-	if got := strings.Join(lines, ""); got != `{"token":"token-1"}{"token":"token-2"}{"token":"token-3"}{"token":"token-4"}{"token":"token-5"}{"token":"token-6"}` {
+	if got := strings.Join(lines, ""); got != `{"token":"token-1"}{"token":"token-2"}{"token":"token-3"}{"token":"token-4"}{"token":`+
+		`"token-5"}{"token":"token-6"}` {
 		t.Errorf("lines = %s", got)
 	}
 }

@@ -36,7 +36,7 @@ func (c *Client) PauseBatch(ctx context.Context, id string) (Notification, error
 	return c.postNotification(ctx, batchPath(id, "/pause"), nil)
 }
 
-// ResumeBatch goes on with a paused batch.
+// ResumeBatch goes on with a batch that is paused or held; see [Client.Resume].
 func (c *Client) ResumeBatch(ctx context.Context, id string) (Notification, error) {
 	return c.postNotification(ctx, batchPath(id, "/resume"), nil)
 }
@@ -63,7 +63,7 @@ func (c *Client) Report(ctx context.Context, id string, f DeliveryFilter) iter.S
 func (c *Client) InvalidLines(ctx context.Context, id string) iter.Seq2[LineError, error] {
 	return func(yield func(LineError, error) bool) {
 		for d, err := range c.Report(ctx, id, DeliveryFilter{Class: ClassInvalid}) {
-			if !yield(LineError{Line: d.Line, Pointer: d.Pointer, Code: d.Code, Detail: d.Detail}, err) || err != nil {
+			if !yield(LineError{Line: d.Line, Pointer: d.Pointer, Code: string(d.Code), Detail: d.Detail}, err) || err != nil {
 				return
 			}
 		}
@@ -84,9 +84,9 @@ type UploadOptions struct {
 	Encoding string
 }
 
-// UploadRecipients streams recipients to a batch in one request, of any size, sent once: a reader cannot be read twice. If the connection breaks,
-// read Notification.Received from [Client.Batch] and call again with the rest
-// and an offset of one more. An [Uploader] does this by itself.
+// UploadRecipients streams recipients to a batch in one request, of any size, sent once: a reader cannot be read
+// twice. If the connection breaks, read Notification.Received from [Client.Batch] and call again with the rest and an
+// offset of one more. An [Uploader] does this by itself.
 func (c *Client) UploadRecipients(ctx context.Context, id string, r io.Reader, o UploadOptions) (UploadResult, error) {
 	return c.upload(ctx, id, call{stream: r}, o)
 }

@@ -34,11 +34,16 @@ func TestEndpoints(t *testing.T) {
 		{`POST /v1/batches/i/resume `, func(c *Client) error { _, err := c.ResumeBatch(ctx, "i"); return err }},
 		{`POST /v1/batches/i/cancel `, func(c *Client) error { _, err := c.CancelBatch(ctx, "i"); return err }},
 		{`PUT /v1/devices/i {"token":"t"}`, func(c *Client) error { _, err := c.PutDevice(ctx, "i", Device{Token: "t"}); return err }},
+		{`PATCH /v1/devices/i {"user_id":"","attributes":{"a":null,"b":""}}`, func(c *Client) error {
+			_, err := c.PatchDevice(ctx, "i", DevicePatch{UserID: new(""), Attributes: map[string]*string{"a": nil, "b": new("")}})
+			return err
+		}},
 		{`GET /v1/devices/i `, func(c *Client) error { _, err := c.Device(ctx, "i"); return err }},
 		{`DELETE /v1/devices/i `, func(c *Client) error { return c.DeleteDevice(ctx, "i") }},
 		{`POST /v1/devices/i/restore `, func(c *Client) error { _, err := c.RestoreDevice(ctx, "i"); return err }},
 		{
-			`POST /v1/events {"specversion":"1.0","id":"7","source":"/shop","type":"push.notification.requested.v1","datacontenttype":"application/json","data":{"message":{}}}`,
+			`POST /v1/events {"specversion":"1.0","id":"7","source":"/shop","type":"push.notification.requested.v1",` +
+				`"datacontenttype":"application/json","data":{"message":{}}}`,
 			func(c *Client) error { _, err := c.Publish(ctx, event); return err },
 		},
 		{`GET /v1/dead-letters/groups `, func(c *Client) error {
@@ -51,6 +56,7 @@ func TestEndpoints(t *testing.T) {
 			_, err := c.Discard(ctx, DiscardRequest{Filter: DeadLetterFilter{Queue: "q"}, Reason: "r"})
 			return err
 		}},
+		{`POST /v1/dead-letters/drain `, func(c *Client) error { _, err := c.DrainDeadLetters(ctx); return err }},
 		{`POST /v1/dead-letters/import archive`, func(c *Client) error {
 			_, err := c.ImportDeadLetters(ctx, strings.NewReader("archive"))
 			return err
@@ -115,7 +121,7 @@ func TestLists(t *testing.T) {
 		}
 	})
 	var ids []string
-	for n, err := range c.Notifications(t.Context(), 2) {
+	for n, err := range c.Notifications(t.Context(), NotificationFilter{PageSize: 2}) {
 		if err != nil {
 			t.Fatal(err)
 		}

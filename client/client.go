@@ -11,7 +11,7 @@ import (
 )
 
 // attemptTimeout bounds one attempt of a call whose body and answer are small.
-// Streams (raw uploads, imports, reports) are bounded by their context alone.
+// Streams (raw uploads, imports, reports) are bounded by how long nothing moves.
 const attemptTimeout = 30 * time.Second
 
 // Client speaks Belfry's HTTP API v1 for one tenant, the one that its API key
@@ -20,10 +20,16 @@ const attemptTimeout = 30 * time.Second
 // Every method returns a [*Problem] (find it with errors.As) when the server
 // answered with an error, and an error that wraps the cause when it did not
 // answer. Calls that may be repeated without changing their effect are
-// repeated as [Retry] says: GET, PUT, DELETE, and every POST, because the
+// repeated as [Retry] says: GET, PUT, PATCH, DELETE, and every POST, because the
 // client gives each POST an Idempotency-Key of its own and repeats it, or an
 // upload offset that does the same. Only a stream that cannot be read twice is
 // sent once.
+//
+// A server that takes a connection and then says nothing holds no call for
+// ever: an attempt takes 30 s, a part of an upload 2 min, a stream ends after a
+// minute in which not a byte moved either way, and an upload or a POST whose
+// answer is the end of its work after ten minutes without that answer. A shorter
+// limit is the context's.
 type Client struct {
 	base      *url.URL
 	key       string
@@ -31,6 +37,7 @@ type Client struct {
 	retry     Retry
 	userAgent string
 	chance    func() float64 // in [0, 1)
+	version   func(string)
 }
 
 // Option adjusts a [Client].
@@ -54,6 +61,15 @@ func WithRetry(r Retry) Option { return func(c *Client) { c.retry = r } }
 func WithUserAgent(product string) Option {
 	return func(c *Client) { c.userAgent = product + " " + userAgent }
 }
+
+// VersionHeader is the header of every answer of a server that says which version
+// of Belfry it is, such as v1.2.3.
+const VersionHeader = "Belfry-Version"
+
+// WithServerVersion calls f with the server's version, as it says it in
+// [VersionHeader], with every answer that has one. f may be called from several
+// goroutines at a time.
+func WithServerVersion(f func(version string)) Option { return func(c *Client) { c.version = f } }
 
 const userAgent = "belfry-client/1"
 

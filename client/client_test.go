@@ -3,7 +3,10 @@ package client
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -135,15 +138,48 @@ func TestErrorAnswers(t *testing.T) {
 	}
 }
 
+// A server says its version with every answer, and with errors too.
+func TestServerVersion(t *testing.T) {
+	t.Parallel()
+
+	status := http.StatusOK
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(VersionHeader, "v1.2.3")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "{}")
+	}))
+	t.Cleanup(srv.Close)
+	var seen []string
+	c, err := New(srv.URL, "", WithHTTPClient(srv.Client()), WithServerVersion(func(v string) { seen = append(seen, v) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Notification(t.Context(), "ntf_1")
+	status = http.StatusNotFound
+	_, _ = c.Notification(t.Context(), "ntf_1")
+	if want := []string{"v1.2.3", "v1.2.3"}; !slices.Equal(seen, want) {
+		t.Errorf("versions %q, want %q", seen, want)
+	}
+}
+
 func TestBadAnswer(t *testing.T) {
 	t.Parallel()
 
-	calls := 0
+	calls, version := 0, ""
 	c := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 		calls++
+		if version != "" {
+			w.Header().Set(VersionHeader, version)
+		}
 		fmt.Fprint(w, "not JSON")
 	})
 	_, err := c.Notification(t.Context(), "ntf_1")
+	if foreign, ok := errors.AsType[*ForeignError](err); !ok || foreign.ContentType != "text/plain" || foreign.Excerpt != "not JSON" ||
+		!strings.Contains(err.Error(), "is not Belfry but another program: it sent text/plain instead of application/json") {
+		t.Errorf("error = %v", err)
+	}
+	calls, version = 0, "v1.2.3"
+	_, err = c.Notification(t.Context(), "ntf_1")
 	if err == nil || !strings.Contains(err.Error(), "decode the answer") {
 		t.Errorf("error = %v", err)
 	}

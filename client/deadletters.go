@@ -25,12 +25,16 @@ func (f *DeadLetterFilter) query() url.Values {
 			q.Set(name, t.UTC().Format(time.RFC3339Nano))
 		}
 	}
-	set("state", strings.Join(f.States, ","))
+	states := make([]string, len(f.States))
+	for i, s := range f.States {
+		states[i] = string(s)
+	}
+	set("state", strings.Join(states, ","))
 	set("queue", f.Queue)
 	set("tenant", f.Tenant)
 	set("app", f.App)
-	set("code", f.Code)
-	set("class", f.Class)
+	set("code", string(f.Code))
+	set("class", string(f.Class))
 	set("fingerprint", f.Fingerprint)
 	set("notification", f.Notification)
 	set("replay", f.Replay)
@@ -104,10 +108,19 @@ func (c *Client) Simulation(ctx context.Context, id string) (Simulation, error) 
 }
 
 // Discard gives parked letters up and leaves tombstones. It looks at every
-// letter, so only ctx bounds it; one that was cut short is simply repeated.
+// letter, and may take ten minutes; one that was cut short is simply repeated.
 func (c *Client) Discard(ctx context.Context, req DiscardRequest) (Discarded, error) {
 	var d Discarded
 	err := c.postLong(ctx, deadLetters+"/discard", req, &d)
+	return d, err
+}
+
+// DrainDeadLetters moves dead letters from their queues into the store. The server works on it
+// for some seconds and returns: call it again as long as Drained.More says so. A drain that
+// was cut short is simply repeated.
+func (c *Client) DrainDeadLetters(ctx context.Context) (Drained, error) {
+	var d Drained
+	err := c.postLong(ctx, deadLetters+"/drain", nil, &d)
 	return d, err
 }
 
@@ -117,7 +130,7 @@ func (c *Client) postLong(ctx context.Context, path string, body, out any) error
 	if err != nil {
 		return err
 	}
-	cl.timeout = 0
+	cl.timeout, cl.silence = 0, workPatience
 	return c.do(ctx, cl, out)
 }
 

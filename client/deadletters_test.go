@@ -16,7 +16,8 @@ func TestDeadLetterFilter(t *testing.T) {
 
 	at := time.Date(2026, 11, 3, 12, 0, 0, 500, time.UTC)
 	full := DeadLetterFilter{
-		IDs: []string{"no place here"}, States: []string{"parked", "replayed"}, Queue: "q", Tenant: "t", App: "a", Code: "c", Class: "k", Fingerprint: "f",
+		IDs: []string{"no place here"}, States: []DeadLetterState{DeadLetterParked, DeadLetterReplayed}, Queue: "q", Tenant: "t", App: "a",
+		Code: "c", Class: "k", Fingerprint: "f",
 		Notification: "n", Replay: "r", Label: "l=v", Text: "a b", Older: "2h", Younger: "3h", DeadAfter: &at, DeadBefore: &at, StoredBefore: &at,
 	}
 	stamp := "2026-11-03T12:00:00.0000005Z"
@@ -95,7 +96,9 @@ func TestExportDeadLetters(t *testing.T) {
 func TestReplayDone(t *testing.T) {
 	t.Parallel()
 
-	for state, want := range map[string]bool{ReplayRunning: false, ReplayPaused: true, ReplayStopped: true, ReplayCancelled: true, ReplayCompleted: true} {
+	for state, want := range map[ReplayState]bool{
+		ReplayRunning: false, ReplayPaused: true, ReplayStopped: true, ReplayCancelled: true, ReplayCompleted: true,
+	} {
 		if got := (&Replay{State: state}).Done(); got != want {
 			t.Errorf("%s: done %v", state, got)
 		}

@@ -25,6 +25,19 @@ func (c *Client) PutDevice(ctx context.Context, id string, d Device) (Device, er
 	return out, err
 }
 
+// PatchDevice changes what d gives of a registration, and leaves the rest as it is.
+// One that is not there is a [*Problem] with status 404. The answer's MovedFrom is
+// the device that had the address before; a repeat does not know it any more.
+func (c *Client) PatchDevice(ctx context.Context, id string, d DevicePatch) (Device, error) {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return Device{}, fmt.Errorf("encode the patch of device %s: %w", id, err)
+	}
+	var out Device
+	err = c.do(ctx, call{method: http.MethodPatch, path: devicePath(id), body: body, timeout: attemptTimeout}, &out)
+	return out, err
+}
+
 // Device returns a registration.
 func (c *Client) Device(ctx context.Context, id string) (Device, error) {
 	var d Device

@@ -38,9 +38,9 @@ func standIn() *httptest.Server {
 			_, _ = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", n.Counts.Sent, name, data)
 		}
 	})
-	say("GET /v1/notifications/bat_1/deliveries/line:2", http.StatusOK, client.Trace{Deliveries: []client.TracedDelivery{{Steps: []client.TraceStep{
-		{Step: "attempt", Attempt: 1, Code: "fcm.unregistered"}, {Step: "outcome", Code: "fcm.unregistered"},
-	}}}})
+	steps := []client.TraceStep{{Step: "attempt", Attempt: 1, Code: "fcm.unregistered"}, {Step: "outcome", Code: "fcm.unregistered"}}
+	trace := client.Trace{Deliveries: []client.TracedDelivery{{Steps: steps}}}
+	say("GET /v1/notifications/bat_1/deliveries/line:2", http.StatusOK, trace)
 	return httptest.NewServer(mux)
 }
 

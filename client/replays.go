@@ -8,7 +8,9 @@ import (
 
 func replayPath(id, rest string) string { return "/v1/replays/" + url.PathEscape(id) + rest }
 
-// StartReplay starts a replay of what was simulated; the server executes it.
+// StartReplay starts a replay of what was simulated; the server executes it. Unless
+// req.AtOnce is set, a canary goes first, and the replay stops when too many letters fail
+// again; req chooses how many.
 func (c *Client) StartReplay(ctx context.Context, req ReplayRequest) (Replay, error) {
 	cl, err := post("/v1/replays", req)
 	if err != nil {

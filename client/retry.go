@@ -60,7 +60,7 @@ type transportError struct{ err error }
 func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
-// transient tells whether the same call may succeed a little later.
+// transient reports whether the same call may succeed a little later.
 func transient(err error) bool {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		switch p.Status {

@@ -11,30 +11,32 @@ import (
 
 // Trace explains a notification's deliveries to one recipient.
 type Trace struct {
-	Notification string           `json:"notification"`
-	State        string           `json:"state" doc:"of the notification"`
+	Notification string           `json:"notification" doc:"id of the notification or batch"`
+	State        State            `json:"state" doc:"of the notification"`
 	Deliveries   []TracedDelivery `json:"deliveries" doc:"all to this recipient, in the order of the plan"`
 	More         bool             `json:"more,omitempty" doc:"there are others than these 100"`
+	Refused      *LineError       `json:"refused,omitempty" doc:"the upload line that was asked for, if it was refused: nothing was sent for it"`
+	Waiting      *Waiting         `json:"waiting,omitempty" doc:"what the notification waits for; absent if nothing of it waits"`
 	Notes        []string         `json:"notes,omitempty" doc:"what could not be told, and why"`
 }
 
 // TracedDelivery is one delivery and its story.
 type TracedDelivery struct {
-	Delivery   Delivery    `json:"delivery"`
+	Delivery   Delivery    `json:"delivery" doc:"how it stands"`
 	DeviceID   string      `json:"device_id,omitempty" doc:"while the plan is kept"`
 	UserID     string      `json:"user_id,omitempty" doc:"of a recipient that was addressed by user, while the plan is kept"`
-	ChunkState string      `json:"chunk_state" enum:"planned,claimed,waiting,parked,closed"`
+	ChunkState string      `json:"chunk_state" doc:"where its chunk stands" enum:"planned,claimed,waiting,parked,closed"`
 	Meaning    string      `json:"meaning,omitempty" doc:"of the outcome's code, for people"`
 	Steps      []TraceStep `json:"steps" doc:"what happened, in order"`
 }
 
 // TraceStep is one thing that happened to a delivery.
 type TraceStep struct {
-	Step      string     `json:"step" enum:"accepted,started,expanded,attempt,replayed,waiting,outcome"`
+	Step      string     `json:"step" doc:"what happened" enum:"accepted,started,expanded,attempt,replayed,waiting,outcome"`
 	At        *time.Time `json:"at,omitempty" doc:"absent where it was not recorded"`
 	Attempt   int        `json:"attempt,omitempty" doc:"from 1, for each replay anew"`
-	Class     string     `json:"class,omitempty"`
-	Code      string     `json:"code,omitempty"`
+	Class     Class      `json:"class,omitempty" doc:"of the code"`
+	Code      Code       `json:"code,omitempty" doc:"of an attempt or the outcome"`
 	LatencyMS *float64   `json:"latency_ms,omitempty" doc:"from the request to FCM's answer"`
 	Detail    string     `json:"detail,omitempty" doc:"FCM's message name or words, or what else is known"`
 }

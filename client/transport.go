@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -31,15 +32,16 @@ type call struct {
 	method, path string
 	query        url.Values
 	body         []byte
-	stream       io.Reader // instead of body: can be sent only once
-	contentType  string    // default JSON, when there is a body
-	encoding     string    // Content-Encoding of the body
-	accept       string    // default JSON
-	accepts      string    // Accept-Encoding; "" leaves it to the transport, which decodes what it asks for
-	key          string    // Idempotency-Key
-	lastEvent    string    // Last-Event-ID
-	once         bool      // never repeated
-	timeout      time.Duration
+	stream       io.Reader     // instead of body: can be sent only once
+	contentType  string        // default JSON, when there is a body
+	encoding     string        // Content-Encoding of the body
+	accept       string        // default JSON
+	accepts      string        // Accept-Encoding; "" leaves it to the transport, which decodes what it asks for
+	key          string        // Idempotency-Key
+	lastEvent    string        // Last-Event-ID
+	once         bool          // never repeated
+	timeout      time.Duration // of the whole attempt; 0 bounds how long nothing moves
+	silence      time.Duration // without timeout: how long the head of the answer may take, the stream apart; 0 means streamSilence
 }
 
 // post is a POST with an idempotency key: the given one or a fresh one.
@@ -75,6 +77,9 @@ func (c *Client) do(ctx context.Context, cl call, out any) error {
 			return nil
 		}
 		if err := json.Unmarshal(body, out); err != nil {
+			if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != typeJSON && resp.Header.Get(VersionHeader) == "" {
+				return &ForeignError{URL: c.String(), ContentType: kind, Server: resp.Header.Get("Server"), Excerpt: excerpt(body)}
+			}
 			return fmt.Errorf("decode the answer: %w", err)
 		}
 		return nil
@@ -116,17 +121,43 @@ func (c *Client) attempts(ctx context.Context, cl call, take func(*http.Response
 // attempt makes the call once. The duration is the answer's Retry-After, or -1.
 func (c *Client) attempt(ctx context.Context, cl call, take func(*http.Response) error) (time.Duration, error) {
 	if cl.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, cl.timeout)
+		ctx, cancel := context.WithTimeout(ctx, cl.timeout)
 		defer cancel()
+		req, err := c.request(ctx, cl)
+		if err != nil {
+			return -1, err
+		}
+		return c.exchange(req, take)
 	}
-	req, err := c.request(ctx, cl)
+	p := newPulse(ctx, cmp.Or(cl.silence, streamSilence))
+	req, err := c.request(p.ctx, cl) //nolint:contextcheck // made of ctx
 	if err != nil {
+		p.end()
 		return -1, err
 	}
+	if cl.stream != nil {
+		p.give(req)
+	}
+	after, err := c.exchange(req, func(resp *http.Response) error {
+		p.answering(0)
+		resp.Body = &taken{resp.Body, p}
+		return take(resp)
+	})
+	if err != nil {
+		p.end()
+	}
+	return after, p.told(err)
+}
+
+// exchange makes a request and has a 2xx answer taken. The duration is the
+// answer's Retry-After, or -1.
+func (c *Client) exchange(req *http.Request, take func(*http.Response) error) (time.Duration, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return -1, &transportError{err}
+	}
+	if v := resp.Header.Get(VersionHeader); v != "" && c.version != nil {
+		c.version(v)
 	}
 	if resp.StatusCode/100 == 2 {
 		return -1, take(resp)
@@ -166,6 +197,24 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 		set("Authorization", "Bearer "+c.key, "")
 	}
 	return req, nil
+}
+
+// ForeignError says that the answer to a call was not Belfry's: another program is
+// at the URL, or one in front of the server answered by itself.
+type ForeignError struct {
+	URL         string // of the server
+	ContentType string // of the answer, such as text/html
+	Server      string // as the answer names it, such as nginx; may be empty
+	Excerpt     string // of the answer
+}
+
+// Error implements error.
+func (e *ForeignError) Error() string {
+	who, kind := "another program", cmp.Or(e.ContentType, "no content type")
+	if e.Server != "" {
+		who += " (" + e.Server + ")"
+	}
+	return fmt.Sprintf("what answers at %s is not Belfry but %s: it sent %s instead of %s: %s", e.URL, who, kind, typeJSON, e.Excerpt)
 }
 
 // problemOf reads an error answer. What is not a problem document, such as a

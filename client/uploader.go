@@ -28,7 +28,7 @@ type Recipient struct {
 	UserID     string            `json:"user_id,omitempty"`
 	DeviceID   string            `json:"device_id,omitempty"`
 	Data       map[string]string `json:"data,omitempty"`        // merged over message.data
-	Locale     string            `json:"locale,omitempty"`      // BCP 47
+	Locale     string            `json:"locale,omitempty"`      // as the client reports it
 	CollapseID string            `json:"collapse_id,omitempty"` // instead of the batch's
 }
 
@@ -144,6 +144,9 @@ func (u *Uploader) count(res UploadResult) {
 	u.total.Watermark = res.Watermark
 	room := max(0, maxFaults-len(u.total.Errors))
 	u.total.Errors = append(u.total.Errors, res.Errors[:min(room, len(res.Errors))]...)
+	u.total.Warned += res.Warned
+	room = max(0, maxFaults-len(u.total.Warnings))
+	u.total.Warnings = append(u.total.Warnings, res.Warnings[:min(room, len(res.Warnings))]...)
 }
 
 // drop forgets the first n lines of the buffer: they are durable.

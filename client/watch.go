@@ -22,7 +22,7 @@ const (
 // StateChange says that a notification or batch has another state now.
 type StateChange struct {
 	ID    string `json:"id"`
-	State string `json:"state"`
+	State State  `json:"state"`
 }
 
 // BatchProgress is how a batch, or a notification, stood less than a second ago.

@@ -16,7 +16,8 @@ import (
 
 // event writes one event as the server does.
 func event(w io.Writer, id, name string, sent int) {
-	fmt.Fprintf(w, "id: %s\nevent: %s\ndata: {\"id\":\"bat_1\",\"state\":\"sending\",\"counts\":{\"accepted\":9,\"sent\":%d}}\n\n", id, name, sent)
+	fmt.Fprintf(w, "id: %s\nevent: %s\ndata: {\"id\":\"bat_1\",\"state\":\"sending\",\"counts\":{\"accepted\":9,\"sent\":%d}}\n\n", id, name,
+		sent)
 }
 
 // watched ranges over a watch.
@@ -151,7 +152,8 @@ func TestWatchOfASilentServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent, last, err := watched(t.Context(), c)
-		if err != nil || !last || len(sent) != 2 || len(at) != 3 || at[1] < watchSilence || at[2]-at[1] < watchSilence || at[2] > 2*watchSilence+2*watchWait {
+		if err != nil || !last || len(sent) != 2 || len(at) != 3 || at[1] < watchSilence || at[2]-at[1] < watchSilence ||
+			at[2] > 2*watchSilence+2*watchWait {
 			t.Errorf("saw %v at %v, last %v, %v", sent, at, last, err)
 		}
 	})
@@ -186,8 +188,11 @@ func TestSSEReader(t *testing.T) {
 		in   string
 		want []string // id|name|data
 	}{
-		"two lines of data":      {"data: YHOO\ndata: +2\ndata: 10\n\n", []string{"||YHOO\n+2\n10"}},
-		"a comment and ids":      {": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n", []string{"1||first event", "||second event", "|| third event"}},
+		"two lines of data": {"data: YHOO\ndata: +2\ndata: 10\n\n", []string{"||YHOO\n+2\n10"}},
+		"a comment and ids": {
+			": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
+			[]string{"1||first event", "||second event", "|| third event"},
+		},
 		"empty data, no end":     {"data\n\ndata\ndata\n\ndata:", []string{"||", "||\n"}},
 		"an optional space":      {"data:test\n\ndata: test\n\n", []string{"||test", "||test"}},
 		"CRLF and CR":            {"event: a\r\ndata: 1\r\n\r\nevent: b\rdata: 2\r\r", []string{"|a|1", "|b|2"}},

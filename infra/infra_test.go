@@ -69,22 +69,68 @@ func TestFaultsAreSeen(t *testing.T) {
 		fault edit
 		want  string
 	}{
-		{"another name", edit{queues, `"${var.prefix}-${each.key}-dlq"`, `"${var.prefix}-${each.key}-dead"`}, "queue shop-events-dlq is not made by the modules"},
-		{"a queue too many", edit{queues, `"events"            = {`, `"extra" = { age_alarm_seconds = 1 }` + "\n" + `"events"            = {`}, "queue shop-extra is made by the modules only"},
-		{"retention", edit{queues, `1209600`, `86400`}, `queue shop-notifications-dlq: MessageRetentionPeriod is "86400", provision makes it "1209600"`},
+		{
+			"another name",
+			edit{queues, `"${var.prefix}-${each.key}-dlq"`, `"${var.prefix}-${each.key}-dead"`},
+			"queue shop-events-dlq is not made by the modules",
+		},
+		{
+			"a queue too many",
+			edit{queues, `"events"            = {`, `"extra" = { age_alarm_seconds = 1 }` + "\n" + `"events"            = {`},
+			"queue shop-extra is made by the modules only",
+		},
+		{
+			"retention",
+			edit{queues, `1209600`, `86400`},
+			`queue shop-notifications-dlq: MessageRetentionPeriod is "86400", provision makes it "1209600"`,
+		},
 		{"receives", edit{queues, `maxReceiveCount     = 20`, `maxReceiveCount     = 3`}, "queue shop-deliveries-high: RedrivePolicy"},
-		{"no encryption", edit{queues, `sqs_managed_sse_enabled    = var.kms_key_id == null ? true : null`, ``}, "shop-events-dlq lacks encryption"},
+		{
+			"no encryption",
+			edit{queues, `sqs_managed_sse_enabled    = var.kms_key_id == null ? true : null`, ``},
+			"shop-events-dlq lacks encryption",
+		},
 		{"no redrive", edit{queues, `redrive_policy = jsonencode`, `tags_all = jsonencode`}, "shop-events lacks its dead-letter queue"},
-		{"alarm on one letter", edit{queues, `threshold           = 0`, `threshold           = 10`}, "shop-events-dlq lacks an alarm on depth above 0"},
-		{"alarm on age of another thing", edit{queues, `ApproximateAgeOfOldestMessage`, `NumberOfMessagesSent`}, "shop-deliveries-bulk-dlq lacks an alarm on age"},
+		{
+			"alarm on one letter",
+			edit{queues, `threshold           = 0`, `threshold           = 10`},
+			"shop-events-dlq lacks an alarm on depth above 0",
+		},
+		{
+			"alarm on age of another thing",
+			edit{queues, `ApproximateAgeOfOldestMessage`, `NumberOfMessagesSent`},
+			"shop-deliveries-bulk-dlq lacks an alarm on age",
+		},
 		{"alarms that nobody hears", edit{"complete/main.tf", `[aws_sns_topic.alarms.arn]`, `[]`}, "shop-events lacks an alarm on age"},
 		{"topic may not send", edit{events, `sqs:SendMessage`, `sqs:ReceiveMessage`}, "queue shop-events: statement BelfryEventsTopic"},
 		{"wrapped delivery", edit{events, `raw_message_delivery = true`, `raw_message_delivery = false`}, "RawMessageDelivery"},
+		{
+			"nowhere for what SNS cannot deliver",
+			edit{events, `jsonencode({ deadLetterTargetArn`, `jsonencode({ deadLetterTarget`},
+			"subscription shop-events -> shop-events: RedrivePolicy",
+		},
+		{
+			"SNS may not send there",
+			edit{events, `Resource  = var.events_dead_letter_queue_arn`, `Resource  = var.events_queue_arn`},
+			"queue shop-events-dlq: statement BelfryEventsTopic",
+		},
+		{
+			"rules in two writes",
+			edit{
+				pages, "  # Parts of an upload",
+				"}\n\nresource \"aws_s3_bucket_lifecycle_configuration\" \"uploads\" {\n  bucket = aws_s3_bucket.pages.id\n  # Parts of an upload",
+			},
+			"lifecycle configurations is set by the modules only",
+		},
 		{"open topic", edit{events, `kms_master_key_id = var.kms_key_id`, ``}, "topic shop-events: KmsMasterKeyId"},
 		{"key", edit{tables, `hash_key     = "id"`, `hash_key     = "pk"`}, "table shop-notifications: key"},
 		{"index", edit{tables, `KEYS_ONLY`, `ALL`}, "table shop-notifications: index outbox"},
 		{"no expiry", edit{tables, `attribute_name = "expires_at"`, `attribute_name = "expiry"`}, "table shop-notifications: ttl"},
-		{"no backups", edit{tables, "point_in_time_recovery {\n    enabled = true", "point_in_time_recovery {\n    enabled = false"}, "table shop-notifications: point-in-time recovery"},
+		{
+			"no backups",
+			edit{tables, "point_in_time_recovery {\n    enabled = true", "point_in_time_recovery {\n    enabled = false"},
+			"table shop-notifications: point-in-time recovery",
+		},
 		{"provisioned", edit{tables, `PAY_PER_REQUEST`, `PROVISIONED`}, "table shop-notifications: billing"},
 		{"public", edit{pages, `restrict_public_buckets = true`, `restrict_public_buckets = false`}, "public access"},
 		{"pages for ever", edit{pages, `status = "Enabled"`, `status = "Disabled"`}, "lifecycle belfry-pages"},

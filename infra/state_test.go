@@ -42,6 +42,7 @@ func made(resources []resource) things {
 			if r.text("protocol") == "sqs" {
 				name := provision.Subscription{Topic: r.text("topic_arn"), Queue: r.text("endpoint")}.Name()
 				all[key(provision.KindSubscription, name)] = set("RawMessageDelivery", r.text("raw_message_delivery"))
+				maps.Copy(all[key(provision.KindSubscription, name)], set("RedrivePolicy", r.text("redrive_policy")))
 			}
 		case "aws_dynamodb_table":
 			all[key(provision.KindTable, r.text("name"))] = table(r)
@@ -60,7 +61,13 @@ func made(resources []resource) things {
 		case "aws_s3_bucket_public_access_block":
 			all.add(key(provision.KindBucket, r.text("bucket")), public(r))
 		case "aws_s3_bucket_lifecycle_configuration":
-			all.add(key(provision.KindBucket, r.text("bucket")), rules(r))
+			to := key(provision.KindBucket, r.text("bucket"))
+			for attribute := range all[to] {
+				if strings.HasPrefix(attribute, "lifecycle ") { // the second takes the first one's rules away
+					all.add(to, set("lifecycle configurations", "more than one"))
+				}
+			}
+			all.add(to, rules(r))
 		}
 	}
 	return all
@@ -232,7 +239,7 @@ func unguarded(resources []resource) []string {
 	return faults
 }
 
-// told tells whether an alarm reaches anybody.
+// told reports whether an alarm reaches anybody.
 func told(r resource) bool {
 	actions := r.attributes["alarm_actions"]
 	return !actions.IsNull() && actions.LengthInt() > 0

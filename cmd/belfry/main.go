@@ -11,20 +11,20 @@ import (
 
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/bench"
-	"github.com/belfry-push/belfry/internal/cli"
+	"github.com/belfry-push/belfry/internal/cli/belfry"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/demo"
 )
 
 func main() {
-	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, os.Stdin, services{}))
+	os.Exit(belfry.Main(os.Args[1:], os.Stdout, os.Stderr, os.Stdin, services{}))
 }
 
 // services are the commands that run Belfry itself.
 type services struct{ app.Operations }
 
-func (services) Up(ctx context.Context, c config.Up) error {
-	return logged(c.Log, func(log *zap.Logger) error { return app.Up(ctx, c, log, app.Hooks{}) })
+func (services) Up(ctx context.Context, c config.Up, ready func(app.Addresses)) error {
+	return logged(c.Log, func(log *zap.Logger) error { return app.Up(ctx, c, log, app.Hooks{Ready: ready}) })
 }
 
 func (services) Sim(ctx context.Context, c config.Sim) error {

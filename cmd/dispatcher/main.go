@@ -17,7 +17,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var cfg config.Dispatcher
 	program := config.Program{
-		Name: "dispatcher", About: "Turn accepted notifications into chunks and send these to FCM.",
+		Name: "dispatcher", About: config.AboutDispatcher,
 		Env: config.Environment(), Stdout: os.Stdout, Stderr: os.Stderr,
 	}
 	if code, ok := program.Load(&cfg, args); !ok {

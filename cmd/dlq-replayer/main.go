@@ -5,9 +5,9 @@ package main
 import (
 	"os"
 
-	"github.com/belfry-push/belfry/internal/cli"
+	"github.com/belfry-push/belfry/internal/cli/replayer"
 )
 
 func main() {
-	os.Exit(cli.ReplayerMain(os.Args[1:], os.Stdout, os.Stderr, os.Stdin))
+	os.Exit(replayer.Main(os.Args[1:], os.Stdout, os.Stderr, os.Stdin))
 }

@@ -17,7 +17,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var cfg config.Ingest
 	program := config.Program{
-		Name: "ingest", About: "Accept send requests over HTTP and from the events queue.",
+		Name: "ingest", About: config.AboutIngest,
 		Env: config.Environment(), Stdout: os.Stdout, Stderr: os.Stderr,
 	}
 	if code, ok := program.Load(&cfg, args); !ok {

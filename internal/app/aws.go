@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
@@ -36,12 +37,13 @@ const pollers = 6
 // openAWS opens queues, tables, bucket and topic in the account and region of
 // the standard AWS environment. What is missing is an error that names it;
 // `belfry provision` makes it.
-func openAWS(ctx context.Context, c config.Store, reg prometheus.Registerer) (*backend, error) {
+func openAWS(ctx context.Context, c config.Store, log *zap.Logger, reg prometheus.Registerer) (*backend, error) {
 	cfg, err := awsconf.Load(ctx, awsconf.Options{Pollers: pollers, Version: telemetry.Version()})
 	if err != nil {
 		return nil, err
 	}
 	meter := awsmeter.New(reg)
+	cfg = awsconf.Observe(cfg, log, meter)
 	account, err := awsconf.WhoAmI(ctx, cfg, meter)
 	if err != nil {
 		return nil, err

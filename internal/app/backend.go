@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/janitor"
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -41,6 +43,7 @@ type store interface {
 	document.Store
 	report.Notifications
 	report.Chunks
+	letters.Store
 	replay.Letters
 	replay.Lines
 }
@@ -72,7 +75,7 @@ type openFunc func(ctx context.Context, reg prometheus.Registerer) (*backend, er
 func opener(c config.Store, log *zap.Logger) openFunc {
 	return func(ctx context.Context, reg prometheus.Registerer) (*backend, error) {
 		if c.Backend == config.BackendAWS {
-			return openAWS(ctx, c, reg)
+			return openAWS(ctx, c, log, reg)
 		}
 		return openEmbedded(ctx, c, log)
 	}
@@ -84,9 +87,17 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*backen
 	if err != nil {
 		return nil, err
 	}
-	out := &backend{store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: func(context.Context) error { return b.Close() }, visibility: c.Visibility}
+	out := &backend{
+		store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: func(context.Context) error { return b.Close() },
+		visibility: c.Visibility,
+	}
 	out.events = out.bus
-	out.pulses = pulses{ledger: b.PulseLedger, pages: b.PulsePages, queues: func(ctx context.Context, _ ...string) error { return b.PulseQueues(ctx) }}
+	if err := reportRestored(ctx, b, log); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	out.pulses = pulses{
+		ledger: b.PulseLedger, pages: b.PulsePages, queues: func(ctx context.Context, _ ...string) error { return b.PulseQueues(ctx) },
+	}
 	for _, name := range push.Queues() {
 		dlq := push.DeadLetterQueue(name)
 		for _, q := range []struct {

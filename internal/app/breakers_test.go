@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
-	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -27,7 +28,9 @@ func TestBreakersAreNoted(t *testing.T) {
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	now := at
 	clock := func() time.Time { return now }
-	dispatcher, replayer := &breakers{docs: b.Store(), log: zap.NewNop(), now: clock}, &breakers{docs: b.Store(), log: zap.NewNop(), now: clock}
+	dispatcher, replayer := &breakers{docs: b.Store(), log: zap.NewNop(), now: clock}, &breakers{
+		docs: b.Store(), log: zap.NewNop(), now: clock,
+	}
 	for i, step := range []struct {
 		credential string
 		note       breakerNote
@@ -35,10 +38,17 @@ func TestBreakersAreNoted(t *testing.T) {
 		want       time.Time
 	}{
 		{"older", breakerNote{At: at, State: "open", Since: at}, at, at},
-		{"main", breakerNote{At: at.Add(time.Second), State: "open", Since: at.Add(time.Second)}, at.Add(3 * time.Minute), time.Time{}}, // nobody renewed them
-		{"main", breakerNote{At: at.Add(3 * time.Minute), State: "open", Since: at.Add(time.Second)}, at.Add(4 * time.Minute), at.Add(time.Second)},
+		// nobody renewed them
+		{"main", breakerNote{At: at.Add(time.Second), State: "open", Since: at.Add(time.Second)}, at.Add(3 * time.Minute), time.Time{}},
+		{
+			"main",
+			breakerNote{At: at.Add(3 * time.Minute), State: "open", Since: at.Add(time.Second)},
+			at.Add(4 * time.Minute),
+			at.Add(time.Second),
+		},
 		{"main", breakerNote{At: at.Add(5 * time.Minute), State: "closed"}, at.Add(5 * time.Minute), time.Time{}},
-		{"main", breakerNote{At: at.Add(4 * time.Minute), State: "open", Since: at.Add(time.Second)}, at.Add(5 * time.Minute), time.Time{}}, // written late
+		// written late
+		{"main", breakerNote{At: at.Add(4 * time.Minute), State: "open", Since: at.Add(time.Second)}, at.Add(5 * time.Minute), time.Time{}},
 	} {
 		dispatcher.note(t.Context(), step.credential, step.note)
 		now = step.now
@@ -64,32 +74,6 @@ func TestBreakersNobodyNoted(t *testing.T) {
 	}
 }
 
-// shelf is a store of documents in memory.
-type shelf struct {
-	document.Store
-	docs map[string]document.Document
-}
-
-func (s *shelf) Document(_ context.Context, _, name string) (document.Document, error) {
-	d, ok := s.docs[name]
-	if !ok {
-		return d, push.ErrNotFound
-	}
-	return d, nil
-}
-
-func (s *shelf) PutDocument(_ context.Context, d document.Document) error {
-	s.docs[d.Name] = d
-	return nil
-}
-
-func (s *shelf) Documents(context.Context, string, string, int) (all []document.Document, next string, _ error) {
-	for _, d := range s.docs {
-		all = append(all, d)
-	}
-	return all, "", nil
-}
-
 // quiet is a guard whose breaker does not move by itself.
 type quiet struct{}
 
@@ -100,9 +84,9 @@ func (quiet) State() guard.State { return guard.State{} }
 func TestNews(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		notes := &breakers{docs: &shelf{docs: map[string]document.Document{}}, log: zap.NewNop(), now: time.Now}
+		notes := &breakers{docs: &documenttest.Memory{}, log: zap.NewNop(), now: time.Now}
 		var told []string
-		n := newNews(notes, time.Now, func(_ context.Context, c guard.Change) { told = append(told, c.To.String()) })
+		n := newChanges(notes, time.Now, func(_ context.Context, c guard.Change) { told = append(told, c.To.String()) })
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { n.run(ctx, quiet{}); close(ended) }()
@@ -138,5 +122,111 @@ func TestNews(t *testing.T) {
 		if diff := cmp.Diff([]string{"open", "half_open", "open", "closed", "open"}, told); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+	})
+}
+
+// pausing is a guard that stands as it is told.
+type pausing struct {
+	mu    sync.Mutex
+	state guard.State
+}
+
+func (p *pausing) State() guard.State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}
+
+func (p *pausing) set(change func(s *guard.State)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(&p.state)
+}
+
+// What holds sends back is told to whoever asks in another process, until it is over, its
+// dispatcher is dead, or nobody has asked the breaker since its time was up. It is written
+// when it changes and every half minute.
+func TestFlowIsNoted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		docs := &documenttest.Memory{}
+		notes, reader := &breakers{docs: docs, log: zap.NewNop(), now: time.Now}, &breakers{docs: docs, log: zap.NewNop(), now: time.Now}
+		n := newChanges(notes, time.Now, func(context.Context, guard.Change) {})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		g := &pausing{state: guard.State{Credential: "p"}}
+		go func() { n.run(ctx, g); close(ended) }()
+		want := func(when, text string) {
+			t.Helper()
+			w, err := reader.Holding(t.Context())
+			got := ""
+			if w != nil {
+				got = w.Text()
+			}
+			if err != nil || got != text {
+				t.Errorf("%s: %q, %v, want %q", when, got, err, text)
+			}
+		}
+		version := func() int64 {
+			d, err := docs.Document(t.Context(), kindBreaker, "p")
+			if err != nil {
+				return 0
+			}
+			return d.Version
+		}
+		clock := func(at time.Time) string { return at.UTC().Format("15:04:05 UTC") }
+		move := func(from, to guard.BreakerState, until time.Time, cause push.Code) {
+			n.tell(guard.Change{Credential: "p", From: from, To: to, At: time.Now(), Until: until, Cause: cause})
+			synctest.Wait()
+		}
+		time.Sleep(time.Hour)
+		if want("all is well", ""); version() != 0 {
+			t.Errorf("%d writes while nothing happened", version())
+		}
+		until := time.Now().Add(time.Minute)
+		move(guard.BreakerClosed, guard.BreakerOpen, until, push.CodeFCMUnavailable)
+		want("opened", "breaker open until "+clock(until)+" (fcm.unavailable)")
+		time.Sleep(30 * time.Second)
+		move(guard.BreakerOpen, guard.BreakerHalfOpen, time.Time{}, push.CodeOpen)
+		want("probed", "breaker half-open: a few requests find out whether FCM is back (fcm.unavailable)")
+		move(guard.BreakerHalfOpen, guard.BreakerClosed, time.Time{}, push.CodeOpen)
+		want("closed", "")
+
+		g.set(func(s *guard.State) { s.PausedUntil = time.Now().Add(5 * time.Minute) })
+		before := version()
+		time.Sleep(3 * time.Second)
+		want("paused", "FCM's quota until "+clock(g.state.PausedUntil)+" (fcm.quota_exceeded)")
+		time.Sleep(2 * time.Minute)
+		want("still paused", "FCM's quota until "+clock(g.state.PausedUntil)+" (fcm.quota_exceeded)")
+		if got := version() - before; got < 3 || got > 6 {
+			t.Errorf("%d writes in two minutes", got)
+		}
+		g.set(func(s *guard.State) { s.PausedUntil, s.Traffic[guard.TrafficLive].Throttled = time.Time{}, true })
+		time.Sleep(3 * time.Second)
+		want("throttled", "throttled, because FCM fails most requests")
+		g.set(func(s *guard.State) { s.Traffic[guard.TrafficLive].Throttled = false })
+		time.Sleep(3 * time.Second)
+		want("over", "")
+
+		until = time.Now().Add(10 * time.Second)
+		move(guard.BreakerClosed, guard.BreakerOpen, until, push.CodeFCMInternal)
+		time.Sleep(5 * time.Second)
+		longer := time.Now().Add(30 * time.Second)
+		g.set(func(s *guard.State) { s.Breaker, s.Until, s.Cause = guard.BreakerOpen, longer, push.CodeFCMUnavailable })
+		time.Sleep(10 * time.Second)
+		want("it stays open", "breaker open until "+clock(longer)+" (fcm.unavailable)")
+		g.set(func(s *guard.State) { s.Breaker, s.Until, s.Cause = guard.BreakerOpen, until, push.CodeFCMInternal })
+		time.Sleep(5 * time.Second)
+		want("its time is up", "breaker half-open: a few requests find out whether FCM is back (fcm.internal)")
+		time.Sleep(10 * time.Second)
+		want("nobody asks it", "")
+		move(guard.BreakerOpen, guard.BreakerHalfOpen, time.Time{}, push.CodeOpen)
+		move(guard.BreakerHalfOpen, guard.BreakerOpen, time.Now().Add(time.Hour), push.CodeFCMInternal)
+		stop()
+		<-ended
+		time.Sleep(time.Minute)
+		want("its dispatcher ended a minute ago", "breaker open until "+clock(time.Now().Add(59*time.Minute))+" (fcm.internal)")
+		time.Sleep(time.Minute + time.Second)
+		want("two minutes ago", "")
 	})
 }

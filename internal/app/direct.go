@@ -11,6 +11,8 @@ import (
 
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/httpapi"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 )
@@ -18,9 +20,9 @@ import (
 // Direct is the API of the dead letters, served inside this process on the open
 // backend: an operator's command does the same whether there is a server or not.
 type Direct struct {
-	room  *replay.Room
-	http  *http.Client
-	stack *stack
+	replays *replay.Room
+	http    *http.Client
+	stack   *stack
 }
 
 // DirectURL is the base URL under which [Direct.HTTP] finds the API.
@@ -43,16 +45,19 @@ func OpenDirect(ctx context.Context, c config.Store, log *zap.Logger) (*Direct, 
 }
 
 func (d *Direct) serve(b *backend, reg prometheus.Registerer, log *zap.Logger) error {
-	var err error
-	if d.room, err = newReplay(b, reg, log); err != nil {
+	kept, err := newLetters(b, letters.Retention{}, reg, log)
+	if err != nil {
 		return err
 	}
-	handler, err := httpapi.NewDeadLetters(d.room, b.store, log)
+	if d.replays, err = newReplays(b, kept, reg, log); err != nil {
+		return err
+	}
+	handler, err := httpapi.NewDeadLetters(kept, d.replays, b.store, log)
 	if err != nil {
 		return err
 	}
 	ln := newPipes()
-	srv := httpapi.NewServer(handler, log)
+	srv := door.NewServer(handler, log)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -78,7 +83,7 @@ func (d *Direct) HTTP() *http.Client { return d.http }
 // Execute executes a replay in this process, taking it over from any other. When
 // ctx ends, the letters in hand are finished.
 func (d *Direct) Execute(ctx context.Context, id string) error {
-	_, err := d.room.Run(ctx, push.ID(id))
+	_, err := d.replays.Run(ctx, push.ID(id))
 	return err
 }
 

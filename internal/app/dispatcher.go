@@ -6,8 +6,12 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/belfry-push/belfry/internal/adapter/fcm"
+	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/deliver"
+	"github.com/belfry-push/belfry/internal/deliver/isolation"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/outcome"
@@ -23,6 +27,8 @@ type dispatcherOptions struct {
 	perSecond       float64
 	ramp            time.Duration
 	maxAttempts     int
+	brake           int
+	lanes           config.Lanes
 	recordUnknown   bool
 }
 
@@ -33,7 +39,7 @@ func (s *service) startDispatcher(ctx context.Context, o dispatcherOptions) erro
 	if err := s.readyForDispatch(o); err != nil {
 		return err
 	}
-	outcomes, err := s.newOutcomes()
+	outcomes, err := s.newOutcomes(s.reg)
 	if err != nil {
 		return err
 	}
@@ -48,14 +54,14 @@ func (s *service) startDispatcher(ctx context.Context, o dispatcherOptions) erro
 	return nil
 }
 
-func (s *service) newOutcomes() (*outcome.Outcomes, error) {
+func (s *service) newOutcomes(reg prometheus.Registerer) (*outcome.Outcomes, error) {
 	wave, err := outcome.NewWave(outcome.DefaultWaveShare, outcome.DefaultWaveLeast, outcome.DefaultWaveSpan)
 	if err != nil {
 		return nil, err
 	}
 	return outcome.New(outcome.Config{
 		Devices: s.backend.store, Events: s.backend.events, Source: "belfry", Wave: wave,
-		Log: s.log, Metrics: outcome.NewMetrics(s.reg), Now: s.now,
+		Log: s.log, Metrics: outcome.NewMetrics(reg), Now: s.now,
 	}), nil
 }
 
@@ -83,25 +89,27 @@ func (s *service) startFanout(ctx context.Context, o dispatcherOptions, outcomes
 	return nil
 }
 
-// How a lane uses FCM's streams (14 connections of 90): the bulk lane has 20
-// chunks of 50 requests each under way, the high lane takes many small ones.
-// Many chunks hide what each waits for besides FCM, its claim, its slowest last
-// answer and its closing: 20 × 50 send half as much again as 6 × 100.
-const (
-	bulkChunks = 20
-	bulkWindow = 50
-	highChunks = 200
-	highWindow = 20
-	// highRetries is how many of its places the high lane has for chunks of retries:
-	// those that time out every time would take them all.
-	highRetries = highChunks / 2
-	// The replay lane is for what an operator sends again: it gets what cannot
-	// hurt live traffic.
-	replayChunks = 4
-	replayWindow = 25
-	// maxElapsed is FCM's advice on when to give up a series of retries.
-	maxElapsed = time.Hour
-)
+// maxElapsed is FCM's advice on when to give up a series of retries.
+const maxElapsed = time.Hour
+
+// laneShare is how a lane uses FCM's streams.
+type laneShare struct {
+	lane push.Lane
+	// chunks are in hand at once, with so many requests of each under way; of them,
+	// so many may hold nothing but retries, 0 for any number.
+	chunks, window, retries int
+}
+
+// shares returns the lanes' settings. Only the high lane bounds its chunks of
+// retries: retries that always time out would otherwise take all of its places.
+func shares(l config.Lanes) []laneShare {
+	l = l.OrDefault()
+	return []laneShare{
+		{push.LaneBulk, l.BulkChunks, l.BulkWindow, 0},
+		{push.LaneHigh, l.HighChunks, l.HighWindow, l.HighRetries},
+		{push.LaneReplay, l.ReplayChunks, l.ReplayWindow, 0},
+	}
+}
 
 func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcomes *outcome.Outcomes) error {
 	sender, err := fcm.New(ctx, o.fcm, s.log, fcm.NewMetrics(s.reg))
@@ -121,20 +129,15 @@ func (s *service) startDeliver(ctx context.Context, o dispatcherOptions, outcome
 	if err != nil {
 		return err
 	}
-	metrics, isolation := deliver.NewMetrics(s.reg, s.outcomes), deliver.NewIsolation()
-	for _, lane := range []struct {
-		lane                    push.Lane
-		chunks, window, retries int
-	}{
-		{push.LaneBulk, bulkChunks, bulkWindow, 0},
-		{push.LaneHigh, highChunks, highWindow, highRetries},
-		{push.LaneReplay, replayChunks, replayWindow, 0},
-	} {
+	metrics, alone := deliver.NewMetrics(s.reg, s.outcomes), isolation.New()
+	for _, lane := range shares(o.lanes) {
 		d, err := deliver.New(deliver.Config{
-			Owner: owner(), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
-			Guard: g, Isolation: isolation, Outcomes: outcomes, Chunks: s.lanes(), Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
-			Lane: lane.lane, Window: lane.window, Retries: lane.retries, MaxAttempts: o.maxAttempts, MaxElapsed: maxElapsed, Software: telemetry.Version(),
-			Log: s.log, Metrics: metrics, Now: s.now, Rand: newRand(),
+			Owner: owner() + "/" + string(lane.lane), Notifications: s.backend.store, Lines: s.backend.store, Sender: sender, Encoder: encoder,
+			Guard: g, Isolation: alone, Outcomes: outcomes, Chunks: s.lanes(),
+			Dead: s.backend.queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
+			Lane: lane.lane, Window: lane.window, Retries: lane.retries, Brake: o.brake, MaxAttempts: o.maxAttempts, MaxElapsed: maxElapsed,
+			Software: telemetry.Version(),
+			Log:      s.log, Metrics: metrics, Now: s.now, Elapsed: s.elapsed, Rand: newRand(),
 		})
 		if err != nil {
 			return err
@@ -150,7 +153,7 @@ func (s *service) newGuard(ctx context.Context, o dispatcherOptions, outcomes *o
 	if err != nil {
 		return nil, err
 	}
-	n := newNews(&breakers{docs: s.backend.store, log: s.log, now: s.now}, s.now, func(ctx context.Context, c guard.Change) {
+	n := newChanges(&breakers{docs: s.backend.store, log: s.log, now: s.now}, s.now, func(ctx context.Context, c guard.Change) {
 		outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
 	})
 	cfg := guard.DefaultConfig(o.fcm.Project)
@@ -160,7 +163,8 @@ func (s *service) newGuard(ctx context.Context, o dispatcherOptions, outcomes *o
 		return nil, err
 	}
 	const grace = 10 * time.Second
-	s.stack.background(ctx, "breaker news", grace, func(ctx context.Context) { n.run(ctx, g) }) // the breaker moves until the lanes have ended
+	// the breaker moves until the lanes have ended
+	s.stack.background(ctx, "breaker changes", grace, func(ctx context.Context) { n.run(ctx, g) })
 	return g, nil
 }
 

@@ -10,7 +10,9 @@ import (
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/device"
+	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/httpapi"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -23,9 +25,9 @@ import (
 // names it.
 const tenant = "default"
 
-// startIngest starts both doors and what keeps their promises: the outbox, its
-// sweeper, the janitor, and the broom for what has expired. It returns the API's
-// address.
+// startIngest starts the HTTP API, the consumer of events, and what they rely on: the
+// outbox with its sweeper, the janitor, and the removal of expired records. It
+// returns the API's address.
 func (s *service) startIngest(ctx context.Context, api config.API, listeners config.Listeners, tidy config.Janitor) (string, error) {
 	if err := s.readyForIngest(); err != nil {
 		return "", err
@@ -37,25 +39,31 @@ func (s *service) startIngest(ctx context.Context, api config.API, listeners con
 	s.stack.background(ctx, "outbox", grace, outbox.Run)
 	s.stack.background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.backend.store, outbox, s.log, s.now).Run)
 	s.stack.background(ctx, "broom", grace, s.sweepExpired)
-	s.startJanitor(ctx, tidy)
 
 	const eventConcurrency = 32
 	s.work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, s.log))
 
-	letters, err := s.startReplays(ctx)
+	kept, replays, err := s.startReplays(ctx)
 	if err != nil {
 		return "", err
 	}
-	reports := report.New(report.Config{Notifications: s.backend.store, Chunks: s.backend.store, Pages: s.backend.store, Devices: s.backend.store, Log: s.log})
-	keys := httpapi.NewKeys(map[string]string{api.Key.Reveal(): tenant})
+	if err := s.startJanitor(ctx, tidy, replays); err != nil {
+		return "", err
+	}
+	reports := report.New(report.Config{
+		Notifications: s.backend.store, Chunks: s.backend.store, Pages: s.backend.store, Devices: s.backend.store, Log: s.log,
+		Flow: &breakers{docs: s.backend.store, log: s.log, now: s.now},
+	})
+	keys := door.NewKeys(map[string]string{api.Key.Reveal(): tenant})
 	pages, err := sameorigin.New(sameorigin.Config{Listen: api.Listen, Allowed: listeners.AllowedHosts, AnyHost: !keys.Open()})
 	if err != nil {
 		return "", err
 	}
 	handler, err := httpapi.New(httpapi.Config{
-		DeadLetters: letters, Operator: tenant,
-		Intake: intake, Batches: s.newBatches(), Devices: s.newRegistry(), Reports: reports,
-		Answers: s.backend.store, Auth: keys, Pages: pages, Health: s.health, Registry: s.reg, Log: s.log, Now: s.now, Version: telemetry.Version(),
+		Letters: kept, Replays: replays, Operator: tenant,
+		Intake: intake, Previews: fanout.NewPreviewer(s.backend.store), Batches: s.newBatches(), Devices: s.newRegistry(), Reports: reports,
+		Answers: s.backend.store, Auth: keys, Pages: pages, Health: s.health, Registry: s.reg, Log: s.log, Now: s.now,
+		Version: telemetry.Version(),
 	})
 	if err != nil {
 		return "", err
@@ -85,7 +93,8 @@ func (s *service) newRegistry() *device.Registry {
 // announce says where the API is, and how safe that is.
 func (s *service) announce(api config.API, addr string) {
 	if api.Key.IsZero() {
-		s.log.Warn("no API key: every caller is let in, on the loopback interface only; set BELFRY_API_KEY to listen elsewhere", zap.String("listen", addr))
+		s.log.Warn("no API key: every caller is let in, on the loopback interface only; set BELFRY_API_KEY to listen elsewhere",
+			zap.String("listen", addr))
 		return
 	}
 	s.log.Info("HTTP API is up", zap.String("listen", addr))

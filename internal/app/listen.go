@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/connlimit"
 	"github.com/belfry-push/belfry/internal/httpapi"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
@@ -29,20 +30,29 @@ func (s *service) listen(ctx context.Context, name, addr string, c config.Listen
 	if err := registerConnections(s.reg, name, ln); err != nil {
 		return "", errors.Join(err, ln.Close())
 	}
-	srv := httpapi.NewServer(handler, s.log)
+	srv := door.NewServer(handler, s.log)
+	served := make(chan struct{})
 	go func() {
+		defer close(served)
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			s.fail(fmt.Errorf("%s: %w", name, err))
 		}
 	}()
 	const grace = 10 * time.Second
-	s.stack.onStop(name, grace, func(ctx context.Context) error {
-		if err := srv.Shutdown(ctx); err != nil {
-			return srv.Close()
-		}
-		return nil
-	})
+	s.stack.onStop(name, grace, func(ctx context.Context) error { return stopServer(ctx, srv, served) })
 	return ln.Addr().String(), nil
+}
+
+// stopServer lets requests under way end until ctx does, then cuts them off, and
+// waits for Serve to return. The error says that requests were cut off, and what
+// closing their connections came to.
+func stopServer(ctx context.Context, srv *http.Server, served <-chan struct{}) error {
+	err := srv.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests cut off: %w", err), srv.Close())
+	}
+	<-served // the listener is closed
+	return err
 }
 
 // registerConnections shows how many connections a listener has, and how many it

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,10 +25,11 @@ type Operations struct{}
 // what is missing, or with c.Plan only compares. The plan says what was found
 // and done; after an error too, as far as it got.
 func (Operations) Provision(ctx context.Context, c config.Provision) (provision.Plan, error) {
-	cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
+	cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version(), Attempt: provisionAttempt})
 	if err != nil {
 		return provision.Plan{}, err
 	}
+	cfg = awsconf.Observe(cfg, commandLog(), nil)
 	clients := provision.NewClients(cfg)
 	account := provision.StandInAccount(cfg.Region)
 	if !provision.StandIn(clients.SQS.Options().BaseEndpoint) {
@@ -43,12 +45,23 @@ func (Operations) Provision(ctx context.Context, c config.Provision) (provision.
 	return p.Apply(ctx, plan, c.Force)
 }
 
+// commandLog is where an operator's command puts the AWS SDK's warnings: beside
+// its own words, in the form of every other line.
+func commandLog() *zap.Logger {
+	log, err := telemetry.NewLogger("warn", "console", os.Stderr)
+	if err != nil { // neither word is the caller's
+		return zap.NewNop()
+	}
+	return log
+}
+
 // Doctor examines where a service with these settings would run.
 func (Operations) Doctor(ctx context.Context, c config.Doctor) doctor.Report {
 	backend := doctor.Embedded(c.Store.Data)
 	if c.Store.Backend == config.BackendAWS {
 		backend = doctor.AWS(func(ctx context.Context) (aws.Config, error) {
-			return awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
+			cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
+			return awsconf.Observe(cfg, commandLog(), nil), err
 		}, doctor.Installation{Prefix: c.Store.AWS.Prefix, Bucket: c.Store.AWS.Bucket})
 	}
 	found := c.Warnings()

@@ -131,7 +131,8 @@ func watchHealth(h *telemetry.Health, reg prometheus.Registerer, log *zap.Logger
 		}
 		log.Warn("readiness check fails", zap.String("check", r.Name), zap.String("status", string(r.Status)), zap.String("reason", r.Error))
 	})
-	return reg.Register(&readyGauge{health: h, desc: prometheus.NewDesc("belfry_ready_check", "1 while a readiness check passes, else 0.", []string{"check"}, nil)})
+	desc := prometheus.NewDesc("belfry_ready_check", "1 while a readiness check passes, else 0.", []string{"check"}, nil)
+	return reg.Register(&readyGauge{health: h, desc: desc})
 }
 
 // readyGauge implements prometheus.Collector.

@@ -110,7 +110,8 @@ func TestHealthIsShown(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.InfoLevel)
 	reg, h := prometheus.NewRegistry(), telemetry.NewHealth(time.Second)
-	if err := errors.Join(watchHealth(h, reg, zap.New(core)), h.Register("ledger", away("ledger").ledger), h.RegisterOptional("pages", away().pages)); err != nil {
+	if err := errors.Join(watchHealth(h, reg, zap.New(core)), h.Register("ledger", away("ledger").ledger),
+		h.RegisterOptional("pages", away().pages)); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

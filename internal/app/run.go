@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ func Dispatcher(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) err
 	}
 	o := dispatcherOptions{
 		fanout: cfg.Roles.Has(config.RoleFanout), deliver: cfg.Roles.Has(config.RoleDeliver),
-		perSecond: float64(cfg.FCM.PerSecond), ramp: fcmRamp, maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
+		perSecond: float64(cfg.FCM.PerSecond), ramp: fcmRamp, maxAttempts: cfg.Delivery.MaxAttempts, brake: cfg.Delivery.BrakeAfter,
+		lanes: cfg.Delivery.Lanes, recordUnknown: cfg.Delivery.RecordUnknownDevices,
 	}
 	if o.deliver {
 		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.warn); err != nil {
@@ -59,7 +61,7 @@ const sandboxProject = "belfry-sandbox"
 // fcmConfig turns settings into the sender's. Only a place that isn't Google's
 // may be called without credentials.
 func fcmConfig(ctx context.Context, c config.FCM, warn func(string)) (fcm.Config, error) {
-	out := fcm.Config{Endpoint: c.Endpoint, Project: c.Project, Connections: c.Connections}
+	out := fcm.Config{Endpoint: c.Endpoint, Project: c.Project, Connections: c.Connections, HTTP: c.HTTP}
 	if c.Credentials == "" && c.Private() {
 		if out.Project == "" {
 			out.Project = sandboxProject
@@ -77,8 +79,13 @@ func fcmConfig(ctx context.Context, c config.FCM, warn func(string)) (fcm.Config
 	for _, w := range credential.Warnings {
 		warn(w)
 	}
-	if out.Project == "" {
+	switch {
+	case out.Project == "":
 		out.Project = credential.Project
+	case credential.Project != "" && credential.Project != out.Project:
+		warn(fmt.Sprintf("the FCM key is of the project %s, and sends go to %s (BELFRY_FCM_PROJECT): FCM refuses them unless that project "+
+			"lets the account in",
+			credential.Project, out.Project))
 	}
 	out.TokenSource = credential.Tokens
 	return out, nil
@@ -120,7 +127,8 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 	}
 	o := dispatcherOptions{
 		fanout: true, deliver: true, perSecond: float64(cfg.FCM.PerSecond),
-		maxAttempts: cfg.Delivery.MaxAttempts, recordUnknown: cfg.Delivery.RecordUnknownDevices,
+		maxAttempts: cfg.Delivery.MaxAttempts, brake: cfg.Delivery.BrakeAfter, lanes: cfg.Delivery.Lanes,
+		recordUnknown: cfg.Delivery.RecordUnknownDevices,
 	}
 	if cfg.Sandbox {
 		sim, err := s.startSim(cfg.Simulator, cfg.Listeners) //nolint:contextcheck // it serves until the stack unwinds
@@ -130,7 +138,7 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 		out.Sim = strings.TrimSuffix(sim.URL(), "/v1")
 		// Ten seconds, FCM's least, so that hanging tokens show within a demo.
 		const timeout = 10 * time.Second
-		o.fcm = fcm.Config{Endpoint: sim.URL(), Project: sandboxProject, Connections: cfg.FCM.Connections, Timeout: timeout}
+		o.fcm = fcm.Config{Endpoint: sim.URL(), Project: sandboxProject, Connections: cfg.FCM.Connections, HTTP: cfg.FCM.HTTP, Timeout: timeout}
 	} else {
 		if o.fcm, err = fcmConfig(ctx, cfg.FCM, s.warn); err != nil {
 			return out, err
@@ -147,7 +155,7 @@ func (s *service) startUp(ctx context.Context, cfg config.Up, hooks Hooks) (out 
 
 // startSim starts a simulator that stops with the service.
 func (s *service) startSim(c config.Simulator, l config.Listeners) (*fcmsim.Sim, error) {
-	sim, err := newSim(c, l, s.log)
+	sim, err := newSim(config.Sim{Simulator: c, Listeners: l}, s.log)
 	if err != nil {
 		return nil, err
 	}
@@ -156,11 +164,12 @@ func (s *service) startSim(c config.Simulator, l config.Listeners) (*fcmsim.Sim,
 	return sim, nil
 }
 
-func newSim(c config.Simulator, l config.Listeners, log *zap.Logger) (*fcmsim.Sim, error) {
+func newSim(c config.Sim, log *zap.Logger) (*fcmsim.Sim, error) {
 	const sigma = 0.3 // the slowest of a hundred answers takes twice the median
 	sim, err := fcmsim.New(fcmsim.Config{
-		Project: sandboxProject, Listen: c.Listen, Latency: fcmsim.Latency{Median: c.Latency, Sigma: sigma},
-		QuotaPerMinute: c.Quota, Logger: log, AllowedHosts: l.AllowedHosts, MaxConnections: l.MaxConnections,
+		Project: sandboxProject, Listen: c.Simulator.Listen, Latency: fcmsim.Latency{Median: c.Simulator.Latency, Sigma: sigma},
+		QuotaPerMinute: c.Simulator.Quota, Logger: log, AllowedHosts: c.Listeners.AllowedHosts, MaxConnections: c.Listeners.MaxConnections,
+		Lean: c.Lean,
 	})
 	if err != nil {
 		return nil, err
@@ -175,7 +184,7 @@ func newSim(c config.Simulator, l config.Listeners, log *zap.Logger) (*fcmsim.Si
 // Sim runs the FCM simulator alone until ctx ends.
 func Sim(ctx context.Context, cfg config.Sim, log *zap.Logger, ready func(Addresses)) error {
 	warn(log, cfg)
-	sim, err := newSim(cfg.Simulator, cfg.Listeners, log) //nolint:contextcheck // it serves until it is stopped
+	sim, err := newSim(cfg, log) //nolint:contextcheck // it serves until it is stopped
 	if err != nil {
 		return err
 	}

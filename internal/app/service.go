@@ -42,7 +42,8 @@ func newService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 		return nil, err
 	}
 	s := &service{
-		log: log, reg: reg, health: telemetry.NewHealth(healthTimeout), stack: &stack{log: log}, backend: b, drain: drain, now: time.Now, elapsed: clock.Start(),
+		log: log, reg: reg, health: telemetry.NewHealth(healthTimeout), stack: &stack{log: log}, backend: b, drain: drain, now: time.Now,
+		elapsed:       clock.Start(),
 		workerMetrics: worker.NewMetrics(reg), outcomes: outcome.NewCounter(reg), failed: make(chan error, 1),
 	}
 	const closing = 10 * time.Second

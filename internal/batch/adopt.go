@@ -53,14 +53,14 @@ func (u *upload) skip(lines int64) {
 	u.cfg.Metrics.skipped.Add(float64(lines))
 }
 
-// covered tells whether the line stands in the page that was found in the way.
+// covered reports whether the line is in the page that another upload has stored here.
 func (u *upload) covered(number int64) bool {
 	return u.adopted != nil && u.adopted.First <= number && number <= u.adopted.Last
 }
 
-// compare reports a line that an upload which broke off had stored with other
-// content. The caller was never told that the line is durable and may have
-// changed it since; nothing can be taken back, but it must not go unsaid.
+// compare reports a line that an earlier, broken-off upload has stored with other
+// content. The caller was never told that the line is durable, and may have changed it
+// since. The stored line stays, so the difference has to be reported.
 func (u *upload) compare(number int64, r *push.Recipient, f *push.Fault) {
 	p := u.adopted
 	i, good := slices.BinarySearchFunc(p.Recipients, number, func(r push.Recipient, n int64) int { return cmp.Compare(r.Line, n) })
@@ -76,5 +76,5 @@ func (u *upload) compare(number int64, r *push.Recipient, f *push.Fault) {
 
 func same(a, b *push.Recipient) bool {
 	return a.Address == b.Address && a.UserID == b.UserID && a.DeviceID == b.DeviceID &&
-		a.Locale == b.Locale && a.CollapseID == b.CollapseID && maps.Equal(a.Data, b.Data)
+		a.Locale == b.Locale && a.CollapseID == b.CollapseID && a.Override.Equal(b.Override) && maps.Equal(a.Data, b.Data)
 }

@@ -46,13 +46,13 @@ type Config struct {
 	PageRecipients int
 	PageBytes      int
 	// SpoolBytes bounds what an all-or-nothing upload may keep in memory: 64 MiB,
-	// about 200,000 plain tokens. All of them together may keep spoolsAtOnce times
-	// as much; one that comes when there is no more gets [ErrBusy].
+	// about 200,000 plain tokens. All such uploads together may keep spoolsAtOnce times
+	// as much; an upload that finds no memory left gets [ErrBusy].
 	SpoolBytes int
-	// IndexBytes bounds what is remembered of uploaded recipients, over all
-	// batches, to tell duplicates: 256 MiB, which is at least 12 million of them.
-	// Recipients beyond it are taken all the same; a repetition of one that was
-	// not remembered is noticed only within its page, by fanout.
+	// IndexBytes bounds the memory for uploaded recipients of all batches, by which
+	// duplicates are found: 256 MiB, at least 12 million recipients. Recipients beyond
+	// it are taken as well; a repetition of one that is not remembered is noticed only
+	// within its page, by fanout.
 	IndexBytes int
 }
 
@@ -107,8 +107,8 @@ const (
 	opCancel     = "cancel"
 )
 
-// owned returns push.ErrNotFound unless the notification is the tenant's: what
-// belongs to others does not exist.
+// owned returns push.ErrNotFound unless the notification is the tenant's: a tenant must
+// not learn that another's exists.
 func owned(n *push.Notification, tenant string) error {
 	if n.Tenant != tenant {
 		return fmt.Errorf("%s: %w", n.ID, push.ErrNotFound)
@@ -118,10 +118,13 @@ func owned(n *push.Notification, tenant string) error {
 
 // illegal is the error for an operation that the notification's state forbids.
 func illegal(n *push.Notification, state push.State, op string) error {
+	if n.Progress.Held.Any() && (state == push.StateAccepted || state == push.StateSending) {
+		state = push.StateHeld
+	}
 	return &push.StateError{ID: n.ID, State: string(state), Op: op, Legal: legal(n, state)}
 }
 
-// legal lists what may be asked of a notification in a state.
+// legal lists the operations that are allowed in a state.
 func legal(n *push.Notification, state push.State) []string {
 	var more []string
 	if n.Progress.Early {
@@ -131,10 +134,9 @@ func legal(n *push.Notification, state push.State) []string {
 	case push.StateUploading:
 		return []string{opUpload, opStart, opStartEarly, opCancel}
 	case push.StateAccepted, push.StateSending:
-		if n.ID.IsBatch() {
-			return append(more, opPause, opCancel)
-		}
-		return []string{opCancel}
+		return append(more, opPause, opCancel)
+	case push.StateHeld:
+		return append(more, opPause, opResume, opCancel)
 	case push.StatePaused:
 		return append(more, opResume, opCancel)
 	case push.StateDeadLettered:
@@ -147,9 +149,9 @@ func legal(n *push.Notification, state push.State) []string {
 }
 
 // dispatch takes a notification out of the outbox: it puts its task on the
-// queue, then marks it. Neither failing loses anything: while Enqueued is false
-// in the ledger, the sweeper sends the task again, and a task that comes twice
-// is harmless. So what goes wrong here is logged and not returned.
+// queue, then marks it. A failure of either loses nothing: while Enqueued is false in the
+// ledger, the sweeper sends the task again, and a task that comes twice is harmless. So
+// an error is logged and not returned.
 func (b *Batches) dispatch(ctx context.Context, n push.Notification) push.Notification {
 	op := taskOp(n.Progress.State)
 	body, err := wire.EncodeTask(wire.Task{Op: op, Notification: n.ID, Page: wire.AllPages, TraceParent: n.TraceParent})

@@ -18,10 +18,10 @@ const commitTimeout = 30 * time.Second
 // commit makes drafts durable: pages first, then one conditional write that
 // announces them all. Between the two they exist and do not count.
 //
-// Page n is put if absent, so two writers at one place agree on whose page it
-// is: pages 0 to n-1 never change, and decide at which line page n begins. The
-// writer whose page is not the one stored announces the stored one, which helps
-// a slow writer and replaces a dead one, and goes on behind it.
+// Page n is put if absent, so two writers of page n agree on whose page it is: pages 0
+// to n-1 never change, and decide at which line page n begins. A writer that finds another
+// page stored announces that one, which helps a slow writer and replaces a dead one, and
+// continues behind it.
 func (u *upload) commit(ctx context.Context, drafts []*draft) error {
 	if err := u.catchUp(ctx); err != nil { // the first time that may take longer
 		return err
@@ -61,8 +61,8 @@ func (u *upload) commit(ctx context.Context, drafts []*draft) error {
 	}
 }
 
-// place fits drafts behind the watermark: an appended line takes the next
-// number, a numbered one that is durable meanwhile is passed over.
+// place moves drafts behind the watermark: an appended line takes the next number; a
+// numbered line that is durable by now is skipped.
 func (u *upload) place(drafts []*draft) []*draft {
 	w := u.n.Progress.Watermark
 	if len(drafts) == 0 {
@@ -85,8 +85,8 @@ func (u *upload) place(drafts []*draft) []*draft {
 	return drafts
 }
 
-// put stores the drafts from the next page on. It returns how many of them are
-// stored, and the page that was found in the place of the one after them.
+// put stores the drafts from the next page on. It returns how many are stored, and the
+// other upload's page, if any, that was found in the place of the next one.
 func (u *upload) put(ctx context.Context, drafts []*draft) (*wire.UploadPage, int, error) {
 	p := u.n.Progress
 	for i, d := range drafts {

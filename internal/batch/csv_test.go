@@ -31,19 +31,24 @@ func TestUploadCSVLayout(t *testing.T) {
 		{"bad ones", "token,data.a\na\nb,\",\"\nc\"d,\n,\n", batch.Options{}, "bgb b", batch.Result{Accepted: 1, Invalid: 3, Watermark: 4}},
 		{"too long", "token\n" + strings.Repeat("x", long) + "\na", batch.Options{}, "bg", batch.Result{Accepted: 1, Invalid: 1, Watermark: 2}},
 		{"never closed", "token\na\n\"b\nc\nd", batch.Options{}, "gb", batch.Result{Accepted: 1, Invalid: 1, Watermark: 2}},
-		{"data that fits no message", "token,data.k\na," + strings.Repeat("v", 5000), batch.Options{}, "b", batch.Result{Invalid: 1, Watermark: 1}},
+		{
+			"data that fits no message", "token,data.k\na," + strings.Repeat("v", 5000),
+			batch.Options{},
+			"b",
+			batch.Result{Invalid: 1, Watermark: 1},
+		},
 		{"all of it", "token\na\nb\nc\nd\n", batch.Options{AllOrNothing: true}, "ggg g", batch.Result{Accepted: 4, Watermark: 4}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := open()
+			w := open()
 			c.o.Format = batch.CSV
-			res, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(c.body), c.o)
+			res, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, strings.NewReader(c.body), c.o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.ReplaceAll(layout(h.stored(t)), " ", ""); got != strings.ReplaceAll(c.want, " ", "") {
+			if got := strings.ReplaceAll(layout(w.stored(t)), " ", ""); got != strings.ReplaceAll(c.want, " ", "") {
 				t.Errorf("lines are %q, want %q", got, c.want)
 			}
 			if int64(len(res.Faults)) != res.Invalid {
@@ -54,6 +59,32 @@ func TestUploadCSVLayout(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// A locale is stored in its canonical form; one that is none costs no recipient.
+func TestUploadLocales(t *testing.T) {
+	t.Parallel()
+	for _, o := range []batch.Options{{Format: batch.CSV}, {Format: batch.CSV, AllOrNothing: true}, {}, {AllOrNothing: true}} {
+		body := "token,locale\na,en_US\nb,english\n"
+		if o.Format == batch.NDJSON {
+			body = `{"token":"a","locale":"en_US"}` + "\n" + `{"token":"b","locale":"english"}`
+		}
+		w := open()
+		res, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, strings.NewReader(body), o)
+		if err != nil || res.Accepted != 2 || res.Invalid != 0 || res.Warned != 1 || len(res.Warnings) != 1 ||
+			res.Warnings[0].Line != 2 || res.Warnings[0].Pointer != "/locale" || res.Warnings[0].Code != push.WarnIgnored {
+			t.Errorf("%+v: got %+v, %v", o, res, err)
+		}
+		var locales []string
+		for _, page := range w.stored(t) {
+			for _, r := range page.Recipients {
+				locales = append(locales, r.Locale)
+			}
+		}
+		if d := cmp.Diff([]string{"en-US", ""}, locales); d != "" {
+			t.Errorf("%+v: %s", o, d)
+		}
 	}
 }
 
@@ -71,16 +102,17 @@ func TestUploadCSVHeader(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := open()
-			_, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(c.body), batch.Options{Format: batch.CSV})
-			if f, ok := errors.AsType[push.Faults](err); !ok || !strings.Contains(f[0].Detail, c.says) || len(h.pages) != 0 {
-				t.Errorf("got %v and %d pages", err, len(h.pages))
+			w := open()
+			_, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, strings.NewReader(c.body), batch.Options{Format: batch.CSV})
+			if f, ok := errors.AsType[push.Faults](err); !ok || !strings.Contains(f[0].Detail, c.says) || w.pages.Len() != 0 {
+				t.Errorf("got %v and %d pages", err, w.pages.Len())
 			}
 		})
 	}
 	errCut := errors.New("cut")
-	h := open()
-	_, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, io.MultiReader(strings.NewReader("tok"), iotest.ErrReader(errCut)), batch.Options{Format: batch.CSV})
+	w := open()
+	_, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, io.MultiReader(strings.NewReader("tok"), iotest.ErrReader(errCut)),
+		batch.Options{Format: batch.CSV})
 	if !errors.Is(err, errCut) {
 		t.Errorf("a header that was cut off: %v", err)
 	}
@@ -91,18 +123,21 @@ func TestUploadCSVHeader(t *testing.T) {
 func TestUploadCSVIsNDJSON(t *testing.T) {
 	t.Parallel()
 	lines := []string{
-		`{"token":"a","data":{"n":"x,\"y\"\nz"},"locale":"de-DE","collapse_id":"c1"}`, `{"user_id":"Jürgen"}`, "", `{}`, `{"user_id":"u","token":"t"}`, `{"token":"b"}`,
+		`{"token":"a","data":{"n":"x,\"y\"\nz"},"locale":"de-DE","collapse_id":"c1"}`, `{"user_id":"Jürgen"}`, "", `{}`,
+		`{"user_id":"u","token":"t"}`, `{"token":"b"}`,
 	}
 	rows := []string{`a,,"x,""y""` + "\n" + `z",de-DE,c1`, `,Jürgen,,,`, ``, `,,,,`, `t,u,,,`, `b,,,,`}
 	const header = "token,user_id,data.n,locale,collapse_id\n"
 	whole := open()
-	if _, err := room(t, whole, 9).Upload(t.Context(), tenant, whole.n.ID, strings.NewReader(strings.Join(lines, "\n")), batch.Options{Offset: 1}); err != nil {
+	if _, err := room(t, whole, 9).Upload(t.Context(), tenant, whole.id, strings.NewReader(strings.Join(lines, "\n")),
+		batch.Options{Offset: 1}); err != nil {
 		t.Fatal(err)
 	}
 	parts := open()
 	b := room(t, parts, 9)
 	for _, at := range []int{1, 3, 2} { // overlapping, and one again
-		_, err := b.Upload(t.Context(), tenant, parts.n.ID, strings.NewReader(header+strings.Join(rows[at-1:], "\n")), batch.Options{Offset: int64(at), Format: batch.CSV})
+		_, err := b.Upload(t.Context(), tenant, parts.id, strings.NewReader(header+strings.Join(rows[at-1:], "\n")),
+			batch.Options{Offset: int64(at), Format: batch.CSV})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,13 +162,13 @@ func TestUploadManyBadLines(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := open()
-			res, err := room(t, h, 0).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(c.body+"\n"), c.o)
+			w := open()
+			res, err := room(t, w, 0).Upload(t.Context(), tenant, w.id, strings.NewReader(c.body+"\n"), c.o)
 			if err != nil || res.Invalid != count || res.Watermark != count+1 || len(res.Faults) != 100 {
 				t.Fatalf("got %d invalid, watermark %d, %d faults, %v", res.Invalid, res.Watermark, len(res.Faults), err)
 			}
 			kept := int64(0)
-			for _, p := range h.stored(t) {
+			for _, p := range w.stored(t) {
 				for _, l := range p.Refused {
 					if kept++; l.Line != kept || l.Detail == "" {
 						t.Fatalf("line %d is on record as %+v", kept, l)
@@ -149,28 +184,31 @@ func TestUploadManyBadLines(t *testing.T) {
 
 func FuzzUploadCSV(f *testing.F) {
 	for _, seed := range []string{
-		"", "token", "token\na\n\nb\n", "user_id,data.x,locale\nu,\"1\n2\",de\n", "token\n\"", "\xef\xbb\xbftoken\r\na\r\n", "token,fid\n\xff,\n", "x\n",
+		"", "token", "token\na\n\nb\n", "user_id,data.x,locale\nu,\"1\n2\",de\n", "token\n\"", "\xef\xbb\xbftoken\r\na\r\n",
+		"token,fid\n\xff,\n", "x\n",
 	} {
 		f.Add([]byte(seed), uint8(3), false)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, size uint8, atomic bool) {
-		h := open()
-		res, err := quiet(h, int(size)).Upload(t.Context(), tenant, h.n.ID, bytes.NewReader(body), batch.Options{AllOrNothing: atomic, Format: batch.CSV})
+		w := open()
+		res, err := quiet(w, int(size)).Upload(t.Context(), tenant, w.id, bytes.NewReader(body),
+			batch.Options{AllOrNothing: atomic, Format: batch.CSV})
 		if err != nil {
 			_, header := errors.AsType[push.Faults](err)
 			_, refused := errors.AsType[*batch.RefusedError](err)
-			if len(h.pages) != 0 || !header && !refused {
-				t.Fatalf("%v, %+v and %d pages", err, res, len(h.pages))
+			if w.pages.Len() != 0 || !header && !refused {
+				t.Fatalf("%v, %+v and %d pages", err, res, w.pages.Len())
 			}
 			return
 		}
-		p := h.n.Progress
-		if res.Watermark != p.Watermark || res.Accepted+res.Invalid+res.Skipped != p.Watermark || p.Sources != res.Accepted || p.Invalid != res.Invalid {
+		p := w.progress()
+		if res.Watermark != p.Watermark || res.Accepted+res.Invalid+res.Skipped != p.Watermark || p.Sources != res.Accepted ||
+			p.Invalid != res.Invalid {
 			t.Fatalf("result %+v, progress %+v", res, p)
 		}
 		if p.Watermark > int64(bytes.Count(body, []byte("\n"))) {
 			t.Fatalf("%d lines of %q", p.Watermark, body)
 		}
-		h.stored(t)
+		w.stored(t)
 	})
 }

@@ -1,10 +1,10 @@
 package batch
 
 import (
-	"strings"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/strict"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -22,7 +22,7 @@ func newDraft(first int64, now time.Time) *draft {
 	return &draft{UploadPage: wire.UploadPage{First: first, Last: first - 1}, begun: now}
 }
 
-// full tells whether a line no longer fits.
+// full reports whether a line no longer fits.
 func (d *draft) full(cfg *Config, r *push.Recipient, f *push.Fault) bool {
 	return len(d.Recipients)+len(d.Refused) >= cfg.PageRecipients || d.bytes+weight(r, f) > cfg.PageBytes
 }
@@ -63,12 +63,9 @@ func (d *draft) shift(by int64) {
 	}
 }
 
-// clip bounds what a refused line may leave in a page: a pointer repeats names
-// that the caller chose.
+// clip bounds what a refused line leaves in a page: a pointer repeats names that the
+// caller chose.
 func clip(s string) string {
 	const most = 300
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return strict.Clip(s, most)
 }

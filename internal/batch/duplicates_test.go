@@ -5,13 +5,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // crowd draws an upload in which few recipients come again and again. What only
@@ -45,86 +43,85 @@ func TestDuplicatesAreThoseOfOnePass(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		all := crowd(t, 60)
-		h := open()
-		house := quiet(h, 4) // one process that stays
+		w := open()
+		staying := quiet(w, 4) // one process that stays
 		for range rapid.IntRange(1, 5).Draw(t, "rounds") {
-			h.chance = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0))
+			w.chance = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0))
 			var uploads []func()
 			for range rapid.IntRange(1, 3).Draw(t, "side by side") {
-				from := rapid.IntRange(1, min(len(all), int(h.n.Progress.Watermark))+1).Draw(t, "offset")
+				from := rapid.IntRange(1, min(len(all), int(w.progress().Watermark))+1).Draw(t, "offset")
 				if rapid.Bool().Draw(t, "append") {
 					from = 0
 				}
 				part := all[max(from, 1)-1 : rapid.IntRange(max(from, 1)-1, len(all)).Draw(t, "end")]
-				b := house
+				b := staying
 				if rapid.Bool().Draw(t, "elsewhere") {
-					b = quiet(h, rapid.IntRange(1, 9).Draw(t, "size"))
+					b = quiet(w, rapid.IntRange(1, 9).Draw(t, "size"))
 				}
 				body := stream(t, part)
 				o := batch.Options{Offset: int64(from), AllOrNothing: rapid.IntRange(0, 3).Draw(t, "atomic") == 0}
-				uploads = append(uploads, func() { _, _ = b.Upload(t.Context(), tenant, h.n.ID, body, o) })
+				uploads = append(uploads, func() { _, _ = b.Upload(t.Context(), tenant, w.id, body, o) })
 			}
 			together(uploads)
-			h.stored(t)
+			w.stored(t)
 		}
 	})
 }
 
-func cramped(h *house, bytes int) *batch.Batches {
-	return batch.New(batch.Config{
-		Ledger: h, Pages: h, Tasks: h, Log: zap.NewNop(), Metrics: batch.NewMetrics(prometheus.NewRegistry()),
-		Now: func() time.Time { return time.Time{} }, PageRecipients: 100, IndexBytes: bytes,
-	})
+func cramped(w *world, bytes int) *batch.Batches {
+	cfg := w.config()
+	cfg.PageRecipients, cfg.IndexBytes = 100, bytes
+	return batch.New(cfg)
 }
 
 // Another process reads what it does not know once, and afterwards only what
 // others have added.
 func TestDuplicatesAcrossProcesses(t *testing.T) {
 	t.Parallel()
-	h := open()
-	a, b := cramped(h, 0), cramped(h, 0)
-	add := func(b *batch.Batches, body io.Reader, duplicates int64, reads int) {
+	w := open()
+	a, b := cramped(w, 0), cramped(w, 0)
+	add := func(b *batch.Batches, body io.Reader, duplicates, reads int64) {
 		t.Helper()
-		h.reads = 0
-		res, err := b.Upload(t.Context(), tenant, h.n.ID, body, batch.Options{})
-		if err != nil || res.Duplicates != duplicates || h.reads != reads {
-			t.Errorf("%d duplicates, %d pages read, %v; want %d and %d", res.Duplicates, h.reads, err, duplicates, reads)
+		w.reads.Store(0)
+		res, err := b.Upload(t.Context(), tenant, w.id, body, batch.Options{})
+		if err != nil || res.Duplicates != duplicates || w.reads.Load() != reads {
+			t.Errorf("%d duplicates, %d pages read, %v; want %d and %d", res.Duplicates, w.reads.Load(), err, duplicates, reads)
 		}
 	}
 	add(a, numbered(1, 1000), 0, 0)
 	add(b, numbered(991, 1090), 10, 10)
 	add(b, numbered(1, 100), 100, 0)
 	add(a, numbered(1001, 1100), 90, 2)
-	h.stored(t)
+	w.stored(t)
 }
 
 // Where memory ends, recipients are taken as before, the batch says from which
 // line on repetitions may go unnoticed, and what was remembered is still known.
 func TestDuplicatesBeyondTheBudget(t *testing.T) {
 	t.Parallel()
-	h := open()
-	b := cramped(h, 32<<10)
-	res, err := b.Upload(t.Context(), tenant, h.n.ID, io.MultiReader(numbered(1, 5000), numbered(1, 5000)), batch.Options{})
-	from := h.n.Progress.UncheckedFrom
+	w := open()
+	b := cramped(w, 32<<10)
+	res, err := b.Upload(t.Context(), tenant, w.id, io.MultiReader(numbered(1, 5000), numbered(1, 5000)), batch.Options{})
+	from := w.progress().UncheckedFrom
 	if err != nil || res.Accepted != 10_000 || from < 1000 || from > 2800 || res.Duplicates < from-1 || res.Duplicates > 2800 {
 		t.Errorf("%+v, unchecked from %d, %v", res, from, err)
 	}
-	if h.n.Progress.Duplicates != res.Duplicates {
-		t.Errorf("progress says %d duplicates, the result %d", h.n.Progress.Duplicates, res.Duplicates)
+	if w.progress().Duplicates != res.Duplicates {
+		t.Errorf("progress says %d duplicates, the result %d", w.progress().Duplicates, res.Duplicates)
 	}
 }
 
 // An index that nobody uses makes room for one that is in use.
 func TestDuplicatesMakeRoom(t *testing.T) {
 	t.Parallel()
-	h := open()
-	b := cramped(h, 48<<10)
+	w := open()
+	b := cramped(w, 48<<10)
 	for range 5 {
-		h.n, h.pages = open().n, map[int][]byte{}
-		_, err := b.Upload(t.Context(), tenant, h.n.ID, io.MultiReader(numbered(1, 1500), numbered(1, 1500)), batch.Options{})
-		if err != nil || h.n.Progress.UncheckedFrom != 0 {
-			t.Errorf("unchecked from %d, %v", h.n.Progress.UncheckedFrom, err)
+		w.begin(push.NewID(push.PrefixBatch))
+		_, err := b.Upload(t.Context(), tenant, w.id, io.MultiReader(numbered(1, 1500), numbered(1, 1500)), batch.Options{})
+		if err != nil || w.progress().UncheckedFrom != 0 {
+			t.Errorf("unchecked from %d, %v", w.progress().UncheckedFrom, err)
 		}
-		h.stored(t)
+		w.stored(t)
 	}
 }

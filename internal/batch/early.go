@@ -6,12 +6,12 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// StartEarly has the batch planned and sent while it is being uploaded; its TTL
+// StartEarly starts planning and sending the batch while it is being uploaded; its TTL
 // begins. Recipients may be added as before, also while it is paused, until
 // [Batches.Start] declares the upload finished or the deadline passes, and until
 // then the batch does not complete. Repeating it on a batch that was started
 // early and is accepted or sending changes nothing. Errors are push.ErrNotFound
-// and [push.StateError], also for a batch whose upload is finished: its caller
+// and [push.StateError], also for a batch whose upload is finished, because the caller
 // believes that lines may follow.
 func (b *Batches) StartEarly(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
 	n, err := b.move(ctx, tenant, id, opStartEarly, func(n *push.Notification) (push.Progress, error) {
@@ -26,7 +26,7 @@ func (b *Batches) StartEarly(ctx context.Context, tenant string, id push.ID) (pu
 			if p.Early {
 				return p, nil
 			}
-		case push.StatePaused, push.StateCompleted, push.StateCancelled, push.StateDeadLettered:
+		case push.StateHeld, push.StatePaused, push.StateCompleted, push.StateCancelled, push.StateDeadLettered:
 		}
 		return p, illegal(n, p.State, opStartEarly)
 	})
@@ -36,12 +36,12 @@ func (b *Batches) StartEarly(ctx context.Context, tenant string, id push.ID) (pu
 	return b.afterwards(ctx, n), nil
 }
 
-// uploadable tells whether recipients may be added.
+// uploadable reports whether recipients may be added.
 func uploadable(p *push.Progress) bool {
 	switch p.State {
 	case push.StateUploading:
 		return true
-	case push.StateAccepted, push.StateSending, push.StatePaused:
+	case push.StateAccepted, push.StateSending, push.StateHeld, push.StatePaused:
 		return p.Early
 	case push.StateCompleted, push.StateCancelled, push.StateDeadLettered:
 	}

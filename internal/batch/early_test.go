@@ -41,17 +41,18 @@ func TestEarlyLife(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.op+" when "+string(c.from), func(t *testing.T) {
 			t.Parallel()
-			h := loaded(c.from, 2)
-			h.counts.ByCode = [128]int64{push.CodeSent: 10} // all there is so far
-			h.n.Progress.Early = true
-			before := h.n.Progress
-			_, err := operations[c.op](room(t, h, 0), t.Context(), tenant, h.n.ID)
-			p := h.n.Progress
-			if e, ok := errors.AsType[*push.StateError](err); c.to == "" && (!ok || !slices.Equal(e.Legal, c.legal) || p != before) || c.to != "" && err != nil {
+			w := loaded(c.from, 2)
+			w.plan(2, push.CodeSent) // all there is so far
+			w.change(func(p *push.Progress) { p.Early = true })
+			before := w.progress()
+			_, err := operations[c.op](room(t, w, 0), t.Context(), tenant, w.id)
+			p := w.progress()
+			if e, ok := errors.AsType[*push.StateError](err); c.to == "" && (!ok || !slices.Equal(e.Legal, c.legal) || p != before) ||
+				c.to != "" && err != nil {
 				t.Errorf("got %v (%+v)", err, e)
 			}
-			if c.to != "" && p.State != c.to || p.Early != c.early || len(h.tasks) != c.tasks || !p.Enqueued || p.StartedAt != before.StartedAt {
-				t.Errorf("progress %+v, %d tasks", p, len(h.tasks))
+			if c.to != "" && p.State != c.to || p.Early != c.early || len(w.tasks(t)) != c.tasks || !p.Enqueued || p.StartedAt != before.StartedAt {
+				t.Errorf("progress %+v, %d tasks", p, len(w.tasks(t)))
 			}
 			if raised := p.Generation > before.Generation; raised != (c.op == "resume" && c.from == "paused") {
 				t.Errorf("generation %d after %d", p.Generation, before.Generation)
@@ -64,24 +65,24 @@ func TestEarlyLife(t *testing.T) {
 // paused, and no longer when the upload was declared finished.
 func TestEarlyUpload(t *testing.T) {
 	t.Parallel()
-	h := open()
-	b := room(t, h, 3)
+	w := open()
+	b := room(t, w, 3)
 	upload := func(from, to int64) error {
-		_, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(from, to), batch.Options{})
+		_, err := b.Upload(t.Context(), tenant, w.id, numbered(from, to), batch.Options{})
 		return err
 	}
 	move := func(op string) {
 		t.Helper()
-		if _, err := operations[op](b, t.Context(), tenant, h.n.ID); err != nil {
+		if _, err := operations[op](b, t.Context(), tenant, w.id); err != nil {
 			t.Fatalf("%s: %v", op, err)
 		}
 	}
 	move("start early")
-	started := h.n.Progress.StartedAt
+	started := w.progress().StartedAt
 	if err := errors.Join(upload(1, 4), upload(3, 5)); err != nil {
 		t.Fatal(err)
 	}
-	h.counts = ledger.Counts{PagesPlanned: h.n.Progress.Pages}
+	w.plan(w.progress().Pages, push.CodeSent)
 	move("pause")
 	if err := upload(6, 9); err != nil {
 		t.Fatal(err)
@@ -92,8 +93,9 @@ func TestEarlyUpload(t *testing.T) {
 	if !ok || e.State != "accepted" || e.Op != "upload" || cmp.Diff([]string{"pause", "cancel"}, e.Legal) != "" {
 		t.Errorf("an upload after its end: %+v", e)
 	}
-	if got := tokens(h.stored(t)); got != "t1 t2 t3 t4 t3 t4 t5 t6 t7 t8 t9" || h.n.Progress.Duplicates != 2 || h.n.Progress.StartedAt != started {
-		t.Errorf("%s, progress %+v", got, h.n.Progress)
+	if got := tokens(w.stored(t)); got != "t1 t2 t3 t4 t3 t4 t5 t6 t7 t8 t9" || w.progress().Duplicates != 2 ||
+		w.progress().StartedAt != started {
+		t.Errorf("%s, progress %+v", got, w.progress())
 	}
 }
 
@@ -101,24 +103,24 @@ func TestEarlyUpload(t *testing.T) {
 // declared finished, and one that is finished while lines come in refuses them.
 func TestEarlyEnds(t *testing.T) {
 	t.Parallel()
-	h := open()
-	b := room(t, h, 3)
+	w := open()
+	b := room(t, w, 3)
 	for _, op := range []string{"start early", "start"} {
-		if _, err := operations[op](b, t.Context(), tenant, h.n.ID); err != nil {
+		if _, err := operations[op](b, t.Context(), tenant, w.id); err != nil {
 			t.Fatal(err)
 		}
-		if s := h.n.Progress.State; s == push.StateCompleted != (op == "start") {
+		if s := w.progress().State; s == push.StateCompleted != (op == "start") {
 			t.Errorf("after %s it is %s", op, s)
 		}
 	}
-	h = open()
-	b = room(t, h, 3)
-	if _, err := b.StartEarly(t.Context(), tenant, h.n.ID); err != nil {
+	w = open()
+	b = room(t, w, 3)
+	if _, err := b.StartEarly(t.Context(), tenant, w.id); err != nil {
 		t.Fatal(err)
 	}
-	h.meet = func() { h.n.Progress.Version++; h.n.Progress.Early = false }
-	res, err := b.Upload(t.Context(), tenant, h.n.ID, strings.NewReader(lines(1, 2)), batch.Options{Offset: 1})
-	if _, ok := errors.AsType[*push.StateError](err); !ok || res.Accepted != 0 || h.n.Progress.Sources != 0 {
+	w.meet = func() { w.change(func(p *push.Progress) { p.Version, p.Early = p.Version+1, false }) }
+	res, err := b.Upload(t.Context(), tenant, w.id, strings.NewReader(lines(1, 2)), batch.Options{Offset: 1})
+	if _, ok := errors.AsType[*push.StateError](err); !ok || res.Accepted != 0 || w.progress().Sources != 0 {
 		t.Errorf("%+v, %v", res, err)
 	}
 }

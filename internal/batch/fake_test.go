@@ -6,131 +6,146 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/belfry-push/belfry/internal/batch"
-	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/batch/batchtest"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
-	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/internal/worker/workertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errAway = errors.New("store is away")
 
-const tenant = "acme"
+const (
+	tenant = "acme"
+	trace  = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+)
 
-// house is one notification's item, its pages and the queue, in memory.
-type house struct {
-	mu     sync.Mutex
-	n      push.Notification
-	counts ledger.Counts
-	pages  map[int][]byte
-	reads  int // of pages
-	tasks  []wire.Task
-	chance *rand.Rand // of failing; nil never fails
-	busy   bool       // the queue is away
-	meet   func()     // runs once, just before the next Advance
+// world is the stores and the queue around the room, and the notification that a
+// test is about.
+type world struct {
+	id     push.ID
+	ledger ledgertest.Memory
+	pages  batchtest.Memory
+	queue  workertest.Memory
+	reads  atomic.Int64 // of pages
+	busy   bool         // the queue is away
+	meet   func()       // runs once, just before the next Advance
+
+	mu     sync.Mutex // of chance, while calls run
+	chance *rand.Rand // of a write's failing; nil never fails
+}
+
+// open returns a world with an empty batch in it.
+func open() *world {
+	w := &world{}
+	w.begin(push.NewID(push.PrefixBatch))
+	return w
+}
+
+// begin stores an empty notification, which the test is about from now on.
+func (w *world) begin(id push.ID) {
+	w.id = id
+	w.ledger.PutNotification(push.Notification{
+		ID: id, Tenant: tenant, TraceParent: trace, Progress: push.Progress{Version: 1, State: push.StateUploading},
+	})
+}
+
+// progress returns the notification's progress as it is stored.
+func (w *world) progress() push.Progress {
+	n, err := w.ledger.Notification(context.Background(), w.id)
+	if err != nil {
+		panic(err)
+	}
+	return n.Progress
+}
+
+// change changes the stored progress.
+func (w *world) change(f func(p *push.Progress)) {
+	w.ledger.ChangeNotification(w.id, func(n *push.Notification) { f(&n.Progress) })
+}
+
+// tasks decodes what the queue took.
+func (w *world) tasks(t *testing.T) (tasks []wire.Task) {
+	t.Helper()
+	for _, m := range w.queue.All() {
+		task, err := wire.DecodeTask(m.Body)
+		if err != nil || m.Group != tenant {
+			t.Fatalf("bad task of group %q: %v", m.Group, err)
+		}
+		tasks = append(tasks, task)
+	}
+	return tasks
 }
 
 // try runs a write that may fail before or after it took effect.
-func (h *house) try(write func() error) error {
+func (w *world) try(write func() error) error {
 	runtime.Gosched() // let uploads that run side by side meet
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	const odds = 4
-	if h.chance != nil && h.chance.IntN(odds) == 0 {
+	if w.fails() {
 		return errAway
 	}
 	err := write()
-	if h.chance != nil && h.chance.IntN(odds) == 0 {
+	if w.fails() {
 		return errAway
 	}
 	return err
 }
 
-func (h *house) Notification(_ context.Context, id push.ID) (push.Notification, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if id != h.n.ID {
-		return push.Notification{}, push.ErrNotFound
-	}
-	return h.n, nil
+func (w *world) fails() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	const odds = 4
+	return w.chance != nil && w.chance.IntN(odds) == 0
 }
 
-func (h *house) Advance(_ context.Context, _ push.ID, next push.Progress) error {
-	return h.try(func() error {
-		if meet := h.meet; meet != nil {
-			h.meet = nil
-			meet()
-		}
-		if next.Version != h.n.Progress.Version+1 {
-			return push.ErrConflict
-		}
-		h.n.Progress = next
-		return nil
-	})
-}
-
-func (h *house) Counts(context.Context, push.ID) (ledger.Counts, error) { return h.counts, nil }
-
-func (h *house) PutPage(_ context.Context, _ push.ID, _ push.PageKind, n int, data []byte) (stored []byte, err error) {
-	err = h.try(func() error {
-		if _, ok := h.pages[n]; !ok {
-			h.pages[n] = data
-		}
-		stored = h.pages[n]
-		return nil
-	})
-	return stored, err
-}
-
-func (h *house) Page(_ context.Context, _ push.ID, _ push.PageKind, n int) ([]byte, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.reads++
-	if data, ok := h.pages[n]; ok {
-		return data, nil
-	}
-	return nil, push.ErrNotFound
-}
-
-func (h *house) Send(_ context.Context, msgs []worker.Outgoing) error {
-	if h.busy {
-		return errAway
-	}
-	for _, m := range msgs {
-		t, err := wire.DecodeTask(m.Body)
-		if err != nil || m.Group != tenant {
-			return errors.Join(err, errors.New("bad task"))
-		}
-		h.tasks = append(h.tasks, t)
-	}
-	return nil
-}
-
-// open returns a house with an empty batch in it.
-func open() *house {
-	return &house{
-		n: push.Notification{
-			ID: push.NewID(push.PrefixBatch), Tenant: tenant, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-			Progress: push.Progress{Version: 1, State: push.StateUploading},
-		},
-		pages: map[int][]byte{},
+// config returns what the room is built from, with the world's faults around its
+// stores, a clock that stands still, and nothing logged.
+func (w *world) config() batch.Config {
+	return batch.Config{
+		Ledger: ledgertest.Around{Store: &w.ledger, Do: func(op string, effect func() error) error {
+			if op != "Advance" {
+				return effect()
+			}
+			return w.try(func() error {
+				if meet := w.meet; meet != nil {
+					w.meet = nil
+					meet()
+				}
+				return effect()
+			})
+		}},
+		Pages: batchtest.Around{Pages: &w.pages, Do: func(op string, effect func() error) error {
+			if op == "Page" {
+				w.reads.Add(1)
+				return effect()
+			}
+			return w.try(effect)
+		}},
+		Tasks: workertest.Around{Queue: &w.queue, Do: func(_ string, effect func() error) error {
+			if w.busy {
+				return errAway
+			}
+			return effect()
+		}},
+		Log: zap.NewNop(), Metrics: batch.NewMetrics(prometheus.NewRegistry()), Now: func() time.Time { return time.Time{} },
 	}
 }
 
-// room returns the room over a house, with pages of at most so many recipients.
-func room(t *testing.T, h *house, recipients int) *batch.Batches {
+// room returns the room in a world, with pages of at most so many recipients.
+func room(t *testing.T, w *world, recipients int) *batch.Batches {
 	t.Helper()
-	return batch.New(batch.Config{
-		Ledger: h, Pages: h, Tasks: h, Log: zaptest.NewLogger(t), Metrics: batch.NewMetrics(prometheus.NewRegistry()),
-		Now: time.Now, PageRecipients: recipients, SpoolBytes: 1 << 20,
-	})
+	cfg := w.config()
+	cfg.Log, cfg.Now, cfg.PageRecipients, cfg.SpoolBytes = zaptest.NewLogger(t), time.Now, recipients, 1<<20
+	return batch.New(cfg)
 }

@@ -8,15 +8,14 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// indexes keeps what this process knows of the recipients of batches that are
-// being uploaded, within a budget of memory. Nothing of it is durable: it
-// follows from the stored pages and is read from them again when it is missing.
+// indexes keeps what this process knows of the recipients of batches that are being
+// uploaded, within a budget of memory. Nothing of it is durable: a missing index is read
+// from the stored pages again.
 //
-// An index that no upload uses is dropped, least recently used first, when
-// another one needs its memory. One in use never is, so that uploads side by
-// side cannot make each other read their pages over and over: where there is no
-// memory, later recipients are not remembered, which the batch then says
-// (Progress.UncheckedFrom).
+// An index that no upload uses is dropped, least recently used first, when another one
+// needs its memory. An index in use is never dropped, so that parallel uploads cannot make
+// each other read their pages again and again: without memory, later recipients are not
+// remembered, and the batch says so (Progress.UncheckedFrom).
 type indexes struct {
 	seed maphash.Seed // so that nobody can make up recipients that collide
 	most int          // bytes
@@ -27,8 +26,7 @@ type indexes struct {
 	idle *list.List // of all *remembered, the one used last in front
 }
 
-// remembered is one batch's index, in step with its pages. Whoever uses it
-// holds the mutex.
+// remembered is one batch's index, in step with its pages. Its user holds the mutex.
 type remembered struct {
 	sync.Mutex
 
@@ -40,9 +38,8 @@ type remembered struct {
 	users int // guarded by indexes.mu
 }
 
-// emptyBytes is what an index takes before it holds anything: its 64 segments,
-// and its places in list and map. A process sees more small batches than it can
-// remember for good.
+// emptyBytes is the memory of an empty index: its 64 segments, and its entries in list
+// and map. It counts, because a process sees more small batches than it can remember.
 const emptyBytes = 4 << 10
 
 func newIndexes(most int) *indexes {
@@ -74,8 +71,7 @@ func (x *indexes) release(r *remembered) {
 	}
 }
 
-// reserve takes bytes from the budget; false means that uploads under way have
-// all of it.
+// reserve takes bytes from the budget; false means that running uploads use all of it.
 func (x *indexes) reserve(bytes int) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -86,7 +82,7 @@ func (x *indexes) reserve(bytes int) bool {
 	return true
 }
 
-// makeRoom drops what nobody uses until there is room for bytes.
+// makeRoom drops unused indexes until there is room for bytes.
 func (x *indexes) makeRoom(bytes int) bool {
 	for at := x.idle.Back(); at != nil && x.used+bytes > x.most; {
 		before := at.Prev()
@@ -114,14 +110,14 @@ func (x *indexes) drop(at *list.Element) {
 	x.used -= emptyBytes + r.index.bytes
 }
 
-// in returns what the list holds at a place, which is nothing else.
+// in returns the index of a list element; the list holds nothing else.
 func in(at *list.Element) *remembered {
 	r, _ := at.Value.(*remembered)
 	return r
 }
 
-// hash tells recipients apart by what their line names: a token, an
-// installation, a user or a device.
+// hash returns a hash of what the recipient's line names: a token, an installation, a user
+// or a device.
 func (x *indexes) hash(r *push.Recipient) uint64 {
 	var h maphash.Hash
 	h.SetSeed(x.seed)

@@ -8,18 +8,17 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// Every operation is one conditional write to the notification's item, which
-// decides, followed by a task for fanout, which the outbox guarantees: the write
-// sets Enqueued to false, and only after the queue took the task is it set back.
-// A crash anywhere leaves either nothing done or an item in the outbox, and a
-// repeated call sends the task once more.
+// Every operation is one conditional write to the notification's item, followed by a task
+// for fanout. The write decides. The outbox guarantees the task: the write sets Enqueued to
+// false, and it is set back only after the queue took the task. So a crash anywhere leaves
+// either nothing done or an item in the outbox, and a repeated call sends the task again.
 
-// Start ends the upload and has the batch planned and sent; its TTL begins,
-// unless it began with [Batches.StartEarly]: what that set off then plans the
-// rest. A batch without recipients is completed at once. Repeating it on a batch
-// that was started and is accepted, sending or completed changes nothing and
-// returns it as it stands, so that a caller whose answer got lost may just ask
-// again. Errors are push.ErrNotFound and [push.StateError].
+// Start ends the upload and starts planning and sending the batch; its TTL begins. After
+// [Batches.StartEarly] the TTL has begun, and the tasks of that start plan the rest. A
+// batch without recipients is completed at once. Repeating it on a batch that was
+// started and is accepted, sending or completed changes nothing and returns its present
+// state, so that a caller that lost the answer may repeat the call. Errors are
+// push.ErrNotFound and [push.StateError].
 func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
 	n, err := b.move(ctx, tenant, id, opStart, func(n *push.Notification) (push.Progress, error) {
 		p := n.Progress
@@ -38,7 +37,7 @@ func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.No
 				p.Early, p.Enqueued = false, false
 				return p, nil
 			}
-		case push.StateCancelled, push.StateDeadLettered:
+		case push.StateHeld, push.StateCancelled, push.StateDeadLettered:
 		}
 		return p, illegal(n, p.State, opStart)
 	})
@@ -65,8 +64,8 @@ func (b *Batches) completeEmpty(ctx context.Context, id push.ID) (push.Notificat
 	})
 }
 
-// Pause stops sending; what FCM is being asked right now still gets its answer.
-// The TTL runs on. Pausing a paused batch changes nothing. Errors are
+// Pause stops sending, of a batch or a single notification; requests under way still get
+// their answer. The TTL runs on. Pausing what is paused changes nothing. Errors are
 // push.ErrNotFound and [push.StateError].
 func (b *Batches) Pause(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
 	if err := b.open(ctx, tenant, id, opPause); err != nil {
@@ -81,16 +80,27 @@ func (b *Batches) Pause(ctx context.Context, tenant string, id push.ID) (push.No
 			return p, nil
 		case push.StatePaused:
 			return p, nil
-		case push.StateUploading, push.StateCompleted, push.StateCancelled, push.StateDeadLettered:
+		case push.StateUploading, push.StateHeld, push.StateCompleted, push.StateCancelled, push.StateDeadLettered:
 		}
 		return p, illegal(n, p.State, opPause)
 	})
 }
 
-// Resume goes on where Pause stopped: fanout plans what is not planned yet and
-// sends the chunks that were parked. Resuming a batch that is under way changes
+// Resume continues where Pause stopped: fanout plans the pages that are not planned yet
+// and sends the parked chunks. It also releases what is held, of single notifications
+// too; that may be held again. Resuming a notification that is being sent changes
 // nothing. Errors are push.ErrNotFound and [push.StateError].
 func (b *Batches) Resume(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
+	return b.resume(ctx, tenant, id, false)
+}
+
+// ResumeUnbraked does what Resume does, and switches the brake off: nothing of the
+// notification is held any more, until Resume switches the brake on again.
+func (b *Batches) ResumeUnbraked(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
+	return b.resume(ctx, tenant, id, true)
+}
+
+func (b *Batches) resume(ctx context.Context, tenant string, id push.ID, unbraked bool) (push.Notification, error) {
 	_, counts, err := b.counted(ctx, tenant, id, opResume)
 	if err != nil {
 		return push.Notification{}, err
@@ -98,19 +108,23 @@ func (b *Batches) Resume(ctx context.Context, tenant string, id push.ID) (push.N
 	n, err := b.move(ctx, tenant, id, opResume, func(n *push.Notification) (push.Progress, error) {
 		p := n.Progress
 		switch p.State {
+		case push.StateAccepted, push.StateSending:
+			if !p.Held.Any() {
+				p.BrakeOff = p.BrakeOff || unbraked
+				return p, nil
+			}
 		case push.StatePaused:
 			p.State = push.StateSending
 			if counts.PagesPlanned < p.Pages || p.Early {
 				p.State = push.StateAccepted
 			}
-			p.Generation++
-			p.Enqueued = false
-			return p, nil
-		case push.StateAccepted, push.StateSending:
-			return p, nil
-		case push.StateUploading, push.StateCompleted, push.StateCancelled, push.StateDeadLettered:
+		case push.StateUploading, push.StateHeld, push.StateCompleted, push.StateCancelled, push.StateDeadLettered:
+			return p, illegal(n, p.State, opResume)
 		}
-		return p, illegal(n, p.State, opResume)
+		p.Held, p.BrakeOff = push.Holds{}, unbraked
+		p.Generation++
+		p.Enqueued = false
+		return p, nil
 	})
 	if err != nil {
 		return push.Notification{}, err
@@ -118,10 +132,10 @@ func (b *Batches) Resume(ctx context.Context, tenant string, id push.ID) (push.N
 	return b.afterwards(ctx, n), nil
 }
 
-// Cancel gives every delivery that has no outcome yet the outcome cancelled;
-// what FCM is being asked right now keeps its own. It takes batches and single
-// notifications. Cancelling twice changes nothing. Errors are push.ErrNotFound
-// and [push.StateError], also when every delivery has its outcome already.
+// Cancel gives every delivery without an outcome the outcome cancelled; a request under
+// way keeps its own. It takes batches and single notifications. Cancelling twice changes
+// nothing. Errors are push.ErrNotFound and [push.StateError], also when every delivery has
+// its outcome already.
 func (b *Batches) Cancel(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
 	if err := b.open(ctx, tenant, id, opCancel); err != nil {
 		return push.Notification{}, err
@@ -145,9 +159,11 @@ func (b *Batches) Cancel(ctx context.Context, tenant string, id push.ID) (push.N
 	return b.afterwards(ctx, n), nil
 }
 
-// move is [ledger.Advance] for one operation of a tenant's own notification.
-func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string, f func(*push.Notification) (push.Progress, error)) (push.Notification, error) {
-	if op != opCancel && !id.IsBatch() {
+// move calls [ledger.Advance] for one operation on a tenant's own notification.
+func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string,
+	f func(*push.Notification) (push.Progress, error),
+) (push.Notification, error) {
+	if (op == opStart || op == opStartEarly) && !id.IsBatch() { // only a batch has an upload
 		return push.Notification{}, fmt.Errorf("%s of %s: %w: not a batch", op, id, push.ErrNotFound)
 	}
 	n, err := ledger.Advance(ctx, b.cfg.Ledger, id, func(n push.Notification) (push.Progress, error) {
@@ -165,9 +181,8 @@ func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string
 	return n, nil
 }
 
-// open refuses an operation on a notification whose deliveries all have their
-// outcome, though its stored state does not say so yet: to its owner it is
-// completed.
+// open refuses an operation on a notification whose deliveries all have their outcome,
+// even if its stored state does not say so yet: for its owner it is completed.
 func (b *Batches) open(ctx context.Context, tenant string, id push.ID, op string) error {
 	n, counts, err := b.counted(ctx, tenant, id, op)
 	if err != nil {
@@ -179,8 +194,8 @@ func (b *Batches) open(ctx context.Context, tenant string, id push.ID, op string
 	return nil
 }
 
-// counted returns a tenant's own notification and its counts: one query over the
-// lines, O(chunks), which only the owner can cause.
+// counted returns a tenant's own notification and its counts: one query over the lines,
+// O(chunks). Only the owner can cause that query.
 func (b *Batches) counted(ctx context.Context, tenant string, id push.ID, op string) (push.Notification, ledger.Counts, error) {
 	n, err := b.cfg.Ledger.Notification(ctx, id)
 	if err == nil {

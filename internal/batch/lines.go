@@ -6,10 +6,11 @@ import (
 	"io"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/request"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// Format is what an upload's stream consists of.
+// Format is the format of an upload's stream.
 type Format uint8
 
 // The formats.
@@ -17,30 +18,30 @@ const (
 	// NDJSON has a JSON object a line. Every line break ends a line, and blank
 	// lines have a number too.
 	NDJSON Format = iota
-	// CSV has a header row, see [push.Columns], and then a recipient a record.
-	// The header is no line of the batch: the record behind it has the number
-	// that the upload begins with. A record that goes over several lines has one
-	// number, an empty line has one of its own.
+	// CSV has a header row, see [push.Columns], and then a record per recipient. The
+	// header is no line of the batch: the first record has the number that the upload
+	// begins with. A record over several lines has one number, and so has an empty line.
 	CSV
 )
 
-// lines is where an upload's lines come from.
+// lines is the source of an upload's lines.
 type lines interface {
 	// next goes to the next line. Errors are io.EOF, [push.Faults] if the stream
 	// as a whole is not of the format, and the stream's own.
 	next() error
-	// decode reads the line that next came to: a recipient, what is wrong with
-	// it, or neither if it is blank. It may be left out, or called once.
+	// decode reads the current line. It returns a recipient, a fault, or neither for a
+	// blank line; a recipient with a fault means a warning about a value that was left
+	// out. It is called once for a line, or not at all.
 	decode() (*push.Recipient, *push.Fault)
-	// ready tells whether next will not wait for the stream.
+	// ready reports whether next will not wait for the stream.
 	ready() bool
 }
 
 func (f Format) lines(r io.Reader) lines {
 	if f == CSV {
-		return &csvLines{rows: wire.NewRowReader(r, push.MaxRecipientLine)}
+		return &csvLines{rows: wire.NewRowReader(r, request.MaxRecipientLine)}
 	}
-	return &jsonLines{r: wire.NewLineReader(r, push.MaxRecipientLine)}
+	return &jsonLines{r: wire.NewLineReader(r, request.MaxRecipientLine)}
 }
 
 // jsonLines reads NDJSON.
@@ -68,13 +69,13 @@ func (l *jsonLines) decode() (*push.Recipient, *push.Fault) {
 	if wire.Blank(l.line) {
 		return nil, nil
 	}
-	return judge(push.DecodeRecipient(l.line))
+	return judge(request.DecodeRecipient(l.line))
 }
 
 // csvLines reads CSV.
 type csvLines struct {
 	rows    *wire.RowReader
-	columns push.Columns
+	columns request.Columns
 	fault   *push.Fault // of the row at hand
 }
 
@@ -113,7 +114,7 @@ func (l *csvLines) header() error {
 	case err != nil:
 		return err
 	}
-	l.columns, err = push.ParseColumns(l.rows.Cells())
+	l.columns, err = request.ParseColumns(l.rows.Cells())
 	return err
 }
 
@@ -129,14 +130,14 @@ func (l *csvLines) decode() (*push.Recipient, *push.Fault) {
 }
 
 func tooLong() *push.Fault {
-	return &push.Fault{Code: push.FaultTooLarge, Detail: fmt.Sprintf("must be at most %d bytes", push.MaxRecipientLine)}
+	return &push.Fault{Code: push.FaultTooLarge, Detail: fmt.Sprintf("must be at most %d bytes", request.MaxRecipientLine)}
 }
 
-// judge is the verdict on a line. Of several faults the first is kept and the
-// others are counted.
+// judge returns the result of decoding a line. Of several faults it keeps the first and
+// counts the others.
 func judge(r push.Recipient, err error) (*push.Recipient, *push.Fault) {
 	if err == nil {
-		return &r, nil
+		return &r, r.Normalize()
 	}
 	f := push.Fault{Code: push.FaultSyntax, Detail: err.Error()}
 	if faults, ok := errors.AsType[push.Faults](err); ok && len(faults) > 0 {

@@ -9,13 +9,13 @@ import (
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// catchUpTimeout bounds reading the stored pages of a batch that this process
-// knows nothing of: ten million lines are 3,600 pages of some milliseconds each.
+// catchUpTimeout bounds reading the stored pages of a batch that this process does not
+// know: ten million lines are 3,600 pages of some milliseconds each.
 const catchUpTimeout = 5 * time.Minute
 
 // catchUp brings the batch's index in step with the announced pages, which
-// another process, or this one before it was restarted, may have written. What
-// it has read when it fails is kept.
+// another process, or this one before its restart, may have written. After an error it
+// keeps what it has read.
 func (u *upload) catchUp(ctx context.Context) error {
 	if u.seen == nil {
 		u.seen = u.indexes.use(u.n.ID)
@@ -42,13 +42,13 @@ func (u *upload) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// mark notes on every recipient of the drafts which earlier line it repeats.
-// That depends on the pages before them and nothing else, and these never
-// change: a draft that ends up in its place was marked for it. One that another
-// writer's page comes before is marked again.
+// mark notes on every recipient of the drafts which earlier line it repeats. The marks
+// depend on the pages before them only, and those never change: so a draft that is stored
+// in its place has the right marks. If another writer's page comes before it, it is marked
+// again.
 //
-// The index may be ahead, because another upload has announced pages; then the
-// drafts' place is taken, and what they are marked with does not matter.
+// The index may be ahead, because another upload has announced pages; then the drafts'
+// place is taken, and their marks do not matter.
 func (u *upload) mark(drafts []*draft) {
 	u.seen.Lock()
 	defer u.seen.Unlock()
@@ -73,8 +73,7 @@ func (u *upload) mark(drafts []*draft) {
 	u.gap = u.seen.gap
 }
 
-// learn adds page n, which is announced, to the index, unless another upload
-// was faster.
+// learn adds the announced page n to the index, unless another upload has done so.
 func (u *upload) learn(n int, page *wire.UploadPage) {
 	u.seen.Lock()
 	defer u.seen.Unlock()

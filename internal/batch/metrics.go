@@ -28,13 +28,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "belfry_upload_pages_total", Help: "Upload pages stored and announced by their writer.",
 		}),
 		adopted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "belfry_upload_pages_adopted_total", Help: "Upload pages of another, broken off or concurrent, upload that were announced in its place.",
+			Name: "belfry_upload_pages_adopted_total",
+			Help: "Upload pages of another, broken off or concurrent, upload that were announced in its place.",
 		}),
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_upload_duplicates_total", Help: "Accepted upload lines whose recipient an earlier line of the batch has named.",
 		}),
 		reread: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "belfry_upload_pages_reread_total", Help: "Stored upload pages read to look for duplicates, because another process wrote them or this one had forgotten them.",
+			Name: "belfry_upload_pages_reread_total",
+			Help: "Stored upload pages read to look for duplicates, because another process wrote them or this one had forgotten them.",
 		}),
 	}
 	reg.MustRegister(lines, m.pages, m.adopted, m.duplicates, m.reread)

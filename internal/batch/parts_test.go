@@ -12,14 +12,14 @@ import (
 // their pages were the same, so it is true of both.
 func TestUploadSamePartAtOnce(t *testing.T) {
 	t.Parallel()
-	h := open()
-	b := room(t, h, 7)
+	w := open()
+	b := room(t, w, 7)
 	var both sync.WaitGroup
 	var results [2]batch.Result
 	for i := range results {
 		both.Go(func() {
 			var err error
-			if results[i], err = b.Upload(t.Context(), tenant, h.n.ID, numbered(1, 500), batch.Options{Offset: 1}); err != nil {
+			if results[i], err = b.Upload(t.Context(), tenant, w.id, numbered(1, 500), batch.Options{Offset: 1}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -30,8 +30,8 @@ func TestUploadSamePartAtOnce(t *testing.T) {
 			t.Errorf("got %+v", r)
 		}
 	}
-	if p := h.n.Progress; p.Sources != 500 || p.Watermark != 500 {
+	if p := w.progress(); p.Sources != 500 || p.Watermark != 500 {
 		t.Errorf("progress %+v", p)
 	}
-	h.stored(t)
+	w.stored(t)
 }

@@ -13,33 +13,37 @@ import (
 // took is given back at its end.
 func TestSpoolsTogether(t *testing.T) {
 	t.Parallel()
-	h := open()
-	b := room(t, h, 0) // with a spool of 1 MiB
+	w := open()
+	b := room(t, w, 0) // with a spool of 1 MiB
 	const most, nearlyFull = 4, 5200
 	o := batch.Options{AllOrNothing: true}
 	var slow sync.WaitGroup
 	var ends []*io.PipeWriter
 	for range most {
-		r, w := io.Pipe()
-		ends = append(ends, w)
+		r, end := io.Pipe()
+		ends = append(ends, end)
 		slow.Go(func() {
-			if res, err := b.Upload(t.Context(), tenant, h.n.ID, r, o); err != nil || res.Accepted != nearlyFull {
+			if res, err := b.Upload(t.Context(), tenant, w.id, r, o); err != nil || res.Accepted != nearlyFull {
 				t.Errorf("%+v, %v", res, err)
 			}
 		})
-		if _, err := io.WriteString(w, lines(1, nearlyFull)); err != nil {
-			t.Fatal(err)
+		// The blank line is read once all before it are in the spool, and not only
+		// in a buffer.
+		for _, part := range []string{lines(1, nearlyFull), "\n"} {
+			if _, err := io.WriteString(end, part); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	res, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(1, nearlyFull), o)
-	if !errors.Is(err, batch.ErrBusy) || res.Accepted != 0 || h.n.Progress.Sources != 0 {
+	res, err := b.Upload(t.Context(), tenant, w.id, numbered(1, nearlyFull), o)
+	if !errors.Is(err, batch.ErrBusy) || res.Accepted != 0 || w.progress().Sources != 0 {
 		t.Errorf("one too many: %+v, %v", res, err)
 	}
-	for _, w := range ends {
-		_ = w.Close()
+	for _, end := range ends {
+		_ = end.Close()
 	}
 	slow.Wait()
-	if _, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(1, nearlyFull), o); err != nil {
+	if _, err := b.Upload(t.Context(), tenant, w.id, numbered(1, nearlyFull), o); err != nil {
 		t.Errorf("when they are over: %v", err)
 	}
 }

@@ -15,9 +15,9 @@ import (
 // Options say how an upload's lines fit into the batch.
 type Options struct {
 	// Offset is the number of the stream's first line in the whole upload, from
-	// 1; lines up to the durable watermark are passed over, so that repeating an
-	// upload changes nothing. 0 appends after the watermark, which is not
-	// repeatable: after an error go on with an offset.
+	// 1; lines up to the durable watermark are skipped, so that repeating an upload
+	// changes nothing. 0 appends after the watermark; that cannot be repeated, so
+	// continue with an offset after an error.
 	Offset int64
 	// AllOrNothing refuses every line of the stream if one is bad, or if the
 	// stream breaks off. Its lines are held in memory meanwhile.
@@ -32,13 +32,13 @@ type LineFault struct {
 	push.Fault
 }
 
-// Result says what became of a stream's lines. Accepted, Invalid and Skipped
-// add up to the lines that are durable now; only in a [RefusedError] Invalid
-// counts lines that are not.
+// Result is the result of a stream's lines. Accepted, Invalid and Skipped add up to the
+// lines that are durable now; only in a [RefusedError] does Invalid count lines that are
+// not.
 type Result struct {
 	Accepted int64 // good, and durable now
-	// Duplicates are those of Accepted whose recipient an earlier line of the batch
-	// has named: they are kept, and end as suppressed.
+	// Duplicates counts the lines of Accepted whose recipient an earlier line of the
+	// batch names: they are kept, and end as suppressed.
 	Duplicates int64
 	Invalid    int64 // refused
 	Skipped    int64 // blank, or durable before this upload came to them
@@ -46,9 +46,20 @@ type Result struct {
 	// Faults are the first hundred refused lines, and lines that an earlier
 	// upload has stored with other content (conflict; that one is kept).
 	Faults []LineFault
+	// Warned counts this upload's lines that were taken without a value that is not
+	// understood, such as a locale; Warnings are the first hundred.
+	Warned   int64
+	Warnings []LineFault
 }
 
 const maxFaults = 100
+
+func (r *Result) warn(line int64, f push.Fault) {
+	r.Warned++
+	if len(r.Warnings) < maxFaults {
+		r.Warnings = append(r.Warnings, LineFault{line, f})
+	}
+}
 
 func (r *Result) fault(line int64, f push.Fault) {
 	if len(r.Faults) < maxFaults {
@@ -56,7 +67,7 @@ func (r *Result) fault(line int64, f push.Fault) {
 	}
 }
 
-// GapError says that an upload begins beyond the line that is due.
+// GapError says that an upload begins beyond the next line.
 type GapError struct {
 	Offset    int64 // where it begins
 	Watermark int64 // the line before the one that is due
@@ -77,22 +88,21 @@ func (e *RefusedError) Error() string {
 }
 
 // Upload reads recipients, one a line, and makes them durable page by page;
-// memory does not grow with the stream. Blank lines are passed over, but
-// counted, so that line numbers are the file's. A bad line is refused by
-// itself. A page is stored first and announced by the notification's progress
-// after that; a page that a crash left unannounced is taken over by the next
-// upload that comes to its place.
+// memory does not grow with the stream. Blank lines are skipped, but counted, so that line
+// numbers are the file's. A bad line is refused by itself. A page is stored first, and then
+// announced by the notification's progress; if a crash leaves a page unannounced, the next
+// upload that comes to its place takes it over.
 //
-// A recipient that an earlier line of the batch has named, whichever upload
-// brought it, is marked as its duplicate when its page is stored.
+// A recipient that an earlier line of the batch names, in this or another upload, is marked
+// as its duplicate when its page is stored.
 //
-// The Result holds with an error as well. Errors are push.ErrNotFound,
+// The Result is valid with an error as well. Errors are push.ErrNotFound,
 // [push.StateError], [GapError], [RefusedError], [ErrBusy], [push.Faults] for options out
-// of range or a header row that is none, a store's, or the stream's own: then
-// the whole lines before it are durable (none, with AllOrNothing).
+// of range or a bad header row, a store's error, or the stream's: then the whole lines
+// before it are durable (none, with AllOrNothing).
 //
-// A store that fails while an all-or-nothing upload is being announced may
-// leave a part of it durable; the Result's watermark says which.
+// If a store fails while an all-or-nothing upload is being announced, a part of it may be
+// durable; the Result's watermark says which.
 func (b *Batches) Upload(ctx context.Context, tenant string, id push.ID, r io.Reader, o Options) (Result, error) {
 	u, err := b.begin(ctx, tenant, id, o)
 	if err != nil {
@@ -152,8 +162,8 @@ func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Option
 	return u, nil
 }
 
-// read takes the stream to its end. What it read before an error of the stream
-// is made durable all the same.
+// read takes the stream to its end. Lines before an error of the stream are made durable
+// as well.
 func (u *upload) read(ctx context.Context, in lines) error {
 	for {
 		if u.due(in) {
@@ -178,14 +188,14 @@ func (u *upload) read(ctx context.Context, in lines) error {
 	}
 }
 
-// due tells whether the lines in hand have waited for others long enough. Only
-// a stream that is not ahead is looked at, so a fast one pays nothing.
+// due reports whether the lines in hand have waited for others long enough. It looks at the
+// clock only if the stream would block, so a fast stream pays nothing.
 func (u *upload) due(in lines) bool {
 	const patience = time.Second
 	return u.draft != nil && !u.atomic && !in.ready() && u.cfg.Now().Sub(u.draft.begun) >= patience
 }
 
-// take accounts for the line that in has come to.
+// take accounts for the current line of in.
 func (u *upload) take(ctx context.Context, in lines) error {
 	u.next++
 	if u.durable() {
@@ -216,33 +226,46 @@ func (u *upload) take(ctx context.Context, in lines) error {
 	return nil
 }
 
-// decode reads the line that in has come to. A line whose own data make the
-// batch's message larger than FCM takes is refused here: its recipient can't get
-// it.
+// decode reads the current line of in. It refuses a line whose data make the batch's
+// message larger than FCM takes.
 func (u *upload) decode(in lines) (*push.Recipient, *push.Fault) {
 	r, fault := in.decode()
-	if r == nil || !r.HasOverrides() {
-		return r, fault
+	if r == nil {
+		return nil, fault
+	}
+	if fault != nil {
+		u.res.warn(u.next-1, *fault)
+	}
+	if !r.HasOverrides() {
+		return r, nil
 	}
 	if u.sizes == nil {
 		tree, _ := message.Decode(u.n.Message) // should it be damaged, whoever encodes it says so for all lines
 		u.sizes = message.NewPersonal(tree, u.n.Delivery())
 	}
-	if platform, n := u.sizes.Sizes(r.Data, r.CollapseID).Largest(); n > message.Limit {
+	if faults := u.sizes.Check(r.Override); len(faults) > 0 {
 		return nil, &push.Fault{
-			Pointer: "/data", Code: push.FaultTooLarge,
-			Detail: "the batch's message with this line's data " + message.TooLarge(platform, n, message.Limit),
+			Code: faults[0].Code, Detail: "the batch's message with what this line overrides: " + faults[0].Pointer + " " + faults[0].Detail,
+		}
+	}
+	if platform, n := u.sizes.Sizes(r.Data, r.CollapseID, r.Override).Largest(); n > message.Limit {
+		pointer, what := "/data", "data"
+		if !r.Override.IsZero() && len(r.Data) == 0 {
+			pointer, what = "/notification", "notification"
+		}
+		return nil, &push.Fault{
+			Pointer: pointer, Code: push.FaultTooLarge,
+			Detail: "the batch's message with this line's " + what + " " + message.TooLarge(platform, n, message.Limit),
 		}
 	}
 	return r, nil
 }
 
-// durable tells whether the line that was read last is durable already. To an
-// appended line that can't happen: its number is provisional until its page
-// is announced.
+// durable reports whether the line that was read last is durable already. An appended line
+// never is: its number is provisional until its page is announced.
 func (u *upload) durable() bool { return !u.appends && u.next-1 <= u.n.Progress.Watermark }
 
-// seal ends the page in hand, and with it an upload that nobody waits for.
+// seal ends the page in hand, and the upload if its caller is gone.
 func (u *upload) seal(ctx context.Context) error {
 	if !u.atomic {
 		if err := u.flush(ctx); err != nil {
@@ -265,8 +288,7 @@ func (u *upload) flush(ctx context.Context) error {
 	return u.commit(ctx, []*draft{d})
 }
 
-// refuseAll turns an all-or-nothing upload down; the rest of it is read for its
-// faults only.
+// refuseAll refuses an all-or-nothing upload; its rest is read only to report faults.
 func (u *upload) refuseAll(f *push.Fault) {
 	u.spool, u.draft = nil, nil
 	if f != nil {
@@ -286,7 +308,14 @@ func (u *upload) spoolMore(bytes int) error {
 	case u.spooled <= u.cfg.SpoolBytes:
 		return ErrBusy
 	}
-	return push.Faults{{Code: push.FaultTooLarge, Detail: fmt.Sprintf("all_or_nothing takes at most about %d MiB of recipients: upload without it, where good lines are kept and bad ones reported", u.cfg.SpoolBytes>>20)}}
+	return push.Faults{
+		{
+			Code: push.FaultTooLarge,
+			Detail: fmt.Sprintf(
+				"all_or_nothing takes at most about %d MiB of recipients: upload without it, where good lines are kept and bad ones reported",
+				u.cfg.SpoolBytes>>20),
+		},
+	}
 }
 
 // end accounts for the end of the stream.

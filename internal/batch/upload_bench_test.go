@@ -18,7 +18,8 @@ func BenchmarkUploadOverrides(b *testing.B) {
 	random := rand.NewChaCha8([32]byte{})
 	for i := range count {
 		_, _ = random.Read(noise)
-		fmt.Fprintf(&body, `{"token":"%x","data":{"name":"User %d","points":"%d"},"locale":"de-DE","collapse_id":"c%d"}`+"\n", noise, i, i*7%1000, i%100)
+		fmt.Fprintf(&body, `{"token":"%x","data":{"name":"User %d","points":"%d"},"locale":"de-DE","collapse_id":"c%d"}`+"\n", noise, i, i*7%1000,
+			i%100)
 		fmt.Fprintf(&rows, "%x,User %d,%d,de-DE,c%d\n", noise, i, i*7%1000, i%100)
 	}
 	for name, o := range map[string]batch.Options{"NDJSON": {}, "CSV": {Format: batch.CSV}} {
@@ -30,8 +31,8 @@ func BenchmarkUploadOverrides(b *testing.B) {
 			b.SetBytes(int64(len(in)))
 			b.ReportAllocs()
 			for b.Loop() {
-				h := open()
-				if _, err := quiet(h, 0).Upload(b.Context(), tenant, h.n.ID, bytes.NewReader(in), o); err != nil {
+				w := open()
+				if _, err := quiet(w, 0).Upload(b.Context(), tenant, w.id, bytes.NewReader(in), o); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -10,10 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/internal/batch"
@@ -66,18 +63,18 @@ func TestUploadPartsMakeTheWhole(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		all := file(t, "t", 60)
-		h := open()
+		w := open()
 		size := rapid.IntRange(1, 9).Draw(t, "page")
 		for range rapid.IntRange(0, 5).Draw(t, "rounds") {
-			h.chance = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0))
+			w.chance = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0))
 			var uploads []func()
 			for range rapid.IntRange(1, 3).Draw(t, "side by side") {
-				from := rapid.IntRange(1, int(h.n.Progress.Watermark)+1).Draw(t, "offset")
+				from := rapid.IntRange(1, int(w.progress().Watermark)+1).Draw(t, "offset")
 				part := all[from-1 : rapid.IntRange(from-1, len(all)).Draw(t, "end")]
-				body, b := stream(t, part), quiet(h, rapid.IntRange(1, size).Draw(t, "size"))
+				body, b := stream(t, part), quiet(w, rapid.IntRange(1, size).Draw(t, "size"))
 				o := batch.Options{Offset: int64(from), AllOrNothing: rapid.IntRange(0, 3).Draw(t, "atomic") == 0}
 				uploads = append(uploads, func() {
-					res, err := b.Upload(t.Context(), tenant, h.n.ID, body, o)
+					res, err := b.Upload(t.Context(), tenant, w.id, body, o)
 					if n := res.Accepted + res.Invalid + res.Skipped; err == nil && n != int64(len(part)) {
 						t.Errorf("%d lines accounted for, of %d: %+v", n, len(part), res)
 					}
@@ -89,14 +86,14 @@ func TestUploadPartsMakeTheWhole(t *testing.T) {
 				})
 			}
 			together(uploads)
-			h.stored(t)
+			w.stored(t)
 		}
-		h.chance = nil
+		w.chance = nil
 		body := strings.NewReader(strings.Join(append(all, ""), "\n"))
-		if _, err := quiet(h, size).Upload(t.Context(), tenant, h.n.ID, body, batch.Options{Offset: 1}); err != nil {
+		if _, err := quiet(w, size).Upload(t.Context(), tenant, w.id, body, batch.Options{Offset: 1}); err != nil {
 			t.Fatal(err)
 		}
-		h.wantLines(t, all)
+		w.wantLines(t, all)
 	})
 }
 
@@ -104,8 +101,7 @@ func TestUploadPartsMakeTheWhole(t *testing.T) {
 func TestUploadAppendsMix(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		h := open()
-		h.chance = nil
+		w := open()
 		names := []string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(t, "side by side")]
 		files := make([][]string, len(names))
 		total := 0
@@ -114,10 +110,10 @@ func TestUploadAppendsMix(t *testing.T) {
 			files[i] = file(t, name, 30)
 			total += len(files[i])
 			body := strings.NewReader(strings.Join(append(files[i], ""), "\n"))
-			b := quiet(h, rapid.IntRange(1, 9).Draw(t, "size"))
+			b := quiet(w, rapid.IntRange(1, 9).Draw(t, "size"))
 			o := batch.Options{AllOrNothing: rapid.Bool().Draw(t, "atomic")}
 			uploads = append(uploads, func() {
-				if _, err := b.Upload(t.Context(), tenant, h.n.ID, body, o); err != nil {
+				if _, err := b.Upload(t.Context(), tenant, w.id, body, o); err != nil {
 					if _, refused := errors.AsType[*batch.RefusedError](err); !refused {
 						t.Errorf("append: %v", err)
 					}
@@ -126,7 +122,7 @@ func TestUploadAppendsMix(t *testing.T) {
 		}
 		together(uploads)
 		var got [3]string
-		for _, p := range h.stored(t) {
+		for _, p := range w.stored(t) {
 			for _, r := range p.Recipients {
 				id := r.Address.Value.Reveal() + r.UserID
 				got[id[0]-'a'] += " " + id[1:]
@@ -157,9 +153,9 @@ func together(fs []func()) {
 }
 
 // wantLines checks that the pages hold exactly these lines.
-func (h *house) wantLines(t *rapid.T, all []string) {
-	got := make([]string, h.n.Progress.Watermark)
-	for _, p := range h.stored(t) {
+func (w *world) wantLines(t *rapid.T, all []string) {
+	got := make([]string, w.progress().Watermark)
+	for _, p := range w.stored(t) {
 		for _, r := range p.Recipients {
 			got[r.Line-1] = r.Address.Value.Reveal() + r.UserID
 		}
@@ -184,11 +180,10 @@ func (h *house) wantLines(t *rapid.T, all []string) {
 	}
 }
 
-func quiet(h *house, recipients int) *batch.Batches {
-	return batch.New(batch.Config{
-		Ledger: h, Pages: h, Tasks: h, Log: zap.NewNop(), Metrics: batch.NewMetrics(prometheus.NewRegistry()),
-		Now: func() time.Time { return time.Time{} }, PageRecipients: recipients,
-	})
+func quiet(w *world, recipients int) *batch.Batches {
+	cfg := w.config()
+	cfg.PageRecipients = recipients
+	return batch.New(cfg)
 }
 
 func FuzzUploadNDJSON(f *testing.F) {
@@ -199,11 +194,11 @@ func FuzzUploadNDJSON(f *testing.F) {
 		f.Add([]byte(seed), uint8(3), false)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, size uint8, atomic bool) {
-		h := open()
-		res, err := quiet(h, int(size)).Upload(t.Context(), tenant, h.n.ID, bytes.NewReader(body), batch.Options{AllOrNothing: atomic})
+		w := open()
+		res, err := quiet(w, int(size)).Upload(t.Context(), tenant, w.id, bytes.NewReader(body), batch.Options{AllOrNothing: atomic})
 		if _, refused := errors.AsType[*batch.RefusedError](err); refused {
-			if len(h.pages) != 0 || res.Invalid == 0 {
-				t.Fatalf("refused with %+v and %d pages", res, len(h.pages))
+			if w.pages.Len() != 0 || res.Invalid == 0 {
+				t.Fatalf("refused with %+v and %d pages", res, w.pages.Len())
 			}
 			return
 		}
@@ -214,11 +209,12 @@ func FuzzUploadNDJSON(f *testing.F) {
 		if len(body) > 0 && body[len(body)-1] != '\n' {
 			count++
 		}
-		p := h.n.Progress
-		if res.Watermark != count || p.Watermark != count || res.Accepted+res.Invalid+res.Skipped != count || p.Sources != res.Accepted || p.Invalid != res.Invalid {
+		p := w.progress()
+		if res.Watermark != count || p.Watermark != count || res.Accepted+res.Invalid+res.Skipped != count || p.Sources != res.Accepted ||
+			p.Invalid != res.Invalid {
 			t.Fatalf("%d lines: result %+v, progress %+v", count, res, p)
 		}
-		h.stored(t)
+		w.stored(t)
 	})
 }
 
@@ -232,8 +228,8 @@ func BenchmarkUpload(b *testing.B) {
 	b.SetBytes(int64(body.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		h := open()
-		if _, err := quiet(h, 0).Upload(b.Context(), tenant, h.n.ID, bytes.NewReader(body.Bytes()), batch.Options{}); err != nil {
+		w := open()
+		if _, err := quiet(w, 0).Upload(b.Context(), tenant, w.id, bytes.NewReader(body.Bytes()), batch.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,13 +1,11 @@
 package batch_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -20,12 +18,13 @@ import (
 
 // stored returns the announced pages, checked to be one run of lines of which
 // exactly those are marked that repeat an earlier one.
-func (h *house) stored(t fataler) []wire.UploadPage {
+func (w *world) stored(t fataler) []wire.UploadPage {
+	progress, pages := w.progress(), w.pages.AllPages(w.id, push.PageUpload)
 	var out []wire.UploadPage
 	var last, good, bad, again int64
 	first := map[string]int64{}
-	for n := range h.n.Progress.Pages {
-		p, err := wire.DecodeUploadPage(h.pages[n])
+	for n := range progress.Pages {
+		p, err := wire.DecodeUploadPage(pages[n])
 		if err != nil {
 			t.Fatalf("page %d: %v", n, err)
 		}
@@ -46,7 +45,6 @@ func (h *house) stored(t fataler) []wire.UploadPage {
 		}
 		out = append(out, p)
 	}
-	progress := &h.n.Progress
 	got := [4]int64{progress.Watermark, progress.Sources, progress.Invalid, progress.Duplicates}
 	if want := [4]int64{last, good, bad, again}; got != want {
 		t.Fatalf("progress says %v (watermark, sources, invalid, duplicates), the pages %v", got, want)
@@ -87,24 +85,49 @@ func TestUploadLayout(t *testing.T) {
 	}{
 		{"nothing", "", batch.Options{}, "", batch.Result{}},
 		{"no last newline", good + "\n" + good, batch.Options{Offset: 1}, "gg", batch.Result{Accepted: 2, Watermark: 2}},
-		{"CRLF and a byte order mark", "\xef\xbb\xbf" + good + "\r\n" + good + "\r\n", batch.Options{Offset: 1}, "gg", batch.Result{Accepted: 2, Watermark: 2}},
-		{"blank lines count", "\n" + good + "\n \t\n\r\n" + good + "\n\n", batch.Options{Offset: 1}, ".g..g.", batch.Result{Accepted: 2, Skipped: 4, Watermark: 6}},
+		{
+			"CRLF and a byte order mark", "\xef\xbb\xbf" + good + "\r\n" + good + "\r\n",
+			batch.Options{Offset: 1},
+			"gg",
+			batch.Result{Accepted: 2, Watermark: 2},
+		},
+		{
+			"blank lines count", "\n" + good + "\n \t\n\r\n" + good + "\n\n",
+			batch.Options{Offset: 1},
+			".g..g.",
+			batch.Result{Accepted: 2, Skipped: 4, Watermark: 6},
+		},
 		{"pages end when they are full", strings.Repeat(good+"\n", 7), batch.Options{}, "ggg ggg g", batch.Result{Accepted: 7, Watermark: 7}},
 		{"bad lines fill pages too", strings.Repeat(bad+"\n", 4), batch.Options{}, "bbb b", batch.Result{Invalid: 4, Watermark: 4}},
-		{"a line too long is refused unread", strings.Repeat("x", long) + "\n" + good, batch.Options{}, "bg", batch.Result{Accepted: 1, Invalid: 1, Watermark: 2}},
-		{"a last line too long", good + "\n" + strings.Repeat("x", long), batch.Options{}, "gb", batch.Result{Accepted: 1, Invalid: 1, Watermark: 2}},
-		{"data that fits no message", `{"token":"a","data":{"k":"` + strings.Repeat("v", 5000) + `"}}`, batch.Options{}, "b", batch.Result{Invalid: 1, Watermark: 1}},
+		{
+			"a line too long is refused unread", strings.Repeat("x", long) + "\n" + good,
+			batch.Options{},
+			"bg",
+			batch.Result{Accepted: 1, Invalid: 1, Watermark: 2},
+		},
+		{
+			"a last line too long", good + "\n" + strings.Repeat("x", long),
+			batch.Options{},
+			"gb",
+			batch.Result{Accepted: 1, Invalid: 1, Watermark: 2},
+		},
+		{
+			"data that fits no message", `{"token":"a","data":{"k":"` + strings.Repeat("v", 5000) + `"}}`,
+			batch.Options{},
+			"b",
+			batch.Result{Invalid: 1, Watermark: 1},
+		},
 		{"all of it", strings.Repeat(good+"\n", 5), batch.Options{AllOrNothing: true}, "ggg gg", batch.Result{Accepted: 5, Watermark: 5}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := open()
-			res, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(c.body), c.o)
+			w := open()
+			res, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, strings.NewReader(c.body), c.o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := layout(h.stored(t)); got != c.want {
+			if got := layout(w.stored(t)); got != c.want {
 				t.Errorf("pages are %q, want %q", got, c.want)
 			}
 			if int64(len(res.Faults)) != res.Invalid {
@@ -121,8 +144,9 @@ func TestUploadLayout(t *testing.T) {
 
 func TestUploadKeepsWhatAFaultSays(t *testing.T) {
 	t.Parallel()
-	h := open()
-	res, err := room(t, h, 9).Upload(t.Context(), tenant, h.n.ID, strings.NewReader("\n"+`{"token":"a","user_id":"u","nope":1}`), batch.Options{})
+	w := open()
+	res, err := room(t, w, 9).Upload(t.Context(), tenant, w.id, strings.NewReader("\n"+`{"token":"a","user_id":"u","nope":1}`),
+		batch.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +154,7 @@ func TestUploadKeepsWhatAFaultSays(t *testing.T) {
 	if d := cmp.Diff(want, res.Faults); d != "" {
 		t.Error(d)
 	}
-	kept := h.stored(t)[0].Refused[0]
+	kept := w.stored(t)[0].Refused[0]
 	if d := cmp.Diff(want[0].Fault, kept.Fault); d != "" || kept.Line != 2 {
 		t.Errorf("the page has line %d: %s", kept.Line, d)
 	}
@@ -138,29 +162,29 @@ func TestUploadKeepsWhatAFaultSays(t *testing.T) {
 
 func TestUploadBounds(t *testing.T) {
 	t.Parallel()
-	h := open()
+	w := open()
 	body := numbered(1, 5)
-	b := room(t, h, 3)
-	if _, err := b.Upload(t.Context(), tenant, h.n.ID, body, batch.Options{Offset: 1}); err != nil {
+	b := room(t, w, 3)
+	if _, err := b.Upload(t.Context(), tenant, w.id, body, batch.Options{Offset: 1}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("a gap names the watermark", func(t *testing.T) {
 		t.Parallel()
-		_, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(7, 9), batch.Options{Offset: 7})
+		_, err := b.Upload(t.Context(), tenant, w.id, numbered(7, 9), batch.Options{Offset: 7})
 		if gap, ok := errors.AsType[*batch.GapError](err); !ok || *gap != (batch.GapError{Offset: 7, Watermark: 5}) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("a negative offset is a fault", func(t *testing.T) {
 		t.Parallel()
-		_, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(1, 1), batch.Options{Offset: -1})
+		_, err := b.Upload(t.Context(), tenant, w.id, numbered(1, 1), batch.Options{Offset: -1})
 		if _, ok := errors.AsType[push.Faults](err); !ok {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("another tenant's batch does not exist", func(t *testing.T) {
 		t.Parallel()
-		_, err := b.Upload(t.Context(), "else", h.n.ID, numbered(6, 6), batch.Options{})
+		_, err := b.Upload(t.Context(), "else", w.id, numbered(6, 6), batch.Options{})
 		if !errors.Is(err, push.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
@@ -174,204 +198,59 @@ func TestUploadBounds(t *testing.T) {
 	})
 	t.Run("a started batch takes no upload", func(t *testing.T) {
 		t.Parallel()
-		h := open()
-		h.n.Progress.State = push.StateSending
-		_, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, numbered(1, 1), batch.Options{})
+		w := open()
+		w.change(func(p *push.Progress) { p.State = push.StateSending })
+		_, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, numbered(1, 1), batch.Options{})
 		if e, ok := errors.AsType[*push.StateError](err); !ok || e.State != "sending" {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-func TestUploadAgainChangesNothing(t *testing.T) {
-	t.Parallel()
-	h := open()
-	b := room(t, h, 3)
-	for range 2 {
-		if _, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(1, 8), batch.Options{Offset: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	res, err := b.Upload(t.Context(), tenant, h.n.ID, numbered(4, 10), batch.Options{Offset: 4})
-	if err != nil || res.Skipped != 5 || res.Accepted != 2 || res.Watermark != 10 {
-		t.Errorf("got %+v, %v", res, err)
-	}
-	if got := layout(h.stored(t)); got != "ggg ggg gg gg" {
-		t.Errorf("pages are %q", got)
-	}
-}
-
-func TestUploadBrokenStream(t *testing.T) {
-	t.Parallel()
-	errCut := errors.New("connection reset")
-	stream := func() io.Reader {
-		return io.MultiReader(numbered(1, 4), strings.NewReader(`{"token":"t5`), iotest.ErrReader(errCut))
-	}
-	h := open()
-	res, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, stream(), batch.Options{Offset: 1})
-	if !errors.Is(err, errCut) || res.Accepted != 4 || res.Watermark != 4 {
-		t.Errorf("whole lines are kept: got %+v, %v", res, err)
-	}
-	h = open()
-	res, err = room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, stream(), batch.Options{AllOrNothing: true})
-	if !errors.Is(err, errCut) || res.Watermark != 0 || len(h.pages) != 0 {
-		t.Errorf("nothing is kept of all or nothing: got %+v, %v", res, err)
-	}
-}
-
-func TestUploadCallerHangsUp(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	h := open()
-	res, err := room(t, h, 3).Upload(ctx, tenant, h.n.ID, numbered(1, 8), batch.Options{})
-	if !errors.Is(err, context.Canceled) || res.Watermark != 3 {
-		t.Errorf("got %+v, %v; want the page in hand to be durable and no more", res, err)
-	}
-}
-
 func TestUploadAllOrNothing(t *testing.T) {
 	t.Parallel()
-	h := open()
-	b := room(t, h, 3)
+	w := open()
+	b := room(t, w, 3)
 	body := io.MultiReader(numbered(1, 5), strings.NewReader("nope\n"), numbered(7, 8), strings.NewReader("{}\n"))
-	res, err := b.Upload(t.Context(), tenant, h.n.ID, body, batch.Options{Offset: 1, AllOrNothing: true})
+	res, err := b.Upload(t.Context(), tenant, w.id, body, batch.Options{Offset: 1, AllOrNothing: true})
 	refused, ok := errors.AsType[*batch.RefusedError](err)
 	if !ok || refused.Result.Invalid != 2 || refused.Result.Faults[0].Line != 6 || refused.Result.Faults[1].Line != 9 {
 		t.Errorf("got %v", err)
 	}
-	if res.Accepted != 0 || res.Watermark != 0 || len(h.pages) != 0 {
-		t.Errorf("got %+v and %d pages, want nothing", res, len(h.pages))
+	if res.Accepted != 0 || res.Watermark != 0 || w.pages.Len() != 0 {
+		t.Errorf("got %+v and %d pages, want nothing", res, w.pages.Len())
 	}
 
 	const more = 10_000 // beyond the room's 1 MiB
-	_, err = b.Upload(t.Context(), tenant, h.n.ID, numbered(1, more), batch.Options{Offset: 1, AllOrNothing: true})
-	if f, ok := errors.AsType[push.Faults](err); !ok || f[0].Code != push.FaultTooLarge || len(h.pages) != 0 {
-		t.Errorf("got %v and %d pages", err, len(h.pages))
-	}
-}
-
-// A page that nobody announced, its writer having died, is taken over.
-func TestUploadAdoptsOrphan(t *testing.T) {
-	t.Parallel()
-	orphan := func(t *testing.T, body string, lines int64) *house {
-		t.Helper()
-		before := open()
-		if _, err := room(t, before, 9).Upload(t.Context(), tenant, before.n.ID, strings.NewReader(body), batch.Options{Offset: 1}); err != nil {
-			t.Fatal(err)
-		}
-		h := open()
-		h.pages[0] = before.pages[0]
-		if p, _ := wire.DecodeUploadPage(h.pages[0]); p.Last != lines {
-			t.Fatalf("orphan has %d lines", p.Last)
-		}
-		return h
-	}
-	t.Run("with the same lines", func(t *testing.T) {
-		t.Parallel()
-		h := orphan(t, lines(1, 5), 5)
-		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 8), batch.Options{Offset: 1})
-		if err != nil || res.Skipped != 5 || res.Accepted != 3 || len(res.Faults) != 0 {
-			t.Errorf("got %+v, %v", res, err)
-		}
-		if got := layout(h.stored(t)); got != "ggggg gg g" {
-			t.Errorf("pages are %q", got)
-		}
-	})
-	t.Run("with other lines", func(t *testing.T) {
-		t.Parallel()
-		h := orphan(t, lines(1, 1)+"{}\n\n"+lines(44, 44), 4)
-		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 6), batch.Options{Offset: 1})
-		if err != nil || res.Skipped != 4 || res.Accepted != 2 {
-			t.Errorf("got %+v, %v", res, err)
-		}
-		var conflicts []int64
-		for _, f := range res.Faults {
-			if f.Code == push.FaultConflict {
-				conflicts = append(conflicts, f.Line)
-			}
-		}
-		if d := cmp.Diff([]int64{2, 3, 4}, conflicts); d != "" {
-			t.Errorf("lines that differ: %s", d)
-		}
-	})
-	t.Run("before appended ones", func(t *testing.T) {
-		t.Parallel()
-		h := orphan(t, lines(1, 3), 3)
-		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(lines(4, 6)+"{}\n"), batch.Options{})
-		if err != nil || res.Accepted != 3 || res.Skipped != 0 || res.Faults[0].Line != 7 {
-			t.Errorf("got %+v, %v", res, err)
-		}
-		if got := tokens(h.stored(t)); got != "t1 t2 t3 t4 t5 t6" {
-			t.Errorf("recipients are %s", got)
-		}
-	})
-	t.Run("that is not ours", func(t *testing.T) {
-		t.Parallel()
-		h := open()
-		h.pages[0] = []byte(`{"v":1,"type":"task"}`)
-		_, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 2), batch.Options{})
-		if !errors.Is(err, wire.ErrForeign) || h.n.Progress.Pages != 0 {
-			t.Errorf("got %v", err)
-		}
-	})
-}
-
-// Another upload may announce the first of our pages before we announce all.
-func TestUploadOvertaken(t *testing.T) {
-	t.Parallel()
-	for _, o := range []batch.Options{{Offset: 1, AllOrNothing: true}, {AllOrNothing: true}} {
-		h := open()
-		h.meet = func() {
-			p := &h.n.Progress
-			p.Version, p.Pages, p.Watermark, p.Sources = p.Version+1, 1, 2, 2
-		}
-		res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 5), o)
-		if want := (batch.Result{Accepted: 5, Watermark: 5}); err != nil || cmp.Diff(want, res) != "" {
-			t.Errorf("got %+v, %v", res, err)
-		}
-		if got := layout(h.stored(t)); got != "gg gg g" {
-			t.Errorf("pages are %q", got)
-		}
-	}
-}
-
-func TestUploadMeetsStart(t *testing.T) {
-	t.Parallel()
-	h := open()
-	h.meet = func() {
-		h.n.Progress.Version++
-		h.n.Progress.State = push.StateAccepted
-	}
-	res, err := room(t, h, 2).Upload(t.Context(), tenant, h.n.ID, numbered(1, 5), batch.Options{Offset: 1})
-	if e, ok := errors.AsType[*push.StateError](err); !ok || e.State != "accepted" || res.Watermark != 0 || res.Accepted != 0 {
-		t.Errorf("got %+v, %v", res, err)
+	_, err = b.Upload(t.Context(), tenant, w.id, numbered(1, more), batch.Options{Offset: 1, AllOrNothing: true})
+	if f, ok := errors.AsType[push.Faults](err); !ok || f[0].Code != push.FaultTooLarge || w.pages.Len() != 0 {
+		t.Errorf("got %v and %d pages", err, w.pages.Len())
 	}
 }
 
 func TestUploadSlowStream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := open()
-		r, w := io.Pipe()
+		w := open()
+		r, caller := io.Pipe()
 		done := make(chan batch.Result)
 		go func() {
-			res, err := room(t, h, 100).Upload(t.Context(), tenant, h.n.ID, r, batch.Options{Offset: 1})
+			res, err := room(t, w, 100).Upload(t.Context(), tenant, w.id, r, batch.Options{Offset: 1})
 			if err != nil {
 				t.Error(err)
 			}
 			done <- res
 		}()
 		for i := int64(1); i <= 4; i++ {
-			io.WriteString(w, lines(i, i))
+			io.WriteString(caller, lines(i, i))
 			synctest.Wait()
 			// 600 ms a line: the third finds the first 1.2 s old.
-			if want := i / 3 * 3; h.n.Progress.Watermark != want {
-				t.Errorf("after line %d the watermark is %d, want %d", i, h.n.Progress.Watermark, want)
+			if want := i / 3 * 3; w.progress().Watermark != want {
+				t.Errorf("after line %d the watermark is %d, want %d", i, w.progress().Watermark, want)
 			}
 			time.Sleep(600 * time.Millisecond)
 		}
-		w.Close()
+		caller.Close()
 		if res := <-done; res.Accepted != 4 || res.Watermark != 4 {
 			t.Errorf("got %+v", res)
 		}
@@ -407,21 +286,62 @@ func TestUploadMeasuresTheMessage(t *testing.T) {
 	for _, c := range []struct{ name, message, good, bad string }{
 		{"data", `{"data":{"k":"` + pad(3000) + `"}}`, `"data":{"n":"` + pad(1045) + `"}`, `"data":{"n":"` + pad(1046) + `"}`},
 		{"data that replace", `{"data":{"k":"` + pad(3000) + `"}}`, `"data":{"k":"` + pad(4046) + `"}`, `"data":{"k":"` + pad(4047) + `"}`},
-		{"android's data", `{"android":{"data":{"k":"` + pad(3000) + `"}}}`, `"data":{"n":"` + pad(1045) + `"}`, `"data":{"n":"` + pad(1046) + `"}`},
-		{"an Apple payload", `{"apns":{"payload":{"k":"` + pad(3000) + `"}}}`, `"data":{"n":"` + pad(900) + `"}`, `"data":{"n":"` + pad(1046) + `"}`},
+		{
+			"android's data", `{"android":{"data":{"k":"` + pad(3000) + `"}}}`, `"data":{"n":"` + pad(1045) + `"}`,
+			`"data":{"n":"` + pad(1046) + `"}`,
+		},
+		{
+			"an Apple payload", `{"apns":{"payload":{"k":"` + pad(3000) + `"}}}`, `"data":{"n":"` + pad(900) + `"}`,
+			`"data":{"n":"` + pad(1046) + `"}`,
+		},
 		{"a collapse id", `{"android":{"notification":{"body":"` + pad(4000) + `"}}}`, `"collapse_id":"c"`, `"collapse_id":"` + pad(60) + `"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := open()
-			h.n.Message = push.Message(c.message)
+			w := open()
+			w.ledger.ChangeNotification(w.id, func(n *push.Notification) { n.Message = push.Message(c.message) })
 			body := `{"token":"a",` + c.good + "}\n" + `{"token":"b",` + c.bad + "}\n" + `{"token":"c"}`
-			res, err := room(t, h, 3).Upload(t.Context(), tenant, h.n.ID, strings.NewReader(body), batch.Options{})
-			if got := layout(h.stored(t)); err != nil || got != "gbg" {
+			res, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, strings.NewReader(body), batch.Options{})
+			if got := layout(w.stored(t)); err != nil || got != "gbg" {
 				t.Fatalf("lines are %q, %v; %+v", got, err, res.Faults)
 			}
 			f := res.Faults[0]
 			if f.Line != 2 || f.Pointer != "/data" || f.Code != push.FaultTooLarge || !strings.Contains(f.Detail, "with this line's data") {
+				t.Errorf("fault %+v", f)
+			}
+		})
+	}
+}
+
+// TestUploadChecksOverrides: what FCM would refuse of the message with a line's own
+// notification is refused at the door.
+func TestUploadChecksOverrides(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, message, good, bad, pointer, code, detail string }{
+		{
+			"too large a text", `{"notification":{"title":"t"}}`, `"notification":{"body":"b"},"badge":1`,
+			`"notification":{"body":"` + strings.Repeat("x", 4096) + `"}`, "/notification", push.FaultTooLarge, "with this line's notification",
+		},
+		{
+			"a live activity without an event", `{"apns":{"payload":{"aps":{"badge":1}}}}`, `"badge":2`, `"live_activity_token":"l"`,
+			"", push.FaultMissing, "/apns/live_activity_token needs payload.aps.event",
+		},
+		{
+			"a picture that is no URL", `{"notification":{"title":"t"}}`, `"notification":{"image":"https://example.com/a.png"}`,
+			`"notification":{"image":"picture"}`, "", push.FaultValue, "/notification/image",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := open()
+			w.ledger.ChangeNotification(w.id, func(n *push.Notification) { n.Message = push.Message(c.message) })
+			body := `{"token":"a",` + c.good + "}\n" + `{"token":"b",` + c.bad + "}\n"
+			res, err := room(t, w, 3).Upload(t.Context(), tenant, w.id, strings.NewReader(body), batch.Options{})
+			if got := layout(w.stored(t)); err != nil || got != "gb" {
+				t.Fatalf("lines are %q, %v; %+v", got, err, res.Faults)
+			}
+			f := res.Faults[0]
+			if f.Line != 2 || f.Pointer != c.pointer || f.Code != c.code || !strings.Contains(f.Detail, c.detail) {
 				t.Errorf("fault %+v", f)
 			}
 		})

@@ -83,7 +83,8 @@ func (r *run) schedule(ctx context.Context, due chan<- time.Time, n int) {
 }
 
 func post(ctx context.Context, hc *http.Client, url string) error {
-	body := `{"to":{"tokens":["single-0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"]},"message":` + message + `}`
+	body := `{"to":{"tokens":["single-0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"]},` +
+		`"message":` + message + `}`
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return err

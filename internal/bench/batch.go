@@ -10,7 +10,8 @@ import (
 	"github.com/belfry-push/belfry/client"
 )
 
-const message = `{"notification":{"title":"The bells are ringing","body":"A message of ordinary length, as a shop or a newspaper sends it."},"data":{"screen":"offers","id":"4711"},"android":{"priority":"NORMAL"}}`
+const message = `{"notification":{"title":"The bells are ringing","body":"A message of ordinary length, as a shop or a newspaper sends ` +
+	`it."},"data":{"screen":"offers","id":"4711"},"android":{"priority":"NORMAL"}}`
 
 // batch uploads recipients, starts them, and measures from the start until the
 // last outcome is in the ledger.

@@ -28,7 +28,8 @@ func usageNow() usage {
 	var ms runtime.MemStats
 	runtime.ReadMemStats(&ms)
 	cpu := time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
-	return usage{cpu: cpu, mallocs: ms.Mallocs, bytes: ms.TotalAlloc, peakRSS: uint64(ru.Maxrss) << 10} //nolint:gosec // KiB on Linux, never negative
+	//nolint:gosec // KiB on Linux, never negative
+	return usage{cpu: cpu, mallocs: ms.Mallocs, bytes: ms.TotalAlloc, peakRSS: uint64(ru.Maxrss) << 10}
 }
 
 func (u usage) since(before usage) usage {
@@ -41,13 +42,14 @@ type child struct {
 	addr string // that it said it listens on
 }
 
-// startSim starts this very program as the simulator.
+// startSim starts this very program as the simulator, on its lean server: it shares the cores with what is measured.
 func startSim(ctx context.Context, latency time.Duration) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("bench: find this program: %w", err)
 	}
-	return startChild(ctx, self, "endpoint", "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(), "--sim-quota", "0")
+	return startChild(ctx, self, "endpoint", "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(), "--sim-quota", "0",
+		"--sim-lean")
 }
 
 // startChild runs a program and returns when its log names, under the key, the

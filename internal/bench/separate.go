@@ -132,7 +132,8 @@ func (s *site) sendAndWatch(ctx context.Context, id string) error {
 	sender, door := dispatcher.stop(), ingest.stop()
 	s.printf("  start to done   %7.1f s, %.0f notifications/s; dispatcher: %.0f µs CPU a notification, %s\n",
 		took.Seconds(), float64(s.cfg.Recipients)/took.Seconds(), s.per(sender), rss(sender))
-	s.printf("  GET meanwhile   p50 %.1f ms, p95 %.1f ms, p99 %.1f ms of %d; ingest: %s\n", at(asked, 0.5), at(asked, 0.95), at(asked, 0.99), len(asked), rss(door))
+	s.printf("  GET meanwhile   p50 %.1f ms, p95 %.1f ms, p99 %.1f ms of %d; ingest: %s\n", at(asked, 0.5), at(asked, 0.95), at(asked, 0.99),
+		len(asked), rss(door))
 	return nil
 }
 
@@ -189,7 +190,8 @@ func (s *site) read(ctx context.Context, id string) error {
 		return fmt.Errorf("bench: the report of %d recipients has %d rows", s.cfg.Recipients, rows)
 	}
 	used := ingest.stop()
-	s.printf("  GET when done   p50 %.1f ms, p95 %.1f ms, p99 %.1f ms of %d, one after the other\n", at(took, 0.5), at(took, 0.95), at(took, 0.99), questions)
+	s.printf("  GET when done   p50 %.1f ms, p95 %.1f ms, p99 %.1f ms of %d, one after the other\n", at(took, 0.5), at(took, 0.95),
+		at(took, 0.99), questions)
 	s.printf("  report          %7.1f s, %.0f rows/s; ingest: %s\n", streamed.Seconds(), float64(rows)/streamed.Seconds(), rss(used))
 	return nil
 }

@@ -19,6 +19,9 @@ const (
 	maxConnections = 100
 	maxPerSecond   = 1_000_000
 	maxAttempts    = 100
+	maxBrakeAfter  = 1000
+	maxChunks      = 1000             // in hand: each is a claim on the ledger, and some 100 KB
+	maxWindow      = 500              // recipients of a chunk
 	maxDrain       = 15 * time.Minute // an SQS delay, and longer than any orchestrator waits
 	maxLatency     = 10 * time.Minute
 	maxVisibility  = 12 * time.Hour // SQS's
@@ -44,7 +47,8 @@ const maxPrefix = 28
 
 func (a AWS) check(f *Faults) {
 	if len(a.Prefix) > maxPrefix || !nameLike(a.Prefix) {
-		f.add("aws-prefix", a.Prefix, "must be 1 to %d lower-case letters, digits and hyphens, and begin and end with a letter or digit", maxPrefix)
+		f.add("aws-prefix", a.Prefix, "must be 1 to %d lower-case letters, digits and hyphens, and begin and end with a letter or digit",
+			maxPrefix)
 	}
 	if a.Bucket != "" && (len(a.Bucket) < 3 || len(a.Bucket) > 63 || !nameLike(strings.ReplaceAll(a.Bucket, ".", "-"))) {
 		f.add("aws-bucket", a.Bucket, "must be the name of an S3 bucket: 3 to 63 lower-case letters, digits, hyphens and dots")
@@ -67,6 +71,9 @@ func (a API) check(f *Faults) {
 }
 
 func (c FCM) checkPace(f *Faults) {
+	if c.HTTP != "" { // who builds one in code need not name it
+		oneOf(f, "fcm-http", c.HTTP, HTTPOwn, HTTPNet)
+	}
 	between(f, "fcm-connections", c.Connections, 1, maxConnections)
 	between(f, "fcm-per-second", c.PerSecond, 1, maxPerSecond)
 }
@@ -90,20 +97,35 @@ func (c FCM) check(f *Faults) {
 	switch {
 	case !ok:
 	case c.Credentials == "" && !c.Private():
-		f.add("fcm-credentials", "", "is required to send through Google: give a service-account key file, or try without FCM: belfry up --sandbox")
+		f.add("fcm-credentials", "",
+			"is required to send through Google: give a service-account key file, or try without FCM: belfry up --sandbox")
 	case c.Credentials != "" && u.Scheme == "http" && !loopback(u.Hostname()):
 		f.add("fcm-endpoint", c.Endpoint, "must be https, or on the loopback interface: access tokens would travel readable")
 	}
 }
 
-// Private tells whether the endpoint is not Google's: a simulator or a proxy,
+// Private reports whether the endpoint is not Google's: a simulator or a proxy,
 // for which credentials and project may be left out.
 func (c FCM) Private() bool {
 	u, err := url.Parse(c.Endpoint)
 	return err == nil && !strings.HasSuffix("."+u.Hostname(), ".googleapis.com")
 }
 
-func (d Delivery) check(f *Faults) { between(f, "max-attempts", d.MaxAttempts, 1, maxAttempts) }
+func (d Delivery) check(f *Faults) {
+	between(f, "max-attempts", d.MaxAttempts, 1, maxAttempts)
+	between(f, "brake-after", d.BrakeAfter, 0, maxBrakeAfter)
+	d.Lanes.check(f)
+}
+
+func (l Lanes) check(f *Faults) {
+	between(f, "high-chunks", l.HighChunks, 1, maxChunks)
+	between(f, "high-window", l.HighWindow, 1, maxWindow)
+	between(f, "high-retries", l.HighRetries, 1, maxChunks)
+	between(f, "bulk-chunks", l.BulkChunks, 1, maxChunks)
+	between(f, "bulk-window", l.BulkWindow, 1, maxWindow)
+	between(f, "replay-chunks", l.ReplayChunks, 1, maxChunks)
+	between(f, "replay-window", l.ReplayWindow, 1, maxWindow)
+}
 
 func (l Log) check(f *Faults) {
 	oneOf(f, "log-level", l.Level, "debug", "info", "warn", "error")
@@ -127,7 +149,8 @@ func (m Metrics) check(f *Faults) {
 
 func (l Listeners) check(f *Faults) {
 	if _, err := sameorigin.New(sameorigin.Config{Allowed: l.AllowedHosts}); err != nil {
-		f.add("allowed-hosts", strings.Join(l.AllowedHosts, ","), "must be host names or IP addresses without a port, *.example.com or *, separated by commas")
+		f.add("allowed-hosts", strings.Join(l.AllowedHosts, ","),
+			"must be host names or IP addresses without a port, *.example.com or *, separated by commas")
 	}
 	between(f, "max-connections", l.MaxConnections, 1, maxListening)
 }
@@ -170,7 +193,7 @@ func address(f *Faults, flag, v string) (host string, ok bool) {
 	return host, true
 }
 
-// loopback tells whether only this machine can reach the host. A name other
+// loopback reports whether only this machine can reach the host. A name other
 // than localhost may resolve to anything, so it does not count.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -59,7 +59,7 @@ func (f *Faults) add(flag, value, format string, args ...any) {
 	})
 }
 
-// has tells whether the flag has a fault already: one is enough.
+// has reports whether the flag has a fault already: one is enough.
 func (f Faults) has(flag string) bool {
 	for _, x := range f {
 		if x.Flag == flag {

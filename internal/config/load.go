@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/visible"
 )
 
 // ExitUsage is the exit code of a program whose flags, arguments or
@@ -29,15 +31,24 @@ func (p Program) Load(cfg any, args []string) (code int, ok bool) {
 	var extra struct {
 		Version kong.VersionFlag `help:"Print the version and exit."`
 	}
+	stderr := visible.NewWriter(p.Stderr)
+	if len(args) > 0 {
+		switch args[0] {
+		case "help":
+			args = []string{"--help"}
+		case "version":
+			return p.version(args[1:], stderr), false
+		}
+	}
 	parser, err := NewParser(cfg, p.Env, p.Stdout,
 		kong.Name(p.Name), kong.Description(p.About), kong.Embed(&extra),
-		kong.Vars{"version": telemetry.Build().String()})
+		kong.Vars{"version": telemetry.Build().Describe(p.Name)})
 	if err == nil {
 		_, err = parser.Parse(args)
 	}
 	if parser != nil {
 		for _, w := range parser.Warnings() {
-			_, _ = fmt.Fprintf(p.Stderr, "%s: warning: %s\n", p.Name, w)
+			_, _ = fmt.Fprintf(stderr, "%s: warning: %s\n", p.Name, w)
 		}
 	}
 	switch {
@@ -46,6 +57,42 @@ func (p Program) Load(cfg any, args []string) (code int, ok bool) {
 	case errors.Is(err, ErrHelp):
 		return 0, false
 	}
-	_, _ = fmt.Fprintf(p.Stderr, "%s: wrong configuration, nothing was started\n%v\nRun %s --help for every setting.\n", p.Name, err, p.Name)
+	_, _ = fmt.Fprintf(stderr, "%s: wrong configuration, nothing was started\n%v\nRun %s --help for every setting.\n", p.Name, err, p.Name)
 	return ExitUsage, false
+}
+
+// version prints the version, for people or with -o json for scripts.
+func (p Program) version(args []string, stderr io.Writer) (code int) {
+	var v VersionCommand
+	parser, err := NewParser(&v, p.Env, p.Stdout, kong.Name(p.Name+" version"), kong.Description("Print the version."))
+	if err == nil {
+		_, err = parser.Parse(args)
+	}
+	if err == nil {
+		err = v.Print(p.Stdout, p.Name)
+	}
+	if err == nil || errors.Is(err, ErrHelp) {
+		return 0
+	}
+	_, _ = fmt.Fprintf(stderr, "%s version: %v\n", p.Name, err)
+	return ExitUsage
+}
+
+// VersionCommand is the command that prints a program's version.
+type VersionCommand struct {
+	Output string `short:"o" default:"text" enum:"text,table,json" placeholder:"FORMAT" help:"text or json."`
+}
+
+// Print prints it.
+func (v VersionCommand) Print(w io.Writer, program string) error {
+	if v.Output != "json" {
+		_, err := fmt.Fprintln(w, telemetry.Build().Describe(program))
+		return err
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Program string `json:"program"`
+		telemetry.BuildInfo
+	}{program, telemetry.Build()})
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -33,6 +35,7 @@ type Parser struct {
 	helped *bool
 
 	warnings []string
+	files    map[string]string // by the flag of a secret that came from a file: the variable that names it
 }
 
 // Warnings are what the last Parse read and nobody should have to, one sentence
@@ -52,6 +55,7 @@ func NewParser(grammar any, env Lookup, stdout io.Writer, opts ...kong.Option) (
 		}),
 		kong.ValueFormatter(formatValue),
 		groups(),
+		longHelp(),
 	)
 	k, err := kong.New(grammar, append(house, opts...)...)
 	if err != nil {
@@ -62,6 +66,7 @@ func NewParser(grammar any, env Lookup, stdout io.Writer, opts ...kong.Option) (
 	err = kong.Visit(k.Model.Node, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
 			flag.Tag.Envs = nil
+			flag.PlaceHolder = placeholder(flag)
 		}
 		return next(nil)
 	})
@@ -76,6 +81,9 @@ func NewParser(grammar any, env Lookup, stdout io.Writer, opts ...kong.Option) (
 // variables, or a *[kong.ParseError] about the arguments themselves; the context
 // then tells the command as far as it was understood.
 func (p *Parser) Parse(args []string) (*kong.Context, error) {
+	if faults := notText(args); len(faults) > 0 {
+		return nil, faults
+	}
 	ctx, err := p.kong.Parse(args)
 	if *p.helped {
 		return nil, ErrHelp
@@ -95,7 +103,20 @@ func (p *Parser) Parse(args []string) (*kong.Context, error) {
 	if err != nil {
 		return ctx, err
 	}
+	for i, f := range all {
+		if file, ok := p.files[f.Flag]; ok {
+			all[i].Env = file // what is wrong is in there
+		}
+	}
 	return ctx, all.Err()
+}
+
+// checkText notes a value from a variable, or from the file that it names, that
+// is not UTF-8.
+func (p *Parser) checkText(flag *kong.Flag, name, value string) {
+	if detail := brokenText(value); detail != "" && !p.faults.has("--"+flag.Name) {
+		*p.faults = append(*p.faults, Fault{Flag: "--" + flag.Name, Env: name, Detail: detail})
+	}
 }
 
 // environment resolves a flag that was not given from its variable, a secret
@@ -105,12 +126,14 @@ func (p *Parser) environment(env Lookup) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		if len(flag.Envs) > 0 && isSecret(flag) {
 			if secret, ok := p.secretOf(env, flag); ok {
+				p.checkText(flag, flag.Envs[0], secret)
 				return secret, nil
 			}
 			return nil, nil //nolint:nilnil // kong's way to say: not here
 		}
 		for _, name := range flag.Envs {
 			if value, ok := env(name); ok && (value != "" || flag.Tag.Has("blank")) {
+				p.checkText(flag, name, value)
 				return value, nil
 			}
 		}
@@ -118,16 +141,46 @@ func (p *Parser) environment(env Lookup) kong.Resolver {
 	})
 }
 
+// placeholder is the word for a flag's value in help texts: its own, or one for
+// what it reads.
+func placeholder(flag *kong.Flag) string {
+	switch {
+	case flag.PlaceHolder != "" || flag.IsBool():
+		return flag.PlaceHolder
+	case flag.Target.Type() == reflect.TypeFor[time.Duration]():
+		return "DURATION"
+	case flag.Target.CanInt(), flag.Target.CanFloat():
+		return "N"
+	}
+	if t := flag.Target.Type(); (t.Kind() == reflect.String || t.Kind() == reflect.Uint8) && t.PkgPath() != "" {
+		return strings.ToUpper(t.Name()) // Class, Code
+	}
+	return "TEXT"
+}
+
+// formatValue is a flag's help with its default, unless the text tells it, and
+// its variables.
 func formatValue(v *kong.Value) string {
-	if v.Flag == nil || len(v.Flag.Envs) == 0 {
-		return v.Help
+	text := v.Help
+	if v.Flag == nil {
+		return text
+	}
+	said := strings.Contains(strings.ToLower(text), "default")
+	if v.HasDefault && v.Default != "" && v.Default != "-" && !said && !v.IsBool() {
+		text = strings.TrimSuffix(text, ".") + " (default " + v.Default + ")."
 	}
 	envs := v.Flag.Envs
+	if len(envs) == 0 {
+		return text
+	}
 	if isSecret(v.Flag) {
 		envs = append(slices.Clone(envs), envs[0]+fileSuffix)
 	}
-	return v.Help + " [$" + strings.Join(envs, ", $") + "]"
+	return text + " [$" + strings.Join(envs, ", $") + "]"
 }
+
+// Model is the grammar as it was understood: commands, arguments and flags.
+func (p *Parser) Model() *kong.Application { return p.kong.Model }
 
 // groups are the headings of help.
 func groups() kong.Groups {
@@ -142,8 +195,10 @@ func groups() kong.Groups {
 		"send":    "Sending:",
 		"sim":     "Simulator:",
 		"target":  "Recipients, one kind:",
+		"device":  "Registration:",
 		"what":    "What to send:",
 		"letters": "Which letters:",
+		"which":   "Which ones:",
 		"edit":    "What changes in them:",
 		"server":  "Server:",
 		"proc":    "Process:",

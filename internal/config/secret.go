@@ -15,7 +15,7 @@ const redacted = "[redacted]"
 // Reveal returns the secret itself, for the one place that compares or sends it.
 func (s Secret) Reveal() string { return string(s) }
 
-// IsZero tells whether no secret was given.
+// IsZero reports whether no secret was given.
 func (s Secret) IsZero() bool { return s == "" }
 
 // String returns [redacted], or nothing if there is nothing to hide.

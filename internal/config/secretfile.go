@@ -18,7 +18,7 @@ const fileSuffix = "_FILE"
 // maxSecretFile is far above any secret.
 const maxSecretFile = 16 << 10
 
-// isSecret tells whether the flag's value is a [Secret].
+// isSecret reports whether the flag's value is a [Secret].
 func isSecret(flag *kong.Flag) bool { return flag.Target.Type() == reflect.TypeFor[Secret]() }
 
 // secretOf resolves a secret from its variable or from the file that the other
@@ -51,6 +51,10 @@ func (p *Parser) secretOf(env Lookup, flag *kong.Flag) (value string, found bool
 	if err != nil {
 		return fault("%v", err)
 	}
+	if p.files == nil {
+		p.files = map[string]string{}
+	}
+	p.files["--"+flag.Name] = name + fileSuffix
 	p.warnings = append(p.warnings, secretFile("the file of "+name+fileSuffix+",", file)...)
 	return secret, true
 }

@@ -39,7 +39,13 @@ func TestSecretsFromFiles(t *testing.T) {
 		{"a directory", env{"BELFRY_API_KEY_FILE": t.TempDir()}, nil, "", "must be a file"},
 		{"nothing in it", env{"BELFRY_API_KEY_FILE": file(t, "\n", 0o600)}, nil, "", "holds nothing"},
 		{"too much in it", env{"BELFRY_API_KEY_FILE": file(t, strings.Repeat("hush", 10_000), 0o600)}, nil, "", "must have at most"},
-		{"two lines", env{"BELFRY_API_KEY_FILE": file(t, "hush\nhush\n", 0o600)}, nil, "", "must be printable ASCII without spaces"},
+		{
+			"two lines",
+			env{"BELFRY_API_KEY_FILE": file(t, "hush\nhush\n", 0o600)},
+			nil, "",
+			"(BELFRY_API_KEY_FILE): must be printable ASCII without spaces",
+		},
+		{"no text", env{"BELFRY_API_KEY_FILE": file(t, "hush\xff", 0o600)}, nil, "", "(BELFRY_API_KEY_FILE): must be UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +64,9 @@ func TestSecretsFromFiles(t *testing.T) {
 
 func TestSecretFilesOpenToOthers(t *testing.T) {
 	t.Parallel()
-	for mode, want := range map[os.FileMode]string{0o600: "", 0o640: "", 0o644: "can be read by every user", 0o660: "can be changed", 0o602: "can be changed"} {
+	for mode, want := range map[os.FileMode]string{
+		0o600: "", 0o640: "", 0o644: "can be read by every user", 0o660: "can be changed", 0o602: "can be changed",
+	} {
 		_, ok, _, stderr := load(&Ingest{}, env{"BELFRY_API_KEY_FILE": file(t, "hush", mode)})
 		if !ok || (stderr == "") != (want == "") || !strings.Contains(stderr, want) || strings.Contains(stderr, "hush") {
 			t.Errorf("mode %o: ok %v, %q", mode, ok, stderr)
@@ -103,7 +111,11 @@ func TestWarnings(t *testing.T) {
 		{"public metrics", Replayer{Metrics: Metrics{Listen: ":9090"}}, []string{"health and metrics"}},
 		{"private metrics", Replayer{Metrics: Metrics{Listen: "[::1]:9090"}}, nil},
 		{"a public simulator", Sim{Simulator: Simulator{Listen: "0.0.0.0:8090"}}, []string{"FCM simulator"}},
-		{"a public simulator of the sandbox", Up{Sandbox: true, Simulator: Simulator{Listen: ":8090"}, FCM: FCM{Credentials: key}}, []string{"FCM simulator"}},
+		{
+			"a public simulator of the sandbox",
+			Up{Sandbox: true, Simulator: Simulator{Listen: ":8090"}, FCM: FCM{Credentials: key}},
+			[]string{"FCM simulator"},
+		},
 		{"every host", Ingest{Listeners: Listeners{AllowedHosts: []string{"*"}}}, []string{"BELFRY_ALLOWED_HOSTS"}},
 		{"every host, with a key", Ingest{API: API{Key: "k"}, Listeners: Listeners{AllowedHosts: []string{"*"}}}, nil},
 	} {

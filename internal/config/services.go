@@ -18,7 +18,7 @@ const (
 // Roles are the halves that a dispatcher runs.
 type Roles []Role
 
-// Has tells whether the role is among them.
+// Has reports whether the role is among them.
 func (r Roles) Has(role Role) bool { return slices.Contains(r, role) }
 
 func (r Roles) check(f *Faults) {
@@ -46,6 +46,12 @@ func checkAll(groups ...checker) Faults {
 	return f
 }
 
+// What the services are for, as their help says.
+const (
+	AboutIngest     = "Accept send requests over HTTP and from the events queue."
+	AboutDispatcher = "Turn accepted notifications into chunks and send these to FCM."
+)
+
 // Ingest is the configuration of cmd/ingest: the HTTP API and the event
 // consumer.
 type Ingest struct {
@@ -65,7 +71,7 @@ func (c Ingest) Validate() error {
 
 // Dispatcher is the configuration of cmd/dispatcher: fanout and delivery.
 type Dispatcher struct {
-	Roles    Roles    `default:"fanout,deliver" env:"BELFRY_ROLES" group:"send" help:"Halves to run: fanout, deliver or both."`
+	Roles    Roles    `default:"fanout,deliver" env:"BELFRY_ROLES" group:"send" placeholder:"ROLE" help:"Halves to run: fanout, deliver or both."`
 	Store    Store    `embed:""`
 	FCM      FCM      `embed:""`
 	Delivery Delivery `embed:""`
@@ -105,7 +111,7 @@ func (c Replayer) Validate() error {
 // Up is the configuration of belfry up: everything in one process. Health and
 // metrics are on the HTTP API's address.
 type Up struct {
-	Sandbox   bool      `env:"BELFRY_SANDBOX" help:"Run the FCM simulator too and send to it. Nothing goes to Google, whatever --fcm-endpoint and --fcm-credentials say."`
+	Sandbox   bool      `env:"BELFRY_SANDBOX" help:"${sandbox}"`
 	Store     Store     `embed:""`
 	API       API       `embed:""`
 	FCM       FCM       `embed:""`
@@ -133,6 +139,7 @@ func (c Up) Validate() error {
 // Sim is the configuration of belfry sim: the FCM simulator alone.
 type Sim struct {
 	Simulator Simulator `embed:""`
+	Lean      bool      `name:"sim-lean" env:"BELFRY_SIM_LEAN" group:"sim" help:"${sim_lean}"`
 	Listeners Listeners `embed:""`
 	Log       Log       `embed:""`
 }
@@ -146,7 +153,7 @@ const maxRehearsal = 10_000_000
 // Demo is the configuration of belfry demo. State is kept in a directory that
 // is removed at the end.
 type Demo struct {
-	Backend    string `default:"embedded" env:"BELFRY_BACKEND" group:"store" help:"embedded or aws."`
+	Backend    string `default:"embedded" env:"BELFRY_BACKEND" group:"store" placeholder:"NAME" help:"embedded or aws."`
 	Recipients int    `default:"10000" env:"BELFRY_RECIPIENTS" help:"Size of the batch that it sends, 1000 to 10000000."`
 	Keep       bool   `help:"Leave it serving at the end, until Ctrl-C."`
 	Verbose    bool   `help:"Show the log as well."`
@@ -161,11 +168,11 @@ func (c Demo) Log() Log { return quietLog(c.Verbose) }
 
 // Bench is the configuration of belfry bench.
 type Bench struct {
-	Backend    string        `default:"embedded" env:"BELFRY_BACKEND" group:"store" help:"embedded or aws."`
+	Backend    string        `default:"embedded" env:"BELFRY_BACKEND" group:"store" placeholder:"NAME" help:"embedded or aws."`
 	Recipients int           `default:"300000" env:"BELFRY_RECIPIENTS" help:"Notifications to send, 1000 to 10000000."`
 	FCM        FCM           `embed:""`
 	Latency    time.Duration `default:"50ms" help:"Median time that the simulator takes to answer, 0s to 10m."`
-	Separate   bool          `help:"Run one big batch through ingest and dispatcher as processes of their own, found beside this program, and measure upload, watching, sending and report."`
+	Separate   bool          `help:"${separate}"`
 	Verbose    bool          `help:"Show the log as well."`
 }
 

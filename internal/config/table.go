@@ -20,7 +20,7 @@ type replayerSettings struct {
 	Replayer
 	Retention
 
-	Door Door `embed:""`
+	Access LettersAccess `embed:""`
 }
 
 // WriteTable writes every setting of the services as a Markdown table: variable,

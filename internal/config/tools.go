@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Provision is the configuration of belfry provision.
 type Provision struct {
@@ -36,16 +40,54 @@ func (c Doctor) Validate() error {
 // ValidateStore reports what is wrong with where state lives.
 func (c Doctor) ValidateStore() error { return checkAll(c.Store).Err() }
 
-// Door says how a command of dlq-replayer reaches the dead letters: through a
-// running server, or directly on the backend.
-type Door struct {
-	API string `name:"api" env:"BELFRY_API" group:"server" placeholder:"URL" help:"URL of a running server. Without it the command works on the backend directly."`
-	Key Secret `name:"api-key" env:"BELFRY_API_KEY" group:"server" placeholder:"KEY" help:"API key of that server. Prefer the variable: arguments are visible to other users."`
+// Backup is the configuration of belfry backup.
+type Backup struct {
+	Store Store `embed:""`
 }
 
-// Check reports what is wrong, as [Faults], with the door or, if it is not used,
-// with where state lives.
-func (d Door) Check(s Store) error {
+// Validate reports everything that is wrong, as [Faults].
+func (c Backup) Validate() error {
+	f := checkAll(c.Store)
+	if c.Store.Backend == BackendAWS {
+		f = append(f,
+			Fault{Flag: "--backend", Detail: "aws has backups of its own: those of DynamoDB (point-in-time recovery) and S3 (versions)"})
+	}
+	return f.Err()
+}
+
+// LostMessages is what [Repair] calls queue messages of which nobody knows which.
+const LostMessages = "messages"
+
+// Repair is the configuration of belfry repair.
+type Repair struct {
+	Store Store  `embed:""`
+	Lost  string `required:"" placeholder:"NAME" help:"${lost}"`
+}
+
+// Validate reports everything that is wrong, as [Faults].
+func (c Repair) Validate() error {
+	f := checkAll(c.Store)
+	files := []string{"queue.db", "pages.db", "queue.db-wal", "store.db-wal", "pages.db-wal"}
+	switch {
+	case c.Lost == LostMessages:
+	case !slices.Contains(files, c.Lost):
+		f = append(f, Fault{Flag: "--lost", Detail: "must be " + strings.Join(files, ", ") + " or " + LostMessages + " (got " + c.Lost + ")"})
+	case c.Store.Backend == BackendAWS:
+		f = append(f, Fault{Flag: "--lost", Detail: "with --backend aws there are only " + LostMessages + " (got " + c.Lost + ")"})
+	}
+	return f.Err()
+}
+
+// LettersAccess holds how a command of dlq-replayer reaches the dead letters: through a running
+// server, or directly in the backend.
+type LettersAccess struct {
+	API string `env:"BELFRY_API" group:"server" placeholder:"URL" help:"${api}"`
+	Key Secret `name:"api-key" env:"BELFRY_API_KEY" group:"server" placeholder:"KEY" help:"${api_key_direct}"`
+}
+
+// Check reports, as [Faults], what is wrong with the server's URL or, if there is none, with the
+// settings of the store.
+func (d LettersAccess) Check(s Store) error {
 	var f Faults
 	if d.API == "" {
 		s.check(&f)
@@ -57,9 +99,9 @@ func (d Door) Check(s Store) error {
 
 // Retention says how long dlq-replayer drain --watch keeps dead letters.
 type Retention struct {
-	Parked time.Duration `name:"keep-parked" default:"2160h" env:"BELFRY_KEEP_PARKED" group:"proc" help:"How long a letter waits for an operator before it is discarded, with a tombstone; 0s for ever."`
-	Warn   time.Duration `name:"keep-warning" default:"168h" env:"BELFRY_KEEP_WARNING" group:"proc" help:"How long before that it is warned of."`
-	Done   time.Duration `name:"keep-done" default:"720h" env:"BELFRY_KEEP_DONE" group:"proc" help:"How long replayed and discarded letters are kept; 0s for ever."`
+	Parked time.Duration `name:"keep-parked" default:"2160h" env:"BELFRY_KEEP_PARKED" group:"proc" help:"${keep_parked}"`
+	Warn   time.Duration `name:"keep-warning" default:"168h" env:"BELFRY_KEEP_WARNING" group:"proc" help:"${keep_warning}"`
+	Done   time.Duration `name:"keep-done" default:"720h" env:"BELFRY_KEEP_DONE" group:"proc" help:"${keep_done}"`
 }
 
 // Validate reports everything that is wrong, as [Faults].

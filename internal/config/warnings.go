@@ -60,12 +60,15 @@ func (s Store) warnings() []string {
 	}
 	var all []string
 	if mode, ok := modeOf(s.Data); ok && mode&othersAny != 0 {
-		all = append(all, fmt.Sprintf("the data directory %s is open to every user of this machine (mode %#o): it holds tokens and messages; chmod 0700", s.Data, mode))
+		all = append(all,
+			fmt.Sprintf("the data directory %s is open to every user of this machine (mode %#o): it holds tokens and messages; chmod 0700", s.Data,
+				mode))
 	}
 	for _, name := range []string{"queue.db", "store.db", "pages.db"} {
 		file := filepath.Join(s.Data, name)
 		if mode, ok := modeOf(file); ok && mode&othersAny != 0 {
-			all = append(all, fmt.Sprintf("%s is open to every user of this machine (mode %#o): it holds tokens or messages; chmod 0600", file, mode))
+			all = append(all,
+				fmt.Sprintf("%s is open to every user of this machine (mode %#o): it holds tokens or messages; chmod 0600", file, mode))
 		}
 	}
 	return all
@@ -102,14 +105,22 @@ func (m Metrics) warnings() []string {
 	if m.Listen == "" || private(m.Listen) {
 		return nil
 	}
-	return []string{fmt.Sprintf("health and metrics listen beyond the loopback interface (%s) and ask for no key: they tell of load and configuration; keep them inside", m.Listen)}
+	return []string{
+		fmt.Sprintf("health and metrics listen beyond the loopback interface (%s) and ask for no key: they tell of load and configuration; "+
+			"keep them inside",
+			m.Listen),
+	}
 }
 
 func (s Simulator) warnings() []string {
 	if private(s.Listen) {
 		return nil
 	}
-	return []string{fmt.Sprintf("the FCM simulator listens beyond the loopback interface (%s) and asks for no key: whoever reaches it reads what it was sent and drives it", s.Listen)}
+	return []string{
+		fmt.Sprintf("the FCM simulator listens beyond the loopback interface (%s) and asks for no key: whoever reaches it reads what it was "+
+			"sent and drives it",
+			s.Listen),
+	}
 }
 
 // warnings are about listeners of which one asks for no key.
@@ -117,10 +128,11 @@ func (l Listeners) warnings(keyless bool) []string {
 	if !keyless || !slices.Contains(l.AllowedHosts, "*") {
 		return nil
 	}
-	return []string{envOf("allowed-hosts") + " lets every host name in, and not every listener asks for a key: a web page can give the server a name of its own and read everything"}
+	return []string{envOf("allowed-hosts") +
+		" lets every host name in, and not every listener asks for a key: a web page can give the server a name of its own and read everything"}
 }
 
-// private tells whether only this machine can reach a checked address.
+// private reports whether only this machine can reach a checked address.
 func private(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	return err == nil && loopback(host)

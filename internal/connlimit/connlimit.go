@@ -26,8 +26,10 @@ const (
 
 // Busy is an answer in HTTP/1.1 that asks to come back: a problem document as of
 // Belfry's API.
-const Busy = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 152\r\n\r\n" +
-	`{"type":"/problems/unavailable","title":"Not available right now","status":503,"detail":"too many connections are open: try again","code":"unavailable"}`
+const Busy = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\nConnection: " +
+	"close\r\nContent-Length: 152\r\n\r\n" +
+	`{"type":"/problems/unavailable","title":"Not available right now","status":503,"detail":"too many connections are open: try again",` +
+	`"code":"unavailable"}`
 
 // Listener is a listener of at most so many connections. It is safe for
 // concurrent use.

@@ -150,7 +150,9 @@ other 7
 		t.Fatal(err)
 	}
 	m = m.Plus(m)
-	want := map[awsmeter.Quantity]float64{{Service: awsmeter.SQS, Unit: awsmeter.Requests}: 80, {Service: awsmeter.DynamoDB, Unit: awsmeter.WriteUnits}: 25}
+	want := map[awsmeter.Quantity]float64{
+		{Service: awsmeter.SQS, Unit: awsmeter.Requests}: 80, {Service: awsmeter.DynamoDB, Unit: awsmeter.WriteUnits}: 25,
+	}
 	if d := cmp.Diff(want, m.Units.Units); d != "" || m.Notifications != 200 {
 		t.Errorf("%d notifications, units (-want +got):\n%s", m.Notifications, d)
 	}

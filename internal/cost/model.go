@@ -12,6 +12,10 @@ const (
 	pageRecipients = 2800
 	// checkpointResults is after how many results a line is saved.
 	checkpointResults = 50
+	// pacedWrites is what the clock adds to a chunk of more than one checkpoint: a
+	// line is also saved when 100 ms have passed. Metered on the stand-ins (test/cost):
+	// 4 to 6.
+	pacedWrites = 5
 	// hashBytes is a recipient's share of a plan.
 	hashBytes = 8
 	// writeUnit is what one write request unit writes.
@@ -49,10 +53,10 @@ const (
 	// sweepUnits is the outbox's sweep: 8 queries that find nothing.
 	sweepUnits  = 4
 	sweepsOfDay = 86_400 / 5
-	// roundUnits are the janitor's: 8 queries that find nothing and two documents;
-	// it also writes one, its lease. Of several processes one does this, and the
-	// others read the lease.
-	roundUnits  = 4 + 2
+	// roundUnits are the janitor's: 8 queries that find nothing, two documents and
+	// the list of replays; it also writes one, its lease. Of several processes one
+	// does this, and the others read the lease.
+	roundUnits  = 4 + 3
 	roundsOfDay = 86_400 / 30
 )
 
@@ -79,9 +83,13 @@ const (
 func Chunk(recipients int) Usage {
 	r := float64(recipients)
 	checkpoints := math.Ceil(r / checkpointResults)
+	paced := 0.0
+	if checkpoints > 1 {
+		paced = pacedWrites
+	}
 	return Usage{
 		itemRead:  r/2 + 1, // half a unit for each address, one for the line
-		itemWrite: 1 + math.Ceil(r*hashBytes/writeUnit) + 1 + 2*checkpoints,
+		itemWrite: 1 + math.Ceil(r*hashBytes/writeUnit) + 1 + 2*checkpoints + paced,
 		// Sent ten a call and received ten a call, it is the bytes that count; ten
 		// are deleted by one request.
 		itemSQS: 1 + 1 + 0.1,
@@ -100,7 +108,7 @@ func Notification(recipients int) Usage {
 	u := Chunk(chunkRecipients).times(chunks - 1).plus(Chunk(last))
 	u = u.plus(Usage{
 		itemWrite: 8, // accepted 3, out of the outbox and into the list of what is not finished 3, completed 2
-		itemRead:  4, // its head, by each room that is not told
+		itemRead:  3, // its head, by each room that is not told
 		itemSQS:   3, // its task: sent, received, deleted
 		itemSNS:   1, // its completion
 		Egress:    r * egressBytes / gigabyte,

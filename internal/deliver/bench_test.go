@@ -37,18 +37,19 @@ func BenchmarkDeliver(b *testing.B) {
 					r.chunk.Recipients[i].Address.Value = push.Token(strings.Repeat("x", 158) + name(i))
 				}
 				r.cfg.Window = 100
-				r.cfg.Sender = silent{c.latency}
+				r.cfg.Notifications, r.cfg.Lines, r.cfg.Sender = r.ledger, r.ledger, silent{c.latency}
 				r.cfg.Outcomes = deliver.Outcomes(nothing{})
 				body = r.encode(r.chunk)
 			})
 			defer r.Close()
-			fresh, head := r.books.lines[r.chunk.Ref], r.books.head
+			fresh, head := r.line(), r.head()
 			b.ReportAllocs()
 			before := cpu(b)
 			for b.Loop() {
-				r.books.lines[r.chunk.Ref], r.books.head = fresh, head
-				r.books.attempts, r.books.saves = r.books.attempts[:0], r.books.saves[:0]
-				if v := r.Handle(b.Context(), message(body), nil); v.String() != "ack" {
+				r.ledger.PutLine(fresh)
+				r.ledger.PutNotification(head)
+				r.ledger.PutAttempts(fresh.Ref, nil)
+				if v := r.Handle(b.Context(), messageOf(body), nil); v.String() != "ack" {
 					b.Fatal(v)
 				}
 			}
@@ -74,4 +75,5 @@ type nothing struct{}
 
 func (nothing) Settled(context.Context, *push.Notification, *ledger.Line, []push.DeviceNote) {}
 
-func (nothing) Completed(context.Context, push.Notification, ledger.Counts) {}
+func (nothing) Completed(context.Context, push.Notification, ledger.Counts)   {}
+func (nothing) Held(context.Context, push.Notification, push.Part, push.Hold) {}

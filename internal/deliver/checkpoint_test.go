@@ -30,7 +30,7 @@ func TestReservation(t *testing.T) {
 	for _, delay := range []time.Duration{0, 5 * time.Millisecond, 300 * time.Millisecond} {
 		for _, latency := range []time.Duration{0, 50 * time.Millisecond} {
 			in(t, 500, func(r *rig) { r.cfg.Window = 100 }, func(r *rig) {
-				r.fcm.latency, r.books.delay = latency, delay
+				r.fcm.latency, r.delay = latency, delay
 				guardReservation(r)
 				for i := range 500 { // a fragment, as after a retry
 					if i%7 == 0 {
@@ -59,8 +59,10 @@ func TestCheckpoints(t *testing.T) {
 		min, max  int // writes, the claim and the last included
 		mostAtAny int // results without a checkpoint, at any write
 	}{
-		{"fast answers: by count", 10 * time.Millisecond, 50, 9, 11, 101},
-		{"usual answers: by count", 50 * time.Millisecond, 100, 6, 9, 151},
+		// How many of the answers of one moment are taken before a checkpoint begins is
+		// the scheduler's matter: the race detector's is another.
+		{"fast answers: by count", 10 * time.Millisecond, 50, 6, 12, 151},
+		{"usual answers: by count", 50 * time.Millisecond, 100, 6, 12, 201},
 		{"slow answers: by time", time.Second, 25, 15, 25, 51},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -68,13 +70,13 @@ func TestCheckpoints(t *testing.T) {
 			in(t, 400, func(r *rig) { r.cfg.Window = c.window }, func(r *rig) {
 				r.fcm.latency = c.latency
 				open, most := 400, 0
-				r.books.onSave = func(l ledger.Line) error {
+				r.saves.Before = func(l ledger.Line) error {
 					most = max(most, open-l.OpenCount())
 					open = l.OpenCount()
 					return nil
 				}
 				r.finish()
-				if n := len(r.books.saves); n < c.min || n > c.max || most > c.mostAtAny {
+				if n := len(r.saves.Saved()); n < c.min || n > c.max || most > c.mostAtAny {
 					t.Errorf("%d writes, at most %d results in one", n, most)
 				}
 			})
@@ -98,7 +100,7 @@ func TestStragglers(t *testing.T) {
 			cfg.Owner = "p2"
 			for range 14 { // copies of the message, in the hands of others
 				other := r.make(cfg)
-				if v := look(other.Handle(r.tb.Context(), message(r.encode(r.chunk)), nil)); v.word != "retry" || v.after != 4*time.Second {
+				if v := look(other.Handle(r.tb.Context(), messageOf(r.encode(r.chunk)), nil)); v.word != "retry" || v.after != 4*time.Second {
 					t.Errorf("another owner: %+v", v)
 				}
 				other.Close()
@@ -111,7 +113,7 @@ func TestStragglers(t *testing.T) {
 		if r.fcm.total != 20 || r.line().State != ledger.StateClosed {
 			t.Errorf("%d requests, line %s", r.fcm.total, r.line().State)
 		}
-		if n := len(r.books.saves); n > 20 {
+		if n := len(r.saves.Saved()); n > 20 {
 			t.Errorf("%d writes in 15 s", n)
 		}
 		time.Sleep(time.Second)
@@ -125,23 +127,23 @@ func TestSmallChunkCostsTwoWrites(t *testing.T) {
 		in(t, n, nil, func(r *rig) {
 			r.fcm.latency = 90 * time.Millisecond
 			r.finish()
-			if len(r.books.saves) != 2 {
-				t.Errorf("%d recipients cost %d writes", n, len(r.books.saves))
+			if len(r.saves.Saved()) != 2 {
+				t.Errorf("%d recipients cost %d writes", n, len(r.saves.Saved()))
 			}
 		})
 	}
 }
 
 // TestLedgerAway in the middle of a chunk: the sending stops, and what is known
-// is written as soon as possible. Nothing is sent twice without being flagged.
+// is written as soon as possible, within the turn. Nobody is sent to twice.
 func TestLedgerAway(t *testing.T) {
 	t.Parallel()
-	for _, failing := range []int{1, 2, 5} { // writes in a row
+	for _, failing := range []int{1, 2, 5, 12} { // writes in a row
 		in(t, 400, func(r *rig) { r.cfg.Window = 50 }, func(r *rig) {
 			r.fcm.latency = 20 * time.Millisecond
 			guardReservation(r)
 			writes := 0
-			r.books.onSave = func(ledger.Line) error {
+			r.saves.Before = func(ledger.Line) error {
 				if writes++; writes > 3 && writes <= 3+failing {
 					return errAway
 				}
@@ -152,22 +154,22 @@ func TestLedgerAway(t *testing.T) {
 				t.Errorf("%d failures (-want +got):\n%s", failing, diff)
 			}
 			r.checkDuplicates()
-			if repeats := r.fcm.total - 400; failing == 1 && repeats != 0 || repeats > 150 {
-				t.Errorf("%d failures: %d requests repeated", failing, repeats)
+			if repeats := r.fcm.total - 400; repeats != 0 || r.flagged() != 0 {
+				t.Errorf("%d failures: %d requests repeated, %d flagged", failing, repeats, r.flagged())
 			}
 		})
 	}
 }
 
-// TestLateWrite: a checkpoint that timed out here and arrives there after all,
-// after the end of the turn, must not undo anything.
+// TestLateWrite: a checkpoint that timed out here, and was written again, arrives
+// there after all, after the end of the turn: it must not undo anything.
 func TestLateWrite(t *testing.T) {
 	t.Parallel()
 	in(t, 400, func(r *rig) { r.cfg.Window = 50 }, func(r *rig) {
 		r.fcm.latency = 20 * time.Millisecond
 		var late *ledger.Line
 		writes := 0
-		r.books.onSave = func(l ledger.Line) error {
+		r.saves.Before = func(l ledger.Line) error {
 			if writes++; writes == 3 {
 				late = &l
 				return errAway
@@ -178,10 +180,10 @@ func TestLateWrite(t *testing.T) {
 			t.Fatalf("%+v", v)
 		}
 		want := r.line()
-		if err := r.books.SaveLine(r.tb.Context(), *late, late.Epoch-1, nil); err == nil {
+		if err := r.store.SaveLine(r.tb.Context(), *late, late.Epoch-1, nil); err == nil {
 			t.Error("the late write was taken")
 		}
-		if diff := cmp.Diff(want, r.line()); diff != "" || want.State != ledger.StateWaiting {
+		if diff := cmp.Diff(want, r.line()); diff != "" || want.State != ledger.StateClosed {
 			t.Errorf("line %s (-want +got):\n%s", want.State, diff)
 		}
 	})
@@ -193,7 +195,7 @@ func TestLostAnswer(t *testing.T) {
 	in(t, 400, func(r *rig) { r.cfg.Window = 50 }, func(r *rig) {
 		r.fcm.latency = 20 * time.Millisecond
 		writes := 0
-		r.books.lose = func(ledger.Line) error {
+		r.saves.After = func(ledger.Line) error {
 			if writes++; writes == 3 {
 				return errAway
 			}
@@ -203,10 +205,20 @@ func TestLostAnswer(t *testing.T) {
 		if diff := cmp.Diff(map[push.Code]int{push.CodeSent: 400}, r.codes()); diff != "" || r.fcm.total != 400 {
 			t.Errorf("%d requests (-want +got):\n%s", r.fcm.total, diff)
 		}
-		if len(r.books.attempts) != 400 {
-			t.Errorf("evidence of %d attempts", len(r.books.attempts))
+		if len(r.attempts()) != 400 {
+			t.Errorf("evidence of %d attempts", len(r.attempts()))
 		}
 	})
+}
+
+// flagged returns how many recipients are said to have got it twice, perhaps.
+func (r *rig) flagged() (n int) {
+	for _, c := range r.line().Cells {
+		if c.PossibleDuplicate() {
+			n++
+		}
+	}
+	return n
 }
 
 // checkDuplicates: whoever may have got it twice is flagged, whoever is said to

@@ -20,14 +20,15 @@ import (
 func TestEveryCode(t *testing.T) {
 	t.Parallel()
 	for _, f := range push.Codes() {
-		if f.Class == push.ClassSuppressed || f.Class == push.ClassExpired || f.Class == push.ClassCancelled || f.Class == push.ClassDeadLettered || f.Code == push.CodeUnknown {
+		if f.Class == push.ClassSuppressed || f.Class == push.ClassExpired || f.Class == push.ClassCancelled ||
+			f.Class == push.ClassDeadLettered || f.Code == push.CodeUnknown {
 			continue // never an answer
 		}
 		for _, guarantee := range []push.Guarantee{push.AtLeastOnce, push.AtMostOnce} {
 			for _, n := range []int{1, 3} {
 				t.Run(f.Name+" "+string(guarantee), func(t *testing.T) {
 					t.Parallel()
-					in(t, n, func(r *rig) { r.books.head.Guarantee = guarantee }, func(r *rig) {
+					in(t, n, func(r *rig) { r.change(func(n *push.Notification) { n.Guarantee = guarantee }) }, func(r *rig) {
 						r.all(answer{code: f.Code}, answer{code: f.Code}, answer{code: f.Code}, answer{code: f.Code})
 						r.finish()
 						want, requests := f.Code, 1
@@ -49,8 +50,8 @@ func TestEveryCode(t *testing.T) {
 						if flagged := r.line().Cells[0].PossibleDuplicate(); flagged != (f.MaybeDelivered && requests > 1) {
 							t.Errorf("possible duplicate is %t", flagged)
 						}
-						if r.line().State != ledger.StateClosed || r.books.head.Progress.State != push.StateCompleted || len(r.out.completed) != 1 {
-							t.Errorf("line is %s, notification %s, completion told %d times", r.line().State, r.books.head.Progress.State, len(r.out.completed))
+						if r.line().State != ledger.StateClosed || r.head().Progress.State != push.StateCompleted || len(r.out.completed) != 1 {
+							t.Errorf("line is %s, notification %s, completion told %d times", r.line().State, r.head().Progress.State, len(r.out.completed))
 						}
 						if counted := r.metric(t, "outcomes"); counted != float64(n) {
 							t.Errorf("%v outcomes counted", counted)
@@ -80,7 +81,7 @@ func TestEvidence(t *testing.T) {
 			detail        string
 		}
 		var got []row
-		for _, a := range r.books.attempts {
+		for _, a := range r.attempts() {
 			got = append(got, row{a.Cell, a.Attempt, a.Code, a.Latency, a.Detail})
 		}
 		want := []row{
@@ -103,7 +104,8 @@ func TestNotes(t *testing.T) {
 	t.Parallel()
 	in(t, 8, nil, func(r *rig) {
 		for i, code := range []push.Code{
-			push.CodeSent, push.CodeSent, push.CodeFCMUnregistered, push.CodeFCMInvalidArgument, push.CodeFCMSenderIDMismatch, push.CodePayloadTooLarge, push.CodeFCMQuotaExceeded,
+			push.CodeSent, push.CodeSent, push.CodeFCMUnregistered, push.CodeFCMInvalidArgument, push.CodeFCMSenderIDMismatch,
+			push.CodePayloadTooLarge, push.CodeFCMQuotaExceeded,
 		} {
 			r.fcm.script[name(i)] = []answer{{code: code}}
 		}
@@ -136,7 +138,7 @@ func TestUnusable(t *testing.T) {
 		spoil func(r *rig)
 		code  push.Code
 	}{
-		{"no line", func(r *rig) { delete(r.books.lines, r.chunk.Ref) }, push.CodeUnexpandable},
+		{"no line", func(r *rig) { r.ledger.ForgetLine(r.chunk.Ref) }, push.CodeUnexpandable},
 		{"a line of another plan", func(r *rig) { r.chunk.Index[2] = 7 }, push.CodeUndecodable},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,36 +1,43 @@
 // Package deliver sends chunks to FCM. One chunk passes a chain of stages, in
-// this order, each a file:
+// this order, each a file and a type:
 //
 //	load    read the chunk's notification and ledger line
-//	inspect whether workers died over it again and again (docs/adr/0004)
+//	inspect find out whether its owner lives, or workers die over it (docs/adr/0004)
 //	hold    wait, or stay on the queue, while FCM is held off
-//	claim   take the line; nobody else may write it from now on
-//	gate    give up what is expired, cancelled or already may have been delivered
+//	join    wait while another chunk is alone in the process
+//	claim   take the line; nobody else may write it from now on (package lease)
+//	sift    give up what is expired, cancelled or already may have been delivered
 //	render  encode the message once, personal ones per recipient
 //	isolate send to suspects in ever smaller groups, if workers died over it
-//	send    open recipients through breaker and pacing in a bounded window,
-//	        with outcomes checkpointed every 50 results or 100 ms
-//	settle  close the line, or hand the rest back to the queue
+//	send    open recipients through breaker and pacing in a bounded window (requests.go,
+//	        window.go), with outcomes checkpointed every 50 results or 100 ms
+//	settle  decide how the turn ends (decide.go): close the line, or hand the rest back
 //
 // A crash anywhere leaves the queue message, which comes again, and a line that
-// knows what is decided and which recipients may have been sent to.
+// shows what is decided and which recipients may have been sent to.
 //
-// Every write of a line raises its epoch, not just a claim. A claim is made of
-// what was read before: if its owner, slow but alive, wrote a checkpoint in
-// between under the same epoch, the claim would undo those outcomes.
+// What can be told without the job that the stages pass on has a package of its own:
+// the hold on a line (lease), the brake for what is refused for everybody (brake), the
+// place for suspects (isolation), the throttle and the measured pace (pace).
+//
+// The room has more than 2,500 lines, because what is left is one thing: ten stages
+// that fill in one job, and the window that sends it. A stage in a package of its own
+// would need the job and its results exported, some forty names that nobody outside
+// the chain may touch: the compiler could no longer say that nobody does.
 package deliver
 
 import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/clock"
+	"github.com/belfry-push/belfry/internal/deliver/isolation"
+	"github.com/belfry-push/belfry/internal/deliver/lease"
+	"github.com/belfry-push/belfry/internal/deliver/pace"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -57,129 +64,104 @@ type Notifications interface {
 }
 
 // Lines are the chunks' ledger lines.
-type Lines interface {
-	Line(ctx context.Context, ref push.ChunkRef) (ledger.Line, error)
-	SaveLine(ctx context.Context, line ledger.Line, fromEpoch int64, attempts []ledger.Attempt) error
-}
+type Lines = lease.Lines
 
 // Outcomes is told what became of a chunk, after it is durable.
 type Outcomes interface {
 	Settled(ctx context.Context, n *push.Notification, line *ledger.Line, notes []push.DeviceNote)
 	Completed(ctx context.Context, n push.Notification, c ledger.Counts)
+	Held(ctx context.Context, n push.Notification, part push.Part, h push.Hold)
 }
 
 // Config is what the room is built from.
 type Config struct {
-	Owner         string // names this process in ledger lines, with a number for every claim; unique per start
+	Owner         string // names this process and lane in ledger lines, with a number for each claim; unique per start
 	Notifications Notifications
 	Lines         Lines
 	Sender        Sender
 	Encoder       Encoder
 	Guard         *guard.Guard
-	Isolation     *Isolation // shared by the lanes of a process; nil: one of its own
-	Backoff       guard.Backoff
+	Isolation     *isolation.Isolation // shared by the lanes of a process; nil: the room makes its own
 	Outcomes      Outcomes
 	Chunks        map[push.Lane]worker.Sink // the delivery queues, for what is handed back
 	Dead          worker.Sink               // dead letters of recipients
 	Lane          push.Lane                 // of this instance
 	Window        int                       // requests of one chunk under way at once, 1..500
-	Retries       int                       // chunks in hand at once that hold nothing but retries; 0: any number
+	Retries       int                       // chunks of nothing but retries in hand at once; 0: any number
 	MaxAttempts   int                       // per recipient, from 1
+	Brake         int                       // recipients refused alike before the others are held; 0: nobody is held
 	MaxElapsed    time.Duration             // from a recipient's first attempt; FCM: give up by 60 min
 	Software      string                    // version, written into dead letters
 	Log           *zap.Logger
 	Metrics       *Metrics
-	Now           func() time.Time
-	Rand          *rand.Rand // jitter; guarded by the room
+	Now           func() time.Time     // the wall clock: deadlines, and what is stored
+	Elapsed       func() time.Duration // a monotonic clock: everything that lasts; nil for this process's
+	Rand          *rand.Rand           // jitter; guarded by the room
 }
 
 // Deliver handles chunks of one lane's queue. Safe for concurrent use.
 type Deliver struct {
-	Config
-
 	heads  *heads
-	rand   sync.Mutex
-	claims atomic.Int64 // made so far
-	again  atomic.Int64 // chunks in hand that hold nothing but retries, if those are bounded
+	leases *lease.Leases
+	stages []stage
+	log    *zap.Logger
 }
 
 // New returns the room.
 func New(cfg Config) (*Deliver, error) {
-	h, err := newHeads(cfg.Notifications, cfg.Encoder, cfg.Now)
+	if cfg.Elapsed == nil {
+		cfg.Elapsed = clock.Start()
+	}
+	if cfg.Isolation == nil {
+		cfg.Isolation = isolation.New()
+	}
+	t := &timing{now: cfg.Now, elapsed: cfg.Elapsed, rand: cfg.Rand}
+	heads, err := newHeads(cfg.Notifications, cfg.Encoder, t.moment)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Isolation == nil {
-		cfg.Isolation = NewIsolation()
+	p := pace.New(checkpointEvery, checkpointResults)
+	leases := &lease.Leases{
+		Process: cfg.Owner, Lines: cfg.Lines, Moment: t.moment, Jitter: t.jitter, Wrote: p.Wrote, Failed: cfg.Metrics.unsaved, Log: cfg.Log,
 	}
-	return &Deliver{Config: cfg, heads: h}, nil
+	return &Deliver{heads: heads, leases: leases, stages: chain(&cfg, t, heads, p), log: cfg.Log}, nil
+}
+
+// stage does its part of a job; it is built with what it needs for that. A non-nil
+// verdict ends the chain.
+type stage interface {
+	run(ctx context.Context, j *job) (*worker.Verdict, error)
+}
+
+// chain returns the stages in the order in which a chunk passes them.
+func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
+	b := brakes{brake: cfg.Brake, notifications: cfg.Notifications, heads: heads, outcomes: cfg.Outcomes, metrics: cfg.Metrics, log: cfg.Log}
+	q := &requests{
+		timing: t, brakes: b, guard: cfg.Guard, sender: cfg.Sender, heads: heads, pace: p, lane: cfg.Lane, window: cfg.Window,
+		maxAttempts: cfg.MaxAttempts, maxElapsed: cfg.MaxElapsed, log: cfg.Log, metrics: cfg.Metrics,
+	}
+	c := &completion{timing: t, notifications: cfg.Notifications, outcomes: cfg.Outcomes}
+	u := &deadLetters{queue: cfg.Dead, lane: cfg.Lane, maxAttempts: cfg.MaxAttempts, software: cfg.Software, log: cfg.Log}
+	return []stage{
+		&loading{timing: t, heads: heads, brake: cfg.Brake},
+		&inspecting{timing: t, isolation: cfg.Isolation, started: t.elapsed(), log: cfg.Log},
+		&holding{timing: t, guard: cfg.Guard, heads: heads, lane: cfg.Lane, retries: cfg.Retries},
+		&joining{isolation: cfg.Isolation},
+		&claiming{guard: cfg.Guard, pace: p, window: cfg.Window, metrics: cfg.Metrics, completion: c},
+		&sifting{timing: t, maxAttempts: cfg.MaxAttempts, metrics: cfg.Metrics},
+		&rendering{timing: t, encoder: cfg.Encoder, metrics: cfg.Metrics},
+		&isolating{requests: q, log: cfg.Log},
+		&sending{requests: q},
+		&settling{
+			timing: t, brakes: &b, heads: heads, outcomes: cfg.Outcomes, completion: c, deadLetters: u,
+			queue: cfg.Chunks[cfg.Lane], maxAttempts: cfg.MaxAttempts, metrics: cfg.Metrics,
+		},
+	}
 }
 
 // Close ends what runs in the background: the upkeep of the cache. The room is
 // not used after that.
 func (d *Deliver) Close() { d.heads.cache.StopAllGoroutines() }
-
-// owner names one claim. Two copies of a queue message may be in hand in one
-// process at the same time, and must not take each other for themselves.
-func (d *Deliver) owner() string { return d.Owner + "#" + strconv.FormatInt(d.claims.Add(1), 10) }
-
-// job is one chunk on its way through the stages.
-type job struct {
-	chunk       push.Chunk
-	traceParent string
-	receives    int // of the queue message, this one included
-	draining    <-chan struct{}
-
-	begun time.Time // this turn
-
-	head   *head
-	n      *push.Notification // head's, as read last
-	shared *rendered          // head's message
-	line   ledger.Line        // this owner's state of the line
-	base   int64              // epoch under which the line is stored
-
-	attempts []ledger.Attempt  // since the last save
-	unsure   *saved            // a save that failed, or whose answer got lost
-	notes    []push.DeviceNote // for the registry, at the end
-	doubted  []int             // those of notes that quarantine if the message was good for others
-	retry    retry             // what is handed back
-	dead     undelivered       // what is given up
-
-	again    bool         // this chunk is counted as one of retries only
-	isolated bool         // this chunk has the process's isolation
-	suspects []int        // rows not cleared yet, if workers died over the chunk
-	poison   bool         // the only suspect is the one
-	done     map[int]bool // rows tried as suspects in this turn
-	halted   bool         // nothing more is sent in this turn
-}
-
-// message is what the chunk's recipients get: the notification's message,
-// unless a replay edited it.
-func (j *job) message(n *push.Notification) push.Message {
-	if j.chunk.Message != nil {
-		return j.chunk.Message
-	}
-	return n.Message
-}
-
-// deadline is the time after which nothing of the chunk is sent.
-func (j *job) deadline() time.Time { return j.deadlineBy(j.n) }
-
-// deadlineBy is the same by a notification read later.
-func (j *job) deadlineBy(n *push.Notification) time.Time {
-	if !j.chunk.ExpiresAt.IsZero() {
-		return j.chunk.ExpiresAt
-	}
-	return n.Deadline()
-}
-
-// A stage does its part of a job. A non-nil verdict ends the chain.
-type stage func(ctx context.Context, j *job) (*worker.Verdict, error)
-
-// chain is the life of a chunk in reading order.
-func (d *Deliver) chain() []stage {
-	return []stage{d.load, d.inspect, d.hold, d.claim, d.gate, d.render, d.isolate, d.send, d.settle}
-}
 
 // retryPause is how long a chunk waits when a store is away.
 const retryPause = 5 * time.Second
@@ -195,10 +177,10 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining}
-	defer d.release(j)
-	for _, run := range d.chain() {
-		v, err := run(ctx, j)
+	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining, lease: d.leases.New()}
+	defer j.end()
+	for _, s := range d.stages {
+		v, err := s.run(ctx, j)
 		switch {
 		case err != nil:
 			return d.failed(ctx, j, err)
@@ -209,10 +191,10 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 	return worker.Ack()
 }
 
-// failed turns a stage's error into a verdict: a lost claim is somebody else's
-// chunk, a store that is away is waited for.
+// failed turns a stage's error into a verdict: a chunk whose claim is lost is left to
+// its new owner, and a store that is away is waited for.
 func (d *Deliver) failed(ctx context.Context, j *job, err error) worker.Verdict {
-	log := d.Log.With(zap.Stringer("chunk", j.chunk.Ref), zap.Int64("epoch", j.base))
+	log := d.log.With(zap.Stringer("chunk", j.chunk.Ref), zap.Int64("epoch", j.lease.Epoch()))
 	switch {
 	case errors.Is(err, ledger.ErrFenced):
 		log.Info("chunk was claimed by another owner; leaving it")

@@ -24,7 +24,8 @@ func (r *rig) quarantined() map[string]push.Code {
 // invalid is, if the same message was good for somebody else.
 func TestDoubt(t *testing.T) {
 	t.Parallel()
-	const dead, bad, token, unclear = push.CodeFCMUnregistered, push.CodeAPNsBadDeviceToken, push.CodeFCMInvalidArgument, push.CodeFCMInvalidUnspecified
+	const dead, bad = push.CodeFCMUnregistered, push.CodeAPNsBadDeviceToken
+	const token, unclear = push.CodeFCMInvalidArgument, push.CodeFCMInvalidUnspecified
 	all := map[string]push.Code{name(0): dead, name(1): bad, name(2): token, name(3): unclear}
 	surely := map[string]push.Code{name(0): dead, name(1): bad}
 	for _, tc := range []struct {
@@ -37,9 +38,9 @@ func TestDoubt(t *testing.T) {
 		}, want: surely},
 		{name: "somebody else got it", want: all},
 		{name: "somebody else got it before the process was restarted", tune: func(r *rig) {
-			l := r.books.lines[r.chunk.Ref]
+			l := r.line()
 			l.Cells[6] = ledger.CellOf(push.CodeSent, false)
-			r.books.lines[r.chunk.Ref] = l
+			r.ledger.PutLine(l)
 			r.chunk.Recipients, r.chunk.Index = r.chunk.Recipients[:6], r.chunk.Index[:6]
 		}, want: all},
 		{name: "somebody else got a message of his own", tune: func(r *rig) {
@@ -82,16 +83,18 @@ func TestDoubtAcrossChunks(t *testing.T) {
 	in(t, 2, nil, func(r *rig) {
 		r.fcm.script[name(1)] = []answer{{code: push.CodeFCMInvalidArgument}}
 		second := push.ChunkRef{Notification: ntfID, Seq: 1}
-		r.books.lines[second] = ledger.NewLine(ledger.Plan{Ref: second, Tenant: "acme", Sources: 1, Last: true, Cells: make([]ledger.Cell, 1)}, r.Now())
+		r.ledger.PutLine(
+			ledger.NewLine(ledger.Plan{Ref: second, Tenant: "acme", Sources: 1, Last: true, Cells: make([]ledger.Cell, 1)}, r.cfg.Now()),
+		)
 		last := r.chunk
 		last.Ref, last.Recipients, last.Index = second, r.chunk.Recipients[1:], []int{0}
 		if v := r.deliver(last); v.word != "ack" || len(r.quarantined()) != 0 {
 			t.Fatalf("%+v: %v quarantined before anybody got the message", v, r.quarantined())
 		}
 		r.fcm.asked[name(1)] = 0
-		l := r.books.lines[second]
+		l := r.lineOf(second)
 		l.Cells[0], l.State = 0, ledger.StatePlanned
-		r.books.lines[second] = l
+		r.ledger.PutLine(l)
 		r.chunk.Recipients, r.chunk.Index = r.chunk.Recipients[:1], r.chunk.Index[:1]
 		r.deliver(r.chunk)
 		if v := r.deliver(last); v.word != "ack" || len(r.quarantined()) != 1 {

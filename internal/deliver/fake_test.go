@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -21,77 +20,7 @@ var (
 	errKilled = errors.New("the process was killed")
 )
 
-// books are one notification and its lines, in memory.
-type books struct {
-	mu       sync.Mutex
-	head     push.Notification
-	lines    map[push.ChunkRef]ledger.Line
-	attempts []ledger.Attempt
-	covered  map[int]bool // cells that any durable reservation covered
-	saves    []time.Time
-	onSave   func(l ledger.Line) error // before the write; nil: nothing fails
-	lose     func(l ledger.Line) error // after the write: its answer
-	delay    time.Duration             // of every write
-	slow     time.Duration             // of every read of the notification
-	heads    atomic.Int64              // such reads
-}
-
-func (b *books) Notification(ctx context.Context, _ push.ID) (push.Notification, error) {
-	b.heads.Add(1)
-	b.mu.Lock()
-	head := b.head // as it was when asked: the answer takes its time
-	b.mu.Unlock()
-	sleep(ctx, b.slow)
-	return head, nil
-}
-
-func (b *books) Advance(_ context.Context, _ push.ID, next push.Progress) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if next.Version != b.head.Progress.Version+1 {
-		return push.ErrConflict
-	}
-	b.head.Progress = next
-	return nil
-}
-
-func (b *books) Line(_ context.Context, ref push.ChunkRef) (ledger.Line, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	l, ok := b.lines[ref]
-	if !ok {
-		return l, push.ErrNotFound
-	}
-	return l, nil
-}
-
-func (b *books) SaveLine(ctx context.Context, l ledger.Line, from int64, attempts []ledger.Attempt) error {
-	if !sleep(ctx, b.delay) {
-		return ctx.Err()
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.onSave != nil {
-		if err := b.onSave(l); err != nil {
-			return err
-		}
-	}
-	if old := b.lines[l.Ref]; old.Epoch != from || old.State == ledger.StateClosed {
-		return ledger.ErrFenced
-	}
-	l.Cells = slices.Clone(l.Cells)
-	b.lines[l.Ref] = l
-	b.attempts = append(b.attempts, attempts...)
-	b.saves = append(b.saves, time.Now())
-	for i := range l.Reserved {
-		b.covered[i] = true
-	}
-	if b.lose != nil {
-		return b.lose(l)
-	}
-	return nil
-}
-
+// sleep waits, and reports whether ctx had that patience.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -149,6 +78,13 @@ func (f *fcm) Send(ctx context.Context, body []byte) (string, error) {
 	return "", &push.Error{Code: a.code, RetryAfter: a.after, Detail: "detail of " + a.code.String()}
 }
 
+// sends returns how many requests were begun.
+func (f *fcm) sends() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.total
+}
+
 func (f *fcm) begin(body []byte) (string, answer) {
 	var in struct{ Message struct{ Token, Topic string } }
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -191,6 +127,13 @@ type effects struct {
 	settled   []ledger.Line
 	notes     []push.DeviceNote
 	completed []ledger.Counts
+	held      []push.Part
+}
+
+func (e *effects) Held(_ context.Context, _ push.Notification, part push.Part, _ push.Hold) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held = append(e.held, part)
 }
 
 func (e *effects) Settled(_ context.Context, _ *push.Notification, l *ledger.Line, notes []push.DeviceNote) {

@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,7 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-func message(body []byte) worker.Message { return worker.Message{ID: "m", Body: body, Group: "acme"} }
+func messageOf(body []byte) worker.Message { return worker.Message{ID: "m", Body: body, Group: "acme"} }
 
 // TestTakenOver: another owner takes the line; the first one stops, writes
 // nothing more, and leaves its message alone.
@@ -21,25 +22,24 @@ func TestTakenOver(t *testing.T) {
 	in(t, 400, nil, func(r *rig) {
 		r.fcm.latency = 500 * time.Millisecond
 		var taken ledger.Line
-		go func() {
-			time.Sleep(1200 * time.Millisecond)
+		taking := after(1200*time.Millisecond, func() {
 			l := r.line()
 			l, err := l.Claim("other", 0, time.Now().Add(time.Minute))
 			if err != nil {
 				t.Error(err)
 			}
-			r.books.mu.Lock()
-			defer r.books.mu.Unlock()
-			r.books.lines[l.Ref] = l
+			r.ledger.PutLine(l)
 			taken = l
-		}()
+		})
 		start := time.Now()
 		if v := r.deliver(r.chunk); v.word != "leave" {
 			t.Errorf("%+v", v)
 		}
+		taking()
 		if took := time.Since(start); took > 2500*time.Millisecond {
 			t.Errorf("stopped only after %v", took)
 		}
+		synctest.Wait() // for whoever took it
 		if diff := cmp.Diff(taken, r.line()); diff != "" {
 			t.Errorf("written over:\n%s", diff)
 		}
@@ -63,7 +63,7 @@ func TestClaimOfWhatWasReadBefore(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if err := r.books.SaveLine(r.tb.Context(), claimed, read.Epoch, nil); !errors.Is(err, ledger.ErrFenced) {
+			if err := r.store.SaveLine(r.tb.Context(), claimed, read.Epoch, nil); !errors.Is(err, ledger.ErrFenced) {
 				t.Errorf("the claim: %v", err)
 			}
 		}()
@@ -79,7 +79,7 @@ func TestClaimOfWhatWasReadBefore(t *testing.T) {
 func TestClaimLost(t *testing.T) {
 	t.Parallel()
 	in(t, 3, nil, func(r *rig) {
-		r.books.onSave = func(ledger.Line) error { return ledger.ErrFenced }
+		r.saves.Before = func(ledger.Line) error { return ledger.ErrFenced }
 		if v := r.deliver(r.chunk); v.word != "retry" || v.after != 4*time.Second || r.fcm.total != 0 {
 			t.Errorf("%+v, %d requests", v, r.fcm.total)
 		}
@@ -109,7 +109,7 @@ func TestMessagesThatComeLate(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r.books.lines[l.Ref] = c.line(l)
+				r.ledger.PutLine(c.line(l))
 				want := r.line()
 				if v := r.deliver(r.chunk); v.word != c.want || r.fcm.total != 0 {
 					t.Errorf("%+v, %d requests", v, r.fcm.total)
@@ -153,13 +153,13 @@ func TestCrashBeforeCompletion(t *testing.T) {
 	in(t, 1, nil, func(r *rig) {
 		l := r.line()
 		l.Settle(0, push.CodeSent, false)
-		r.books.lines[l.Ref] = l.Close(time.Now())
+		r.ledger.PutLine(l.Close(time.Now()))
 		for range 2 {
 			if v := r.deliver(r.chunk); v.word != "ack" {
 				t.Errorf("%+v", v)
 			}
 		}
-		if p := r.books.head.Progress; p.State != push.StateCompleted || !p.Enqueued || len(r.out.completed) != 1 || r.fcm.total != 0 {
+		if p := r.head().Progress; p.State != push.StateCompleted || !p.Enqueued || len(r.out.completed) != 1 || r.fcm.total != 0 {
 			t.Errorf("%+v, told %d times", p, len(r.out.completed))
 		}
 	})
@@ -169,17 +169,17 @@ func TestCrashBeforeCompletion(t *testing.T) {
 func TestNotTheOnlyChunk(t *testing.T) {
 	t.Parallel()
 	for _, change := range []func(r *rig){
-		func(r *rig) { r.books.head.Progress.Pages = 2 },
+		func(r *rig) { r.change(func(n *push.Notification) { n.Progress.Pages = 2 }) },
 		func(r *rig) {
-			l := r.books.lines[r.chunk.Ref]
+			l := r.line()
 			l.Last = false
-			r.books.lines[r.chunk.Ref] = l
+			r.ledger.PutLine(l)
 		},
 	} {
 		in(t, 1, change, func(r *rig) {
 			r.finish()
-			if r.books.head.Progress.State != push.StateAccepted || len(r.out.completed) != 0 || r.codes()[push.CodeSent] != 1 {
-				t.Errorf("%+v, %v", r.books.head.Progress, r.codes())
+			if r.head().Progress.State != push.StateAccepted || len(r.out.completed) != 0 || r.codes()[push.CodeSent] != 1 {
+				t.Errorf("%+v, %v", r.head().Progress, r.codes())
 			}
 		})
 	}
@@ -208,7 +208,7 @@ func TestMessagesOfAFencedOwner(t *testing.T) {
 					}
 					l := r.line()
 					l.State, l.Epoch, l.Turn = ledger.StateWaiting, 2, 1
-					r.books.lines[l.Ref] = l
+					r.ledger.PutLine(l)
 					r.chunk.Turn = 1
 					partial := r.chunk
 					partial.Recipients, partial.Index = r.chunk.Recipients[3:], r.chunk.Index[3:]
@@ -239,7 +239,7 @@ func TestStaleHead(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		r.setState(push.StatePaused)
-		r.books.slow = 20 * time.Millisecond
+		r.slow = 20 * time.Millisecond
 		before := r.fcm.total
 		verdicts := make(chan verdict)
 		for range 5 {

@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
+	"github.com/belfry-push/belfry/internal/clock"
+	"github.com/belfry-push/belfry/internal/deliver/brake"
+	"github.com/belfry-push/belfry/internal/deliver/pace"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -25,7 +28,7 @@ import (
 type heads struct {
 	store   Notifications
 	encoder Encoder
-	now     func() time.Time
+	now     func() clock.Moment
 	cache   *otter.Cache[push.ID, *head]
 	reads   singleflight.Group // by id: readings under way
 }
@@ -33,32 +36,34 @@ type heads struct {
 const (
 	// headFresh is the age from which a head is read again.
 	headFresh = 500 * time.Millisecond
-	// headLimit is the age from which a head is good for nothing.
+	// headLimit is the age from which no request may start under a head.
 	headLimit = 900 * time.Millisecond
+	// headPatience bounds one reading: after that its result would be too old, and a
+	// ledger that hangs must hold nothing up.
+	headPatience = 5 * time.Second
 )
 
 // errOldHead says that reading the notification takes so long that a pause
 // could not be seen in time.
 var errOldHead = errors.New("the ledger answers too slowly to send under it")
 
-// head is one notification as its chunks see it.
+// head is what the chunks of one notification share.
 type head struct {
-	mu         sync.Mutex // held to renew what follows
-	current    atomic.Pointer[push.Notification]
-	readAt     atomic.Int64           // Unix nanoseconds; when its reading began
-	limiter    *rate.Limiter          // of the notification's throttle; nil: none
-	badCause   atomic.Pointer[string] // FCM's words when it called the shared message invalid
-	accepted   atomic.Bool            // FCM took the shared message for somebody
+	mu         sync.Mutex // held to renew current
+	current    atomic.Pointer[reading]
+	limiter    *rate.Limiter // of the notification's throttle; nil: none
+	brake      brake.Brake
+	accepted   atomic.Bool // FCM took the shared message for somebody
 	renderings renderings
 }
 
 // reading is a notification and when its reading began.
 type reading struct {
 	n  *push.Notification
-	at time.Time
+	at clock.Moment
 }
 
-func newHeads(store Notifications, encoder Encoder, now func() time.Time) (*heads, error) {
+func newHeads(store Notifications, encoder Encoder, now func() clock.Moment) (*heads, error) {
 	const entries, keep = 10_000, 10 * time.Minute
 	c, err := otter.New(&otter.Options[push.ID, *head]{
 		MaximumSize: entries, ExpiryCalculator: otter.ExpiryAccessing[push.ID, *head](keep),
@@ -69,7 +74,7 @@ func newHeads(store Notifications, encoder Encoder, now func() time.Time) (*head
 	return &heads{store: store, encoder: encoder, now: now, cache: c}, nil
 }
 
-// get returns the head, fresh enough.
+// get returns the head of a notification, read no longer than headFresh ago.
 func (hs *heads) get(ctx context.Context, id push.ID) (*head, error) {
 	if h, ok := hs.cache.GetIfPresent(id); ok {
 		return h, hs.refresh(ctx, h, id)
@@ -78,8 +83,8 @@ func (hs *heads) get(ctx context.Context, id push.ID) (*head, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &head{limiter: newLimiter(r.n.PerSecond)}
-	h.renew(r)
+	h := &head{limiter: pace.NewLimiter(r.n.PerSecond)}
+	h.current.Store(&r)
 	h, _ = hs.cache.SetIfAbsent(id, h) // one head for all, so that one chunk's discovery serves the others
 	return h, nil
 }
@@ -97,9 +102,9 @@ func (hs *heads) refresh(ctx context.Context, h *head, id push.ID) error {
 	return nil
 }
 
-// valid returns the notification as a request may rely on it: read no longer
-// than headLimit ago. A chunk that is being sent renews it long before; only
-// one that was held up has to wait here.
+// valid returns a notification that was read no longer than headLimit ago, so that a
+// request may rely on it. A chunk that is being sent renews it long before; only a
+// chunk that was held up has to wait here.
 func (hs *heads) valid(ctx context.Context, h *head) (*push.Notification, error) {
 	if hs.age(h) >= headLimit {
 		if err := hs.refresh(ctx, h, h.notification().ID); err != nil {
@@ -123,7 +128,7 @@ func (hs *heads) reread(ctx context.Context, h *head, id push.ID) error {
 	return nil
 }
 
-// shared reads the notification, once for all who ask at the same time.
+// shared reads the notification, once for all callers at the same time.
 func (hs *heads) shared(ctx context.Context, id push.ID) (reading, error) {
 	v, err, _ := hs.reads.Do(string(id), func() (any, error) { return hs.read(ctx, id) })
 	if err != nil {
@@ -133,33 +138,37 @@ func (hs *heads) shared(ctx context.Context, id push.ID) (reading, error) {
 }
 
 func (hs *heads) read(ctx context.Context, id push.ID) (reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, headPatience)
+	defer cancel()
 	at := hs.now()
 	n, err := hs.store.Notification(ctx, id)
 	return reading{&n, at}, err
 }
 
-func (hs *heads) age(h *head) time.Duration { return hs.now().Sub(time.Unix(0, h.readAt.Load())) }
+// age returns how long ago the head's reading began, at least: a wall clock that was
+// set back, or a machine that slept, makes it older.
+func (hs *heads) age(h *head) time.Duration {
+	at := h.current.Load().at // before the clocks are read
+	return at.Age(hs.now())
+}
 
-// renew takes a reading unless a later one is known. The notification is
-// replaced before its time, so that nobody takes an old one for new.
+// renew takes a reading unless a later one is known.
 func (h *head) renew(r reading) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if at := r.at.UnixNano(); at >= h.readAt.Load() {
-		h.current.Store(r.n)
-		h.readAt.Store(at)
+	if r.at.Elapsed >= h.current.Load().at.Elapsed {
+		h.current.Store(&r)
 	}
 }
 
-// apart returns a head of the same notification for one chunk with a message of
-// its own, which shares neither the encoded message nor what FCM said of it.
+// apart returns a head of the same notification for one chunk with a message of its
+// own. It shares neither the encoded message nor FCM's answers to it.
 func (h *head) apart() *head {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	own := &head{limiter: h.limiter}
 	own.current.Store(h.current.Load())
-	own.readAt.Store(h.readAt.Load())
 	return own
 }
 
-func (h *head) notification() *push.Notification { return h.current.Load() }
+func (h *head) notification() *push.Notification { return h.current.Load().n }

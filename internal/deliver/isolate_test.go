@@ -17,13 +17,13 @@ func TestIsolationIsOnePlace(t *testing.T) {
 		r.fcm.latency = 5 * time.Second
 		second := r.another(1, 10)
 		for _, c := range []push.Chunk{r.chunk, second} {
-			l, err := r.books.lines[c.Ref].Claim("dead", 0, time.Now())
+			l, err := r.lineOf(c.Ref).Claim("dead", 0, time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
 			l.Vanished = ledger.SuspectAfter
 			l.Reserve(0, 10)
-			r.books.lines[c.Ref] = l
+			r.ledger.PutLine(l)
 		}
 		time.Sleep(time.Minute)
 		first, draining := make(chan verdict), make(chan struct{})
@@ -58,7 +58,7 @@ func TestIsolationIsDeferred(t *testing.T) {
 		}
 		l.Vanished = ledger.SuspectAfter
 		l.Reserve(8, 16)
-		r.books.lines[r.chunk.Ref] = l
+		r.ledger.PutLine(l)
 		time.Sleep(time.Minute)
 		r.fcm.onSend = func(value string) {
 			if value == name(9) {
@@ -70,7 +70,8 @@ func TestIsolationIsDeferred(t *testing.T) {
 			t.Fatalf("%+v", v)
 		}
 		switch l := r.line(); {
-		case l.State != ledger.StateParked || l.Vanished != ledger.SuspectAfter+1 || l.Reserves(7) || l.Reserves(11) || !l.Reserves(12) || !l.Reserves(15) || l.Reserves(16):
+		case l.State != ledger.StateParked || l.Vanished != ledger.SuspectAfter+1 || l.Reserves(7) || l.Reserves(11) || !l.Reserves(12) ||
+			!l.Reserves(15) || l.Reserves(16):
 			t.Errorf("parked as %+v", l)
 		case r.fcm.total != 4:
 			t.Errorf("%d requests", r.fcm.total)

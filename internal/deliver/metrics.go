@@ -13,6 +13,8 @@ type Metrics struct {
 	retries  prometheus.Counter
 
 	suspected prometheus.Counter
+	brakes    *prometheus.CounterVec
+	unsaved   prometheus.Counter
 	toFCM     map[push.Priority]prometheus.Observer
 }
 
@@ -24,9 +26,27 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 		Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 15), // 5 ms .. 30 min
 	}, []string{"priority"})
 	m := &Metrics{
-		retries:   prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."}),
-		suspected: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_suspected_chunks_total", Help: "Claims of chunks over which workers died again and again."}),
-		toFCM:     map[push.Priority]prometheus.Observer{},
+		retries: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."},
+		),
+		suspected: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_suspected_chunks_total", Help: "Claims of chunks over which workers died again and again."},
+		),
+		unsaved: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_checkpoint_failures_total", Help: "Writes of a chunk's line that " +
+			"the ledger did not take, or did not confirm; each is tried again."}),
+		brakes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_brake_total",
+			Help: "Parts of notifications that were held because they are refused for everybody, by platform and code: alert on it.",
+		},
+			[]string{"platform", "code"}),
+		toFCM: map[push.Priority]prometheus.Observer{},
+	}
+	for _, part := range push.Parts() {
+		for _, f := range push.Codes() {
+			if f.Blame.Shared() {
+				m.brakes.WithLabelValues(part.String(), f.Name)
+			}
+		}
 	}
 	for _, p := range []push.Priority{push.PriorityHigh, push.PriorityNormal, push.PriorityBulk} {
 		m.toFCM[p] = toFCM.WithLabelValues(string(p))
@@ -36,8 +56,12 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 			m.outcomes[f.Code] = outcomes.WithLabelValues(f.Class.String(), f.Name)
 		}
 	}
-	reg.MustRegister(m.retries, m.suspected, toFCM)
+	reg.MustRegister(m.retries, m.suspected, m.brakes, m.unsaved, toFCM)
 	return m
+}
+
+func (m *Metrics) held(part push.Part, code push.Code) {
+	m.brakes.WithLabelValues(part.String(), code.String()).Inc()
 }
 
 func (m *Metrics) outcome(code push.Code) {

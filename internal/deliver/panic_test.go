@@ -44,12 +44,14 @@ func TestPanicIsOneRecipients(t *testing.T) {
 			for _, u := range r.letters() {
 				for i, detail := range u.Detail {
 					bad++
-					if !strings.HasPrefix(detail, "panic") || strings.Contains(detail, "secret") || u.Codes[i] != push.CodeUnclassified || u.Chunk.AttemptOf(i) != r.cfg.MaxAttempts {
+					if !strings.HasPrefix(detail, "panic") || strings.Contains(detail, "secret") || u.Codes[i] != push.CodeUnclassified ||
+						u.Chunk.AttemptOf(i) != r.cfg.MaxAttempts {
 						t.Errorf("%s after %d: %q", u.Codes[i], u.Chunk.AttemptOf(i), detail)
 					}
 				}
 			}
-			if diff := cmp.Diff(map[push.Code]int{push.CodeAttemptsExhausted: bad, push.CodeSent: n - bad}, r.codes()); diff != "" || bad != map[int]int{50: 3, 4: 1}[n] {
+			if diff := cmp.Diff(map[push.Code]int{push.CodeAttemptsExhausted: bad, push.CodeSent: n - bad}, r.codes()); diff != "" ||
+				bad != map[int]int{50: 3, 4: 1}[n] {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

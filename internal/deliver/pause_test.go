@@ -51,15 +51,15 @@ func (l *lane) run(tb testing.TB, until time.Time) {
 // although the ledger takes its time to answer.
 func TestNothingStartsAfterAPause(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	for seed := range uint64(rounds(60)) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		between := func(low, high time.Duration) time.Duration { return low + time.Duration(rnd.Int64N(int64(high-low))) }
 		pick := func(of ...time.Duration) time.Duration { return of[rnd.IntN(len(of))] }
 		in(t, 500, nil, func(r *rig) {
 			r.fcm.latency = pick(0, 50*time.Millisecond, 800*time.Millisecond)
-			r.books.slow = pick(0, 20*time.Millisecond, 300*time.Millisecond, 600*time.Millisecond, 1200*time.Millisecond)
-			r.books.head.PerSecond = []int{0, 0, 3, 150}[rnd.IntN(4)]
-			r.books.head.Progress.Pages = 2
+			r.slow = pick(0, 20*time.Millisecond, 300*time.Millisecond, 600*time.Millisecond, 1200*time.Millisecond)
+			r.change(func(n *push.Notification) { n.PerSecond = []int{0, 0, 3, 150}[rnd.IntN(4)] })
+			r.change(func(n *push.Notification) { n.Progress.Pages = 2 })
 			g := newGuard(r.tb, func(c *guard.Config) {
 				c.PerSecond = []float64{1e6, 120, 20}[rnd.IntN(3)]
 				c.OpenAfter.Many = []int{10_000, 20}[rnd.IntN(2)]
@@ -90,7 +90,7 @@ func TestNothingStartsAfterAPause(t *testing.T) {
 					r.tb.Fatalf("seed %d: %s %v after the start; a request began %v later", seed, state, when, late)
 				}
 			}
-			for ref, l := range r.books.lines {
+			for ref, l := range r.ledger.AllLines() {
 				if l.OpenCount() > 0 && l.State != ledger.StateParked {
 					r.tb.Errorf("seed %d: %s: line %s is %s with %d open", seed, state, ref, l.State, l.OpenCount())
 				}
@@ -103,8 +103,8 @@ func TestNothingStartsAfterAPause(t *testing.T) {
 // head a second, for any number of chunks.
 func TestHeadReadings(t *testing.T) {
 	t.Parallel()
-	in(t, 500, func(r *rig) { r.books.head.PerSecond = 100 }, func(r *rig) {
-		r.books.slow = time.Millisecond
+	in(t, 500, func(r *rig) { r.change(func(n *push.Notification) { n.PerSecond = 100 }) }, func(r *rig) {
+		r.slow = time.Millisecond
 		var all sync.WaitGroup
 		for seq := range 20 {
 			c := r.another(seq+1, 50)
@@ -113,7 +113,7 @@ func TestHeadReadings(t *testing.T) {
 		start := time.Now()
 		all.Wait()
 		seconds := time.Since(start).Seconds()
-		if n := float64(r.books.heads.Load()); n > 2*seconds+2 || seconds < 9 {
+		if n := float64(r.reads.Load()); n > 2*seconds+2 || seconds < 9 {
 			t.Errorf("%v readings in %.1f s", n, seconds)
 		}
 	})

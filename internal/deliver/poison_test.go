@@ -83,7 +83,7 @@ func (b *mailbox) remove(m *mail) {
 // deadly is an FCM that some addresses kill the process at.
 type deadly struct {
 	mortalFCM
-	poison map[string]bool
+	w *plague
 }
 
 func (d deadly) Send(ctx context.Context, body []byte) (string, error) {
@@ -91,9 +91,9 @@ func (d deadly) Send(ctx context.Context, body []byte) (string, error) {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return "", err
 	}
-	if d.poison[in.Message.Token] && d.p.alive() {
-		d.p.left.Store(0)
-		d.p.kill()
+	defer d.w.asks(in.Message.Token, d.p)()
+	if d.w.poison[in.Message.Token] {
+		d.w.die(d.p)
 		return "", errKilled
 	}
 	return d.mortalFCM.Send(ctx, body)
@@ -102,17 +102,33 @@ func (d deadly) Send(ctx context.Context, body []byte) (string, error) {
 // plague is a batch of some chunks with recipients that kill their process.
 type plague struct {
 	*rig
-	box    *mailbox
-	poison map[string]bool
-	deaths int
+	box     *mailbox
+	poison  map[string]bool
+	outside []kill // from outside, one a process
+	deaths  int
+
+	visibility time.Duration // of what a process had in hand when it died
+
+	mu      sync.Mutex
+	started time.Time
+	flying  map[string]int // requests under way
+	begun   int            // requests of the process
+	alone   map[string]int // deaths that are evidence
 }
 
 func (w *plague) start() *process {
 	p := w.rig.start(w.tb, w.deaths, death{})
 	p.Close()
 	cfg := w.cfg
-	cfg.Owner, cfg.Guard = fmt.Sprintf("p%d", w.deaths), newGuard(w.tb, nil)
-	cfg.Notifications, cfg.Lines, cfg.Sender = mortalBooks{w.books, p}, mortalBooks{w.books, p}, deadly{mortalFCM{w.fcm, p}, w.poison}
+	cfg.Owner, cfg.Guard = w.owner(), newGuard(w.tb, nil)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.started, w.begun, w.flying = time.Now(), 0, map[string]int{}
+	if w.alone == nil {
+		w.alone = map[string]int{}
+	}
+	w.await(p, 0)
+	cfg.Notifications, cfg.Lines, cfg.Sender = w.ledgerOf(p), w.ledgerOf(p), deadly{mortalFCM{w.fcm, p}, w}
 	cfg.Chunks, cfg.Dead = map[push.Lane]worker.Sink{push.LaneBulk: mortalBox{w.box, p}}, mortalQueue{w.dead, p}
 	p.Deliver = w.make(cfg)
 	return p
@@ -120,7 +136,7 @@ func (w *plague) start() *process {
 
 // run handles everything, in one process after the other, until nothing is left.
 func (w *plague) run() (problem string) {
-	const visibility, patience = 30 * time.Second, 24 * time.Hour
+	const patience = 24 * time.Hour
 	p, begun := w.start(), time.Now()
 	var hands sync.WaitGroup
 	for problem == "" {
@@ -152,9 +168,10 @@ func (w *plague) run() (problem string) {
 			v := look(p.Handle(p.ctx, m.Message, nil))
 			switch {
 			case !p.alive(), v.word == "leave":
-				w.box.back(m, visibility)
+				w.box.back(m, w.visibility)
 			case v.word == "retry":
-				_ = w.box.Send(w.tb.Context(), []worker.Outgoing{{Body: append([]byte(v.body), m.Body...)[:max(len(v.body), len(m.Body))], Delay: v.after}})
+				_ = w.box.Send(w.tb.Context(),
+					[]worker.Outgoing{{Body: append([]byte(v.body), m.Body...)[:max(len(v.body), len(m.Body))], Delay: v.after}})
 				w.box.remove(m)
 			default:
 				w.box.remove(m)
@@ -176,22 +193,26 @@ func (w *plague) verify(chunks []push.Chunk) string {
 			return fmt.Sprintf("letter %+v: %v", d, err)
 		}
 		u, _, err := wire.DecodeUndelivered(d.Body)
-		if err != nil || len(u.Codes) != 1 || u.Codes[0] != push.CodeOpen || !strings.Contains(u.Detail[0], "the worker died ") {
+		if err != nil || len(u.Codes) != 1 || u.Codes[0] != push.CodeOpen || !strings.Contains(u.Detail[0], "the worker died ") ||
+			!strings.Contains(u.Detail[0], "may have been delivered") {
 			return fmt.Sprintf("letter of %+v: %v", u, err)
 		}
 		parked[u.Chunk.Recipients[0].Address.Value.Reveal()] = true
 	}
 	for _, c := range chunks {
-		l := w.books.lines[c.Ref]
+		l := w.lineOf(c.Ref)
 		if l.State != ledger.StateClosed {
 			return fmt.Sprintf("%s is %s with %d open", c.Ref, l.State, l.OpenCount())
 		}
 		for i, cell := range l.Cells {
 			value := c.Recipients[i].Address.Value.Reveal()
 			switch asked := w.fcm.asked[value]; {
+			case cell.Code() == push.CodePoison && w.alone[value] < 3:
+				return fmt.Sprintf("%s was convicted after %d deaths alone", value, w.alone[value])
 			case w.poison[value] && (cell != ledger.CellOf(push.CodePoison, true) || !parked[value]):
 				return fmt.Sprintf("the poison %s ended as %s, parked %v", value, cell.Code(), parked[value])
 			case w.poison[value]:
+			case cell == ledger.CellOf(push.CodePoison, true) && parked[value] && len(w.outside) > 0: // they came to be aimed at it
 			case cell.Code() != push.CodeSent || parked[value]:
 				return fmt.Sprintf("%s ended as %s, parked %v", value, cell.Code(), parked[value])
 			case asked > 1+len(w.fcm.script[value]) && !cell.PossibleDuplicate():
@@ -202,9 +223,9 @@ func (w *plague) verify(chunks []push.Chunk) string {
 		}
 	}
 	// Two deaths may be a deploy, each of the next ones halves the suspects, and
-	// the last one is alone.
-	most := len(w.poison) * (ledger.SuspectAfter + bits.Len(uint(len(chunks[0].Index)-1)) + 1)
-	if w.deaths > most {
+	// three of the last one are its trials.
+	most := len(w.poison) * (ledger.SuspectAfter + max(4, bits.Len(uint(len(chunks[0].Index)-1))+2))
+	if len(w.outside) == 0 && w.deaths > most {
 		return fmt.Sprintf("%d deaths, at most %d are needed", w.deaths, most)
 	}
 	return ""
@@ -217,6 +238,7 @@ func TestPoisonIsFound(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		n := rapid.OneOf(rapid.IntRange(1, 500), rapid.SampledFrom([]int{1, 2, 3, 500})).Draw(rt, "recipients")
+		visibility := time.Duration(rapid.SampledFrom([]int{1, 30}).Draw(rt, "visibility")) * time.Second
 		poisons := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 1, min(n, 2), rapid.ID[int]).Draw(rt, "poisons")
 		window := rapid.SampledFrom([]int{1, 20, 100, 500}).Draw(rt, "window")
 		latency := time.Duration(rapid.SampledFrom([]int{0, 30, 700}).Draw(rt, "latency")) * time.Millisecond
@@ -227,7 +249,7 @@ func TestPoisonIsFound(t *testing.T) {
 			r := setup(t, n, func(r *rig) { r.cfg.Window = window })
 			r.Close()
 			r.fcm.latency = latency
-			w := &plague{rig: r, box: &mailbox{}, poison: map[string]bool{}}
+			w := &plague{rig: r, box: &mailbox{}, poison: map[string]bool{}, visibility: visibility}
 			for _, i := range poisons {
 				w.poison[name(i)] = true
 			}
@@ -258,7 +280,7 @@ func TestDeploysAreNoPoison(t *testing.T) {
 	for _, n := range []int{1, 300} {
 		in(t, n, nil, func(r *rig) {
 			for receives := 1; receives <= ledger.SuspectAfter; receives++ {
-				p := r.start(r.tb, receives, death{N: 4}) // with the first requests under way
+				p := r.start(r.tb, receives, death{N: 3 + receives}) // with the first requests under way
 				r.fcm.latency = time.Second
 				p.Handle(p.ctx, worker.Message{Body: r.encode(r.chunk), Receives: receives}, nil)
 				p.kill()
@@ -268,7 +290,8 @@ func TestDeploysAreNoPoison(t *testing.T) {
 				}
 				time.Sleep(30 * time.Second)
 			}
-			if v := r.receive(r.chunk, ledger.SuspectAfter+1, nil); v.word != "ack" || r.codes()[push.CodeSent] != n || !r.line().Cells[0].PossibleDuplicate() {
+			if v := r.receive(r.chunk, ledger.SuspectAfter+1, nil); v.word != "ack" || r.codes()[push.CodeSent] != n ||
+				!r.line().Cells[0].PossibleDuplicate() {
 				t.Errorf("%+v: %v", v, r.codes())
 			}
 		})

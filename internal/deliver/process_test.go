@@ -3,13 +3,14 @@ package deliver_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/deliver"
-	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -49,10 +50,6 @@ func (p *process) alive() bool { return p.ctx.Err() == nil }
 
 // The ports as the process sees them.
 type (
-	mortalBooks struct {
-		*books
-		p *process
-	}
 	mortalFCM struct {
 		*fcm
 		p *process
@@ -63,20 +60,9 @@ type (
 	}
 )
 
-func (m mortalBooks) Notification(ctx context.Context, id push.ID) (n push.Notification, err error) {
-	return n, m.p.call(func() error { n, err = m.books.Notification(ctx, id); return err })
-}
-
-func (m mortalBooks) Advance(ctx context.Context, id push.ID, next push.Progress) error {
-	return m.p.call(func() error { return m.books.Advance(ctx, id, next) })
-}
-
-func (m mortalBooks) Line(ctx context.Context, ref push.ChunkRef) (l ledger.Line, err error) {
-	return l, m.p.call(func() error { l, err = m.books.Line(ctx, ref); return err })
-}
-
-func (m mortalBooks) SaveLine(ctx context.Context, l ledger.Line, from int64, as []ledger.Attempt) error {
-	return m.p.call(func() error { return m.books.SaveLine(ctx, l, from, as) })
+// ledgerOf is the ledger as the process sees it.
+func (r *rig) ledgerOf(p *process) ledgertest.Around {
+	return ledgertest.Around{Store: r.store, Do: func(_ string, effect func() error) error { return p.call(effect) }}
 }
 
 func (m mortalFCM) Send(ctx context.Context, body []byte) (name string, err error) {
@@ -98,8 +84,8 @@ func (r *rig) start(tb testing.TB, i int, d death) *process {
 	}
 	cfg := r.cfg
 	cfg.Owner = fmt.Sprintf("p%d", i)
-	cfg.Guard = newGuard(tb, nil)
-	cfg.Notifications, cfg.Lines, cfg.Sender = mortalBooks{r.books, p}, mortalBooks{r.books, p}, mortalFCM{r.fcm, p}
+	cfg.Guard, cfg.Rand = newGuard(tb, nil), rand.New(rand.NewPCG(5, uint64(i)))
+	cfg.Notifications, cfg.Lines, cfg.Sender = r.ledgerOf(p), r.ledgerOf(p), mortalFCM{r.fcm, p}
 	cfg.Chunks, cfg.Dead = map[push.Lane]worker.Sink{push.LaneBulk: mortalQueue{r.queue, p}}, mortalQueue{r.dead, p}
 	p.Deliver = r.make(cfg)
 	return p

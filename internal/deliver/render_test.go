@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/belfry-push/belfry/internal/deliver"
-	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -84,7 +84,7 @@ func TestTTLGoesOut(t *testing.T) {
 			var sent *recorder
 			in(t, 2, func(r *rig) {
 				sent = r.record()
-				limit(&r.books.head)
+				r.change(limit)
 				r.chunk.Recipients[1].Data = map[string]string{"k": "v"}
 			}, func(r *rig) {
 				deadline := time.Now().Add(5 * time.Minute)
@@ -128,7 +128,7 @@ func TestReplayTTL(t *testing.T) {
 			var sent *recorder
 			in(t, 2, func(r *rig) {
 				sent = r.record()
-				r.books.head.TTL = ttl
+				r.change(func(n *push.Notification) { n.TTL = ttl })
 			}, func(r *rig) {
 				begin := time.Now()
 				live, replayed := r.chunk, r.chunk
@@ -167,12 +167,16 @@ func TestPriorityGoesOut(t *testing.T) {
 		{"high, silent", silent, push.PriorityHigh, options{Priority: "high", APNsPriority: "5", Urgency: "high"}},
 		{"normal, shown", shown, push.PriorityNormal, options{}},
 		{"bulk, silent", silent, push.PriorityBulk, options{APNsPriority: "5"}},
-		{"the message says otherwise", `{"notification":{},"android":{"priority":"normal"},"apns":{"headers":{"apns-priority":"1"}}}`, push.PriorityHigh, options{Priority: "normal", APNsPriority: "1", Urgency: "high"}},
+		{
+			"the message says otherwise", `{"notification":{},"android":{"priority":"normal"},"apns":{"headers":{"apns-priority":"1"}}}`,
+			push.PriorityHigh,
+			options{Priority: "normal", APNsPriority: "1", Urgency: "high"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			in(t, 2, func(r *rig) {
-				r.books.head.Message, r.books.head.Priority = push.Message(c.message), c.priority
+				r.change(func(n *push.Notification) { n.Message, n.Priority = push.Message(c.message), c.priority })
 				r.chunk.Recipients[1].CollapseID = "own"
 			}, func(r *rig) {
 				r.finish()
@@ -191,12 +195,31 @@ func TestPriorityGoesOut(t *testing.T) {
 func TestOwnDataReachesEveryPlatform(t *testing.T) {
 	t.Parallel()
 	in(t, 1, func(r *rig) {
-		r.books.head.Message = push.Message(`{"data":{"a":"1"},"android":{"data":{"a":"2"}}}`)
+		r.change(func(n *push.Notification) {
+			n.Message = push.Message(`{"data":{"a":"1"},"android":{"data":{"a":"2"}}}`)
+		})
 		r.chunk.Recipients[0].Data = map[string]string{"k": "mine"}
 	}, func(r *rig) {
 		r.finish()
 		if body := r.fcm.bodies[name(0)]; strings.Count(body, `"k":"mine"`) != 2 || strings.Count(body, `"belfry_id":"`+ntfID) != 2 {
 			t.Errorf("sent %s", body)
+		}
+	})
+}
+
+func TestOverridesGoOut(t *testing.T) {
+	t.Parallel()
+	in(t, 2, func(r *rig) {
+		r.change(func(n *push.Notification) { n.Message = push.Message(`{"notification":{"title":"all","body":"b"}}`) })
+		r.chunk.Recipients[0].Override = message.Override{Title: "mine", Badge: new(int32(7))}
+	}, func(r *rig) {
+		r.finish()
+		if body := r.fcm.bodies[name(0)]; !strings.Contains(body, `"title":"mine"`) || !strings.Contains(body, `"badge":7`) ||
+			!strings.Contains(body, `"notification_count":7`) || !strings.Contains(body, `"body":"b"`) {
+			t.Errorf("sent %s", body)
+		}
+		if body := r.fcm.bodies[name(1)]; !strings.Contains(body, `"title":"all"`) || strings.Contains(body, "badge") {
+			t.Errorf("sent to another %s", body)
 		}
 	})
 }
@@ -216,10 +239,15 @@ func TestRefusalsKeepTheirReason(t *testing.T) {
 			r.cfg.Encoder = encoder{&push.Error{Code: push.CodePayloadInvalid, Detail: "/apns/headers/apns-expiration: must be whole seconds"}}
 		}, push.CodePayloadInvalid, "must be whole seconds"},
 		{"an error of another kind", func(r *rig) { r.cfg.Encoder = encoder{errors.New("odd")} }, push.CodePayloadInvalid, "odd"},
-		{"a message that is damaged", func(r *rig) { r.books.head.Message = push.Message(`{`) }, push.CodePayloadInvalid, "not a JSON object"},
-		{"a message too large", func(r *rig) { r.books.head.Message = push.Message(`{"android":{"data":{"k":"` + long + `"}}}`) }, push.CodePayloadTooLarge, "an Android device would get 50"},
+		{
+			"a message that is damaged", func(r *rig) { r.change(func(n *push.Notification) { n.Message = push.Message(`{`) }) },
+			push.CodePayloadInvalid, "not a JSON object",
+		},
+		{"a message too large", func(r *rig) {
+			r.change(func(n *push.Notification) { n.Message = push.Message(`{"android":{"data":{"k":"` + long + `"}}}`) })
+		}, push.CodePayloadTooLarge, "an Android device would get 50"},
 		{"a message too large for a topic", func(r *rig) {
-			r.books.head.Message = push.Message(`{"data":{"k":"` + long[:3000] + `"}}`)
+			r.change(func(n *push.Notification) { n.Message = push.Message(`{"data":{"k":"` + long[:3000] + `"}}`) })
 			r.chunk.Recipients, r.chunk.Index = r.chunk.Recipients[:1], r.chunk.Index[:1]
 			r.chunk.Recipients[0].Address = push.Address{Kind: push.KindTopic, Value: "news"}
 		}, push.CodePayloadTooLarge, "at most 2048"},
@@ -238,35 +266,15 @@ func TestRefusalsKeepTheirReason(t *testing.T) {
 					t.Errorf("%d of %d are %s; %d requests", got, n, c.code, r.fcm.total)
 				}
 				reasons := map[int]string{}
-				for i := range r.books.attempts {
-					if a := &r.books.attempts[i]; a.Decided() && a.Code == c.code && strings.Contains(a.Detail, c.want) {
+				for i := range r.attempts() {
+					if a := &r.attempts()[i]; a.Decided() && a.Code == c.code && strings.Contains(a.Detail, c.want) {
 						reasons[a.Cell] = a.Detail
 					}
 				}
 				if len(reasons) != n {
-					t.Errorf("%d of %d have a reason with %q: %v", len(reasons), n, c.want, r.books.attempts[:1])
+					t.Errorf("%d of %d have a reason with %q: %v", len(reasons), n, c.want, r.attempts()[:1])
 				}
 			})
 		})
 	}
-}
-
-// TestSharedRefusalKeepsItsReason: those who were not asked any more, because
-// FCM had called the message invalid for others, say what it said.
-func TestSharedRefusalKeepsItsReason(t *testing.T) {
-	t.Parallel()
-	in(t, 200, nil, func(r *rig) {
-		r.all(answer{code: push.CodePayloadInvalid})
-		r.fcm.latency = 100 * time.Millisecond
-		r.finish()
-		with := map[int]ledger.Attempt{}
-		for _, a := range r.books.attempts {
-			if strings.Contains(a.Detail, "detail of payload.invalid") {
-				with[a.Cell] = a
-			}
-		}
-		if len(with) != 200 || r.fcm.total >= 200 {
-			t.Errorf("%d of 200 have FCM's reason, %d requests", len(with), r.fcm.total)
-		}
-	})
 }

@@ -14,7 +14,7 @@ import (
 // with it from turn to turn, and stay its own.
 func TestReplayedChunk(t *testing.T) {
 	t.Parallel()
-	in(t, 2, func(r *rig) { r.books.head.TTL = time.Second }, func(r *rig) {
+	in(t, 2, func(r *rig) { r.change(func(n *push.Notification) { n.TTL = time.Second }) }, func(r *rig) {
 		time.Sleep(time.Hour)
 		r.chunk.Message = push.Message(`{"notification":{"title":"Edited"}}`)
 		r.chunk.ExpiresAt = time.Now().Add(time.Hour).UTC()
@@ -24,7 +24,8 @@ func TestReplayedChunk(t *testing.T) {
 			t.Fatalf("%+v, sent %s", v, r.fcm.bodies[name(0)])
 		}
 		next := r.queue.chunks()[0]
-		if next.Replay != r.chunk.Replay || next.Series != 1 || !next.ExpiresAt.Equal(r.chunk.ExpiresAt) || string(next.Message) != string(r.chunk.Message) {
+		if next.Replay != r.chunk.Replay || next.Series != 1 || !next.ExpiresAt.Equal(r.chunk.ExpiresAt) ||
+			string(next.Message) != string(r.chunk.Message) {
 			t.Errorf("handed back as %+v", next)
 		}
 		r.queue.msgs, r.chunk = nil, next

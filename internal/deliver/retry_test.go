@@ -63,7 +63,12 @@ func TestWaits(t *testing.T) {
 		{"never reached", answer{code: push.CodeNetRefused}, time.Second, 3 * time.Second},
 		{"quota", answer{code: push.CodeFCMQuotaExceeded}, time.Minute, 121 * time.Second},
 		{"quota with Retry-After", answer{code: push.CodeFCMQuotaExceeded, after: 17 * time.Second}, 17 * time.Second, 35 * time.Second},
-		{"unavailable with a long Retry-After", answer{code: push.CodeFCMUnavailable, after: 5 * time.Minute}, 5 * time.Minute, 5*time.Minute + 2*time.Second},
+		{
+			"unavailable with a long Retry-After",
+			answer{code: push.CodeFCMUnavailable, after: 5 * time.Minute},
+			5 * time.Minute,
+			5*time.Minute + 2*time.Second,
+		},
 		{"longer than a queue can delay", answer{code: push.CodeFCMQuotaExceeded, after: 50 * time.Minute}, 50 * time.Minute, 66 * time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,7 +121,7 @@ func TestDeferralIsNoAttempt(t *testing.T) {
 	t.Parallel()
 	in(t, 40, func(r *rig) {
 		r.cfg.Guard = newGuard(t, func(c *guard.Config) { c.OpenAfter.Many = 5 })
-		r.books.head.TTL = 48 * time.Hour
+		r.change(func(n *push.Notification) { n.TTL = 48 * time.Hour })
 	}, func(r *rig) {
 		for i := range 5 { // somebody else's requests open the breaker
 			to := push.Address{Kind: push.KindToken, Value: push.Token(fmt.Sprint("other", i))}
@@ -140,15 +145,15 @@ func TestDeferralIsNoAttempt(t *testing.T) {
 			if next.Attempt != 1 || next.Attempts != nil || len(next.Recipients) != 40 || next.Turn != turn+1 || !next.Since.IsZero() {
 				t.Fatalf("attempt %d %v, %d recipients, turn %d, since %v", next.Attempt, next.Attempts, len(next.Recipients), next.Turn, next.Since)
 			}
-			if d := r.queue.msgs[0].Delay; d != 15*time.Minute || next.NotBefore.IsZero() {
-				t.Fatalf("delay %v, not before %v", d, next.NotBefore)
+			if d := r.queue.msgs[0].Delay; d != 15*time.Minute || next.NotBefore.IsZero() || next.Wait < time.Minute {
+				t.Fatalf("delay %v, not before %v, wait %v", d, next.NotBefore, next.Wait)
 			}
 			r.queue.msgs, r.chunk = nil, next
-			r.chunk.NotBefore = time.Time{} // as if it came too early
+			r.chunk.NotBefore, r.chunk.Wait = time.Time{}, 0 // as if it came too early
 			time.Sleep(10 * time.Minute)
 		}
-		if r.fcm.total != 0 || len(r.books.attempts) != 0 {
-			t.Errorf("%d requests, %d attempts", r.fcm.total, len(r.books.attempts))
+		if r.fcm.total != 0 || len(r.attempts()) != 0 {
+			t.Errorf("%d requests, %d attempts", r.fcm.total, len(r.attempts()))
 		}
 		r.chunk.NotBefore = time.Now().Add(time.Hour)
 		r.finish()
@@ -201,7 +206,7 @@ func TestLetterBeforeLine(t *testing.T) {
 		for i := range 60 {
 			r.fcm.script[name(i)] = []answer{{code: push.CodeFCMUnavailable}, {code: push.CodeFCMUnavailable}}
 		}
-		r.books.onSave = func(l ledger.Line) error {
+		r.saves.Before = func(l ledger.Line) error {
 			for i, c := range l.Cells {
 				if c.Code() == push.CodeAttemptsExhausted && len(r.dead.msgs) == 0 {
 					t.Errorf("cell %d is dead-lettered without a letter", i)
@@ -211,7 +216,8 @@ func TestLetterBeforeLine(t *testing.T) {
 		}
 		r.finish()
 		letters := r.letters()
-		if len(letters) != 1 || len(letters[0].Chunk.Recipients) != 60 || letters[0].Codes[0] != push.CodeFCMUnavailable || letters[0].Detail[0] != "detail of fcm.unavailable" {
+		if len(letters) != 1 || len(letters[0].Chunk.Recipients) != 60 || letters[0].Codes[0] != push.CodeFCMUnavailable ||
+			letters[0].Detail[0] != "detail of fcm.unavailable" {
 			t.Fatalf("letters: %+v", letters)
 		}
 		if diff := cmp.Diff(map[push.Code]int{push.CodeSent: 140, push.CodeAttemptsExhausted: 60}, r.codes()); diff != "" {

@@ -2,9 +2,13 @@ package deliver_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +20,25 @@ import (
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", strconv.Itoa(rounds(100)))
+	goleak.VerifyTestMain(m)
+}
+
+// rounds is how often something random is tried: n times, under the race detector a
+// quarter of it, for a race shows in any of them.
+func rounds(n int) int {
+	if raced {
+		return max(1, n/4)
+	}
+	return n
+}
 
 const (
 	ntfID = "ntf_01890a5d-ac96-774b-bcce-b302099a8057"
@@ -31,16 +48,22 @@ const (
 // rig is the room, with a real guard, and the world around it.
 type rig struct {
 	*deliver.Deliver
-	tb    testing.TB
-	cfg   deliver.Config
-	books *books
-	fcm   *fcm
-	out   *effects
-	queue *queue
-	dead  *queue
-	reg   *prometheus.Registry
-	chunk push.Chunk
-	turns int // that finish may take; 0: 100
+	tb     testing.TB
+	cfg    deliver.Config
+	ledger *ledgertest.Memory
+	saves  *ledgertest.Saves // the same, with a say in each save
+	store  ledgertest.Around // the same, as the room sees it
+	delay  time.Duration     // of every write of a line
+	slow   time.Duration     // of every read of the notification
+	reads  atomic.Int64      // such reads
+	stuck  time.Time         // until when the notification takes no write
+	fcm    *fcm
+	out    *effects
+	queue  *queue
+	dead   *queue
+	reg    *prometheus.Registry
+	chunk  push.Chunk
+	turns  int // that finish may take; 0: 100
 }
 
 // in runs a test with n recipients, "t000" and so on, in a bubble.
@@ -57,25 +80,32 @@ func setup(tb testing.TB, n int, tune func(r *rig)) *rig {
 	tb.Helper()
 	ref := push.ChunkRef{Notification: ntfID}
 	r := &rig{
-		tb:    tb,
-		books: &books{lines: map[push.ChunkRef]ledger.Line{}, covered: map[int]bool{}},
-		fcm:   &fcm{script: map[string][]answer{}, asked: map[string]int{}, accepted: map[string]int{}, at: map[string][]time.Time{}, bodies: map[string]string{}},
-		out:   &effects{}, queue: &queue{}, dead: &queue{}, reg: prometheus.NewRegistry(),
+		tb:     tb,
+		ledger: &ledgertest.Memory{},
+		fcm: &fcm{
+			script: map[string][]answer{}, asked: map[string]int{}, accepted: map[string]int{}, at: map[string][]time.Time{},
+			bodies: map[string]string{},
+		},
+		out: &effects{}, queue: &queue{}, dead: &queue{}, reg: prometheus.NewRegistry(),
 		chunk: push.Chunk{Ref: ref, Tenant: "acme", Attempt: 1},
 	}
 	for i := range n {
-		r.chunk.Recipients = append(r.chunk.Recipients, push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(name(i))}, Line: int64(i) + 1})
+		r.chunk.Recipients = append(r.chunk.Recipients,
+			push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(name(i))}, Line: int64(i) + 1})
 		r.chunk.Index = append(r.chunk.Index, i)
 	}
-	r.books.head = push.Notification{
-		ID: ntfID, Tenant: "acme", Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityNormal, Guarantee: push.AtLeastOnce,
+	r.saves = &ledgertest.Saves{Store: r.ledger}
+	r.store = ledgertest.Around{Store: r.saves, Before: r.before, Do: r.do}
+	r.ledger.PutNotification(push.Notification{
+		ID: ntfID, Tenant: "acme", Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityNormal,
+		Guarantee:  push.AtLeastOnce,
 		AcceptedAt: time.Now(), Progress: push.Progress{Version: 1, State: push.StateAccepted, Sources: int64(n), Pages: 1},
-	}
-	r.books.lines[ref] = ledger.NewLine(ledger.Plan{Ref: ref, Tenant: "acme", Sources: n, Last: true, Cells: make([]ledger.Cell, n)}, time.Now())
+	})
+	r.ledger.PutLine(ledger.NewLine(ledger.Plan{Ref: ref, Tenant: "acme", Sources: n, Last: true, Cells: make([]ledger.Cell, n)}, time.Now()))
 	r.cfg = deliver.Config{
-		Owner: "p1", Notifications: r.books, Lines: r.books, Sender: r.fcm, Encoder: encoder{}, Outcomes: r.out,
+		Owner: "p1", Notifications: r.store, Lines: r.store, Sender: r.fcm, Encoder: encoder{}, Outcomes: r.out,
 		Chunks: map[push.Lane]worker.Sink{push.LaneBulk: r.queue}, Dead: r.dead, Lane: push.LaneBulk,
-		Window: 20, MaxAttempts: 3, MaxElapsed: time.Hour, Software: "v1", Log: zap.NewNop(),
+		Window: 20, Brake: 20, MaxAttempts: 3, MaxElapsed: time.Hour, Software: "v1", Log: zap.NewNop(),
 		Metrics: deliver.NewMetrics(r.reg, outcomes(r.reg)), Now: time.Now, Rand: rand.New(rand.NewPCG(1, 2)), Guard: newGuard(tb, nil),
 	}
 	if tune != nil {
@@ -124,12 +154,48 @@ func (r *rig) all(answers ...answer) {
 	}
 }
 
+// before holds a call of the ledger up as the test wants.
+func (r *rig) before(ctx context.Context, op string) error {
+	switch {
+	case op == "SaveLine" && !sleep(ctx, r.delay):
+		return ctx.Err()
+	case op == "Advance" && time.Now().Before(r.stuck):
+		return errAway
+	}
+	return nil
+}
+
+// do makes a call of the ledger. A notification is as it was when asked for: the
+// answer takes its time.
+func (r *rig) do(op string, effect func() error) error {
+	err := effect()
+	if op == "Notification" {
+		r.reads.Add(1)
+		time.Sleep(r.slow)
+	}
+	return err
+}
+
+// head returns the notification as it is stored.
+func (r *rig) head() push.Notification {
+	n, err := r.ledger.Notification(context.Background(), ntfID)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// change changes the stored notification, past all conditions.
+func (r *rig) change(f func(n *push.Notification)) { r.ledger.ChangeNotification(ntfID, f) }
+
+// attempts returns the evidence of the chunk.
+func (r *rig) attempts() []ledger.Attempt { return r.ledger.AllAttempts()[r.chunk.Ref] }
+
 func (r *rig) line() ledger.Line { return r.lineOf(r.chunk.Ref) }
 
 func (r *rig) lineOf(ref push.ChunkRef) ledger.Line {
-	r.books.mu.Lock()
-	defer r.books.mu.Unlock()
-	return r.books.lines[ref]
+	l, _ := r.ledger.Line(context.Background(), ref) // none: the zero line
+	return l
 }
 
 // codes returns how many cells have each code.
@@ -142,10 +208,10 @@ func (r *rig) codes() map[push.Code]int {
 }
 
 func (r *rig) setState(s push.State) {
-	r.books.mu.Lock()
-	defer r.books.mu.Unlock()
-	r.books.head.Progress.State = s
-	r.books.head.Progress.Version++
+	r.change(func(n *push.Notification) {
+		n.Progress.State = s
+		n.Progress.Version++
+	})
 }
 
 // deliver handles a chunk once.
@@ -207,7 +273,9 @@ type verdict struct {
 
 func look(v worker.Verdict) verdict {
 	s := reflect.ValueOf(v)
-	return verdict{v.String(), time.Duration(s.FieldByName("after").Int()), string(s.FieldByName("body").Bytes()), push.Code(s.FieldByName("code").Uint())}
+	return verdict{
+		v.String(), time.Duration(s.FieldByName("after").Int()), string(s.FieldByName("body").Bytes()), push.Code(s.FieldByName("code").Uint()),
+	}
 }
 
 // gaps returns the waits between the requests for one address.
@@ -230,6 +298,11 @@ func (r *rig) letters() (out []wire.Undelivered) {
 		u, _, err := wire.DecodeUndelivered(d.Body)
 		if err != nil || d.Code != push.CodeAttemptsExhausted || d.Queue != push.QueueBulk || d.Software != "v1" {
 			r.tb.Fatalf("letter %+v: %v", d, err)
+		}
+		for _, code := range append(u.Codes, d.Code) {
+			if !slices.ContainsFunc(push.LetterCodes(), func(f push.Facts) bool { return f.Code == code }) {
+				r.tb.Errorf("a letter has the code %s, by which letters cannot be chosen", code)
+			}
 		}
 		out = append(out, u)
 	}

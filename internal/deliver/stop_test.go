@@ -3,7 +3,6 @@ package deliver_test
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ import (
 func TestExpired(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 5} {
-		in(t, n, func(r *rig) { r.books.head.TTL = time.Minute }, func(r *rig) {
+		in(t, n, func(r *rig) { r.change(func(n *push.Notification) { n.TTL = time.Minute }) }, func(r *rig) {
 			time.Sleep(time.Minute)
 			r.finish()
 			if diff := cmp.Diff(map[push.Code]int{push.CodeExpired: n}, r.codes()); diff != "" || r.fcm.total != 0 {
@@ -31,7 +30,7 @@ func TestExpired(t *testing.T) {
 // at its end, not when the wait for the next try is over.
 func TestExpiresInTime(t *testing.T) {
 	t.Parallel()
-	in(t, 2, func(r *rig) { r.books.head.TTL = time.Minute }, func(r *rig) {
+	in(t, 2, func(r *rig) { r.change(func(n *push.Notification) { n.TTL = time.Minute }) }, func(r *rig) {
 		r.fcm.script[name(0)] = []answer{{code: push.CodeFCMUnavailable, after: time.Hour}}
 		start := time.Now()
 		r.finish()
@@ -62,11 +61,13 @@ func TestCancelled(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		sent := r.fcm.total
-		if diff := cmp.Diff(map[push.Code]int{push.CodeSent: sent, push.CodeCancelled: 500 - sent}, r.codes()); diff != "" || sent < 40 || sent > 80 {
+		if diff := cmp.Diff(map[push.Code]int{push.CodeSent: sent, push.CodeCancelled: 500 - sent}, r.codes()); diff != "" || sent < 40 ||
+			sent > 80 {
 			t.Errorf("%d requests (-want +got):\n%s", sent, diff)
 		}
-		if r.line().State != ledger.StateClosed || len(r.queue.msgs) != 0 || r.books.head.Progress.State != push.StateCancelled || len(r.out.completed) != 0 {
-			t.Errorf("line is %s, notification %s", r.line().State, r.books.head.Progress.State)
+		if r.line().State != ledger.StateClosed || len(r.queue.msgs) != 0 || r.head().Progress.State != push.StateCancelled ||
+			len(r.out.completed) != 0 {
+			t.Errorf("line is %s, notification %s", r.line().State, r.head().Progress.State)
 		}
 	})
 }
@@ -78,9 +79,9 @@ func TestPaused(t *testing.T) {
 		in(t, 200, nil, func(r *rig) {
 			r.fcm.latency = time.Second
 			r.chunk.Turn, r.chunk.Attempt = 2, 2
-			l := r.books.lines[r.chunk.Ref]
+			l := r.line()
 			l.Turn = 2
-			r.books.lines[r.chunk.Ref] = l
+			r.ledger.PutLine(l)
 			go func() {
 				time.Sleep(when)
 				r.setState(push.StatePaused)
@@ -91,7 +92,8 @@ func TestPaused(t *testing.T) {
 			}
 			l = r.line()
 			if l.State != ledger.StateParked || l.Turn != 2 || l.Attempt != 2 || l.OpenCount() != 200-r.fcm.total || len(r.queue.msgs) != 0 {
-				t.Errorf("%v: line %s, turn %d, attempt %d, %d open after %d requests, %d messages", when, l.State, l.Turn, l.Attempt, l.OpenCount(), r.fcm.total, len(r.queue.msgs))
+				t.Errorf("%v: line %s, turn %d, attempt %d, %d open after %d requests, %d messages", when, l.State, l.Turn, l.Attempt, l.OpenCount(),
+					r.fcm.total, len(r.queue.msgs))
 			}
 			if (when == 0) != (r.fcm.total == 0) {
 				t.Errorf("%v: %d requests", when, r.fcm.total)
@@ -106,9 +108,9 @@ func TestResumedWhileParking(t *testing.T) {
 	t.Parallel()
 	in(t, 30, nil, func(r *rig) {
 		r.setState(push.StatePaused)
-		r.books.onSave = func(l ledger.Line) error {
+		r.saves.Before = func(l ledger.Line) error {
 			if l.State == ledger.StateParked {
-				r.books.head.Progress.State = push.StateSending
+				r.change(func(n *push.Notification) { n.Progress.State = push.StateSending })
 			}
 			return nil
 		}
@@ -169,39 +171,13 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestPayloadInvalid: the shared message is given up for everybody, personal
-// ones are judged one by one.
-func TestPayloadInvalid(t *testing.T) {
-	t.Parallel()
-	in(t, 300, nil, func(r *rig) {
-		for i := range 300 {
-			if i%10 == 0 {
-				r.chunk.Recipients[i].Data = map[string]string{"k": strconv.Itoa(i)}
-			} else {
-				r.fcm.script[name(i)] = []answer{{code: push.CodePayloadInvalid}}
-			}
-		}
-		r.fcm.latency = 100 * time.Millisecond
-		r.finish()
-		if diff := cmp.Diff(map[push.Code]int{push.CodePayloadInvalid: 270, push.CodeSent: 30}, r.codes()); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-		if wrong := r.fcm.total - 30; wrong > 2*r.cfg.Window {
-			t.Errorf("%d requests with a message known to be wrong", wrong)
-		}
-		if body := r.fcm.bodies[name(10)]; !strings.Contains(body, `"k":"10"`) || !strings.Contains(body, ntfID) {
-			t.Errorf("personal message %s", body)
-		}
-	})
-}
-
 // TestPersonalPayloadInvalid says nothing about the others.
 func TestPersonalPayloadInvalid(t *testing.T) {
 	t.Parallel()
 	in(t, 60, nil, func(r *rig) {
 		r.chunk.Recipients[0].Data = map[string]string{"k": "v"}
 		r.chunk.Recipients[1].Data = map[string]string{"k": strings.Repeat("x", 4096)}
-		r.fcm.script[name(0)] = []answer{{code: push.CodePayloadInvalid}}
+		r.refuse(0, push.CodePayloadInvalid)
 		r.finish()
 		want := map[push.Code]int{push.CodePayloadInvalid: 1, push.CodePayloadTooLarge: 1, push.CodeSent: 58}
 		if diff := cmp.Diff(want, r.codes()); diff != "" || r.fcm.asked[name(1)] != 0 {
@@ -233,14 +209,14 @@ func TestUnencodable(t *testing.T) {
 // TestAtMostOnce: what an owner that vanished may have sent is not sent again.
 func TestAtMostOnce(t *testing.T) {
 	t.Parallel()
-	in(t, 100, func(r *rig) { r.books.head.Guarantee = push.AtMostOnce }, func(r *rig) {
+	in(t, 100, func(r *rig) { r.change(func(n *push.Notification) { n.Guarantee = push.AtMostOnce }) }, func(r *rig) {
 		l, err := r.line().Claim("vanished", 0, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.Reserved = 70
 		l.Settle(3, push.CodeSent, false)
-		r.books.lines[r.chunk.Ref] = l
+		r.ledger.PutLine(l)
 		time.Sleep(time.Minute)
 		r.finish()
 		if diff := cmp.Diff(map[push.Code]int{push.CodeUnknown: 69, push.CodeSent: 31}, r.codes()); diff != "" || r.fcm.total != 30 {

@@ -43,18 +43,19 @@ func (r *rig) another(seq, n int) push.Chunk {
 		c.Recipients = append(c.Recipients, push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(name(1000*seq + i))}})
 		c.Index = append(c.Index, i)
 	}
-	r.books.mu.Lock()
-	defer r.books.mu.Unlock()
-	r.books.lines[c.Ref] = ledger.NewLine(ledger.Plan{Ref: c.Ref, Tenant: c.Tenant, Sources: n, Cells: make([]ledger.Cell, n)}, time.Now())
+	r.ledger.PutLine(ledger.NewLine(ledger.Plan{Ref: c.Ref, Tenant: c.Tenant, Sources: n, Cells: make([]ledger.Cell, n)}, time.Now()))
 	return c
 }
+
+// perSecond throttles the notification.
+func (r *rig) perSecond(n int) { r.change(func(ntf *push.Notification) { ntf.PerSecond = n }) }
 
 // TestThrottle: the requests of a chunk start evenly at the batch's pace,
 // whatever FCM's latency.
 func TestThrottle(t *testing.T) {
 	t.Parallel()
 	for _, latency := range []time.Duration{0, 30 * time.Millisecond, time.Second} {
-		in(t, 200, func(r *rig) { r.books.head.PerSecond, r.cfg.Window = 50, 100 }, func(r *rig) {
+		in(t, 200, func(r *rig) { r.perSecond(50); r.cfg.Window, r.cfg.Brake = 100, 0 }, func(r *rig) {
 			r.fcm.latency = latency
 			if turns := r.finish(); turns != 1 {
 				t.Errorf("took %d turns", turns)
@@ -77,7 +78,7 @@ func TestThrottle(t *testing.T) {
 func TestThrottleIsShared(t *testing.T) {
 	t.Parallel()
 	for _, perSecond := range []int{20, 400} {
-		in(t, 100, func(r *rig) { r.books.head.PerSecond = perSecond }, func(r *rig) {
+		in(t, 100, func(r *rig) { r.perSecond(perSecond) }, func(r *rig) {
 			r.fcm.latency = 10 * time.Millisecond
 			var all sync.WaitGroup
 			for _, c := range []push.Chunk{r.chunk, r.another(1, 100), r.another(2, 100)} {
@@ -99,7 +100,7 @@ func TestThrottleIsShared(t *testing.T) {
 // worker to others every few seconds. That uses up no attempt.
 func TestSlowThrottle(t *testing.T) {
 	t.Parallel()
-	in(t, 100, func(r *rig) { r.books.head.PerSecond, r.cfg.MaxAttempts = 2, 1 }, func(r *rig) {
+	in(t, 100, func(r *rig) { r.perSecond(2); r.cfg.MaxAttempts = 1 }, func(r *rig) {
 		r.fcm.latency = 50 * time.Millisecond
 		start := time.Now()
 		if v := r.deliver(r.chunk); v.word != "ack" || time.Since(start) > 16*time.Second {
@@ -125,16 +126,14 @@ func TestSlowThrottle(t *testing.T) {
 // unclaimed, and come back one by one.
 func TestCrowdedThrottle(t *testing.T) {
 	t.Parallel()
-	in(t, 100, func(r *rig) { r.books.head.PerSecond = 1 }, func(r *rig) {
+	in(t, 100, func(r *rig) { r.perSecond(1) }, func(r *rig) {
 		var all sync.WaitGroup
 		for seq := range 8 {
 			c := r.another(seq+1, 100)
 			all.Go(func() {
 				start := time.Now()
 				v := r.deliver(c)
-				r.books.mu.Lock()
-				defer r.books.mu.Unlock()
-				switch l := r.books.lines[c.Ref]; {
+				switch l := r.lineOf(c.Ref); {
 				case time.Since(start) > 20*time.Second:
 					t.Errorf("chunk %d kept its place for %v", seq, time.Since(start))
 				case v.word == "retry" && (l.Epoch != 0 || v.after <= 3*time.Second || v.after > 2*time.Minute):
@@ -153,7 +152,7 @@ func TestCrowdedThrottle(t *testing.T) {
 // TestThrottledExpires: who waits for the pace is told expired in time.
 func TestThrottledExpires(t *testing.T) {
 	t.Parallel()
-	in(t, 100, func(r *rig) { r.books.head.PerSecond, r.books.head.TTL = 1, 40*time.Second }, func(r *rig) {
+	in(t, 100, func(r *rig) { r.change(func(n *push.Notification) { n.PerSecond, n.TTL = 1, 40*time.Second }) }, func(r *rig) {
 		start := time.Now()
 		r.finish()
 		codes := r.codes()

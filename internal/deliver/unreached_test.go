@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -35,8 +34,7 @@ func TestUnreachedCostsTimeOnly(t *testing.T) {
 				t.Parallel()
 				in(t, 3, func(r *rig) {
 					r.cfg.MaxAttempts, r.cfg.MaxElapsed = 2, time.Minute
-					r.cfg.Backoff = guard.Backoff{Max: 10 * time.Minute}
-					r.books.head.TTL = 40 * time.Minute
+					r.change(func(n *push.Notification) { n.TTL = 40 * time.Minute })
 				}, func(r *rig) {
 					start := time.Now()
 					r.fcm.outage = func(string) push.Code {
@@ -48,8 +46,8 @@ func TestUnreachedCostsTimeOnly(t *testing.T) {
 					r.turns = 1 << 20
 					r.finish()
 					want, took, marks := push.CodeSent, back, 6 // one mark each, and the answer
-					if back > r.books.head.TTL {
-						want, took, marks = push.CodeExpired, r.books.head.TTL, 3
+					if back > r.head().TTL {
+						want, took, marks = push.CodeExpired, r.head().TTL, 3
 					}
 					if diff := cmp.Diff(map[push.Code]int{want: 3}, r.codes()); diff != "" {
 						t.Errorf("(-want +got):\n%s", diff)
@@ -57,10 +55,10 @@ func TestUnreachedCostsTimeOnly(t *testing.T) {
 					if late := time.Since(start) - took; late < 0 || late > 3*time.Minute {
 						t.Errorf("ended %v after it could", late)
 					}
-					if len(r.books.attempts) != marks || len(r.letters()) != 0 {
-						t.Errorf("%d marks, want %d; %d letters", len(r.books.attempts), marks, len(r.letters()))
+					if len(r.attempts()) != marks || len(r.letters()) != 0 {
+						t.Errorf("%d marks, want %d; %d letters", len(r.attempts()), marks, len(r.letters()))
 					}
-					for _, a := range r.books.attempts {
+					for _, a := range r.attempts() {
 						if a.Attempt != 1 {
 							t.Errorf("attempt %d: %s", a.Attempt, a.Code)
 						}

@@ -2,268 +2,225 @@ package deliver
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
-	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/deliver/lease"
+	"github.com/belfry-push/belfry/internal/deliver/pace"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// window keeps a bounded number of a chunk's requests under way. Its goroutine
-// hands rows out and applies results; checkpoints are written beside it, one
-// at a time. A row is handed out only when a durable reservation covers it.
+// window keeps a bounded number of a chunk's requests under way. A row is sent only
+// when a durable reservation covers it, under a claim that was confirmed a moment ago.
+//
+// Its senders take rows one after the other at the gate. Its own goroutine applies
+// results, and has checkpoints written by another, one at a time.
 type window struct {
-	d     *Deliver
+	q     *requests
 	j     *job
 	order []int // rows to try
 
-	rows    chan int
-	results chan result
-	senders sync.WaitGroup
-	permits *permits
+	gate    *gate
+	results chan result        // closed when the last sender has ended
+	refused chan result        // holds the row that got no leave, if there is one
+	wanted  chan struct{}      // holds a token while the next row waits for the ledger
+	renewed chan struct{}      // holds a token when that row should look again
+	stop    context.CancelFunc // ends the asking
 
-	next     int // position in order of the next row
-	flying   int
-	reserved int       // cells below this may be sent to
-	unsaved  int       // results since the last checkpoint began
-	savedAt  time.Time // when that was
-	saving   chan saved
+	mu      sync.Mutex
+	left    int           // positions in order below this were taken to be sent, or skipped
+	skipped int           // how many of them were skipped
+	leftAt  time.Duration // when the last of them was taken, by the monotonic clock
+	covered int           // positions below this are covered by a stored reservation
+
 	why      stop
-	halted   chan struct{} // closed with why: who waits for leave goes home
-	firsts   bool          // retries were put off: only first attempts are handed out
+	answered []bool // by position
+	lowest   int    // the first position that is not answered
+	taken    int    // results
+	unsaved  int    // of them since the last checkpoint began
+	blocked  bool   // the next row waits for the checkpoint under way, or for one
+	urgent   bool   // the ledger has to know something at once
+	late     int    // checkpoints in a row that took longer than the claim holds
+	saving   chan saved
+	reading  chan struct{} // closed when the notification has been read again
+	begun    time.Duration // by the monotonic clock
+	speed    *pace.Speed
 }
 
 // saved is the end of a checkpoint.
 type saved struct {
-	epoch    int64 // that it wrote
-	reserved int
-	attempts []ledger.Attempt
-	err      error
+	lease.Save
+
+	covers int // positions
 }
 
-func (d *Deliver) newWindow(ctx context.Context, j *job, order []int) *window {
-	size := min(d.Window, len(order))
+func (q *requests) newWindow(j *job, order []int) *window {
+	size := min(q.window, len(order))
 	w := &window{
-		d: d, j: j, order: order, reserved: j.line.Reserved, savedAt: j.line.UpdatedAt,
-		rows: make(chan int), results: make(chan result, size), halted: make(chan struct{}),
-		permits: newPermits(j.head.limiter, d.Now, j.begun.Add(throttledTurn)),
+		q: q, j: j, order: order, answered: make([]bool, len(order)),
+		gate:    newGate(size, pace.NewPermits(j.head.limiter, q.elapsed, j.begun+throttledTurn)),
+		results: make(chan result, size), refused: make(chan result, 1), wanted: make(chan struct{}, 1), renewed: make(chan struct{}, 1),
+		begun: q.elapsed(), speed: pace.NewSpeed(j.perSecond, q.elapsed(), checkpointEvery),
 	}
-	for range size {
-		w.senders.Go(func() {
-			for row := range w.rows {
-				w.results <- d.request(ctx, j, row, w.halted)
-			}
-		})
+	for w.covered < len(order) && j.lease.Line.Reserves(j.chunk.Index[order[w.covered]]) {
+		w.covered++
 	}
 	return w
 }
 
-// close ends the senders. Requests under way have been waited for by run.
-func (w *window) close() {
-	w.permits.close()
-	close(w.rows)
-	w.senders.Wait()
-}
-
-// run returns when every row was tried or something stopped the chunk, and
-// nothing is under way any more. Its error is that of a checkpoint which found
-// the claim lost.
-func (w *window) run(ctx context.Context) error {
+// run returns when every row was tried or something stopped the chunk, and nothing is
+// under way any more. An error says that a checkpoint found the claim lost.
+func (w *window) run(ctx context.Context) (lost error) {
 	tick := time.NewTicker(checkpointEvery)
 	defer tick.Stop()
-	draining := w.j.draining
-	lastControl := w.d.Now()
-	ended := ctx.Done()
-	var failed error
-	for failed == nil && w.more() || w.flying > 0 || w.saving != nil {
-		give, row := w.offer(failed)
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	w.stop = stop
+	w.gate.running.Store(1)
+	go w.work(ctx, asking)
+	controlled := w.q.elapsed()
+	results, draining, ended := w.results, w.j.draining, ctx.Done()
+	for results != nil || w.saving != nil {
+		ticked := false
 		select {
-		case give <- row:
-			w.permits.used()
-			w.next++
-			w.flying++
-		case r := <-w.results:
-			w.flying--
-			w.take(r)
+		case r, open := <-results:
+			if !open {
+				results = nil
+				continue
+			}
+			w.take(ctx, r)
+		case r := <-w.refused:
+			w.refuse(r)
 		case s := <-w.saving:
-			failed = w.saved(s)
-		case <-w.permits.C():
+			if lost = w.saved(s); lost != nil {
+				w.halt(stopLedger)
+			}
+		case <-w.wanted:
+			w.blocked = !w.open()
 		case <-draining:
 			draining = nil
 			w.halt(stopDrained)
+			w.callOff()
 		case <-ended: // requests under way end by themselves now; their results still count
 			ended = nil
 			w.halt(stopDrained)
+		case <-w.reading:
+			w.reading = nil
+			w.look()
 		case <-tick.C:
-			if w.d.Now().Sub(lastControl) >= controlEvery {
-				lastControl = w.d.Now()
+			if ticked = true; w.q.elapsed()-controlled >= controlEvery {
+				controlled = w.q.elapsed()
 				w.control(ctx)
 			}
-			if failed == nil && w.dueByTime() {
-				w.checkpoint(ctx)
-			}
 		}
-		if failed == nil && w.dueByCount() {
+		if results != nil && w.due(ticked) {
 			w.checkpoint(ctx)
 		}
 	}
-	return failed
+	select {
+	case r := <-w.refused:
+		w.refuse(r)
+	default:
+	}
+	w.gate.permits.Close()
+	w.q.pace.Took(w.left-w.skipped, w.leftAt-w.begun)
+	return lost
 }
 
-// more tells whether rows are left to hand out.
-func (w *window) more() bool { return w.why == stopNone && w.next < len(w.order) }
-
-// offer returns the channel to hand the next row out on, nil when none may be.
-func (w *window) offer(failed error) (chan<- int, int) {
-	for w.firsts && w.more() && w.j.chunk.AttemptOf(w.order[w.next]) > 1 {
-		w.next++
-	}
-	if failed != nil || !w.more() {
-		return nil, 0
-	}
-	row := w.order[w.next]
-	if w.j.chunk.Index[row] >= w.reserved {
-		return nil, 0 // the checkpoint under way, or the next one, extends it
-	}
-	ok, again := w.permits.ready()
-	if !again.IsZero() {
-		w.j.retry.postpone(again)
-		w.halt(stopDeferred)
-	}
-	if !ok {
-		return nil, 0
-	}
-	return w.rows, row
+// issued returns how many rows were taken to be sent.
+func (w *window) issued() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left
 }
 
-func (w *window) take(r result) {
-	w.d.apply(w.j, r)
+// open reports whether the next row may be sent.
+func (w *window) open() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left < w.covered && w.j.lease.Holds()
+}
+
+func (w *window) underWay() int { return w.issued() - w.taken }
+
+// more reports whether rows are left to be sent.
+func (w *window) more() bool { return w.why == stopNone && w.issued() < len(w.order) }
+
+func (w *window) take(ctx context.Context, r result) {
+	w.taken++
+	w.answered[r.place] = true
+	for w.lowest < len(w.order) && w.answered[w.lowest] {
+		w.lowest++
+	}
+	if !r.skipped {
+		w.q.answered(ctx, w.j, r)
+	}
+	w.q.take(w.j, r)
 	if r.code != push.CodeOpen {
 		w.unsaved++
 	}
 	switch {
 	case r.stop != stopNone:
 		w.halt(r.stop)
-	case r.deferred.IsZero():
-	case w.j.chunk.AttemptOf(r.row) > 1 && !w.j.isolated: // the others are not held up by what failed before
-		w.firsts = true
-	default:
+	case r.deferred > 0 && !r.skipped:
 		w.halt(stopDeferred)
 	}
-	if w.j.head.badCause.Load() != nil {
-		w.halt(stopPayload)
+}
+
+// refuse ends the sending at a row that got no leave.
+func (w *window) refuse(r result) {
+	w.q.take(w.j, r)
+	if r.deferred > 0 {
+		w.halt(stopDeferred)
 	}
 }
 
 func (w *window) halt(why stop) {
 	if w.why == stopNone && why != stopNone {
 		w.why = why
-		close(w.halted)
+		w.stop()
 	}
 }
 
-// control looks whether the notification was paused, cancelled or has expired.
+// callOff ends a trial, because the process may be killed soon.
+func (w *window) callOff() {
+	w.urgent = w.j.lease.Line.Trial
+	w.j.lease.Line.Trial = false
+}
+
+// look halts the chunk if the notification, as it is known now, was paused or cancelled,
+// or has expired.
+func (w *window) look() {
+	w.j.n = w.j.head.notification()
+	if why := w.j.stopReason(w.q.now()); why != stopNone {
+		w.halt(why)
+	}
+}
+
+// control looks, and starts reading the notification again if that is due.
 func (w *window) control(ctx context.Context) {
-	if err := w.d.heads.refresh(ctx, w.j.head, w.j.n.ID); err == nil {
-		w.j.n = w.j.head.notification()
-	}
-	w.halt(w.d.stopReason(w.j))
-}
-
-// dueByCount tells whether enough results wait for a checkpoint, or sending
-// waits for the reservation of one. What the last results of a chunk come to is
-// left to settle, which closes the line.
-func (w *window) dueByCount() bool {
-	if !w.more() {
-		return false
-	}
-	return w.unsaved >= checkpointResults || w.flying == 0 && w.j.chunk.Index[w.order[w.next]] >= w.reserved
-}
-
-// dueByTime tells whether results have waited long enough; it is asked every
-// checkpointEvery. While the last requests are under way it takes a full
-// interval since the last checkpoint, so that a chunk whose answers come at the
-// usual speed costs no write more. A line that nothing is learnt about is written
-// as well, before others take its owner for dead.
-func (w *window) dueByTime() bool {
-	since := w.d.Now().Sub(w.savedAt)
-	switch {
-	case w.unsaved > 0 && w.more():
-		return true
-	case w.unsaved > 0:
-		return w.flying > 0 && since >= checkpointEvery
-	default:
-		return (w.flying > 0 || w.more()) && since >= ledger.FreshFor/2
-	}
-}
-
-// checkpoint starts writing the line, unless a write is under way.
-func (w *window) checkpoint(ctx context.Context) {
-	if w.saving != nil {
+	w.look()
+	if w.reading != nil || w.q.heads.age(w.j.head) < headFresh {
 		return
 	}
-	now := w.d.Now().UTC()
-	line := w.j.line
-	line.Cells = append(line.Cells[:0:0], line.Cells...)
-	line.Reserved = max(line.Reserved, w.reserveFrom(w.next))
-	line.UpdatedAt = now
-	line.Epoch = w.j.base + 1
-	w.j.line.Reserved = line.Reserved
-	attempts := w.j.attempts
-	w.j.attempts = nil
-	w.unsaved, w.savedAt = 0, now
-	done := make(chan saved, 1)
-	w.saving = done
-	from := w.j.base
+	read := make(chan struct{})
+	w.reading = read
 	go func() {
-		// The write is finished even if ctx ends now: it is this owner's, and
-		// every checkpoint saved is a repeat avoided.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
-		defer cancel()
-		done <- saved{line.Epoch, line.Reserved, attempts, w.d.Lines.SaveLine(ctx, line, from, attempts)}
+		defer close(read)
+		// Requests go by the head's age, so a reading that failed needs no other word.
+		_ = w.q.heads.refresh(ctx, w.j.head, w.j.head.notification().ID)
 	}()
 }
 
-// saved takes note of how a checkpoint ended; it returns the error of a lost
-// claim. A ledger that is away stops the sending, and settle tries once more to
-// write what is known.
-func (w *window) saved(s saved) error {
-	w.saving = nil
-	switch {
-	case s.err == nil:
-		w.reserved, w.j.base = s.reserved, s.epoch
-		return nil
-	case errors.Is(s.err, ledger.ErrFenced):
-		return s.err
-	}
-	w.d.Log.Warn("checkpoint failed; ending the turn", zap.Stringer("chunk", w.j.chunk.Ref), zap.Error(s.err))
-	w.j.unsure = &s
-	w.j.retry.later(w.d.Now().Add(retryPause))
-	w.halt(stopLedger)
-	return nil
-}
-
-// reserveFrom is the reservation when the rows before position next were
-// handed out.
-func (w *window) reserveFrom(next int) int {
-	ahead := min(next+w.d.Window+checkpointResults, len(w.order))
-	return w.j.chunk.Index[w.order[ahead-1]] + 1
-}
-
-// stopOutcome is what the rest of a chunk ends with, CodeOpen when it goes back
-// to the queue.
+// stopOutcome returns the outcome of the rest of a chunk, CodeOpen if it goes back to
+// the queue.
 func stopOutcome(why stop) push.Code {
 	switch why {
 	case stopExpired:
 		return push.CodeExpired
 	case stopCancelled:
 		return push.CodeCancelled
-	case stopPayload:
-		return push.CodePayloadInvalid
-	case stopNone, stopPaused, stopDrained, stopDeferred, stopLedger:
+	case stopNone, stopPaused, stopDrained, stopDeferred, stopLedger, stopFinished:
 	}
 	return push.CodeOpen
 }

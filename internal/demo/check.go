@@ -6,19 +6,11 @@ import (
 	"fmt"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/cli/progress"
 )
 
-// check prints the books and holds them against the simulator's ledger, line by
-// line: what the report calls sent was accepted, and nothing else was.
-func (s *show) check(ctx context.Context, c *cast, final client.Notification) error {
-	if final.Counts == nil {
-		return errors.New("the batch has no counts")
-	}
-	s.say("")
-	if err := progress.PrintCounts(s.out, *final.Counts); err != nil {
-		return err
-	}
+// check compares Belfry's ledger with the simulator's, line by line: what the
+// report calls sent was accepted, and nothing else was.
+func (s *show) check(ctx context.Context, c *recipients, final client.Notification) error {
 	accepted, err := s.sim.accepted(ctx)
 	if err != nil {
 		return err
@@ -37,15 +29,16 @@ func (s *show) check(ctx context.Context, c *cast, final client.Notification) er
 		if d.Code == "sent" {
 			sent++
 		}
-		// Accepted twice is honest only if it is flagged; accepted and called
-		// something else than sent is a lie in the books.
+		// Accepted twice is right only if it is flagged; accepted and called
+		// something else than sent is wrong.
 		if (d.Code == "sent") != (times > 0) || times > 1 && !d.PossibleDuplicate {
 			faults++
 			s.say("line %d: the ledger says %s, the simulator accepted it %d times", d.Line, d.Code, times)
 		}
 	}
 	counts := final.Counts
-	sum := counts.Open + counts.Sent + counts.Permanent + counts.Ambiguous + counts.Suppressed + counts.Expired + counts.Cancelled + counts.DeadLettered
+	sum := counts.Open + counts.Sent + counts.Permanent + counts.Ambiguous +
+		counts.Suppressed + counts.Expired + counts.Cancelled + counts.DeadLettered
 	s.say("")
 	s.say("accepted %d = outcomes and open %d; recipients %d, rows in the report %d", counts.Accepted, sum, len(c.tokens), rows)
 	s.say("sent, by the ledger %d, by its report %d, by the simulator %d devices", counts.Sent, sent, len(accepted))
@@ -53,12 +46,12 @@ func (s *show) check(ctx context.Context, c *cast, final client.Notification) er
 	case faults > 0:
 		return fmt.Errorf("%d lines differ between Belfry's ledger and the simulator's", faults)
 	case counts.Accepted != sum, counts.Accepted != int64(len(c.tokens)), rows != len(c.tokens):
-		return errors.New("the books do not balance")
+		return errors.New("the counts do not add up")
 	case counts.Open != 0:
 		return fmt.Errorf("%d deliveries are still open", counts.Open)
 	case counts.Sent != int64(len(accepted)), sent != len(accepted):
 		return errors.New("the ledger and the simulator's differ")
 	}
-	s.say("the books balance: every recipient has exactly one outcome, and both ledgers agree")
+	s.say("nothing is lost: every recipient has exactly one outcome, and both ledgers agree")
 	return nil
 }

@@ -1,6 +1,7 @@
 // Package demo shows the main job in a minute: a batch with every kind of
-// trouble goes from the API to devices while FCM fails in the middle, and
-// afterwards the books are checked against the simulator's own.
+// trouble goes from the API to devices while FCM fails in the middle, what
+// failed for good is replayed from the dead letters, and afterwards Belfry's
+// ledger is compared with the simulator's own.
 package demo
 
 import (
@@ -18,13 +19,20 @@ import (
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/cli/progress"
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/visible"
 )
 
-// outage is what happens to FCM in the middle.
-const outage = 3 * time.Second
+const (
+	// outage is how long FCM is down in the middle.
+	outage = 3 * time.Second
+	// attempts is how often a delivery is tried, so that dead letters do not take
+	// the hours that they take with the eight of production.
+	attempts = 2
+)
 
 // message is what the demo sends.
-const message = `{"notification":{"title":"The bells are ringing","body":"Belfry says hello 🔔"},"data":{"demo":"yes"},"android":{"priority":"HIGH"}}`
+const message = `{"notification":{"title":"The bells are ringing","body":"Belfry says hello 🔔"},"data":{"demo":"yes"},` +
+	`"android":{"priority":"HIGH"}}`
 
 // Run shows the demo and returns an error if anything did not end as it should.
 // What it does goes to out, progress to screen.
@@ -33,7 +41,7 @@ func Run(ctx context.Context, c config.Demo, log *zap.Logger, out, screen io.Wri
 	if err != nil {
 		return fmt.Errorf("demo: data directory: %w", err)
 	}
-	s := &show{cfg: c, log: log, out: out, dir: dir, display: progress.New(screen, isTerminal(screen)), begun: time.Now()}
+	s := &show{cfg: c, log: log, out: visible.NewWriter(out), dir: dir, display: progress.New(screen, isTerminal(screen)), begun: time.Now()}
 	err = s.run(ctx)
 	return errors.Join(err, os.RemoveAll(dir))
 }
@@ -68,12 +76,12 @@ func (s *show) run(ctx context.Context) error {
 	s.sim = &simulator{base: up.Sim}
 	s.say("belfry is up on a fresh %s backend: API %s, FCM simulator %s", s.cfg.Backend, up.API, up.Sim)
 
-	cast := newCast(s.cfg.Recipients)
+	devices := newRecipients(s.cfg.Recipients)
 	recipients := filepath.Join(s.dir, "recipients.ndjson")
-	if err := cast.write(recipients); err != nil {
+	if err := devices.write(recipients); err != nil {
 		return err
 	}
-	if err := s.importDevices(ctx, cast); err != nil {
+	if err := s.importDevices(ctx, devices); err != nil {
 		return err
 	}
 	id, err := s.upload(ctx, recipients)
@@ -84,7 +92,19 @@ func (s *show) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(ctx, cast, final); err != nil {
+	if final.Counts == nil {
+		return errors.New("the batch has no counts")
+	}
+	if err := s.counts("How the batch ended:", final.Counts); err != nil {
+		return err
+	}
+	if err := s.trouble(ctx, devices, id); err != nil {
+		return err
+	}
+	if final, err = s.replay(ctx, final); err != nil {
+		return err
+	}
+	if err := s.check(ctx, devices, final); err != nil {
 		return err
 	}
 	s.say("done in %.0f s", time.Since(s.begun).Seconds())
@@ -125,18 +145,22 @@ func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
 // aws names the demo's resources on the stand-ins.
 func (s *show) aws() config.AWS { return config.AWS{Prefix: "belfry-demo"} }
 
+// store is where the demo keeps its data.
+func (s *show) store() config.Store {
+	const visibility = 30 * time.Second
+	return config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data"), Visibility: visibility, AWS: s.aws()}
+}
+
 func (s *show) settings() config.Up {
 	const (
-		anyPort    = "127.0.0.1:0"
-		latency    = 50 * time.Millisecond
-		quota      = 600_000
-		attempts   = 8
-		drain      = 5 * time.Second
-		visibility = 30 * time.Second
+		anyPort = "127.0.0.1:0"
+		latency = 50 * time.Millisecond
+		quota   = 600_000
+		drain   = 5 * time.Second
 	)
 	return config.Up{
 		Sandbox:   true,
-		Store:     config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data"), Visibility: visibility, AWS: s.aws()},
+		Store:     s.store(),
 		API:       config.API{Listen: anyPort},
 		FCM:       config.FCM{Connections: 10, PerSecond: quota / 60},
 		Delivery:  config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},

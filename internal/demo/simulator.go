@@ -30,7 +30,8 @@ func (s *simulator) stats(ctx context.Context) (simStats, error) {
 
 // outage makes every send answer 503 for a time.
 func (s *simulator) outage(ctx context.Context, d time.Duration) error {
-	body, err := s.call(ctx, http.MethodPost, "/_sim/outage", map[string]any{"status": http.StatusServiceUnavailable, "seconds": d.Seconds(), "share": 1.0})
+	body, err := s.call(ctx, http.MethodPost, "/_sim/outage",
+		map[string]any{"status": http.StatusServiceUnavailable, "seconds": d.Seconds(), "share": 1.0})
 	if err != nil {
 		return err
 	}

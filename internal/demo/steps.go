@@ -25,18 +25,18 @@ func (s *show) event(e wire.Event) {
 	if e.Type != wire.EventBreakerChanged {
 		return
 	}
-	var b struct{ From, To, Cause string }
+	var b wire.BreakerChanged
 	if err := json.Unmarshal(e.Data, &b); err != nil {
 		return
 	}
 	why := ""
 	if b.To == "open" {
-		why = " because of " + b.Cause
+		why = " because of " + b.Cause.String()
 	}
 	s.display.Printf("breaker: %s -> %s%s", b.From, b.To, why)
 }
 
-func (s *show) importDevices(ctx context.Context, c *cast) error {
+func (s *show) importDevices(ctx context.Context, c *recipients) error {
 	begun := time.Now()
 	res, err := s.api.ImportDevices(ctx, c.devices())
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/request"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -18,11 +19,13 @@ type LineFault struct {
 	push.Fault
 }
 
-// ImportResult says what became of an import's lines.
+// ImportResult is the result of an import's lines.
 type ImportResult struct {
 	Imported int64       // good, and durable now
 	Invalid  int64       // refused
 	Faults   []LineFault // of the first hundred refused lines
+	Warned   int64       // imported without a locale or time zone that was not understood
+	Warnings []LineFault // of the first hundred of those
 }
 
 const (
@@ -33,19 +36,18 @@ const (
 
 // Import reads devices as NDJSON, one a line, each as for [Registry.Put], and
 // makes them durable a thousand at a time; memory does not grow with the
-// stream. Lines count in their order: of two with one id, or one address, the
-// later holds. A line without an id is about the device at its address; where
-// there is none, its id is derived from the address, so that importing a file
-// again registers the same devices. Blank lines are passed over and counted for
-// line numbers.
+// stream. Lines apply in their order: of two lines with one id, or one address, the later
+// one wins. A line without an id is about the device at its address; if there is none, the
+// id is derived from the address, so that importing a file again registers the same
+// devices. Blank lines are skipped, and counted for line numbers.
 //
-// The result holds with an error as well, which is a store's or the stream's
-// own; whole lines before it are durable.
+// The result is valid with an error as well, which is a store's or the stream's; whole
+// lines before it are durable.
 func (r *Registry) Import(ctx context.Context, tenant string, body io.Reader) (ImportResult, error) {
 	in := importing{Registry: r, tenant: tenant}
 	err := in.read(ctx, wire.NewLineReader(body, maxDeviceLine))
 	r.cfg.Log.Info("devices imported", zap.String("tenant", tenant), zap.Int64("imported", in.res.Imported),
-		zap.Int64("invalid", in.res.Invalid), zap.Bool("complete", err == nil))
+		zap.Int64("invalid", in.res.Invalid), zap.Int64("warned", in.res.Warned), zap.Bool("complete", err == nil))
 	return in.res, err
 }
 
@@ -83,14 +85,17 @@ func (in *importing) read(ctx context.Context, lines *wire.LineReader) error {
 }
 
 func (in *importing) take(ctx context.Context, line []byte) error {
-	d, err := push.DecodeDevice(line)
+	d, err := request.DecodeDevice(line)
 	if err != nil {
 		in.refuse(err)
 		return nil
 	}
-	if faults := in.check(&d); len(faults) > 0 {
+	if faults := check(&d); len(faults) > 0 {
 		in.refuse(faults)
 		return nil
+	}
+	if warnings := d.Normalize(); len(warnings) > 0 {
+		in.warn(warnings)
 	}
 	if in.batch = append(in.batch, in.stamp(in.tenant, push.SourceImport, d)); len(in.batch) < importBatch {
 		return nil
@@ -117,8 +122,16 @@ func (in *importing) refuse(err error) {
 	in.res.Faults = append(in.res.Faults, LineFault{in.line, f})
 }
 
-// flush registers what has been read. It is not cut short by a caller who hangs
-// up: the result would say less than what is durable.
+// warn reports values of a line that were left out.
+func (in *importing) warn(warnings push.Faults) {
+	in.res.Warned++
+	for _, f := range warnings[:min(len(warnings), maxImportFaults-len(in.res.Warnings))] {
+		in.res.Warnings = append(in.res.Warnings, LineFault{in.line, f})
+	}
+}
+
+// flush registers what has been read. It goes on even if the caller hangs up: otherwise the
+// result would say less than what is durable.
 func (in *importing) flush(ctx context.Context) error {
 	if len(in.batch) == 0 {
 		return nil
@@ -151,7 +164,7 @@ func (in *importing) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Who holds which address, as lines of the batch change it.
+	// The holder of each address, as lines of the batch change it.
 	holder, held := make(map[push.Address]push.ID, len(in.batch)), make(map[push.ID]push.Address, len(in.batch))
 	for a, d := range stored {
 		holder[a], held[d.ID] = d.ID, a

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -18,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/internal/device"
+	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -30,76 +29,50 @@ var (
 	created = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// shelf keeps one tenant's devices in memory, by the contract of device.Store.
-type shelf struct {
-	device.Store // what the room does not use panics
+// stores is the registry in memory, with notes of what the room asked of it.
+type stores struct {
+	*devicetest.Memory
 
-	byID  map[push.ID]push.Device
-	held  map[push.Address]push.ID
-	puts  []int // sizes
-	asked int   // the last limit of Devices
-	away  bool
+	puts  []int       // sizes
+	last  push.Device // that was put
+	asked int         // the last limit of Devices
+	away  bool        // nothing can be put
 }
 
-func (s *shelf) PutDevices(_ context.Context, ds []push.Device) error {
+func (s *stores) PutDevices(ctx context.Context, ds []push.Device) error {
 	if s.away {
 		return errAway
 	}
-	s.puts = append(s.puts, len(ds))
-	for _, d := range ds {
-		if old, ok := s.byID[d.ID]; ok {
-			d.CreatedAt = old.CreatedAt
-			delete(s.held, old.Address)
-		}
-		delete(s.byID, s.held[d.Address])
-		s.byID[d.ID], s.held[d.Address] = d, d.ID
-	}
-	return nil
+	s.puts, s.last = append(s.puts, len(ds)), ds[len(ds)-1]
+	return s.Memory.PutDevices(ctx, ds)
 }
 
-func (s *shelf) Device(_ context.Context, _ string, id push.ID) (push.Device, error) {
-	d, ok := s.byID[id]
-	if !ok {
-		return d, push.ErrNotFound
-	}
-	return d, nil
-}
-
-func (s *shelf) DevicesByAddress(_ context.Context, _ string, as []push.Address) (map[push.Address]push.Device, error) {
-	out := map[push.Address]push.Device{}
-	for _, a := range as {
-		if id, ok := s.held[a]; ok {
-			out[a] = s.byID[id]
-		}
-	}
-	return out, nil
-}
-
-func (s *shelf) DeleteDevice(ctx context.Context, _ string, id push.ID) error {
-	_, err := s.Device(ctx, "", id)
-	delete(s.byID, id)
-	return err
-}
-
-func (s *shelf) RestoreDevice(ctx context.Context, _ string, id push.ID) (push.Device, error) {
-	d, err := s.Device(ctx, "", id)
-	d.State = push.DeviceActive
-	return d, err
-}
-
-func (s *shelf) Devices(_ context.Context, _, _, cursor string, limit int) ([]push.Device, string, error) {
+func (s *stores) Devices(ctx context.Context, tenant, userID, cursor string, limit int) ([]push.Device, string, error) {
 	s.asked = limit
-	if cursor != "" {
-		return nil, "", push.ErrCursor
-	}
-	return slices.Collect(maps.Values(s.byID)), "next", nil
+	return s.Memory.Devices(ctx, tenant, userID, cursor, limit)
 }
 
-func setup(ds ...push.Device) (*device.Registry, *shelf) {
-	s := &shelf{byID: map[push.ID]push.Device{}, held: map[push.Address]push.ID{}}
-	for _, d := range ds {
-		s.byID[d.ID], s.held[d.Address] = d, d.ID
+// count returns how many devices are stored.
+func (s *stores) count() int { return len(s.AllDevices()) }
+
+// stored returns a device as it is stored, the zero one if it is not.
+func (s *stores) stored(id push.ID) push.Device {
+	d, _ := s.Device(context.Background(), tenant, id)
+	return d
+}
+
+// holders returns the addresses, by the devices that have them.
+func (s *stores) holders() map[push.ID]push.Token {
+	out := map[push.ID]push.Token{}
+	for _, d := range s.AllDevices() {
+		out[d.ID] = d.Address.Value
 	}
+	return out
+}
+
+func setup(ds ...push.Device) (*device.Registry, *stores) {
+	s := &stores{Memory: &devicetest.Memory{}}
+	s.SetDevice(ds...)
 	return device.New(device.Config{
 		Writer: s, Finder: s, Log: zap.NewNop(), Metrics: device.NewMetrics(prometheus.NewRegistry()),
 		Now: func() time.Time { return created.AddDate(1, 0, 0) },
@@ -112,36 +85,42 @@ func at(id push.ID, token push.Token) push.Device {
 
 func TestPut(t *testing.T) {
 	t.Parallel()
-	r, _ := setup(at("a", "old"))
+	r, s := setup(at("a", "old"))
 	in := at("a", "new")
-	in.Timezone, in.UserID = "Europe/Berlin", "u"
+	in.Timezone, in.Locale, in.UserID = "europe/berlin", "sr__#Latn", "u"
 	in.State, in.Source, in.LastFailure = push.DeviceQuarantined, push.SourceSend, push.CodeFCMInternal // not the caller's to say
 	got, err := r.Put(t.Context(), tenant, in)
 	want := at("a", "new")
-	want.Timezone, want.UserID, want.State, want.Source, want.UpdatedAt = "Europe/Berlin", "u", push.DeviceActive, push.SourceAPI, created.AddDate(1, 0, 0)
-	if d := cmp.Diff(want, got); d != "" || err != nil {
+	want.Locale, want.Timezone, want.UserID = "sr-Latn", "Europe/Berlin", "u"
+	want.State, want.Source, want.UpdatedAt = push.DeviceActive, push.SourceAPI, created.AddDate(1, 0, 0)
+	if d := cmp.Diff(device.Stored{Device: want}, got); d != "" || err != nil {
 		t.Errorf("%v: %s", err, d)
+	}
+	want.CreatedAt = want.UpdatedAt
+	if d := cmp.Diff(want, s.last); d != "" {
+		t.Errorf("handed to the store: %s", d)
+	}
+	in.Timezone = "Local" // this machine's, which says nothing about a device
+	if got, err = r.Put(t.Context(), tenant, in); err != nil || got.Device.Timezone != "" || len(got.Warnings) != 1 ||
+		got.Warnings[0].Pointer != "/timezone" {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
 func TestPutFaults(t *testing.T) {
 	t.Parallel()
-	zone := at("a", "x")
-	zone.Timezone = "Europe/Atlantis"
-	local := at("a", "x")
-	local.Timezone = "Local"
 	topic := at("a", "x")
 	topic.Address.Kind = push.KindTopic
 	for name, c := range map[string]struct {
 		d       push.Device
 		pointer string
 	}{
-		"a zone that is none": {zone, "/timezone"}, "this machine's zone": {local, "/timezone"}, "no id": {at("", "x"), "/id"},
+		"no id":   {at("", "x"), "/id"},
 		"a topic": {topic, ""}, "a token with a space": {at("a", "x y"), "/token"},
 	} {
 		r, s := setup()
 		_, err := r.Put(t.Context(), tenant, c.d)
-		if f, ok := errors.AsType[push.Faults](err); !ok || len(f) != 1 || f[0].Pointer != c.pointer || len(s.byID) != 0 {
+		if f, ok := errors.AsType[push.Faults](err); !ok || len(f) != 1 || f[0].Pointer != c.pointer || s.count() != 0 {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -154,13 +133,22 @@ func TestPutFaults(t *testing.T) {
 
 func TestOthers(t *testing.T) {
 	t.Parallel()
-	r, s := setup(at("a", "x"))
+	gone := at("a", "x")
+	gone.State, gone.QuarantinedAt = push.DeviceQuarantined, created
+	r, s := setup(gone, at("b", "y"))
 	if d, err := r.Restore(t.Context(), tenant, "a"); err != nil || d.State != push.DeviceActive {
 		t.Errorf("restore: got %v", err)
 	}
-	for limit, want := range map[int]int{0: 100, 7: 7, 9999: 1000} {
-		if ds, next, err := r.List(t.Context(), tenant, "", "", limit); err != nil || len(ds) != 1 || next != "next" || s.asked != want {
-			t.Errorf("limit %d became %d: %v", limit, s.asked, err)
+	for limit, want := range map[int]int{0: 100, 1: 1, 7: 7, 9999: 1000} {
+		ds, next, err := r.List(t.Context(), tenant, "", "", limit)
+		if err != nil || len(ds) != min(2, want) || (next != "") != (want == 1) || s.asked != want {
+			t.Errorf("limit %d became %d: %d devices, %q, %v", limit, s.asked, len(ds), next, err)
+		}
+		if next == "" {
+			continue
+		}
+		if ds, next, err = r.List(t.Context(), tenant, "", next, limit); err != nil || len(ds) != 1 || ds[0].ID != "b" || next != "" {
+			t.Errorf("behind the cursor: %+v, %q, %v", ds, next, err)
 		}
 	}
 	if _, _, err := r.List(t.Context(), tenant, "", "bad", 1); !errors.Is(err, push.ErrCursor) {
@@ -181,7 +169,8 @@ func TestOthers(t *testing.T) {
 func TestImport(t *testing.T) {
 	t.Parallel()
 	r, s := setup(at("mine", "known"))
-	body := "\xef\xbb\xbf" + `{"token":"known","user_id":"u"}` + "\r\n\n" + `{"token":"fresh"}` + "\n" + `{"token":"x","timezone":"Nowhere"}` + "\n" +
+	body := "\xef\xbb\xbf" + `{"token":"known","user_id":"u"}` + "\r\n\n" + `{"token":"fresh"}` + "\n" + `{"token":"x","timezone":330}` +
+		"\n" +
 		strings.Repeat("y", 1<<17) + "\n" + `{"id":"mine","fid":"f","nope":1,"also":2}` + "\n" + `{"id":"c","fid":"f"}`
 	res, err := r.Import(t.Context(), tenant, strings.NewReader(body))
 	if err != nil || res.Imported != 3 || res.Invalid != 3 {
@@ -191,7 +180,7 @@ func TestImport(t *testing.T) {
 	for _, f := range res.Faults {
 		faults = append(faults, fmt.Sprintf("%d %s %s", f.Line, f.Pointer, f.Code))
 	}
-	if d := cmp.Diff([]string{"4 /timezone value", "5  too_large", "6 /also unknown"}, faults); d != "" {
+	if d := cmp.Diff([]string{"4 /timezone type", "5  too_large", "6 /also unknown"}, faults); d != "" {
 		t.Error(d)
 	}
 	derived := push.DerivedID(push.PrefixDevice, tenant, "token:fresh")
@@ -199,17 +188,28 @@ func TestImport(t *testing.T) {
 	if d := cmp.Diff(want, s.holders()); d != "" {
 		t.Error(d)
 	}
-	if d := s.byID["mine"]; d.Source != push.SourceImport || d.UserID != "u" || d.CreatedAt != created {
+	if d := s.stored("mine"); d.Source != push.SourceImport || d.UserID != "u" || d.CreatedAt != created {
 		t.Errorf("got %+v", d)
 	}
 }
 
-func (s *shelf) holders() map[push.ID]push.Token {
-	out := map[push.ID]push.Token{}
-	for id, d := range s.byID {
-		out[id] = d.Address.Value
+// What is not understood of a line is left out, and counted.
+func TestImportWarns(t *testing.T) {
+	t.Parallel()
+	r, s := setup()
+	body := `{"id":"a","token":"a","locale":"en_US","timezone":"UTC+2"}` + "\n" + `{"id":"b","token":"b","locale":"C","timezone":"IST"}`
+	res, err := r.Import(t.Context(), tenant, strings.NewReader(body))
+	if err != nil || res.Imported != 2 || res.Invalid != 0 || res.Warned != 1 || len(res.Warnings) != 2 ||
+		res.Warnings[0].Line != 2 || res.Warnings[0].Pointer != "/locale" || res.Warnings[1].Pointer != "/timezone" {
+		t.Errorf("got %+v, %v", res, err)
 	}
-	return out
+	if a, b := s.stored("a"), s.stored("b"); a.Locale != "en-US" || a.Timezone != "+02:00" || b.Locale != "" || b.Timezone != "" {
+		t.Errorf("stored %+v and %+v", a, b)
+	}
+	res, err = r.Import(t.Context(), tenant, strings.NewReader(strings.Repeat(`{"token":"b","locale":"C","timezone":"IST"}`+"\n", 70)))
+	if err != nil || res.Warned != 70 || len(res.Warnings) != 100 {
+		t.Errorf("got %d, %d warnings, %v", res.Warned, len(res.Warnings), err)
+	}
 }
 
 func TestImportBatches(t *testing.T) {
@@ -221,8 +221,8 @@ func TestImportBatches(t *testing.T) {
 	r, s := setup()
 	for range 2 {
 		res, err := r.Import(t.Context(), tenant, strings.NewReader(body.String()))
-		if err != nil || res.Imported != 2500 || len(s.byID) != 2500 {
-			t.Errorf("got %+v, %v, %d devices", res, err, len(s.byID))
+		if err != nil || res.Imported != 2500 || s.count() != 2500 {
+			t.Errorf("got %+v, %v, %d devices", res, err, s.count())
 		}
 	}
 	if d := cmp.Diff([]int{1000, 1000, 500, 1000, 1000, 500}, s.puts); d != "" {
@@ -244,7 +244,8 @@ func TestImportBreaksOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	many := strings.Repeat(`{"token":"a"}`+"\n", 3000)
-	if res, err := r.Import(ctx, tenant, strings.NewReader(many)); !errors.Is(err, context.Canceled) || res.Imported != 1000 || len(s.byID) != 1 {
+	if res, err := r.Import(ctx, tenant, strings.NewReader(many)); !errors.Is(err, context.Canceled) || res.Imported != 1000 ||
+		s.count() != 1 {
 		t.Errorf("of a caller who hung up: got %+v, %v", res, err)
 	}
 }
@@ -281,8 +282,8 @@ func FuzzImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, s := setup()
 		res, err := r.Import(t.Context(), tenant, strings.NewReader(string(body)))
-		if err != nil || int64(len(s.byID)) > res.Imported || int64(len(res.Faults)) != min(100, res.Invalid) {
-			t.Fatalf("got %+v, %v, %d devices", res, err, len(s.byID))
+		if err != nil || int64(s.count()) > res.Imported || int64(len(res.Faults)) != min(100, res.Invalid) {
+			t.Fatalf("got %+v, %v, %d devices", res, err, s.count())
 		}
 	})
 }

@@ -20,6 +20,11 @@ type Store interface {
 	PutDevices(ctx context.Context, ds []push.Device) error
 	// Device returns one device, or push.ErrNotFound.
 	Device(ctx context.Context, tenant string, id push.ID) (push.Device, error)
+	// ChangeDevice applies change to a device as it is stored, and stores what that makes of
+	// it, whatever others write at the same time: change may run several times. It must leave
+	// tenant, id, address and history alone. Its error ends the call and is returned, with
+	// nothing changed. A device that is not there is push.ErrNotFound.
+	ChangeDevice(ctx context.Context, tenant string, id push.ID, change func(d *push.Device) error) (push.Device, error)
 	// DeleteDevice removes a device, or returns push.ErrNotFound.
 	DeleteDevice(ctx context.Context, tenant string, id push.ID) error
 	// Devices lists a tenant's devices by id, all or one user's. cursor is "" or
@@ -29,19 +34,21 @@ type Store interface {
 	// DevicesByAddress returns the devices among up to 1000 addresses.
 	DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error)
 	// ReachByAddress returns what a send must know of the devices among up to 1000
-	// addresses. It says the same as DevicesByAddress, for less: it is asked for
-	// every recipient.
+	// addresses. It is a cheaper DevicesByAddress, because it is called for every
+	// recipient.
 	ReachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error)
-	// DevicesByUser returns all devices of up to 1000 users, by user.
+	// DevicesByUser returns all devices of up to 1000 users, by user. A put, a deletion and
+	// a move show at once, even if an index trails: a user must be reached on the device
+	// that has just been registered.
 	DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error)
 	// DevicesByID returns the devices among up to 1000 ids.
 	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
 
-	// RecordDevices stores those devices (up to 1000) whose address is unknown; the others stay
-	// untouched.
+	// RecordDevices stores those of up to 1000 devices whose address is unknown; the others
+	// stay untouched.
 	RecordDevices(ctx context.Context, ds []push.Device) error
-	// NoteDevices applies what sends (up to 1000) taught: last success or failure, and
-	// quarantine unless the device was updated after SentAt. Unknown addresses are passed over. It returns
+	// NoteDevices applies up to 1000 notes of sends: last success or failure, and quarantine
+	// unless the device was updated after SentAt. Unknown addresses are skipped. It returns
 	// the devices that this call quarantined.
 	NoteDevices(ctx context.Context, tenant string, notes []push.DeviceNote) ([]push.Device, error)
 	// RestoreDevice makes a quarantined device active again; restoring an active

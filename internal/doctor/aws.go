@@ -83,14 +83,14 @@ func failure(name string, err error) Result {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return failed(name, "no answer in time", "check the network, AWS_REGION and AWS_ENDPOINT_URL")
 	case explained:
-		return failed(name, awsSpeaker(e)+e.Err.Error(), e.Text)
+		return failed(name, awsErrorSource(e)+e.Err.Error(), e.Text)
 	default:
 		return failed(name, err.Error(), "")
 	}
 }
 
-// awsSpeaker is whose words an explained error has.
-func awsSpeaker(e *awsconf.Error) string {
+// awsErrorSource names the source of an explained error.
+func awsErrorSource(e *awsconf.Error) string {
 	if _, answered := errors.AsType[smithy.APIError](e.Err); answered {
 		return "AWS said: "
 	}
@@ -113,9 +113,9 @@ func judge(findings []provision.Finding) []Result {
 		from = to
 		var missing []string
 		good := 0
-		lacks := map[string]bool{}
+		unsupported := map[string]bool{}
 		for _, f := range group {
-			r := judgeOne(f, lacks)
+			r := judgeOne(f, unsupported)
 			switch {
 			case r.Status == StatusOK:
 				good++
@@ -129,7 +129,7 @@ func judge(findings []provision.Finding) []Result {
 			results = append(results, absent(kind, group, missing))
 		}
 		if good > 0 {
-			results = append(results, inOrder(kind, group, good, lacks))
+			results = append(results, inOrder(kind, group, good, unsupported))
 		}
 	}
 	return results
@@ -143,16 +143,16 @@ func absent(kind provision.Kind, group []provision.Finding, missing []string) Re
 	return failed(string(kind)+"s", fmt.Sprintf("%d of %d do not exist: %s", len(missing), len(group), strings.Join(missing, ", ")), remedy)
 }
 
-func inOrder(kind provision.Kind, group []provision.Finding, good int, lacks map[string]bool) Result {
-	says := "as it must be"
+func inOrder(kind provision.Kind, group []provision.Finding, good int, unsupported map[string]bool) Result {
+	detail := "as it must be"
 	name := string(kind) + " " + group[0].Step.Name
 	if len(group) > 1 {
-		name, says = string(kind)+"s", fmt.Sprintf("%d of %d as they must be", good, len(group))
+		name, detail = string(kind)+"s", fmt.Sprintf("%d of %d as they must be", good, len(group))
 	}
-	if len(lacks) > 0 {
-		says += "; the stand-in does not know " + strings.Join(sorted(lacks), ", ")
+	if len(unsupported) > 0 {
+		detail += "; the stand-in does not know " + strings.Join(sorted(unsupported), ", ")
 	}
-	return ok(name, says)
+	return ok(name, detail)
 }
 
 func sorted(set map[string]bool) []string {
@@ -165,11 +165,12 @@ func sorted(set map[string]bool) []string {
 }
 
 // judgeOne judges one resource; what a stand-in does not know goes to lacks.
-func judgeOne(f provision.Finding, lacks map[string]bool) Result {
+func judgeOne(f provision.Finding, unsupported map[string]bool) Result {
 	name := string(f.Step.Kind) + " " + f.Step.Name
 	if awsconf.KindOf(f.Err) == awsconf.KindDenied {
 		// The services' own role need not be able to: see infra/README.md.
-		return warning(name, "could not be looked at: "+failure(name, f.Err).Detail, "run belfry doctor as an operator to compare its attributes; whether Belfry may use it is tried below")
+		return warning(name, "could not be looked at: "+failure(name, f.Err).Detail,
+			"run belfry doctor as an operator to compare its attributes; whether Belfry may use it is tried below")
 	}
 	if f.Err != nil {
 		return failure(name, f.Err)
@@ -177,12 +178,12 @@ func judgeOne(f provision.Finding, lacks map[string]bool) Result {
 	if !f.Step.Exists {
 		return failed(name, "does not exist", "")
 	}
-	var says []string
+	var differences []string
 	vital, fixed, replaces := false, false, false
 	for _, c := range f.Step.Changes {
 		switch c.Effect {
 		case provision.EffectUnsupported:
-			lacks[c.Attribute] = true
+			unsupported[c.Attribute] = true
 			continue
 		case provision.EffectImpossible:
 			fixed = true
@@ -195,18 +196,18 @@ func judgeOne(f provision.Finding, lacks map[string]bool) Result {
 		if c.From != "" {
 			is = c.From
 		}
-		says = append(says, fmt.Sprintf("%s is %s, must be %s", c.Attribute, is, c.To))
+		differences = append(differences, fmt.Sprintf("%s is %s, must be %s", c.Attribute, is, c.To))
 	}
 	remedy := "run belfry provision"
 	switch {
-	case len(says) == 0:
+	case len(differences) == 0:
 		return ok(name, "as it must be")
 	case fixed:
 		remedy = "it cannot be changed: use another prefix (BELFRY_AWS_PREFIX), or remove it and run belfry provision"
 	case replaces:
 		remedy = "run belfry provision --force, or keep it if you meant it"
 	}
-	detail := strings.Join(says, "; ")
+	detail := strings.Join(differences, "; ")
 	if vital {
 		return failed(name, detail, remedy)
 	}

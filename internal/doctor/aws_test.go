@@ -42,7 +42,8 @@ func TestJudge(t *testing.T) {
 func TestSkew(t *testing.T) {
 	t.Parallel()
 	for skew, want := range map[time.Duration]Status{
-		0: StatusOK, -4 * time.Second: StatusOK, 30 * time.Second: StatusWarning, -time.Minute: StatusWarning, 5 * time.Minute: StatusFailed, -time.Hour: StatusFailed,
+		0: StatusOK, -4 * time.Second: StatusOK, 30 * time.Second: StatusWarning, -time.Minute: StatusWarning, 5 * time.Minute: StatusFailed,
+		-time.Hour: StatusFailed,
 	} {
 		if got := judgeSkew(skew); got.Status != want {
 			t.Errorf("a clock %v off is %s, want %s", skew, got.Status, want)
@@ -65,7 +66,12 @@ func TestBadConfiguration(t *testing.T) {
 // Whoever has no credentials hears that and nothing that follows from it.
 func TestBadCredentials(t *testing.T) {
 	t.Parallel()
-	f := fakeAWS{answers: map[string]answer{"GetCallerIdentity": {403, `<ErrorResponse><Error><Code>ExpiredToken</Code><Message>old</Message></Error></ErrorResponse>`}}, ahead: time.Hour}
+	f := fakeAWS{
+		answers: map[string]answer{
+			"GetCallerIdentity": {403, `<ErrorResponse><Error><Code>ExpiredToken</Code><Message>old</Message></Error></ErrorResponse>`},
+		},
+		ahead: time.Hour,
+	}
 	results := AWS(f.load, Installation{Prefix: "belfry"})(t.Context())
 	expect(t, results, nameCredentials, StatusFailed, "ExpiredToken", "sign in again")
 	expect(t, results, namePermissions, StatusSkipped)

@@ -65,14 +65,14 @@ func (w *skewWatch) result() Result {
 
 func judgeSkew(skew time.Duration) Result {
 	off := skew.Abs().Round(time.Second)
-	says := fmt.Sprintf("%v off AWS's", off)
+	detail := fmt.Sprintf("%v off AWS's", off)
 	const remedy = "synchronise the clock of this machine (chrony, systemd-timesyncd, or the host's of a container)"
 	switch {
 	case off >= maxSkew:
-		return failed(nameClock, says+"; AWS refuses calls at 5 minutes", remedy)
+		return failed(nameClock, detail+"; AWS refuses calls at 5 minutes", remedy)
 	case off >= badSkew:
-		return warning(nameClock, says, remedy)
+		return warning(nameClock, detail, remedy)
 	default:
-		return ok(nameClock, says)
+		return ok(nameClock, detail)
 	}
 }

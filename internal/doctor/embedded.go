@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 )
@@ -27,8 +29,54 @@ func Embedded(dir string) Check {
 		if results[0].Status == StatusFailed {
 			return results
 		}
-		return append(results, schema(ctx, dir), space(at))
+		files, faults, err := sqlite.Inspect(ctx, dir)
+		if err != nil {
+			return append(results,
+				failed("schema", err.Error(),
+					"restore all files of the directory from one backup (docs/backup.md); Belfry does not start with one that it cannot read"),
+				space(at))
+		}
+		return slices.Concat(results, []Result{schema(files)}, lost(faults, files), []Result{space(at)})
 	}
+}
+
+// lost says what became of the files since they were last in use.
+func lost(faults []*sqlite.LossError, files []sqlite.FileState) []Result {
+	const name = "files"
+	var all []Result
+	for _, f := range faults {
+		all = append(all, failed(name, f.File+" "+f.What, f.Remedy))
+	}
+	if len(all) > 0 || len(files) == 0 {
+		return all
+	}
+	detail := fmt.Sprintf("all %d are there and belong together", len(files))
+	restored := 0
+	for _, f := range files {
+		if !f.StateOf.IsZero() {
+			restored++
+		}
+		if !f.StateOf.Equal(files[0].StateOf) {
+			return []Result{warning(name, "not all files are of one moment: "+
+				moments(files), "restore all of them from one backup (docs/backup.md), or start: what is open is sent anew and flagged")}
+		}
+	}
+	if restored > 0 {
+		detail += ", restored from " + files[0].StateOf.Format(time.RFC3339) + ": what was open then is sent anew and flagged with the next start"
+	}
+	return []Result{ok(name, detail)}
+}
+
+func moments(files []sqlite.FileState) string {
+	var detail []string
+	for _, f := range files {
+		at := "as it was left"
+		if !f.StateOf.IsZero() {
+			at = "of " + f.StateOf.Format(time.RFC3339)
+		}
+		detail = append(detail, f.Name+" "+at)
+	}
+	return strings.Join(detail, ", ")
 }
 
 // writable finds out whether files can be made in the directory, or the
@@ -59,7 +107,8 @@ func writable(dir string, at *string) Result {
 		return ok(name, dir+" will be made when Belfry starts")
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return warning(name, fmt.Sprintf("%s is open to other users (mode %#o)", dir, info.Mode().Perm()), "chmod 0700: it holds tokens and messages")
+		return warning(name, fmt.Sprintf("%s is open to other users (mode %#o)", dir, info.Mode().Perm()),
+			"chmod 0700: it holds tokens and messages")
 	}
 	return ok(name, dir+" is writable")
 }
@@ -77,26 +126,23 @@ func nearest(dir string) (string, error) {
 	}
 }
 
-func schema(ctx context.Context, dir string) Result {
+func schema(files []sqlite.FileState) Result {
 	const name = "schema"
-	files, err := sqlite.Inspect(ctx, dir)
-	if err != nil {
-		return failed(name, err.Error(), "restore the file from a backup; Belfry does not start with one that it cannot read")
-	}
 	if len(files) == 0 {
 		return ok(name, "no files yet")
 	}
-	var says []string
+	var detail []string
 	for _, f := range files {
-		says = append(says, fmt.Sprintf("%s version %d", f.Name, f.Version))
+		detail = append(detail, fmt.Sprintf("%s version %d", f.Name, f.Version))
 		if f.Version > f.Known {
-			return failed(name, fmt.Sprintf("%s has version %d, this program knows %d", f.Name, f.Version, f.Known), "run the program that wrote it, or a later one")
+			return failed(name, fmt.Sprintf("%s has version %d, this program knows %d", f.Name, f.Version, f.Known),
+				"run the program that wrote it, or a later one")
 		}
 		if f.Version < f.Known {
-			says[len(says)-1] += fmt.Sprintf(", will be brought to %d", f.Known)
+			detail[len(detail)-1] += fmt.Sprintf(", will be brought to %d", f.Known)
 		}
 	}
-	return ok(name, strings.Join(says, "; "))
+	return ok(name, strings.Join(detail, "; "))
 }
 
 func space(dir string) Result {
@@ -109,14 +155,14 @@ func space(dir string) Result {
 }
 
 func judgeSpace(name string, free uint64) Result {
-	says := fmt.Sprintf("%d MiB free", free>>20)
+	detail := fmt.Sprintf("%d MiB free", free>>20)
 	const remedy = "make room: a write that does not fit is refused, and nothing is accepted until there is space"
 	switch {
 	case free < fullSpace:
-		return failed(name, says, remedy)
+		return failed(name, detail, remedy)
 	case free < lowSpace:
-		return warning(name, says, remedy)
+		return warning(name, detail, remedy)
 	default:
-		return ok(name, says)
+		return ok(name, detail)
 	}
 }

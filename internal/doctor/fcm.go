@@ -26,7 +26,9 @@ func FCM(open Opener) Check {
 	return func(ctx context.Context) []Result {
 		sender, closeSender, err := open(ctx)
 		if err != nil {
-			return []Result{failed(nameFCM, "our own check of the credentials said: "+err.Error(), "set BELFRY_FCM_CREDENTIALS to a service-account key file of the Firebase project (or adc), and BELFRY_FCM_PROJECT where the file names none")}
+			return []Result{failed(nameFCM, "our own check of the credentials said: "+
+				err.Error(), "set BELFRY_FCM_CREDENTIALS to a service-account key file of the Firebase project (or adc), and BELFRY_FCM_PROJECT "+
+				"where the file names none")}
 		}
 		defer closeSender()
 		shown, err := message.NewTemplate([]byte(`{"notification":{"title":"belfry doctor"}}`), 0)
@@ -47,7 +49,7 @@ func judgeFCM(err error) Result {
 	code := push.CodeOf(err)
 	words := code.Facts().Meaning
 	if e, ok := errors.AsType[*push.Error](err); ok && e.Detail != "" {
-		words += " " + speaker(code) + e.Detail
+		words += " " + errorSource(code) + e.Detail
 	}
 	remedy, known := remedies()[code]
 	switch {
@@ -60,13 +62,13 @@ func judgeFCM(err error) Result {
 	case known:
 		return warning(nameFCM, words, remedy)
 	default:
-		return failed(nameFCM, err.Error(), "look the code up in internal/push/code.go, and report it if it makes no sense")
+		return failed(nameFCM, err.Error(), "look the code up in internal/push/taxonomy.go, and report it if it makes no sense")
 	}
 }
 
-// speaker is whose words an error's detail are: an operator who asks FCM about
-// what DNS said asks the wrong one.
-func speaker(code push.Code) string {
+// errorSource names the source of an error's detail, so that an operator does not ask FCM about an
+// error of DNS.
+func errorSource(code push.Code) string {
 	switch code { //nolint:exhaustive // all others are FCM's own answers
 	case push.CodeCredential:
 		return "" // the sender has named them: the token endpoint, DNS, this machine
@@ -90,7 +92,8 @@ func remedies() map[push.Code]string {
 		push.CodeFCMUnauthorized: "check that the service account still has this key, and the clock of this machine",
 		push.CodeFCMForbidden: "give the service account the role Firebase Cloud Messaging API Admin, enable the Firebase Cloud Messaging API, " +
 			"and check BELFRY_FCM_PROJECT",
-		push.CodeCredential: "check that the key file is whole, that the service account is enabled, that this machine reaches oauth2.googleapis.com, " +
+		push.CodeCredential: "check that the key file is whole, that the service account is enabled, that this machine reaches " +
+			"oauth2.googleapis.com, " +
 			"and that its clock is right",
 		push.CodeNetRefused: remedyNetwork,
 		push.CodeNetDNS:     remedyNetwork,

@@ -64,5 +64,6 @@ func TestFCM(t *testing.T) {
 	if got := Run(t.Context(), Settings(func() []string { return nil })); len(got.Results) != 0 {
 		t.Errorf("nothing to warn of: %+v", got)
 	}
-	expect(t, Run(t.Context(), Settings(func() []string { return []string{"open to all"} })).Results, nameSettings, StatusWarning, "open to all")
+	expect(t, Run(t.Context(), Settings(func() []string { return []string{"open to all"} })).Results, nameSettings, StatusWarning,
+		"open to all")
 }

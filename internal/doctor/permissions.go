@@ -26,7 +26,9 @@ const probers = 8
 // permissions tries what a running Belfry does on every resource that is there.
 // AWS has no dry run for these services; what is reported as allowed was at
 // least not refused.
-func permissions(ctx context.Context, clients provision.Clients, prefix string, state provision.State, findings []provision.Finding) []Result {
+func permissions(ctx context.Context, clients provision.Clients, prefix string, state provision.State,
+	findings []provision.Finding,
+) []Result {
 	there := map[string]bool{}
 	for _, f := range findings {
 		if f.Err == nil && f.Step.Exists || awsconf.KindOf(f.Err) == awsconf.KindDenied {

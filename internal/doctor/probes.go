@@ -15,8 +15,8 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/dynamo"
 )
 
-// nobody is a key of items and objects that nobody has.
-const nobody = "belfry-doctor-no-such-key"
+// absentKey is a key that no item and no object has.
+const absentKey = "belfry-doctor-no-such-key"
 
 // queueProbes are batches without entries, and a receive of more messages than
 // SQS has: it refuses all of them
@@ -38,7 +38,8 @@ func queueProbes(client *sqs.Client, name string) []probe {
 			return err
 		})},
 		{"sqs:DeleteMessage", name, with(func(ctx context.Context, url *string) error {
-			_, err := client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: url, Entries: []sqstypes.DeleteMessageBatchRequestEntry{}})
+			_, err := client.DeleteMessageBatch(ctx,
+				&sqs.DeleteMessageBatchInput{QueueUrl: url, Entries: []sqstypes.DeleteMessageBatchRequestEntry{}})
 			return err
 		})},
 		{"sqs:ChangeMessageVisibility", name, with(func(ctx context.Context, url *string) error {
@@ -59,7 +60,8 @@ func queueProbes(client *sqs.Client, name string) []probe {
 // (https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html: EmptyBatchRequest).
 func topicProbe(client *sns.Client, arn, name string) probe {
 	return probe{"sns:Publish", name, func(ctx context.Context) error {
-		_, err := client.PublishBatch(ctx, &sns.PublishBatchInput{TopicArn: &arn, PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{}})
+		_, err := client.PublishBatch(ctx,
+			&sns.PublishBatchInput{TopicArn: &arn, PublishBatchRequestEntries: []snstypes.PublishBatchRequestEntry{}})
 		return err
 	}}
 }
@@ -68,9 +70,9 @@ func topicProbe(client *sns.Client, arn, name string) probe {
 // meets. They cost a few units.
 func tableProbes(client *dynamodb.Client, t dynamo.Table) []probe {
 	name := aws.String(t.Name)
-	key := map[string]dynamotypes.AttributeValue{t.Key.Partition: &dynamotypes.AttributeValueMemberS{Value: nobody}}
+	key := map[string]dynamotypes.AttributeValue{t.Key.Partition: &dynamotypes.AttributeValueMemberS{Value: absentKey}}
 	if t.Key.Sort != "" {
-		key[t.Key.Sort] = &dynamotypes.AttributeValueMemberS{Value: nobody}
+		key[t.Key.Sort] = &dynamotypes.AttributeValueMemberS{Value: absentKey}
 	}
 	names := map[string]string{"#key": t.Key.Partition}
 	never := aws.String("attribute_exists(#key) AND attribute_not_exists(#key)")
@@ -79,7 +81,7 @@ func tableProbes(client *dynamodb.Client, t dynamo.Table) []probe {
 			_, err := client.Query(ctx, &dynamodb.QueryInput{
 				TableName: name, IndexName: index, Limit: aws.Int32(1), KeyConditionExpression: aws.String("#key = :key"),
 				ExpressionAttributeNames:  map[string]string{"#key": partition},
-				ExpressionAttributeValues: map[string]dynamotypes.AttributeValue{":key": &dynamotypes.AttributeValueMemberS{Value: nobody}},
+				ExpressionAttributeValues: map[string]dynamotypes.AttributeValue{":key": &dynamotypes.AttributeValueMemberS{Value: absentKey}},
 			})
 			return err
 		}
@@ -97,15 +99,18 @@ func tableProbes(client *dynamodb.Client, t dynamo.Table) []probe {
 		}},
 		{"dynamodb:Query", t.Name, query(nil, t.Key.Partition)},
 		{"dynamodb:PutItem", t.Name, func(ctx context.Context) error {
-			_, err := client.PutItem(ctx, &dynamodb.PutItemInput{TableName: name, Item: key, ConditionExpression: never, ExpressionAttributeNames: names})
+			_, err := client.PutItem(ctx,
+				&dynamodb.PutItemInput{TableName: name, Item: key, ConditionExpression: never, ExpressionAttributeNames: names})
 			return err
 		}},
 		{"dynamodb:UpdateItem", t.Name, func(ctx context.Context) error {
-			_, err := client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: name, Key: key, ConditionExpression: never, ExpressionAttributeNames: names})
+			_, err := client.UpdateItem(ctx,
+				&dynamodb.UpdateItemInput{TableName: name, Key: key, ConditionExpression: never, ExpressionAttributeNames: names})
 			return err
 		}},
 		{"dynamodb:DeleteItem", t.Name, func(ctx context.Context) error {
-			_, err := client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: name, Key: key, ConditionExpression: never, ExpressionAttributeNames: names})
+			_, err := client.DeleteItem(ctx,
+				&dynamodb.DeleteItemInput{TableName: name, Key: key, ConditionExpression: never, ExpressionAttributeNames: names})
 			return err
 		}},
 	}
@@ -118,7 +123,7 @@ func tableProbes(client *dynamodb.Client, t dynamo.Table) []probe {
 // bucketProbes read and delete what is not there, and begin an upload that they
 // give up at once.
 func bucketProbes(client *s3.Client, bucket string) []probe {
-	key := aws.String("pages/" + nobody)
+	key := aws.String("pages/" + absentKey)
 	return []probe{
 		{"s3:ListBucket", bucket, func(ctx context.Context) error {
 			_, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: aws.Int32(1)})

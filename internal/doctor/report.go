@@ -41,7 +41,7 @@ func (r Report) Count(s Status) int {
 	return n
 }
 
-// Healthy tells whether nothing failed; warnings do not count.
+// Healthy reports whether nothing failed; warnings do not count.
 func (r Report) Healthy() bool { return r.Count(StatusFailed) == 0 }
 
 // Check examines one thing and what depends on it.

@@ -20,24 +20,24 @@ func TestBatch(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	n := r.batch(t, tokens(1, 700), tokens(701, 3), nil)
-	if v := r.plan(n.ID); v.word != "ack" || len(r.books.lines) != 0 {
-		t.Fatalf("%+v, %d lines", v, len(r.books.lines))
+	if v := r.plan(n.ID); v.word != "ack" || len(r.ledger.AllLines()) != 0 {
+		t.Fatalf("%+v, %d lines", v, len(r.ledger.AllLines()))
 	}
 	var delays []time.Duration
-	for _, m := range r.tasks.sent {
+	for _, m := range r.tasks.All() {
 		delays = append(delays, m.Delay)
 	}
 	if diff := cmp.Diff([]time.Duration{0, 0, 0, 2 * time.Second}, delays); diff != "" {
 		t.Fatalf("tasks (-want +got):\n%s", diff)
 	}
-	r.tasks.sent = nil
+	r.tasks.TakeAll()
 	checks := r.run(t, n.ID)
 	want := wire.Task{Op: wire.OpCheck, Notification: n.ID, Page: wire.AllPages, TraceParent: trace}
 	if diff := cmp.Diff([]wire.Task{want}, checks); diff != "" {
 		t.Fatalf("checks (-want +got):\n%s", diff)
 	}
-	if len(r.bulk.chunks()) != 3 || len(r.books.lines) != 4 {
-		t.Fatalf("%d chunks, %d lines; the page without recipients has a line only", len(r.bulk.sent), len(r.books.lines))
+	if len(chunks(r.bulk)) != 3 || len(r.ledger.AllLines()) != 4 {
+		t.Fatalf("%d chunks, %d lines; the page without recipients has a line only", r.bulk.Len(), len(r.ledger.AllLines()))
 	}
 
 	v := r.handle(checks[0])
@@ -47,8 +47,9 @@ func TestBatch(t *testing.T) {
 	}
 	r.closeAll(t)
 	r.now = t0.Add(time.Hour)
-	if v := r.handle(next); v.word != "ack" || r.books.heads[n.ID].Progress.State != push.StateCompleted || !r.books.heads[n.ID].Progress.CompletedAt.Equal(r.now) {
-		t.Errorf("check of a batch that is done: %+v, %+v", v, r.books.heads[n.ID].Progress)
+	if v := r.handle(next); v.word != "ack" || r.head(n.ID).Progress.State != push.StateCompleted ||
+		!r.head(n.ID).Progress.CompletedAt.Equal(r.now) {
+		t.Errorf("check of a batch that is done: %+v, %+v", v, r.head(n.ID).Progress)
 	}
 	if v := r.handle(next); v.word != "ack" || len(r.done) != 1 {
 		t.Errorf("%+v, completion told %d times", v, len(r.done))
@@ -58,7 +59,7 @@ func TestBatch(t *testing.T) {
 // closeAll ends every line as deliver would.
 func (r *rig) closeAll(tb testing.TB) {
 	tb.Helper()
-	for ref, l := range r.books.lines {
+	for _, l := range r.ledger.AllLines() {
 		if l.State == ledger.StateClosed {
 			continue
 		}
@@ -69,7 +70,7 @@ func (r *rig) closeAll(tb testing.TB) {
 		for i := range l.Cells {
 			l.Settle(i, push.CodeSent, false)
 		}
-		r.books.lines[ref] = l.Close(t0)
+		r.ledger.PutLine(l.Close(t0))
 	}
 }
 
@@ -83,8 +84,8 @@ func TestAllRefused(t *testing.T) {
 		for _, c := range r.run(t, n.ID) {
 			r.handle(c)
 		}
-		if r.books.heads[n.ID].Progress.State != push.StateCompleted || len(r.bulk.sent) != 0 || len(r.done) != 1 {
-			t.Errorf("%d pages: %+v, %d chunks", len(pages), r.books.heads[n.ID].Progress, len(r.bulk.sent))
+		if r.head(n.ID).Progress.State != push.StateCompleted || r.bulk.Len() != 0 || len(r.done) != 1 {
+			t.Errorf("%d pages: %+v, %d chunks", len(pages), r.head(n.ID).Progress, r.bulk.Len())
 		}
 	}
 }
@@ -114,7 +115,7 @@ func TestSourcesAddUp(t *testing.T) {
 		}
 		n := r.batch(t, pages...)
 		r.run(t, n.ID)
-		counts, err := r.books.Counts(t.Context(), n.ID)
+		counts, err := r.ledger.Counts(t.Context(), n.ID)
 		if err != nil || counts.Sources != sources || counts.PagesPlanned != len(pages) {
 			rt.Fatalf("%d of %d sources, %d of %d pages (%v)", counts.Sources, sources, counts.PagesPlanned, len(pages), err)
 		}
@@ -139,8 +140,8 @@ func TestUnexpandable(t *testing.T) {
 		name  string
 		spoil func(r *rig)
 	}{
-		{"an upload page is missing", func(r *rig) { delete(r.pages.pages, pageKey{push.PageUpload, 0}) }},
-		{"an upload page is broken", func(r *rig) { r.pages.pages[pageKey{push.PageUpload, 0}] = []byte("{") }},
+		{"an upload page is missing", func(r *rig) { r.pages.ForgetPage(batID, push.PageUpload, 0) }},
+		{"an upload page is broken", func(r *rig) { r.pages.SetPage(batID, push.PageUpload, 0, []byte("{")) }},
 		{"it resolves to too much", func(r *rig) {
 			for i := range 400 {
 				r.device(push.ID(strings.Repeat("i", 1+i)), "u", strings.Repeat("x", push.MaxAddressBytes-400+i), t0)
@@ -148,8 +149,8 @@ func TestUnexpandable(t *testing.T) {
 		}},
 		{"it was planned otherwise", func(r *rig) {
 			ref := push.ChunkRef{Notification: batID}
-			r.books.plans[ref] = ledger.Plan{Ref: ref}
-			r.books.lines[ref] = ledger.Line{Ref: ref, Cells: make([]ledger.Cell, 3), Last: true}
+			r.ledger.PutPlan(ledger.Plan{Ref: ref})
+			r.ledger.PutLine(ledger.Line{Ref: ref, Cells: make([]ledger.Cell, 3), Last: true})
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -162,14 +163,15 @@ func TestUnexpandable(t *testing.T) {
 			n := r.batch(t, users)
 			c.spoil(r)
 			v := r.plan(n.ID)
-			p := r.books.heads[n.ID].Progress
-			if v.word != "dead" || v.code != push.CodeUnexpandable || p.State != push.StateDeadLettered || p.CompletedAt.IsZero() || len(r.bulk.sent) != 0 {
-				t.Errorf("%+v, %+v, %d chunks", v, p, len(r.bulk.sent))
+			p := r.head(n.ID).Progress
+			if v.word != "dead" || v.code != push.CodeUnexpandable || p.State != push.StateDeadLettered || p.CompletedAt.IsZero() ||
+				r.bulk.Len() != 0 {
+				t.Errorf("%+v, %+v, %d chunks", v, p, r.bulk.Len())
 			}
 			if v := r.plan(n.ID); v.word != "ack" {
 				t.Errorf("again: %+v", v)
 			}
-			if v := r.redriven(n.ID); v.word != "dead" || v.code != push.CodeUnexpandable || r.books.heads[n.ID].Progress.State != push.StateDeadLettered {
+			if v := r.redriven(n.ID); v.word != "dead" || v.code != push.CodeUnexpandable || r.head(n.ID).Progress.State != push.StateDeadLettered {
 				t.Errorf("moved back by its queue's redrive, it is not tried again: %+v", v)
 			}
 		})
@@ -179,8 +181,9 @@ func TestUnexpandable(t *testing.T) {
 		t.Errorf("no notification: %+v", v)
 	}
 	n := r.batch(t, tokens(1, 1))
-	if v := r.handle(wire.Task{Op: wire.OpPlan, Notification: n.ID, Page: 1}); v.word != "dead" || r.books.heads[n.ID].Progress.State != push.StateAccepted {
-		t.Errorf("a page too many: %+v, %+v", v, r.books.heads[n.ID].Progress)
+	if v := r.handle(wire.Task{Op: wire.OpPlan, Notification: n.ID, Page: 1}); v.word != "dead" ||
+		r.head(n.ID).Progress.State != push.StateAccepted {
+		t.Errorf("a page too many: %+v, %+v", v, r.head(n.ID).Progress)
 	}
 	if v := look(r.Handle(t.Context(), worker.Message{Body: []byte("{}")}, nil)); v.word != "dead" || v.code != push.CodeUndecodable {
 		t.Errorf("no task: %+v", v)
@@ -192,14 +195,14 @@ func TestRedriven(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	n := r.batch(t, tokens(1, 20))
-	page := r.pages.pages[pageKey{push.PageUpload, 0}]
-	delete(r.pages.pages, pageKey{push.PageUpload, 0})
+	page := r.pages.AllPages(n.ID, push.PageUpload)[0]
+	r.pages.ForgetPage(n.ID, push.PageUpload, 0)
 	if v := r.plan(n.ID); v.word != "dead" {
 		t.Fatalf("%+v", v)
 	}
-	r.pages.pages[pageKey{push.PageUpload, 0}] = page
-	if v := r.redriven(n.ID); v.word != "ack" || len(r.bulk.sent) == 0 || r.books.heads[n.ID].Progress.State != push.StateAccepted {
-		t.Errorf("%+v, %d chunks, %+v", v, len(r.bulk.sent), r.books.heads[n.ID].Progress)
+	r.pages.SetPage(n.ID, push.PageUpload, 0, page)
+	if v := r.redriven(n.ID); v.word != "ack" || r.bulk.Len() == 0 || r.head(n.ID).Progress.State != push.StateAccepted {
+		t.Errorf("%+v, %d chunks, %+v", v, r.bulk.Len(), r.head(n.ID).Progress)
 	}
 	if v := r.redriven(ntfID); v.word != "dead" || v.code != push.CodeUnexpandable {
 		t.Errorf("no notification: %+v", v)
@@ -211,8 +214,8 @@ func TestNewerPage(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	n := r.batch(t, tokens(1, 1))
-	r.pages.pages[pageKey{push.PageUpload, 0}] = []byte(`{"v":2,"type":"recipients","values":{"packed":true}}`)
-	if v := r.plan(n.ID); v.word != "retry" || r.books.heads[n.ID].Progress.State != push.StateAccepted {
+	r.pages.SetPage(n.ID, push.PageUpload, 0, []byte(`{"v":2,"type":"recipients","values":{"packed":true}}`))
+	if v := r.plan(n.ID); v.word != "retry" || r.head(n.ID).Progress.State != push.StateAccepted {
 		t.Errorf("%+v", v)
 	}
 }

@@ -44,12 +44,12 @@ func TestCrashAnywhere(t *testing.T) {
 			calm := setup(t)
 			id := scene.make(calm).ID
 			calm.finish(t, id)
-			calls := calm.faults.calls
+			calls := calm.calls.Made()
 			for at := 1; at <= calls; at++ {
 				for _, after := range []bool{false, true} {
 					r := setup(t)
 					scene.make(r)
-					r.faults.at, r.faults.after = at, after
+					r.calls.Fail(at, after)
 					where := fmt.Sprintf("call %d of %d fails (after its effect: %t)", at, calls, after)
 					r.finish(t, id)
 					r.check(t, where, calm)
@@ -66,7 +66,7 @@ func TestCrashInTheChain(t *testing.T) {
 	for _, rate := range []int{0, 100} {
 		live := func(at int, after bool) *world {
 			w := newWorld(t, t)
-			w.faults.at, w.faults.after = at, after
+			w.calls.Fail(at, after)
 			id := w.early(t, rate)
 			w.start(id)
 			for i := range 3 {
@@ -81,8 +81,8 @@ func TestCrashInTheChain(t *testing.T) {
 			w.until(t0.Add(2 * time.Minute))
 			return w
 		}
-		calls := live(0, false).faults.calls
-		for at := 1; at <= calls; at++ {
+		calls := live(0, false).calls.Made()
+		for at := 1; at <= calls; at += calls / rounds(calls) {
 			for _, after := range []bool{false, true} {
 				w := live(at, after)
 				where := fmt.Sprintf("%d/s: call %d of %d fails (after its effect: %t)", rate, at, calls, after)
@@ -126,39 +126,39 @@ func (r *rig) finish(tb testing.TB, id push.ID) {
 			tb.Fatalf("%+v: %+v", todo[0], v)
 		}
 		todo = todo[1:]
-		for _, m := range r.tasks.sent {
+		for _, m := range r.tasks.All() {
 			task, err := wire.DecodeTask(m.Body)
 			if err != nil {
 				tb.Fatal(err)
 			}
 			todo = append(todo, task)
 		}
-		r.tasks.sent = nil
+		r.tasks.TakeAll()
 	}
 }
 
 // check compares with a run in which nothing failed.
 func (r *rig) check(tb testing.TB, where string, calm *rig) {
 	tb.Helper()
-	if !reflect.DeepEqual(calm.books.plans, r.books.plans) { // quick; the difference, should there be one, takes longer
-		tb.Fatalf("%s: plans (-calm +got):\n%s", where, cmp.Diff(calm.books.plans, r.books.plans))
+	if !reflect.DeepEqual(calm.plans(), r.plans()) { // quick; the difference, should there be one, takes longer
+		tb.Fatalf("%s: plans (-calm +got):\n%s", where, cmp.Diff(calm.plans(), r.plans()))
 	}
-	if !reflect.DeepEqual(calm.books.lines, r.books.lines) {
-		tb.Fatalf("%s: lines (-calm +got):\n%s", where, cmp.Diff(calm.books.lines, r.books.lines))
+	if !reflect.DeepEqual(calm.ledger.AllLines(), r.ledger.AllLines()) {
+		tb.Fatalf("%s: lines (-calm +got):\n%s", where, cmp.Diff(calm.ledger.AllLines(), r.ledger.AllLines()))
 	}
-	for id, n := range calm.books.heads {
-		if got := r.books.heads[id].Progress.State; got != n.Progress.State {
-			tb.Fatalf("%s: state is %s, want %s", where, got, n.Progress.State)
+	for _, id := range []push.ID{ntfID, batID} {
+		if got := r.head(id).Progress.State; got != calm.head(id).Progress.State {
+			tb.Fatalf("%s: state is %s, want %s", where, got, calm.head(id).Progress.State)
 		}
 	}
 	sent := map[push.ChunkRef][]int{}
-	for _, c := range append(r.high.chunks(), r.bulk.chunks()...) {
+	for _, c := range append(chunks(r.high), chunks(r.bulk)...) {
 		if old, twice := sent[c.Ref]; twice && !slices.Equal(old, c.Index) {
 			tb.Fatalf("%s: chunk %s was sent with the cells %v and %v", where, c.Ref, old, c.Index)
 		}
 		sent[c.Ref] = c.Index
 	}
-	for ref, l := range r.books.lines {
+	for ref, l := range r.ledger.AllLines() {
 		var open []int
 		for i, cell := range l.Cells {
 			if cell.Open() {

@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -9,12 +8,13 @@ import (
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// leastPaced is how many recipients a chunk of a throttled batch may have, how
-// slow it may be: smaller ones would make a line of the ledger for everyone.
+// leastPaced is the least size of a throttled batch's chunk, however slow the batch:
+// smaller chunks would need a ledger line for almost every recipient.
 const leastPaced = 20
 
-// chunkRecipients is the most that a chunk may have. Of a throttled batch that
-// is what is sent in a second, because messages are delayed by whole seconds.
+// chunkRecipients returns how many recipients a chunk may have. In a throttled batch
+// that is as many as are sent in a second, because queues delay messages by whole
+// seconds.
 func chunkRecipients(n *push.Notification) int {
 	if n.PerSecond <= 0 {
 		return push.MaxChunkRecipients
@@ -22,12 +22,11 @@ func chunkRecipients(n *push.Notification) int {
 	return min(max(n.PerSecond, leastPaced), push.MaxChunkRecipients)
 }
 
-// cut divides a page into chunks: first as the stored lines say, the rest by
-// count and bytes. That depends on nothing but the rows, so that a second run
-// cuts at the same places.
+// cut divides a page into chunks: first as the stored lines say, the rest by count and
+// bytes. The result depends on the rows only, so a second run cuts at the same places.
 //
-// A page without recipients, because every line of it was refused, becomes one
-// empty chunk: its line says that the page is planned.
+// A page without recipients, because each of its lines was refused, becomes one empty
+// chunk: its ledger line says that the page is planned.
 func cut(n *push.Notification, page int, rows []push.Recipient, stored []ledger.Line) ([]push.Chunk, error) {
 	var chunks []push.Chunk
 	start := 0
@@ -45,7 +44,9 @@ func cut(n *push.Notification, page int, rows []push.Recipient, stored []ledger.
 	for i := range stored {
 		end := start + len(stored[i].Cells)
 		if end > len(rows) || stored[i].Last && end < len(rows) {
-			return nil, &unexpandableError{fmt.Sprintf("page %d has %d recipients, but was planned with %d up to chunk %d", page, len(rows), end, stored[i].Ref.Seq)}
+			return nil, &unexpandableError{
+				fmt.Sprintf("page %d has %d recipients, but was planned with %d up to chunk %d", page, len(rows), end, stored[i].Ref.Seq),
+			}
 		}
 		take(end)
 	}
@@ -56,7 +57,9 @@ func cut(n *push.Notification, page int, rows []push.Recipient, stored []ledger.
 		take(0)
 	}
 	if len(chunks) > push.ChunksPerPage {
-		return nil, &unexpandableError{fmt.Sprintf("page %d resolves to %d chunks, at most %d fit: upload smaller pages", page, len(chunks), push.ChunksPerPage)}
+		return nil, &unexpandableError{
+			fmt.Sprintf("page %d resolves to %d chunks, at most %d fit: upload smaller pages", page, len(chunks), push.ChunksPerPage),
+		}
 	}
 	return chunks, nil
 }
@@ -74,48 +77,74 @@ func fitting(rows []push.Recipient, most int) int {
 	return n
 }
 
-// plans returns the plans of the chunks that are not stored, with the outcomes
-// that are known before anything is sent. For that, and to know which devices
-// want their last success renewed, it looks addresses up in the registry; not
-// those of stored chunks that are not sent now.
-func (f *Fanout) plans(ctx context.Context, n *push.Notification, chunks []push.Chunk, stored []ledger.Line) ([]ledger.Plan, error) {
+// plansOf returns the plans of the chunks that are not stored, with the outcomes
+// that are known without the registry: duplicates, and rows without an address.
+func plansOf(n *push.Notification, chunks []push.Chunk, stored []ledger.Line) []ledger.Plan {
 	seen := make(map[push.Address]struct{})
 	var plans []ledger.Plan
 	lastLine := int64(-1)
 	for i := range chunks {
-		c := &chunks[i]
-		old := i < len(stored)
-		var cells []ledger.Cell
-		if !old || waits(&stored[i]) {
-			var err error
-			if cells, err = f.screen(ctx, n.Tenant, c.Recipients, seen); err != nil {
-				return nil, err
-			}
+		rs := chunks[i].Recipients
+		p := ledger.Plan{Ref: chunks[i].Ref, Tenant: n.Tenant, Last: i == len(chunks)-1}
+		if len(rs) > 0 {
+			p.FirstLine = rs[0].Line
 		}
-		p := ledger.Plan{Ref: c.Ref, Tenant: n.Tenant, Last: i == len(chunks)-1, Hashes: make([]uint64, len(c.Recipients)), Cells: cells}
-		if len(c.Recipients) > 0 {
-			p.FirstLine = c.Recipients[0].Line
-		}
-		for j := range c.Recipients {
-			r := &c.Recipients[j]
-			if r.Line != lastLine { // the first row of its source
+		for j := range rs {
+			if rs[j].Line != lastLine { // the first row of its source
 				p.Sources++
-				lastLine = r.Line
-			}
-			if old {
-				seen[r.Address] = struct{}{}
-				continue
-			}
-			if !r.Address.IsZero() {
-				p.Hashes[j] = r.Address.Hash()
-			}
-			if n.Progress.State == push.StateCancelled && cells[j].Open() {
-				cells[j] = ledger.CellOf(push.CodeCancelled, false)
+				lastLine = rs[j].Line
 			}
 		}
-		if !old {
-			plans = append(plans, p)
+		if i < len(stored) {
+			for j := range rs {
+				seen[rs[j].Address] = struct{}{}
+			}
+			continue
+		}
+		p.Cells, p.Hashes = screen(rs, seen), hashes(rs)
+		plans = append(plans, p)
+	}
+	return plans
+}
+
+// screen returns the cells of a chunk's recipients: open, or an outcome that needs no
+// sending. Duplicates are the rows that the upload has marked, and rows of the page that
+// resolved to an address that an earlier row has: seen.
+func screen(rs []push.Recipient, seen map[push.Address]struct{}) []ledger.Cell {
+	cells := make([]ledger.Cell, len(rs))
+	for i := range rs {
+		a := rs[i].Address
+		_, twice := seen[a]
+		switch {
+		case rs[i].DuplicateOf > 0:
+			cells[i] = ledger.CellOf(push.CodeDuplicate, false)
+		case a.IsZero():
+			cells[i] = ledger.CellOf(push.CodeNoDevice, false)
+		case twice:
+			cells[i] = ledger.CellOf(push.CodeDuplicate, false)
+		default:
+			seen[a] = struct{}{}
 		}
 	}
-	return plans, nil
+	return cells
+}
+
+// hashes returns the hashes of the recipients' addresses, 0 where there is none.
+func hashes(rs []push.Recipient) []uint64 {
+	all := make([]uint64, len(rs))
+	for i := range rs {
+		if a := rs[i].Address; !a.IsZero() {
+			all[i] = a.Hash()
+		}
+	}
+	return all
+}
+
+// endPlan gives the open cells of a plan an outcome.
+func endPlan(p *ledger.Plan, code push.Code) {
+	for i := range p.Cells {
+		if p.Cells[i].Open() {
+			p.Cells[i] = ledger.CellOf(code, false)
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
-	"github.com/belfry-push/belfry/internal/worker"
 )
 
 func row(size int) push.Recipient {
@@ -85,7 +83,8 @@ func TestCutProperties(t *testing.T) {
 			if len(c.Recipients) > push.MaxChunkRecipients || bytes > push.MaxChunkBytes && len(c.Recipients) > 1 {
 				t.Fatalf("%d recipients of %d bytes", len(c.Recipients), bytes)
 			}
-			if next := len(all) + len(c.Recipients); next < len(rows) && len(c.Recipients) < push.MaxChunkRecipients && bytes+wire.RecipientBytes(&rows[next]) <= push.MaxChunkBytes {
+			if next := len(all) + len(c.Recipients); next < len(rows) && len(c.Recipients) < push.MaxChunkRecipients &&
+				bytes+wire.RecipientBytes(&rows[next]) <= push.MaxChunkBytes {
 				t.Fatalf("chunk %d had room for one more", i)
 			}
 			all = append(all, c.Recipients...)
@@ -134,39 +133,6 @@ func TestCutKeepsWhatIsStored(t *testing.T) {
 			n := push.Notification{ID: "bat_x", Tenant: "t", PerSecond: c.rate}
 			if diff := cmp.Diff(c.want, sizes(cut(&n, 0, slices.Repeat([]push.Recipient{row(9)}, c.rows), c.stored))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// calls notes how many messages every call brought.
-type calls []int
-
-func (c *calls) Send(_ context.Context, msgs []worker.Outgoing) error {
-	*c = append(*c, len(msgs))
-	return nil
-}
-
-func TestSendAll(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name    string
-		n, size int
-		want    []int
-	}{
-		{"none", 0, 1, nil},
-		{"a batch", 10, 1, []int{10}},
-		{"more than a batch", 23, 1, []int{10, 10, 3}},
-		{"as much as a call takes", 4, worker.MaxBodyBytes / 4, []int{4}},
-		{"more than a call takes", 5, worker.MaxBodyBytes/4 + 1, []int{3, 2}},
-		{"one that is too large is the queue's to refuse", 2, worker.MaxBodyBytes + 1, []int{1, 1}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			var got calls
-			err := sendAll(t.Context(), &got, slices.Repeat([]worker.Outgoing{{Body: make([]byte, c.size)}}, c.n))
-			if diff := cmp.Diff(c.want, []int(got)); diff != "" || err != nil {
-				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
 		})
 	}

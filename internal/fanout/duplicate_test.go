@@ -28,12 +28,12 @@ func TestMarkedDuplicates(t *testing.T) {
 	}
 	n := r.batch(t, first, second)
 	r.run(t, n.ID)
-	counts, err := r.books.Counts(t.Context(), n.ID)
+	counts, err := r.ledger.Counts(t.Context(), n.ID)
 	if err != nil || counts.ByCode[push.CodeDuplicate] != 4 || counts.ByCode[push.CodeOpen] != 4 || counts.Sources != 7 {
 		t.Errorf("%d duplicates, %d open, %d sources, %v", counts.ByCode[push.CodeDuplicate], counts.ByCode[push.CodeOpen], counts.Sources, err)
 	}
 	sent := map[push.Address]int64{}
-	for _, c := range r.bulk.chunks() {
+	for _, c := range chunks(r.bulk) {
 		for _, rcp := range c.Recipients {
 			sent[rcp.Address] = rcp.Line
 		}
@@ -41,7 +41,7 @@ func TestMarkedDuplicates(t *testing.T) {
 	if len(sent) != 4 || sent[token("hers")] != 1 || sent[token("a")] != 2 || sent[token("b")] != 6 {
 		t.Errorf("sent %v", sent)
 	}
-	line := r.books.lines[push.ChunkRef{Notification: n.ID, Seq: push.ChunksPerPage}]
+	line := r.line(push.ChunkRef{Notification: n.ID, Seq: push.ChunksPerPage})
 	if len(line.Cells) != 3 || line.Cells[2] != ledger.CellOf(push.CodeDuplicate, false) {
 		t.Errorf("the second page's cells are %v: a repeated user has one", line.Cells)
 	}

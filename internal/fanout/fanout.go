@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -24,7 +23,7 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// Notifications are the heads of what is to be planned.
+// Notifications are the heads of the notifications to plan.
 type Notifications interface {
 	Notification(ctx context.Context, id push.ID) (push.Notification, error)
 	Advance(ctx context.Context, id push.ID, next push.Progress) error
@@ -47,19 +46,25 @@ type Pages interface {
 	Page(ctx context.Context, id push.ID, kind push.PageKind, n int) ([]byte, error)
 }
 
-// Devices is the registry as fanout needs it.
-type Devices interface {
+// Finder is the part of the registry that says whom a target reaches. Lookups never fail
+// for what is not there, and take up to 1000 keys.
+type Finder interface {
 	ReachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error)
 	DevicesByUser(ctx context.Context, tenant string, users []string) (map[string][]push.Device, error)
 	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
+}
+
+// Devices is the registry as fanout needs it.
+type Devices interface {
+	Finder
 	RecordDevices(ctx context.Context, ds []push.Device) error
 }
 
-// Completed is told when a notification has no open delivery any more.
+// Completed is called when a notification has no open delivery any more.
 type Completed func(ctx context.Context, n push.Notification, c ledger.Counts)
 
-// Settled is told of a line that planning or a cancellation has closed. There
-// are no notes about devices: nothing was sent.
+// Settled is called with a line that planning or a cancellation has closed. There are no
+// notes about devices: nothing was sent.
 type Settled func(ctx context.Context, n *push.Notification, line *ledger.Line, notes []push.DeviceNote)
 
 // Config is what the room is built from.
@@ -82,9 +87,8 @@ type Config struct {
 
 // Fanout handles tasks of the notifications queue. Safe for concurrent use.
 type Fanout struct {
-	Config
-
-	known *otter.Cache[knownKey, push.Reach]
+	cfg      Config
+	registry registry
 }
 
 // New returns the room.
@@ -93,12 +97,12 @@ func New(cfg Config) (*Fanout, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Fanout{Config: cfg, known: cache}, nil
+	return &Fanout{cfg: cfg, registry: registry{finder: cfg.Devices, known: cache}}, nil
 }
 
-// Close ends what runs in the background: the upkeep of the cache. The room is
-// not used after that.
-func (f *Fanout) Close() { f.known.StopAllGoroutines() }
+// Close ends what runs in the background: the upkeep of the cache. The room must not be
+// used after that.
+func (f *Fanout) Close() { f.registry.known.StopAllGoroutines() }
 
 // retryPause is how long a task waits when a store is away.
 const retryPause = 5 * time.Second
@@ -116,22 +120,23 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if un, ok := errors.AsType[*unexpandableError](err); ok {
 		return f.giveUp(ctx, task, un)
 	}
-	f.Log.Warn("task failed; trying again", zap.String("notification", string(task.Notification)), zap.String("op", string(task.Op)), zap.Error(err))
+	f.cfg.Log.Warn("task failed; trying again", zap.String("notification", string(task.Notification)), zap.String("op", string(task.Op)),
+		zap.Error(err))
 	return worker.RetryAfter(retryPause, nil)
 }
 
-// handle runs a task. One that died and was moved back by its queue's redrive is
-// to be tried again, like one that an operator replays.
+// handle runs a task. A task that died and was moved back by its queue's redrive is
+// tried again, like one that an operator replays.
 func (f *Fanout) handle(ctx context.Context, task wire.Task, died bool) (worker.Verdict, error) {
 	if died {
-		if err := ledger.Revive(ctx, f.Notifications, task.Notification); err != nil {
+		if err := ledger.Revive(ctx, f.cfg.Notifications, task.Notification); err != nil {
 			return worker.Verdict{}, err
 		}
 	}
 	return f.run(ctx, task)
 }
 
-// unexpandableError says that a notification can't be planned, however often it
+// unexpandableError says that a notification cannot be planned, however often planning
 // is tried.
 type unexpandableError struct{ why string }
 
@@ -139,24 +144,24 @@ func (e *unexpandableError) Error() string { return e.why }
 
 // giveUp marks the notification and puts the task on the dead-letter queue.
 func (f *Fanout) giveUp(ctx context.Context, t wire.Task, why *unexpandableError) worker.Verdict {
-	_, err := ledger.Advance(ctx, f.Notifications, t.Notification, func(n push.Notification) (push.Progress, error) {
+	_, err := ledger.Advance(ctx, f.cfg.Notifications, t.Notification, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		if push.CanMove(p.State, push.StateDeadLettered) {
 			p.State, p.Early = push.StateDeadLettered, false
-			p.CompletedAt = f.Now().UTC()
+			p.CompletedAt = f.cfg.Now().UTC()
 			p.Enqueued = true
 		}
 		return p, nil
 	})
 	if err != nil && !errors.Is(err, push.ErrNotFound) {
-		f.Log.Warn("marking as dead-lettered failed; trying again", zap.String("notification", string(t.Notification)), zap.Error(err))
+		f.cfg.Log.Warn("marking as dead-lettered failed; trying again", zap.String("notification", string(t.Notification)), zap.Error(err))
 		return worker.RetryAfter(retryPause, nil)
 	}
 	return worker.Dead(push.CodeUnexpandable, why.Error())
 }
 
 func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
-	n, err := f.Notifications.Notification(ctx, t.Notification)
+	n, err := f.cfg.Notifications.Notification(ctx, t.Notification)
 	if errors.Is(err, push.ErrNotFound) {
 		return worker.Verdict{}, &unexpandableError{"the ledger has no such notification"}
 	}
@@ -167,7 +172,7 @@ func (f *Fanout) run(ctx context.Context, t wire.Task) (worker.Verdict, error) {
 		return worker.Ack(), f.recall(ctx, t, n)
 	}
 	switch n.Progress.State {
-	case push.StateAccepted, push.StateSending, push.StateCancelled:
+	case push.StateAccepted, push.StateSending, push.StateHeld, push.StateCancelled:
 	case push.StatePaused:
 		if t.Op == wire.OpCheck || t.Op == wire.OpPlan && t.Page == wire.AllPages {
 			return f.checkPaused(ctx, t, n)
@@ -201,7 +206,7 @@ func (f *Fanout) spread(ctx context.Context, t wire.Task, n push.Notification, f
 	if err != nil {
 		return err
 	}
-	return sendAll(ctx, f.Tasks, append(msgs, last))
+	return worker.SendAll(ctx, f.cfg.Tasks, append(msgs, last))
 }
 
 // pageTasks returns a task for each page from one on.
@@ -221,9 +226,9 @@ func (f *Fanout) pageTasks(t wire.Task, n push.Notification, from int) ([]worker
 	return msgs, nil
 }
 
-// checkLater returns the message that makes fanout look whether the
-// notification is done: after 2 s, then less and less often, every minute at
-// the rarest. One query over the lines each time, O(chunks).
+// checkLater returns the message that makes fanout look whether the notification is
+// done: after 2 s, then less and less often, but at least every minute. Each look is one
+// query over the lines, O(chunks).
 func (f *Fanout) checkLater(n push.Notification, turn int, traceParent string) (worker.Outgoing, error) {
 	body, err := wire.EncodeTask(wire.Task{Op: wire.OpCheck, Notification: n.ID, Page: wire.AllPages, Turn: turn, TraceParent: traceParent})
 	return worker.Outgoing{Body: body, Group: n.Tenant, Delay: checkWait(turn)}, err
@@ -235,7 +240,7 @@ func checkWait(turn int) time.Duration {
 }
 
 func (f *Fanout) check(ctx context.Context, t wire.Task, n push.Notification) (worker.Verdict, error) {
-	counts, err := f.Notifications.Counts(ctx, n.ID)
+	counts, err := f.cfg.Notifications.Counts(ctx, n.ID)
 	if err != nil {
 		return worker.Verdict{}, fmt.Errorf("count outcomes: %w", err)
 	}
@@ -254,11 +259,11 @@ func (f *Fanout) look(ctx context.Context, t wire.Task, n push.Notification, cou
 	return worker.RetryAfter(next.Delay, next.Body), nil
 }
 
-// checkPaused is check for what is paused: the chunks that were under way then
-// may have been the last ones, and nobody resumes what is over. Where pages wait
-// to be planned or uploaded, resume and start send another check.
+// checkPaused is check for a paused notification: the chunks that were under way at the
+// pause may have been the last ones, and nobody resumes a notification that is over. If
+// pages wait to be planned or uploaded, resume and start send another check.
 func (f *Fanout) checkPaused(ctx context.Context, t wire.Task, n push.Notification) (worker.Verdict, error) {
-	counts, err := f.Notifications.Counts(ctx, n.ID)
+	counts, err := f.cfg.Notifications.Counts(ctx, n.ID)
 	if err != nil {
 		return worker.Verdict{}, fmt.Errorf("count outcomes: %w", err)
 	}
@@ -268,13 +273,13 @@ func (f *Fanout) checkPaused(ctx context.Context, t wire.Task, n push.Notificati
 	return f.look(ctx, t, n, counts)
 }
 
-// complete records that nothing is open. A cancelled notification stays so, and
-// one whose upload goes on as well. That it is done is told once, unless a crash
-// comes in between.
+// complete records that nothing is open. A notification that is cancelled, or whose
+// upload goes on, keeps its state. The completion is published once, unless a crash comes
+// in between.
 func (f *Fanout) complete(ctx context.Context, n push.Notification, counts ledger.Counts) error {
-	now := f.Now().UTC()
+	now := f.cfg.Now().UTC()
 	first := false
-	done, err := ledger.Advance(ctx, f.Notifications, n.ID, func(n push.Notification) (push.Progress, error) {
+	done, err := ledger.Advance(ctx, f.cfg.Notifications, n.ID, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		first = false
 		switch {
@@ -289,24 +294,8 @@ func (f *Fanout) complete(ctx context.Context, n push.Notification, counts ledge
 	if err != nil {
 		return fmt.Errorf("complete %s: %w", n.ID, err)
 	}
-	if first && f.Completed != nil {
-		f.Completed(ctx, done, counts)
-	}
-	return nil
-}
-
-// sendAll sends in as few calls as count and size allow.
-func sendAll(ctx context.Context, sink worker.Sink, msgs []worker.Outgoing) error {
-	for len(msgs) > 0 {
-		n, size := 0, 0
-		for n < len(msgs) && n < worker.MaxBatch && size+len(msgs[n].Body) <= worker.MaxBodyBytes {
-			size += len(msgs[n].Body)
-			n++
-		}
-		if err := sink.Send(ctx, msgs[:max(n, 1)]); err != nil {
-			return fmt.Errorf("send %d messages: %w", n, err)
-		}
-		msgs = msgs[max(n, 1):]
+	if first && f.cfg.Completed != nil {
+		f.cfg.Completed(ctx, done, counts)
 	}
 	return nil
 }

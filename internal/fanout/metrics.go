@@ -23,15 +23,17 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 	m := &Metrics{
 		chunks:     prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_chunks_planned_total", Help: "Chunks planned."}),
 		recipients: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_recipients_planned_total", Help: "Recipients planned."}),
-		recalled:   prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_chunks_recalled_total", Help: "Chunks sent anew because their message was lost."}),
-		outcomes:   outcomes,
+		recalled: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_chunks_recalled_total", Help: "Chunks sent anew because their message was lost."},
+		),
+		outcomes: outcomes,
 	}
 	reg.MustRegister(m.chunks, m.recipients, m.recalled)
 	return m
 }
 
-// plan counts the chunks that were planned at now; what an earlier run had
-// planned has been counted then.
+// plan counts the chunks that were planned at now; an earlier run has counted those that
+// it had planned.
 func (m *Metrics) plan(lines []ledger.Line, now time.Time) {
 	for i := range lines {
 		if !lines[i].UpdatedAt.Equal(now) {

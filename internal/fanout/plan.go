@@ -11,9 +11,9 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// planPage plans one page of a notification and sends its open chunks. For a
-// cancelled notification it gives every open recipient that nobody is sending
-// to the outcome cancelled instead.
+// planPage plans one page of a notification and sends its open chunks. If the
+// notification is cancelled, it gives the outcome cancelled to every open recipient that
+// nobody is sending to.
 func (f *Fanout) planPage(ctx context.Context, t wire.Task, n push.Notification, page int) error {
 	p, err := f.record(ctx, &n, page)
 	if err != nil {
@@ -31,11 +31,10 @@ type planned struct {
 	lines  []ledger.Line
 }
 
-// record plans a page, unless that has been done, and returns the plan.
+// record plans a page, unless it is planned already, and returns the plan.
 //
-// What is planned already stays as it is: chunks are cut where the stored lines
-// say, so that neither a change of what a chunk holds nor of the registry moves
-// the recipients of a line.
+// Stored lines stay as they are, and chunks are cut where they say: so the recipients of
+// a line stay the same, even if the size of a chunk or the registry changes.
 func (f *Fanout) record(ctx context.Context, n *push.Notification, page int) (planned, error) {
 	rows, err := f.rows(ctx, n, page)
 	if err != nil {
@@ -49,32 +48,39 @@ func (f *Fanout) record(ctx context.Context, n *push.Notification, page int) (pl
 	if err != nil {
 		return planned{}, err
 	}
-	plans, err := f.plans(ctx, n, chunks, stored)
-	if err != nil {
+	plans := plansOf(n, chunks, stored)
+	if err := f.screenAll(ctx, n.Tenant, chunks, stored, plans); err != nil {
 		return planned{}, err
+	}
+	if n.Progress.State == push.StateCancelled {
+		for i := range plans {
+			endPlan(&plans[i], push.CodeCancelled)
+		}
 	}
 	if len(plans) == 0 {
 		return planned{chunks, stored}, nil
 	}
-	now := f.Now().UTC().Truncate(time.Microsecond) // what every store keeps: plan compares it
-	lines, err := f.Lines.Plan(ctx, plans, now)
+	now := f.cfg.Now().UTC().Truncate(time.Microsecond) // what every store keeps: plan compares it
+	lines, err := f.cfg.Lines.Plan(ctx, plans, now)
 	if err != nil {
 		return planned{}, fmt.Errorf("record the plan of page %d: %w", page, err)
 	}
 	for i := range lines {
 		if recorded, cells := len(lines[i].Cells), len(plans[i].Cells); recorded != cells {
 			// Sending would put outcomes into the cells of other recipients.
-			return planned{}, &unexpandableError{fmt.Sprintf("chunk %d was planned with %d recipients and is cut with %d now", lines[i].Ref.Seq, recorded, cells)}
+			return planned{}, &unexpandableError{
+				fmt.Sprintf("chunk %d was planned with %d recipients and is cut with %d now", lines[i].Ref.Seq, recorded, cells),
+			}
 		}
 	}
-	f.Metrics.plan(lines, now)
+	f.cfg.Metrics.plan(lines, now)
 	f.tell(ctx, n, lines, now)
 	return planned{chunks, append(stored, lines...)}, nil
 }
 
-// stored returns the lines of a page that are planned already. A single
-// notification has few chunks, and a repeated task cuts them at the same places:
-// its lines are not worth a query before they exist.
+// stored returns the lines of a page that are planned already. A single notification has
+// few chunks, and a repeated task cuts them at the same places, so no query is made
+// before they exist.
 func (f *Fanout) stored(ctx context.Context, id push.ID, page int) ([]ledger.Line, error) {
 	if !id.IsBatch() {
 		return nil, nil
@@ -82,14 +88,14 @@ func (f *Fanout) stored(ctx context.Context, id push.ID, page int) ([]ledger.Lin
 	return f.linesOf(ctx, id, page)
 }
 
-// linesOf returns the lines of a page up to the first that is missing: a crash
-// while they were recorded side by side may have left a gap, and whoever plans
-// the page again closes it.
+// linesOf returns the lines of a page up to the first missing one: a crash while they
+// were recorded in parallel may have left a gap, which the next planning of the page
+// closes.
 func (f *Fanout) linesOf(ctx context.Context, id push.ID, page int) ([]ledger.Line, error) {
 	const few, many = 16, 256 // a page is mostly six chunks
 	var all []ledger.Line
 	for from, limit := page*push.ChunksPerPage, few; ; limit = many {
-		lines, err := f.Lines.Lines(ctx, id, from+len(all), limit)
+		lines, err := f.cfg.Lines.Lines(ctx, id, from+len(all), limit)
 		if err != nil {
 			return nil, fmt.Errorf("read what is planned of page %d: %w", page, err)
 		}
@@ -105,22 +111,32 @@ func (f *Fanout) linesOf(ctx context.Context, id push.ID, page int) ([]ledger.Li
 	}
 }
 
-// tell publishes the lines that were planned at now and have nothing to send.
+// tell publishes the outcomes of lines that were planned at now and need no sending.
 func (f *Fanout) tell(ctx context.Context, n *push.Notification, lines []ledger.Line, now time.Time) {
-	if f.Settled == nil {
+	if f.cfg.Settled == nil {
 		return
 	}
 	for i := range lines {
 		if l := &lines[i]; l.State == ledger.StateClosed && len(l.Cells) > 0 && l.UpdatedAt.Equal(now) {
-			f.Settled(ctx, n, l, nil)
+			f.cfg.Settled(ctx, n, l, nil)
 		}
 	}
 }
 
-// waits tells whether a line waits for a message. One that is waiting or
-// claimed has one on the queue already; one that is planned may have.
+// waits reports whether a line waits for a message. A line in state waiting or claimed
+// has one on the queue already; a planned line may have one.
 func waits(l *ledger.Line) bool {
 	return l.State == ledger.StatePlanned || l.State == ledger.StateParked
+}
+
+// sends reports whether a line waits for a message that planning makes. The message of a
+// line that a replay opened, and that was parked since, is the replay's.
+func (f *Fanout) sends(ctx context.Context, line *ledger.Line) (bool, error) {
+	if line.State != ledger.StateParked {
+		return waits(line), nil
+	}
+	_, replayed, err := f.history(ctx, line)
+	return !replayed, err
 }
 
 // message returns what is sent for a line that waits.
@@ -139,7 +155,11 @@ func (f *Fanout) dispatch(ctx context.Context, t wire.Task, n push.Notification,
 		if line.State != ledger.StateClosed {
 			open++
 		}
-		if !waits(line) {
+		ours, err := f.sends(ctx, line)
+		if err != nil {
+			return err
+		}
+		if !ours {
 			continue
 		}
 		msg, err := message(t, &n, p.chunks[i], line)
@@ -155,7 +175,7 @@ func (f *Fanout) dispatch(ctx context.Context, t wire.Task, n push.Notification,
 	case n.Progress.Pages != 1 || stepwise(&n):
 		return nil // spread, or the last release, sends the check
 	case open == 0:
-		counts, err := f.Notifications.Counts(ctx, n.ID)
+		counts, err := f.cfg.Notifications.Counts(ctx, n.ID)
 		if err != nil {
 			return err
 		}
@@ -171,16 +191,16 @@ func (f *Fanout) sendCheck(ctx context.Context, t wire.Task, n push.Notification
 	if err != nil {
 		return err
 	}
-	return sendAll(ctx, f.Tasks, []worker.Outgoing{check})
+	return worker.SendAll(ctx, f.cfg.Tasks, []worker.Outgoing{check})
 }
 
 // deliver puts chunk messages on the notification's lane.
 func (f *Fanout) deliver(ctx context.Context, n *push.Notification, msgs []worker.Outgoing) error {
-	sink, ok := f.Chunks[n.Lane()]
+	sink, ok := f.cfg.Chunks[n.Lane()]
 	if !ok {
 		return fmt.Errorf("no queue for lane %s", n.Lane())
 	}
-	return sendAll(ctx, sink, msgs)
+	return worker.SendAll(ctx, sink, msgs)
 }
 
 // stillOpen returns the chunk with just the recipients whose cells are open.
@@ -197,9 +217,8 @@ func stillOpen(c push.Chunk, line *ledger.Line) push.Chunk {
 	return out
 }
 
-// cancelPage settles what nobody is sending. A claimed line is its owner's: it
-// sees the cancellation within half a second, and its results are not thrown
-// away.
+// cancelPage settles the lines that nobody is sending. A claimed line is left to its
+// owner, which sees the cancellation within half a second, so that no result is lost.
 func (f *Fanout) cancelPage(ctx context.Context, t wire.Task, n *push.Notification, lines []ledger.Line) error {
 	for i := range lines {
 		if lines[i].State == ledger.StateClaimed {

@@ -14,15 +14,15 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// A queue may lose messages: it was purged, made anew, or restored from another
-// moment. A janitor finds that in the ledger and asks for the page in question by
-// a task. What the lost messages held is in the page and in the plan, and how far
-// each recipient got is in the evidence, so planning's own code makes them again.
+// A queue may lose messages: it was purged, made anew, or restored from another moment.
+// The janitor finds that in the ledger, and asks for the page by a task. The page and the
+// plan have what the lost messages held, and the evidence shows how far each recipient
+// got, so planning's own code makes the messages again.
 
-// recall sees to the end of one page: what is past its time, or cancelled, gets
-// its outcome; what the task names and nobody has written since is sent anew.
+// recall brings one page to its end: a recipient that is expired or cancelled gets its
+// outcome; a line that the task names, and that nobody has written since, is sent anew.
 func (f *Fanout) recall(ctx context.Context, t wire.Task, n push.Notification) error {
-	over := !f.Now().Before(n.Deadline())
+	over := !f.cfg.Now().Before(n.Deadline())
 	switch s := n.Progress.State; {
 	case s == push.StateUploading, s == push.StateCompleted:
 		return nil
@@ -36,7 +36,8 @@ func (f *Fanout) recall(ctx context.Context, t wire.Task, n push.Notification) e
 		// What is planned of it is still to be sent, if its page can be read.
 		err := f.resend(ctx, t, &n)
 		if un, ok := errors.AsType[*unexpandableError](err); ok {
-			f.Log.Warn("lost chunks can't be made again; they expire", zap.String("notification", string(n.ID)), zap.Int("page", t.Page), zap.String("why", un.why))
+			f.cfg.Log.Warn("lost chunks can't be made again; they expire", zap.String("notification", string(n.ID)), zap.Int("page", t.Page),
+				zap.String("why", un.why))
 			return nil
 		}
 		return err
@@ -44,9 +45,9 @@ func (f *Fanout) recall(ctx context.Context, t wire.Task, n push.Notification) e
 	return f.resend(ctx, t, &n)
 }
 
-// resend sends the chunks that the task names anew. The order is that of a
-// hand-back: first the message, with the turn that the line will have, then the
-// line. A crash in between leaves a message that is as good as the next one.
+// resend sends anew the chunks that the task names, in the order of a hand-back: first
+// the message, with the turn that the line will have, then the line. After a crash in
+// between, that message serves as well as the next one.
 func (f *Fanout) resend(ctx context.Context, t wire.Task, n *push.Notification) error {
 	stored, err := f.linesOf(ctx, n.ID, t.Page)
 	if err != nil {
@@ -64,10 +65,13 @@ func (f *Fanout) resend(ctx context.Context, t wire.Task, n *push.Notification) 
 	if err != nil {
 		return err
 	}
-	now := f.Now().UTC().Truncate(time.Microsecond)
+	now := f.cfg.Now().UTC().Truncate(time.Microsecond)
 	var msgs []worker.Outgoing
 	var next []ledger.Line
 	for _, i := range lost {
+		if _, err := f.registry.lookUp(ctx, n.Tenant, chunks[i].Recipients, chunks[i].Index); err != nil {
+			return err
+		}
 		line, msg, ok, err := f.again(ctx, t, n, chunks[i], stored[i], now)
 		if err != nil {
 			return err
@@ -80,12 +84,12 @@ func (f *Fanout) resend(ctx context.Context, t wire.Task, n *push.Notification) 
 		return err
 	}
 	for i := range next {
-		err := f.Lines.SaveLine(ctx, next[i], next[i].Epoch-1, nil)
+		err := f.cfg.Lines.SaveLine(ctx, next[i], next[i].Epoch-1, nil)
 		if err != nil && !errors.Is(err, ledger.ErrFenced) { // fenced: somebody has a message after all
 			return fmt.Errorf("recall %s: %w", next[i].Ref, err)
 		}
 	}
-	f.Metrics.recalled.Add(float64(len(next)))
+	f.cfg.Metrics.recalled.Add(float64(len(next)))
 	return nil
 }
 
@@ -101,8 +105,8 @@ func named(t wire.Task, lines []ledger.Line) []int {
 	return found
 }
 
-// again returns a line as it waits for a new message, and that message; not ok
-// if it has one or needs none.
+// again returns the line as it waits for a new message, and that message; ok is false if
+// the line has a message or needs none.
 func (f *Fanout) again(
 	ctx context.Context, t wire.Task, n *push.Notification, chunk push.Chunk, line ledger.Line, now time.Time,
 ) (next ledger.Line, msg worker.Outgoing, ok bool, err error) {
@@ -115,8 +119,12 @@ func (f *Fanout) again(
 		return line, msg, false, nil //nolint:nilerr // both are what is wanted
 	}
 	open := stillOpen(chunk, &next)
-	open.NotBefore = next.Due
-	open.Attempts, open.LastCode = triesOf(evidence, open.Index)
+	wait := max(0, next.Due.Sub(now))
+	if wait > worker.MaxDelay {
+		open.Wait, wait = wait-worker.MaxDelay, worker.MaxDelay
+		open.NotBefore = next.Due // for readers that don't know Wait
+	}
+	open.Attempts, open.LastCode = ledger.Tries(evidence, open.Index)
 	for _, try := range open.Attempts {
 		open.Attempt = max(open.Attempt, try)
 	}
@@ -124,19 +132,17 @@ func (f *Fanout) again(
 	if err != nil {
 		return line, msg, false, err
 	}
-	wait := min(max(0, next.Due.Sub(now)), worker.MaxDelay)
 	msg = worker.Outgoing{Body: body, Group: n.Tenant, Delay: (wait + time.Second - 1).Truncate(time.Second)}
 	return next, msg, true, nil
 }
 
-// history reads what happened to a line, and tells whether a replay opened it
-// again: the message of such a line is the replay's, which knows its letters,
-// its edits and its deadline.
+// history reads a line's evidence, and reports whether a replay opened the line again:
+// then its message is the replay's, which knows the letters, edits and deadline.
 func (f *Fanout) history(ctx context.Context, line *ledger.Line) (evidence []ledger.Attempt, replayed bool, err error) {
 	if line.Epoch == 0 {
 		return nil, false, nil // never claimed
 	}
-	if evidence, err = f.Lines.Attempts(ctx, line.Ref); err != nil {
+	if evidence, err = f.cfg.Lines.Attempts(ctx, line.Ref); err != nil {
 		return nil, false, fmt.Errorf("read the evidence of %s: %w", line.Ref, err)
 	}
 	for cell := range ledger.LastReopened(evidence) {
@@ -145,35 +151,9 @@ func (f *Fanout) history(ctx context.Context, line *ledger.Line) (evidence []led
 	return evidence, replayed, nil
 }
 
-// triesOf returns the try that each of the cells is at by the evidence, and how
-// the last one failed. Tries that left none, because their worker died, are not
-// counted: only what FCM or the network answered uses up an attempt.
-func triesOf(evidence []ledger.Attempt, cells []int) ([]int, push.Code) {
-	last := make(map[int]int, len(cells))
-	code := push.CodeOpen
-	open := make(map[int]bool, len(cells))
-	for _, c := range cells {
-		open[c] = true
-	}
-	for i := range evidence {
-		if a := &evidence[i]; open[a.Cell] && a.Attempt > 0 {
-			last[a.Cell] = max(last[a.Cell], a.Attempt)
-			code = a.Code
-		}
-	}
-	if len(last) == 0 {
-		return nil, code
-	}
-	tries := make([]int, len(cells))
-	for i, c := range cells {
-		tries[i] = last[c] + 1
-	}
-	return tries, code
-}
-
-// endPage gives what is open of a page its outcome, without a message. A page
-// that was never planned is planned for that; of one whose notification could not
-// be expanded, only what is planned is looked at.
+// endPage gives the open recipients of a page their outcome, without a message. A page
+// that was never planned is planned for that. If the notification could not be expanded,
+// only planned lines are ended.
 func (f *Fanout) endPage(ctx context.Context, t wire.Task, n *push.Notification, code push.Code) error {
 	lines, err := f.linesOf(ctx, n.ID, t.Page)
 	if err != nil {
@@ -215,14 +195,14 @@ func (f *Fanout) endPage(ctx context.Context, t wire.Task, n *push.Notification,
 	return nil
 }
 
-// conclude ends a line with an outcome for everyone who is open.
+// conclude closes a line: every open cell gets the outcome.
 func (f *Fanout) conclude(ctx context.Context, n *push.Notification, line ledger.Line, code push.Code) error {
-	now := f.Now().UTC()
+	now := f.cfg.Now().UTC()
 	closed, err := line.Conclude(code, n.Guarantee == push.AtMostOnce, now)
 	if err != nil { // closed, or its owner lives
 		return nil //nolint:nilerr // both are what is wanted
 	}
-	err = f.Lines.SaveLine(ctx, closed, line.Epoch, nil)
+	err = f.cfg.Lines.SaveLine(ctx, closed, line.Epoch, nil)
 	if errors.Is(err, ledger.ErrFenced) { // claimed meanwhile, so its owner's
 		return nil
 	}
@@ -231,7 +211,7 @@ func (f *Fanout) conclude(ctx context.Context, n *push.Notification, line ledger
 	}
 	for i, c := range line.Cells {
 		if c.Open() {
-			f.Metrics.settled(closed.Cells[i].Code(), 1)
+			f.cfg.Metrics.settled(closed.Cells[i].Code(), 1)
 		}
 	}
 	f.tell(ctx, n, []ledger.Line{closed}, now)

@@ -18,8 +18,8 @@ import (
 // that is open, as it is now.
 func (r *rig) recallOf(n *push.Notification, page int) wire.Task {
 	t := wire.Task{Op: wire.OpRecall, Notification: n.ID, Page: page, TraceParent: trace}
-	for _, ref := range slices.SortedFunc(maps.Keys(r.books.lines), func(a, b push.ChunkRef) int { return a.Seq - b.Seq }) {
-		if l := r.books.lines[ref]; ref.Page() == page && l.State != ledger.StateClosed {
+	for _, ref := range slices.SortedFunc(maps.Keys(r.ledger.AllLines()), func(a, b push.ChunkRef) int { return a.Seq - b.Seq }) {
+		if l := r.line(ref); ref.Page() == page && l.State != ledger.StateClosed {
 			t.Chunks, t.Epochs = append(t.Chunks, ref.Seq%push.ChunksPerPage), append(t.Epochs, l.Epoch)
 		}
 	}
@@ -33,22 +33,23 @@ func (r *rig) lostBatch(t *testing.T, tune func(n *push.Notification)) push.Noti
 	n := r.batch(t, tokens(1, 1200))
 	if tune != nil {
 		tune(&n)
-		r.books.heads[n.ID] = n
+		r.ledger.PutNotification(n)
 	}
 	r.run(t, n.ID)
-	if len(r.bulk.sent) != 3 {
-		t.Fatalf("%d messages", len(r.bulk.sent))
+	if r.bulk.Len() != 3 {
+		t.Fatalf("%d messages", r.bulk.Len())
 	}
-	r.bulk.sent, r.tasks.sent = nil, nil
+	r.bulk.TakeAll()
+	r.tasks.TakeAll()
 	return n
 }
 
 func (r *rig) change(id push.ID, seq int, f func(l *ledger.Line)) ledger.Line {
 	ref := push.ChunkRef{Notification: id, Seq: seq}
-	l := r.books.lines[ref]
+	l := r.line(ref)
 	l.Cells = slices.Clone(l.Cells)
 	f(&l)
-	r.books.lines[ref] = l
+	r.ledger.PutLine(l)
 	return l
 }
 
@@ -70,9 +71,10 @@ func TestRecall(t *testing.T) {
 		}
 		l.State, l.Epoch, l.Turn, l.Attempt, l.Due = ledger.StateWaiting, 9, 2, 3, due
 	})
-	r.books.evidence[push.ChunkRef{Notification: n.ID, Seq: 1}] = []ledger.Attempt{
-		attempt(0, 1, push.CodeSent), attempt(497, 1, push.CodeFCMInternal), attempt(498, 1, push.CodeFCMInternal), attempt(497, 2, push.CodeFCMUnavailable),
-	}
+	r.ledger.PutAttempts(push.ChunkRef{Notification: n.ID, Seq: 1}, []ledger.Attempt{
+		attempt(0, 1, push.CodeSent), attempt(497, 1, push.CodeFCMInternal), attempt(498, 1, push.CodeFCMInternal),
+		attempt(497, 2, push.CodeFCMUnavailable),
+	})
 	r.change(n.ID, 2, func(l *ledger.Line) { // its owner died
 		l.State, l.Owner, l.Epoch, l.Attempt = ledger.StateClaimed, "dead", 1, 1
 		l.Reserve(0, 20)
@@ -80,14 +82,14 @@ func TestRecall(t *testing.T) {
 	if v := r.handle(r.recallOf(&n, 0)); v.word != "ack" {
 		t.Fatalf("%+v", v)
 	}
-	chunks := r.bulk.chunks()
+	chunks := chunks(r.bulk)
 	if len(chunks) != 3 {
 		t.Fatalf("%d messages", len(chunks))
 	}
 	all := tokens(1, 1200)
 	want := push.Chunk{
 		Ref: push.ChunkRef{Notification: n.ID, Seq: 1}, Tenant: "acme", Recipients: all[997:1000], Index: []int{497, 498, 499},
-		Attempt: 3, Attempts: []int{3, 2, 1}, Turn: 3, LastCode: push.CodeFCMUnavailable, NotBefore: due,
+		Attempt: 3, Attempts: []int{3, 2, 1}, Turn: 3, LastCode: push.CodeFCMUnavailable, NotBefore: due, Wait: 25 * time.Minute,
 	}
 	for i := range want.Recipients {
 		want.Recipients[i].Renew = chunks[1].Recipients[i].Renew // the registry was not asked
@@ -95,14 +97,14 @@ func TestRecall(t *testing.T) {
 	if diff := cmp.Diff(want, chunks[1]); diff != "" {
 		t.Errorf("a chunk that was handed back (-want +got):\n%s", diff)
 	}
-	if r.bulk.sent[1].Delay != 15*time.Minute || r.bulk.sent[0].Delay != 0 {
-		t.Errorf("delays are %v and %v", r.bulk.sent[0].Delay, r.bulk.sent[1].Delay)
+	if r.bulk.Peek(1).Delay != 15*time.Minute || r.bulk.Peek(0).Delay != 0 {
+		t.Errorf("delays are %v and %v", r.bulk.Peek(0).Delay, r.bulk.Peek(1).Delay)
 	}
 	if got := len(chunks[0].Recipients) + len(chunks[2].Recipients); got != 700 || chunks[0].Turn != 1 || chunks[2].Turn != 1 {
 		t.Errorf("%d recipients, turns %d and %d", got, chunks[0].Turn, chunks[2].Turn)
 	}
 	for i, c := range chunks {
-		l := r.books.lines[c.Ref]
+		l := r.line(c.Ref)
 		if l.State != ledger.StateWaiting || l.Turn != c.Turn || !l.UpdatedAt.Equal(r.now) || l.Due.IsZero() != (i != 1) {
 			t.Errorf("line %d is %s, turn %d, due %v", c.Ref.Seq, l.State, l.Turn, l.Due)
 		}
@@ -144,7 +146,8 @@ func TestRecallLeavesAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.books.lines[l.Ref], r.books.evidence[l.Ref] = next, marks
+			r.ledger.PutLine(next)
+			r.ledger.PutAttempts(l.Ref, marks)
 			task.Epochs[0] = next.Epoch
 		}},
 		{"a line of a paused batch", func(r *rig, n *push.Notification, _ *wire.Task) { r.setState(n.ID, push.StatePaused) }},
@@ -158,11 +161,11 @@ func TestRecallLeavesAlone(t *testing.T) {
 			task := r.recallOf(&n, 0)
 			task.Chunks, task.Epochs = task.Chunks[:1], task.Epochs[:1]
 			c.tune(r, &n, &task)
-			before := maps.Clone(r.books.lines)
-			if v := r.handle(task); v.word != "ack" || len(r.bulk.sent) != 0 {
-				t.Errorf("%+v and %d messages", v, len(r.bulk.sent))
+			before := maps.Clone(r.ledger.AllLines())
+			if v := r.handle(task); v.word != "ack" || r.bulk.Len() != 0 {
+				t.Errorf("%+v and %d messages", v, r.bulk.Len())
 			}
-			if diff := cmp.Diff(before, r.books.lines); diff != "" {
+			if diff := cmp.Diff(before, r.ledger.AllLines()); diff != "" {
 				t.Errorf("lines changed:\n%s", diff)
 			}
 		})
@@ -179,11 +182,11 @@ func TestRecallAfterTheDeadline(t *testing.T) {
 			r := setup(t)
 			n := r.batch(t, tokens(1, 600), tokens(601, 10))
 			n.Guarantee = push.AtMostOnce
-			r.books.heads[n.ID] = n
+			r.ledger.PutNotification(n)
 			if v := r.handle(wire.Task{Op: wire.OpPlan, Notification: n.ID, Page: 0}); v.word != "ack" {
 				t.Fatalf("%+v", v)
 			}
-			r.bulk.sent = nil
+			r.bulk.TakeAll()
 			r.setState(n.ID, state)
 			r.change(n.ID, 1, func(l *ledger.Line) {
 				l.State, l.Owner, l.Epoch = ledger.StateClaimed, "dead", 1
@@ -202,9 +205,11 @@ func TestRecallAfterTheDeadline(t *testing.T) {
 			if state == push.StateDeadLettered {
 				unplanned = 10
 			}
-			counts, _ := r.books.Counts(t.Context(), n.ID)
-			if counts.ByCode[code] != int64(605-unplanned) || counts.ByCode[push.CodeUnknown] != 5 || counts.ByCode[push.CodeOpen] != 0 || len(r.bulk.sent) != 0 {
-				t.Errorf("%d %s, %d unknown, %d open, %d messages", counts.ByCode[code], code, counts.ByCode[push.CodeUnknown], counts.ByCode[push.CodeOpen], len(r.bulk.sent))
+			counts, _ := r.ledger.Counts(t.Context(), n.ID)
+			if counts.ByCode[code] != int64(605-unplanned) || counts.ByCode[push.CodeUnknown] != 5 || counts.ByCode[push.CodeOpen] != 0 ||
+				r.bulk.Len() != 0 {
+				t.Errorf("%d %s, %d unknown, %d open, %d messages", counts.ByCode[code], code, counts.ByCode[push.CodeUnknown],
+					counts.ByCode[push.CodeOpen], r.bulk.Len())
 			}
 			if got := r.metric(t, "outcomes"); got != float64(610-unplanned) {
 				t.Errorf("%v outcomes counted", got)
@@ -222,18 +227,20 @@ func TestRecallWithoutItsPage(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	n := r.lostBatch(t, nil)
-	clear(r.pages.pages)
-	if v := r.handle(r.recallOf(&n, 0)); v.word != "dead" || r.books.heads[n.ID].Progress.State != push.StateDeadLettered {
-		t.Fatalf("%+v, %s", v, r.books.heads[n.ID].Progress.State)
+	if err := r.pages.DeletePages(t.Context(), n.ID); err != nil {
+		t.Fatal(err)
 	}
-	if v := r.handle(r.recallOf(&n, 0)); v.word != "ack" || len(r.bulk.sent) != 0 {
+	if v := r.handle(r.recallOf(&n, 0)); v.word != "dead" || r.head(n.ID).Progress.State != push.StateDeadLettered {
+		t.Fatalf("%+v, %s", v, r.head(n.ID).Progress.State)
+	}
+	if v := r.handle(r.recallOf(&n, 0)); v.word != "ack" || r.bulk.Len() != 0 {
 		t.Fatalf("the second time: %+v", v)
 	}
 	r.now = n.Deadline()
 	if v := r.handle(r.recallOf(&n, 0)); v.word != "ack" {
 		t.Fatalf("%+v", v)
 	}
-	if counts, _ := r.books.Counts(t.Context(), n.ID); counts.ByCode[push.CodeExpired] != 1200 {
+	if counts, _ := r.ledger.Counts(t.Context(), n.ID); counts.ByCode[push.CodeExpired] != 1200 {
 		t.Errorf("%d expired", counts.ByCode[push.CodeExpired])
 	}
 }
@@ -248,19 +255,19 @@ func TestRecallSurvivesCrash(t *testing.T) {
 		n := r.lostBatch(t, nil)
 		r.change(n.ID, 1, func(l *ledger.Line) { l.State, l.Epoch = ledger.StateWaiting, 4 })
 		r.now = t0.Add(time.Hour)
-		r.faults.calls = 0
 		return r, r.recallOf(&n, 0)
 	}
 	calm, task := scene(t)
+	before := calm.calls.Made()
 	calm.handle(task)
-	calls := calm.faults.calls
+	calls := calm.calls.Made() - before
 	if calls < 6 {
 		t.Fatalf("%d calls", calls)
 	}
 	for at := 1; at <= calls; at++ {
 		for _, after := range []bool{false, true} {
 			r, task := scene(t)
-			r.faults.at, r.faults.after = at, after
+			r.calls.Fail(at, after)
 			if v := r.handle(task); v.word == "retry" {
 				v = r.handle(task)
 				if v.word != "ack" {
@@ -268,10 +275,10 @@ func TestRecallSurvivesCrash(t *testing.T) {
 				}
 			}
 			turns := map[push.ChunkRef]int{}
-			for _, c := range r.bulk.chunks() {
+			for _, c := range chunks(r.bulk) {
 				turns[c.Ref] = max(turns[c.Ref], c.Turn)
 			}
-			for ref, l := range r.books.lines {
+			for ref, l := range r.ledger.AllLines() {
 				if turns[ref] < l.Turn || l.Turn != 1 {
 					t.Errorf("call %d, after %v: line %d waits for turn %d, its message has %d", at, after, ref.Seq, l.Turn, turns[ref])
 				}
@@ -290,18 +297,17 @@ func TestGap(t *testing.T) {
 			r := setup(t)
 			n := r.lostBatch(t, nil)
 			for _, seq := range []int{missing, 2} { // the last of a page is recorded last
-				delete(r.books.lines, push.ChunkRef{Notification: n.ID, Seq: seq})
-				delete(r.books.plans, push.ChunkRef{Notification: n.ID, Seq: seq})
+				r.ledger.ForgetLine(push.ChunkRef{Notification: n.ID, Seq: seq})
 			}
 			r.run(t, n.ID)
-			counts, _ := r.books.Counts(t.Context(), n.ID)
-			chunks := r.bulk.chunks()
+			counts, _ := r.ledger.Counts(t.Context(), n.ID)
+			chunks := chunks(r.bulk)
 			if len(chunks) != 3 || counts.Recipients != 1200 || counts.PagesPlanned != 1 {
 				t.Errorf("%d messages, %d recipients", len(chunks), counts.Recipients)
 			}
 			for _, c := range chunks {
-				if len(c.Recipients) != len(r.books.lines[c.Ref].Cells) {
-					t.Errorf("chunk %d has %d recipients, its line %d cells", c.Ref.Seq, len(c.Recipients), len(r.books.lines[c.Ref].Cells))
+				if len(c.Recipients) != len(r.line(c.Ref).Cells) {
+					t.Errorf("chunk %d has %d recipients, its line %d cells", c.Ref.Seq, len(c.Recipients), len(r.line(c.Ref).Cells))
 				}
 			}
 		})

@@ -11,32 +11,32 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// A batch whose upload goes on, or whose sending is throttled, is released step
-// by step: a chain of tasks, of which each sends the next. A step is safe to
-// repeat, and so is the whole chain: a second one of the same batch, which a
-// crash or the queue may begin, sends what waits at the same times, and deliver
-// finds the lines taken. A resume begins a new chain from the first page under a
-// generation of its own, and ends the old one.
+// A batch whose upload goes on, or whose sending is throttled, is released step by step,
+// by a chain of tasks: each task sends the next one. A step may be repeated, and so may
+// the whole chain: a crash or the queue may begin a second chain of the same batch, which
+// sends the same chunks at the same times, and deliver finds their lines taken. A resume
+// begins a new chain from the first page under a generation of its own, and ends the old
+// chain.
 
 const (
-	// releaseAhead is how much of its schedule a throttled batch is released in
-	// one step, and releaseLead how long before that ends the next step begins.
+	// releaseAhead is the part of a throttled batch's schedule that one step releases;
+	// releaseLead is how long before the end of that part the next step begins.
 	releaseAhead = 5 * time.Second
 	releaseLead  = 2 * time.Second
 	// releasePages is how many pages one step looks at, at most.
 	releasePages = 64
-	// releaseStuck is how often, releaseLead apart, a step finds nothing taken
-	// before it goes on all the same: after five minutes. A chunk that nobody ever
-	// takes, because its message is dead, must not hold up the rest.
+	// releaseStuck is how often, releaseLead apart, a step waits for the last step's chunks
+	// to be taken before it goes on all the same: for five minutes. A chunk that is never
+	// taken, because its message is dead, must not hold up the rest.
 	releaseStuck = 150
 )
 
-// stepwise tells whether a notification is released step by step.
+// stepwise reports whether a notification is released step by step.
 func stepwise(n *push.Notification) bool {
 	return n.Progress.State != push.StateCancelled && (n.Progress.Early || n.PerSecond > 0)
 }
 
-// release is one step, the first one of a chain if the task is another.
+// release does one step; a task of another kind begins a chain.
 func (f *Fanout) release(ctx context.Context, t wire.Task, n push.Notification) (worker.Verdict, error) {
 	if t.Op != wire.OpRelease {
 		t = wire.Task{Op: wire.OpRelease, Notification: n.ID, Generation: n.Progress.Generation, TraceParent: t.TraceParent}
@@ -44,7 +44,7 @@ func (f *Fanout) release(ctx context.Context, t wire.Task, n push.Notification) 
 	if t.Generation != n.Progress.Generation || n.Progress.State == push.StateCancelled {
 		return worker.Ack(), nil // a resume has begun another chain; a cancellation has its own task
 	}
-	if !f.Now().Before(n.Deadline()) {
+	if !f.cfg.Now().Before(n.Deadline()) {
 		return worker.Ack(), f.expire(ctx, t, n)
 	}
 	if n.PerSecond > 0 {
@@ -54,7 +54,7 @@ func (f *Fanout) release(ctx context.Context, t wire.Task, n push.Notification) 
 	if err != nil {
 		return worker.Verdict{}, err
 	}
-	if err := sendAll(ctx, f.Tasks, pages); err != nil {
+	if err := worker.SendAll(ctx, f.cfg.Tasks, pages); err != nil {
 		return worker.Verdict{}, err
 	}
 	if t.Turn++; len(pages) > 0 {
@@ -64,19 +64,19 @@ func (f *Fanout) release(ctx context.Context, t wire.Task, n push.Notification) 
 	return f.rest(ctx, t, n)
 }
 
-// rest ends a chain that has released all pages, or looks again for others
-// while the upload goes on: every second, and after half a minute in vain less
-// and less often, every eight at the rarest.
+// rest ends a chain that has released all pages. While the upload goes on it looks for
+// new pages instead: every second, and after half a minute without one less and less
+// often, but at least every eight seconds.
 func (f *Fanout) rest(ctx context.Context, t wire.Task, n push.Notification) (worker.Verdict, error) {
 	if !n.Progress.Early {
 		return worker.Ack(), f.sendCheck(ctx, t, n)
 	}
 	const patience, slowest = 30, 3
 	wait := time.Second << min(t.Turn/patience, slowest)
-	return f.next(t, max(wait, t.Due.Add(-releaseLead).Sub(f.Now())))
+	return f.next(t, max(wait, t.Due.Add(-releaseLead).Sub(f.cfg.Now())))
 }
 
-// next has the chain go on after a wait.
+// next sends the chain's next task after a wait.
 func (f *Fanout) next(t wire.Task, wait time.Duration) (worker.Verdict, error) {
 	body, err := wire.EncodeTask(t)
 	if err != nil {
@@ -85,11 +85,11 @@ func (f *Fanout) next(t wire.Task, wait time.Duration) (worker.Verdict, error) {
 	return worker.RetryAfter(wait, body), nil
 }
 
-// expire has all that is left of the batch planned at once, because nothing of
-// it is sent any more: deliver gives everyone the outcome expired. That also
-// ends an upload which nobody has declared finished.
+// expire plans the rest of the batch at once, because nothing of it is sent any more:
+// deliver gives every recipient the outcome expired. It also ends an upload that nobody
+// has finished.
 func (f *Fanout) expire(ctx context.Context, t wire.Task, n push.Notification) error {
-	n, err := ledger.Advance(ctx, f.Notifications, n.ID, func(n push.Notification) (push.Progress, error) {
+	n, err := ledger.Advance(ctx, f.cfg.Notifications, n.ID, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		p.Early = false
 		return p, nil
@@ -100,16 +100,15 @@ func (f *Fanout) expire(ctx context.Context, t wire.Task, n push.Notification) e
 	return f.spread(ctx, t, n, t.Page)
 }
 
-// pace releases the next part of a throttled batch. Every chunk is due when
-// those before it have had their share of time, and its message is delayed until
-// then. A step that comes late goes on from now: what was missed is not made up.
+// pace releases the next part of a throttled batch. A chunk is due when the chunks before
+// it have had their share of time, and its message is delayed until then. A step that
+// comes late continues from now: missed time is not made up for.
 //
-// So at most releaseAhead + releaseLead of the schedule, and a chunk, is on the
-// queue without having been taken: where nobody takes what the last step
-// released, or nobody gets an answer, the next one waits, for up to five minutes.
-// So an outage, of the dispatchers, of the queue or of FCM, leaves a backlog of
-// seven seconds' worth, and of five more for every five minutes that it lasts;
-// deliver's own limit spreads that when it is over.
+// At most releaseAhead + releaseLead of the schedule, and one chunk, is on the queue
+// without having been taken: if the last step's chunks are not taken, or get no answer,
+// the next step waits, for up to five minutes. So an outage of the dispatchers, of the
+// queue or of FCM leaves a backlog of seven seconds, and five more for each five minutes
+// that it lasts; deliver's own throttle spreads that backlog afterwards.
 func (f *Fanout) pace(ctx context.Context, t wire.Task, n push.Notification) (worker.Verdict, error) {
 	stuck, err := f.stuck(ctx, t)
 	if err != nil {
@@ -119,18 +118,15 @@ func (f *Fanout) pace(ctx context.Context, t wire.Task, n push.Notification) (wo
 		t.Turn++
 		return f.next(t, releaseLead)
 	}
-	now := f.Now()
-	begin := t.Due
-	if begin.Before(now) {
-		begin = now
-	}
+	now := f.cfg.Now()
+	begin := beginOf(t.Due, now)
 	s := step{task: t, n: &n, now: now, due: begin, until: begin.Add(releaseAhead), behind: 0}
 	for looked := 0; s.task.Page < n.Progress.Pages && s.due.Before(s.until) && looked < releasePages; looked++ {
 		p, err := f.record(ctx, &n, s.task.Page)
 		if err != nil {
 			return worker.Verdict{}, err
 		}
-		msgs, err := s.take(p)
+		msgs, err := s.take(ctx, f, p)
 		if err != nil {
 			return worker.Verdict{}, err
 		}
@@ -147,19 +143,34 @@ func (f *Fanout) pace(ctx context.Context, t wire.Task, n push.Notification) (wo
 		next.Turn = 0
 	}
 	if next.Page < n.Progress.Pages {
-		return f.next(next, s.due.Add(-releaseLead).Sub(f.Now()))
+		wait := s.due.Add(-releaseLead)
+		return f.next(next, min(wait.Sub(f.cfg.Now()), wait.Sub(now))) // no longer if the clock was set back meanwhile
 	}
 	return f.rest(ctx, next, n)
 }
 
-// stuck tells whether what the last step released first was not taken yet, or
-// came back with no answer for anybody. A chunk of few recipients may do that
-// for reasons of its own, so it does not count.
+// beginOf returns when the first chunk of a step is due: when the last step's chunks have
+// had their time, or now if that is past. A step comes releaseLead before that, and the
+// queue delays by whole seconds; if the time is further off, the wall clock was set back,
+// and the batch does not wait for it.
+func beginOf(due, now time.Time) time.Time {
+	switch most := now.Add(releaseLead + time.Second); {
+	case due.Before(now):
+		return now
+	case due.After(most):
+		return most
+	}
+	return due
+}
+
+// stuck reports whether the first chunk that the last step released was not taken yet, or
+// came back without an answer for anybody. A chunk of few recipients may do so for
+// reasons of its own, so it does not count.
 func (f *Fanout) stuck(ctx context.Context, t wire.Task) (bool, error) {
 	if t.Behind == 0 {
 		return false, nil
 	}
-	lines, err := f.Lines.Lines(ctx, t.Notification, t.Behind-1, 1)
+	lines, err := f.cfg.Lines.Lines(ctx, t.Notification, t.Behind-1, 1)
 	if err != nil {
 		return false, fmt.Errorf("look at what was released: %w", err)
 	}
@@ -188,11 +199,15 @@ type step struct {
 
 // take returns the messages of a page's chunks that are due before the step
 // ends. Chunks that do not wait for a message take no time.
-func (s *step) take(p planned) ([]worker.Outgoing, error) {
+func (s *step) take(ctx context.Context, f *Fanout, p planned) ([]worker.Outgoing, error) {
 	var msgs []worker.Outgoing
 	for ; s.task.Chunk < len(p.chunks) && s.due.Before(s.until); s.task.Chunk++ {
 		line := &p.lines[s.task.Chunk]
-		if !waits(line) {
+		ours, err := f.sends(ctx, line)
+		if err != nil {
+			return nil, err
+		}
+		if !ours {
 			continue
 		}
 		msg, err := message(s.task, s.n, p.chunks[s.task.Chunk], line)

@@ -2,8 +2,10 @@ package fanout_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,14 +13,30 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/batch/batchtest"
+	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/internal/worker/workertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", strconv.Itoa(rounds(100)))
+	goleak.VerifyTestMain(m)
+}
+
+// rounds is how often something is tried: n times, under the race detector a quarter of
+// it, for a race shows in any of them.
+func rounds(n int) int {
+	if raced {
+		return max(1, n/4)
+	}
+	return n
+}
 
 const (
 	ntfID = "ntf_01890a5d-ac96-774b-bcce-b302099a8057"
@@ -31,30 +49,30 @@ var t0 = time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
 // rig is the room and the world around it.
 type rig struct {
 	*fanout.Fanout
-	faults   *faults
-	books    *books
-	pages    *shelf
-	devices  *registry
-	tasks    *sink
-	high     *sink
-	bulk     *sink
+	calls    *workertest.Calls // of all ports
+	ledger   *ledgertest.Memory
+	pages    *batchtest.Memory
+	devices  *devicetest.Memory
+	asked    int // how often addresses were looked up
+	tasks    *workertest.Memory
+	high     *workertest.Memory
+	bulk     *workertest.Memory
 	reg      *prometheus.Registry
 	done     []push.ID     // completed was told
 	closed   []ledger.Line // settled was told
 	now      time.Time
+	wall     time.Duration // how far the wall clock was set from that
 	unknowns bool
 }
 
 func setup(tb testing.TB) *rig {
 	tb.Helper()
-	f := &faults{}
 	r := &rig{
-		faults: f, now: t0, unknowns: true,
-		books:   &books{faults: f, heads: map[push.ID]push.Notification{}, plans: map[push.ChunkRef]ledger.Plan{}, lines: map[push.ChunkRef]ledger.Line{}, evidence: map[push.ChunkRef][]ledger.Attempt{}},
-		pages:   &shelf{faults: f, pages: map[pageKey][]byte{}},
-		devices: &registry{faults: f, devices: map[push.ID]push.Device{}},
-		tasks:   &sink{faults: f}, high: &sink{faults: f}, bulk: &sink{faults: f},
+		calls: &workertest.Calls{}, now: t0, unknowns: true,
+		ledger: &ledgertest.Memory{}, pages: &batchtest.Memory{}, devices: &devicetest.Memory{},
 	}
+	clock := func() time.Time { return r.now }
+	r.tasks, r.high, r.bulk = &workertest.Memory{Now: clock}, &workertest.Memory{Now: clock}, &workertest.Memory{Now: clock}
 	r.restart(tb)
 	return r
 }
@@ -63,20 +81,53 @@ func setup(tb testing.TB) *rig {
 func (r *rig) restart(tb testing.TB) {
 	tb.Helper()
 	r.reg = prometheus.NewRegistry()
+	seen := ledgertest.Around{Store: r.ledger, Do: r.calls.Do}
+	queue := func(q *workertest.Memory) worker.Sink { return workertest.Around{Queue: q, Do: r.calls.Do} }
 	var err error
 	r.Fanout, err = fanout.New(fanout.Config{
-		Notifications: r.books, Lines: r.books, Pages: r.pages, Devices: r.devices,
-		Tasks: r.tasks, Chunks: map[push.Lane]worker.Sink{push.LaneHigh: r.high, push.LaneBulk: r.bulk},
+		Notifications: seen, Lines: seen, Pages: batchtest.Around{Pages: r.pages, Do: r.calls.Do},
+		Devices: devicetest.Around{Store: r.devices, Do: func(op string, effect func() error) error {
+			if op == "ReachByAddress" {
+				r.asked++
+			}
+			return r.calls.Do(op, effect)
+		}},
+		Tasks: queue(r.tasks), Chunks: map[push.Lane]worker.Sink{push.LaneHigh: queue(r.high), push.LaneBulk: queue(r.bulk)},
 		Completed: func(_ context.Context, n push.Notification, _ ledger.Counts) { r.done = append(r.done, n.ID) },
 		Settled: func(_ context.Context, _ *push.Notification, l *ledger.Line, _ []push.DeviceNote) {
 			r.closed = append(r.closed, *l)
 		},
-		RecordUnknown: r.unknowns, Log: zap.NewNop(), Metrics: fanout.NewMetrics(r.reg, outcomes(r.reg)), Now: func() time.Time { return r.now },
+		RecordUnknown: r.unknowns, Log: zap.NewNop(), Metrics: fanout.NewMetrics(r.reg, outcomes(r.reg)),
+		Now: func() time.Time { return r.now.Add(r.wall) },
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(r.Close)
+}
+
+// head returns a notification as it is stored, the zero one if it is not.
+func (r *rig) head(id push.ID) push.Notification {
+	n, _ := r.ledger.Notification(context.Background(), id)
+	return n
+}
+
+// line returns a line as it is stored, the zero one if it is not.
+func (r *rig) line(ref push.ChunkRef) ledger.Line {
+	l, _ := r.ledger.Line(context.Background(), ref)
+	return l
+}
+
+// plans returns what is stored of both notifications.
+func (r *rig) plans() map[push.ChunkRef]ledger.Plan {
+	all := map[push.ChunkRef]ledger.Plan{}
+	for _, id := range []push.ID{ntfID, batID} {
+		plans, _ := r.ledger.Plans(context.Background(), id, 0, 1<<20)
+		for _, p := range plans {
+			all[p.Ref] = p
+		}
+	}
+	return all
 }
 
 func outcomes(reg *prometheus.Registry) *prometheus.CounterVec {
@@ -85,13 +136,26 @@ func outcomes(reg *prometheus.Registry) *prometheus.CounterVec {
 	return c
 }
 
+// chunks decodes what a delivery queue took.
+func chunks(q *workertest.Memory) (out []push.Chunk) {
+	for _, m := range q.All() {
+		c, _, err := wire.DecodeChunk(m.Body)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
 // accept stores a notification to a target.
 func (r *rig) accept(to push.Target) push.Notification {
 	n := push.Notification{
-		ID: ntfID, Tenant: "acme", Target: to, Message: push.Message(`{"data":{"a":"b"}}`), Priority: push.PriorityNormal, AcceptedAt: t0, TraceParent: trace,
-		Progress: push.Progress{Version: 1, State: push.StateAccepted, Enqueued: true, Sources: int64(to.Count()), Pages: 1},
+		ID: ntfID, Tenant: "acme", Target: to, Message: push.Message(`{"data":{"a":"b"}}`), Priority: push.PriorityNormal, AcceptedAt: t0,
+		TraceParent: trace,
+		Progress:    push.Progress{Version: 1, State: push.StateAccepted, Enqueued: true, Sources: int64(to.Count()), Pages: 1},
 	}
-	r.books.heads[n.ID] = n
+	r.ledger.PutNotification(n)
 	return n
 }
 
@@ -107,10 +171,10 @@ func (r *rig) batch(tb testing.TB, pages ...[]push.Recipient) push.Notification 
 		if err != nil {
 			tb.Fatal(err)
 		}
-		r.pages.pages[pageKey{push.PageUpload, i}] = body
+		r.pages.SetPage(n.ID, push.PageUpload, i, body)
 		n.Progress.Sources += int64(len(rs))
 	}
-	r.books.heads[n.ID] = n
+	r.ledger.PutNotification(n)
 	return n
 }
 
@@ -141,7 +205,8 @@ func (r *rig) redriven(id push.ID) verdict {
 	if err != nil {
 		panic(err)
 	}
-	return look(r.Handle(context.Background(), worker.Message{ID: "m", Body: body, Group: "acme", Letter: &push.DeadLetter{Code: push.CodeUnexpandable}}, nil))
+	msg := worker.Message{ID: "m", Body: body, Group: "acme", Letter: &push.DeadLetter{Code: push.CodeUnexpandable}}
+	return look(r.Handle(context.Background(), msg, nil))
 }
 
 func (r *rig) plan(id push.ID) verdict {
@@ -158,7 +223,9 @@ type verdict struct {
 
 func look(v worker.Verdict) verdict {
 	s := reflect.ValueOf(v)
-	return verdict{v.String(), time.Duration(s.FieldByName("after").Int()), string(s.FieldByName("body").Bytes()), push.Code(s.FieldByName("code").Uint())}
+	return verdict{
+		v.String(), time.Duration(s.FieldByName("after").Int()), string(s.FieldByName("body").Bytes()), push.Code(s.FieldByName("code").Uint()),
+	}
 }
 
 // run handles tasks until none is left but checks, which it returns.
@@ -167,12 +234,11 @@ func (r *rig) run(tb testing.TB, id push.ID) (checks []wire.Task) {
 	if v := r.plan(id); v.word != "ack" {
 		tb.Fatalf("plan: %+v", v)
 	}
-	for len(r.tasks.sent) > 0 {
-		task, err := wire.DecodeTask(r.tasks.sent[0].Body)
+	for r.tasks.Len() > 0 {
+		task, err := wire.DecodeTask(r.tasks.Take(0).Body)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		r.tasks.sent = r.tasks.sent[1:]
 		if task.Op == wire.OpCheck {
 			checks = append(checks, task)
 			continue

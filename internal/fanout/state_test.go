@@ -12,9 +12,9 @@ import (
 )
 
 func (r *rig) setState(id push.ID, s push.State) {
-	n := r.books.heads[id]
+	n := r.head(id)
 	n.Progress.State = s
-	r.books.heads[id] = n
+	r.ledger.PutNotification(n)
 }
 
 // TestStatesThatWait: a task of a notification that is not to be sent now does
@@ -26,7 +26,8 @@ func TestStatesThatWait(t *testing.T) {
 			r := setup(t)
 			n := r.batch(t, tokens(1, 3))
 			r.setState(n.ID, s)
-			if v := r.handle(wire.Task{Op: op, Notification: n.ID, Page: wire.AllPages}); v.word != "ack" || len(r.books.lines)+len(r.tasks.sent)+len(r.bulk.sent) != 0 {
+			if v := r.handle(wire.Task{Op: op, Notification: n.ID, Page: wire.AllPages}); v.word != "ack" ||
+				len(r.ledger.AllLines())+r.tasks.Len()+r.bulk.Len() != 0 {
 				t.Errorf("%s of a notification that is %s: %+v", op, s, v)
 			}
 		}
@@ -43,22 +44,22 @@ func TestDoneWhilePaused(t *testing.T) {
 		r.run(t, n.ID)
 		r.setState(n.ID, push.StatePaused)
 		task := wire.Task{Op: op, Notification: n.ID, Page: wire.AllPages}
-		if v := r.handle(task); v.word != "retry" || r.books.heads[n.ID].Progress.State != push.StatePaused {
+		if v := r.handle(task); v.word != "retry" || r.head(n.ID).Progress.State != push.StatePaused {
 			t.Errorf("%s with chunks under way: %+v", op, v)
 		}
 		for i := range 2 {
 			ref := push.ChunkRef{Notification: n.ID, Seq: i}
-			l, err := r.books.lines[ref].Claim("owner", 0, t0)
+			l, err := r.line(ref).Claim("owner", 0, t0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for cell := range l.Cells {
 				l.Settle(cell, push.CodeSent, false)
 			}
-			r.books.lines[ref] = l.Close(t0)
+			r.ledger.PutLine(l.Close(t0))
 		}
-		if v := r.handle(task); v.word != "ack" || r.books.heads[n.ID].Progress.State != push.StateCompleted || len(r.done) != 1 {
-			t.Errorf("%s after the last chunk: %+v, told %d times, %+v", op, v, len(r.done), r.books.heads[n.ID].Progress)
+		if v := r.handle(task); v.word != "ack" || r.head(n.ID).Progress.State != push.StateCompleted || len(r.done) != 1 {
+			t.Errorf("%s after the last chunk: %+v, told %d times, %+v", op, v, len(r.done), r.head(n.ID).Progress)
 		}
 	}
 }
@@ -75,12 +76,13 @@ func TestCancelBeforePlanning(t *testing.T) {
 			t.Errorf("check: %+v", v)
 		}
 	}
-	counts, err := r.books.Counts(t.Context(), n.ID)
+	counts, err := r.ledger.Counts(t.Context(), n.ID)
 	if err != nil || counts.ByCode[push.CodeCancelled] != 602 || counts.ByCode[push.CodeDeviceQuarantined] != 1 || !counts.Done(2) {
 		t.Errorf("%+v, %v", counts, err)
 	}
-	if r.metric(t, "outcomes") != 603 || len(r.bulk.sent) != 0 || r.books.heads[n.ID].Progress.State != push.StateCancelled || len(r.done) != 1 || len(r.closed) != 3 {
-		t.Errorf("%v outcomes counted, %d chunks sent, %+v", r.metric(t, "outcomes"), len(r.bulk.sent), r.books.heads[n.ID].Progress)
+	if r.metric(t, "outcomes") != 603 || r.bulk.Len() != 0 || r.head(n.ID).Progress.State != push.StateCancelled || len(r.done) != 1 ||
+		len(r.closed) != 3 {
+		t.Errorf("%v outcomes counted, %d chunks sent, %+v", r.metric(t, "outcomes"), r.bulk.Len(), r.head(n.ID).Progress)
 	}
 }
 
@@ -93,34 +95,35 @@ func TestCancelUnderWay(t *testing.T) {
 	r.run(t, n.ID)
 	ref := func(i int) push.ChunkRef { return push.ChunkRef{Notification: n.ID, Seq: i} }
 	change := func(i int, f func(l ledger.Line) ledger.Line) {
-		l, err := r.books.lines[ref(i)].Claim("owner", 0, t0)
+		l, err := r.line(ref(i)).Claim("owner", 0, t0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.Settle(0, push.CodeSent, false)
 		l.MarkAmbiguous(1)
-		r.books.lines[ref(i)] = f(l)
+		r.ledger.PutLine(f(l))
 	}
 	change(1, func(l ledger.Line) ledger.Line { return l })
 	change(2, func(l ledger.Line) ledger.Line { return l.HandBack(ledger.StateWaiting, 1, t0) })
 	change(3, func(l ledger.Line) ledger.Line { return l.HandBack(ledger.StateParked, 0, t0) })
-	claimed := r.books.lines[ref(1)]
+	claimed := r.line(ref(1))
 
 	r.now = r.now.Add(time.Second)
 	r.setState(n.ID, push.StateCancelled)
 	if v := r.handle(wire.Task{Op: wire.OpCancel, Notification: n.ID, Page: wire.AllPages}); v.word != "ack" {
 		t.Fatalf("%+v", v)
 	}
-	if diff := cmp.Diff(claimed, r.books.lines[ref(1)]); diff != "" {
+	if diff := cmp.Diff(claimed, r.line(ref(1))); diff != "" {
 		t.Errorf("a claimed line was touched:\n%s", diff)
 	}
 	for _, i := range []int{0, 2, 3} {
-		l := r.books.lines[ref(i)]
+		l := r.line(ref(i))
 		want := ledger.CellOf(push.CodeSent, false)
 		if i == 0 {
 			want = ledger.CellOf(push.CodeCancelled, false)
 		}
-		if l.State != ledger.StateClosed || l.Cells[0] != want || l.Cells[1] != ledger.CellOf(push.CodeCancelled, i != 0) || l.Cells[499] != ledger.CellOf(push.CodeCancelled, false) {
+		if l.State != ledger.StateClosed || l.Cells[0] != want || l.Cells[1] != ledger.CellOf(push.CodeCancelled, i != 0) ||
+			l.Cells[499] != ledger.CellOf(push.CodeCancelled, false) {
 			t.Errorf("line %d is %s: %v %v", i, l.State, l.Cells[0], l.Cells[1])
 		}
 	}
@@ -138,7 +141,7 @@ func TestResume(t *testing.T) {
 	r.run(t, n.ID)
 	for i, state := range []ledger.State{ledger.StateParked, ledger.StateWaiting, ledger.StateClaimed} {
 		ref := push.ChunkRef{Notification: n.ID, Seq: i}
-		l, err := r.books.lines[ref].Claim("owner", 0, t0)
+		l, err := r.line(ref).Claim("owner", 0, t0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,11 +152,11 @@ func TestResume(t *testing.T) {
 		if state != ledger.StateClaimed {
 			l = l.HandBack(state, 3, t0)
 		}
-		r.books.lines[ref] = l
+		r.ledger.PutLine(l)
 	}
-	r.bulk.sent = nil
+	r.bulk.TakeAll()
 	r.run(t, n.ID)
-	chunks := r.bulk.chunks()
+	chunks := chunks(r.bulk)
 	if len(chunks) != 1 {
 		t.Fatalf("%d chunks sent, want the parked one", len(chunks))
 	}
@@ -166,6 +169,45 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestResumeLeavesReplays: a parked line that a replay opened has edits and a
+// deadline that only the replay knows; planning sends nothing for it.
+func TestResumeLeavesReplays(t *testing.T) {
+	t.Parallel()
+	for name, perSecond := range map[string]int{"all at once": 0, "step by step": 500} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t)
+			n := r.batch(t, tokens(1, 1000)) // two chunks
+			n.PerSecond = perSecond
+			r.ledger.PutNotification(n)
+			r.run(t, n.ID)
+			for seq := range 2 {
+				l := r.change(n.ID, seq, func(l *ledger.Line) {
+					for i := range l.Cells {
+						l.Cells[i] = ledger.CellOf(push.CodeAttemptsExhausted, false)
+					}
+					l.State = ledger.StateClosed
+				})
+				next, marks, err := l.Reopen([]int{3}, "rpl_1", t0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seq == 1 {
+					marks = nil // it was the batch's own, and parked
+				}
+				r.ledger.PutLine(next.HandBack(ledger.StateParked, next.Turn, t0))
+				r.ledger.PutAttempts(l.Ref, marks)
+			}
+			r.bulk.TakeAll()
+			r.tasks.TakeAll()
+			r.run(t, n.ID)
+			if chunks := chunks(r.bulk); len(chunks) != 1 || chunks[0].Ref.Seq != 1 {
+				t.Errorf("%d chunks sent: %+v", len(chunks), chunks)
+			}
+		})
+	}
+}
+
 // TestResolvedOnce: the first answer of the registry holds, whatever happens
 // to the registry and to the process.
 func TestResolvedOnce(t *testing.T) {
@@ -174,17 +216,19 @@ func TestResolvedOnce(t *testing.T) {
 	r.device("d1", "ann", "hers-1", t0)
 	r.device("d2", "ann", "hers-2", t0)
 	n := r.accept(push.Target{UserIDs: []string{"ann"}})
-	r.faults.at = 6 // Plan
-	if v := r.plan(n.ID); v.word != "retry" || v.after != 5*time.Second || len(r.books.lines) != 0 || len(r.pages.pages) != 1 {
-		t.Fatalf("%+v, %d lines, %d pages: the fault is at another place", v, len(r.books.lines), len(r.pages.pages))
+	r.calls.Fail(6, false) // Plan
+	if v := r.plan(n.ID); v.word != "retry" || v.after != 5*time.Second || len(r.ledger.AllLines()) != 0 || r.pages.Len() != 1 {
+		t.Fatalf("%+v, %d lines, %d pages: the fault is at another place", v, len(r.ledger.AllLines()), r.pages.Len())
 	}
-	delete(r.devices.devices, "d2")
+	if err := r.devices.DeleteDevice(t.Context(), "acme", "d2"); err != nil {
+		t.Fatal(err)
+	}
 	r.device("d0", "ann", "hers-0", t0)
 	r.device("d3", "ann", "hers-3", t0)
 	r.restart(t)
 	r.run(t, n.ID)
 	var got []string
-	for _, rcp := range r.high.chunks()[0].Recipients {
+	for _, rcp := range chunks(r.high)[0].Recipients {
 		got = append(got, rcp.Address.Value.Reveal())
 	}
 	if diff := cmp.Diff([]string{"hers-1", "hers-2"}, got); diff != "" {

@@ -1,13 +1,13 @@
 package fanout_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -18,7 +18,7 @@ func (r *rig) device(id push.ID, user, value string, seen time.Time) {
 		d.State, value = push.DeviceQuarantined, value[1:]
 	}
 	d.Address = token(value)
-	r.devices.devices[id] = d
+	r.devices.SetDevice(d)
 }
 
 func TestTargets(t *testing.T) {
@@ -37,7 +37,10 @@ func TestTargets(t *testing.T) {
 			"tokens, known and not",
 			push.Target{Tokens: []push.Token{"fresh", "stale", "new", "ill", "fresh"}},
 			[]push.Code{open, open, open, ill, twice},
-			[]push.Recipient{row(1, push.KindToken, "fresh", "", "", false), row(2, push.KindToken, "stale", "", "", true), row(3, push.KindToken, "new", "", "", true)},
+			[]push.Recipient{
+				row(1, push.KindToken, "fresh", "", "", false), row(2, push.KindToken, "stale", "", "", true),
+				row(3, push.KindToken, "new", "", "", true),
+			},
 		},
 		{
 			"installations",
@@ -50,7 +53,8 @@ func TestTargets(t *testing.T) {
 			push.Target{UserIDs: []string{"nobody", "ann", "bob"}},
 			[]push.Code{none, open, open, ill, open},
 			[]push.Recipient{
-				row(2, push.KindToken, "fresh", "ann", "d1", false), row(2, push.KindToken, "stale", "ann", "d2", true), row(3, push.KindToken, "bobs", "bob", "d4", false),
+				row(2, push.KindToken, "fresh", "ann", "d1", false), row(2, push.KindToken, "stale", "ann", "d2", true),
+				row(3, push.KindToken, "bobs", "bob", "d4", false),
 			},
 		},
 		{
@@ -86,17 +90,18 @@ func TestTargets(t *testing.T) {
 			r.device("d3", "ann", "-ill", t0)
 			r.device("d4", "bob", "bobs", t0)
 			n := r.accept(c.to)
+			r.previews(t, &n, c.cells)
 			if checks := r.run(t, n.ID); len(checks) != 0 {
 				t.Errorf("%d checks of a notification that deliver completes", len(checks))
 			}
-			chunks := r.high.chunks()
-			if len(chunks) != 1 || len(r.bulk.sent) != 0 || r.high.sent[0].Group != "acme" {
+			chunks := chunks(r.high)
+			if len(chunks) != 1 || r.bulk.Len() != 0 || r.high.Peek(0).Group != "acme" {
 				t.Fatalf("%d chunks", len(chunks))
 			}
 			if diff := cmp.Diff(c.want, chunks[0].Recipients); diff != "" {
 				t.Errorf("recipients (-want +got):\n%s", diff)
 			}
-			line := r.books.lines[chunks[0].Ref]
+			line := r.line(chunks[0].Ref)
 			var cells []push.Code
 			for _, cell := range line.Cells {
 				cells = append(cells, cell.Code())
@@ -105,15 +110,16 @@ func TestTargets(t *testing.T) {
 				t.Errorf("cells (-want +got):\n%s", diff)
 			}
 			for i, cell := range chunks[0].Index {
-				if hash := r.books.plans[line.Ref].Hashes[cell]; hash != chunks[0].Recipients[i].Address.Hash() || !line.Cells[cell].Open() {
+				if hash := r.plans()[line.Ref].Hashes[cell]; hash != chunks[0].Recipients[i].Address.Hash() || !line.Cells[cell].Open() {
 					t.Errorf("row %d has the cell %d of somebody else", i, cell)
 				}
 			}
-			counts, err := r.books.Counts(t.Context(), n.ID)
+			counts, err := r.ledger.Counts(t.Context(), n.ID)
 			if err != nil || counts.Sources != n.Progress.Sources || counts.PagesPlanned != 1 || counts.Balance(n.Progress.Sources) != nil {
 				t.Errorf("%d of %d sources, %d pages planned (%v)", counts.Sources, n.Progress.Sources, counts.PagesPlanned, err)
 			}
-			if r.metric(t, "belfry_recipients_planned_total") != float64(len(c.cells)) || r.metric(t, "outcomes") != float64(len(c.cells)-len(c.want)) {
+			if r.metric(t, "belfry_recipients_planned_total") != float64(len(c.cells)) ||
+				r.metric(t, "outcomes") != float64(len(c.cells)-len(c.want)) {
 				t.Error("counted wrong")
 			}
 		})
@@ -127,12 +133,12 @@ func TestNothingToSend(t *testing.T) {
 	r := setup(t)
 	n := r.accept(push.Target{UserIDs: []string{"nobody"}})
 	r.run(t, n.ID)
-	if got := r.books.heads[n.ID].Progress; got.State != push.StateCompleted || !got.Enqueued || !got.CompletedAt.Equal(t0) {
+	if got := r.head(n.ID).Progress; got.State != push.StateCompleted || !got.Enqueued || !got.CompletedAt.Equal(t0) {
 		t.Errorf("progress %+v", got)
 	}
 	r.run(t, n.ID)
-	if len(r.done) != 1 || len(r.high.sent) != 0 {
-		t.Errorf("completion told %d times, %d chunks sent", len(r.done), len(r.high.sent))
+	if len(r.done) != 1 || r.high.Len() != 0 {
+		t.Errorf("completion told %d times, %d chunks sent", len(r.done), r.high.Len())
 	}
 }
 
@@ -147,12 +153,15 @@ func TestRecordUnknown(t *testing.T) {
 		r.run(t, n.ID)
 		var want []push.Device
 		if record {
-			want = []push.Device{{Tenant: "acme", Address: token("unknown"), State: push.DeviceActive, Source: push.SourceSend, CreatedAt: t0, UpdatedAt: t0}}
+			want = []push.Device{
+				{Tenant: "acme", Address: token("unknown"), State: push.DeviceActive, Source: push.SourceSend, CreatedAt: t0, UpdatedAt: t0},
+			}
 		}
-		if diff := cmp.Diff(want, r.devices.recorded, cmpopts.IgnoreFields(push.Device{}, "ID")); diff != "" {
+		recorded := slices.DeleteFunc(r.devices.AllDevices(), func(d push.Device) bool { return d.Source != push.SourceSend })
+		if diff := cmp.Diff(want, recorded, cmpopts.IgnoreFields(push.Device{}, "ID"), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("record unknown %t (-want +got):\n%s", record, diff)
 		}
-		chunk := r.high.chunks()[0]
+		chunk := chunks(r.high)[0]
 		if chunk.Recipients[1].Renew != record {
 			t.Errorf("record unknown %t: renew is %t", record, chunk.Recipients[1].Renew)
 		}
@@ -167,15 +176,15 @@ func TestRestoredDevice(t *testing.T) {
 	r.device("d1", "ann", "-hers", t0)
 	r.run(t, r.accept(push.Target{UserIDs: []string{"ann"}}).ID)
 	r.device("d1", "ann", "hers", t0)
-	r.books.lines, r.books.plans = map[push.ChunkRef]ledger.Line{}, map[push.ChunkRef]ledger.Plan{}
+	r.ledger.ForgetLine(push.ChunkRef{Notification: ntfID})
 	r.run(t, r.accept(push.Target{UserIDs: []string{"ann"}}).ID)
-	if len(r.high.sent) != 1 {
+	if r.high.Len() != 1 {
 		t.Error("still withheld")
 	}
-	asked := r.devices.asked
-	r.books.lines, r.books.plans = map[push.ChunkRef]ledger.Line{}, map[push.ChunkRef]ledger.Plan{}
+	asked := r.asked
+	r.ledger.ForgetLine(push.ChunkRef{Notification: ntfID})
 	r.run(t, r.accept(push.Target{UserIDs: []string{"ann"}}).ID)
-	if r.devices.asked != asked {
+	if r.asked != asked {
 		t.Error("a sendable device was looked up again within moments")
 	}
 }
@@ -196,10 +205,10 @@ func TestLanes(t *testing.T) {
 		r := setup(t)
 		n := r.batch(t, tokens(1, c.n))
 		n.Priority = c.priority
-		r.books.heads[n.ID] = n
+		r.ledger.PutNotification(n)
 		r.run(t, n.ID)
-		if high := len(r.high.sent) > 0; high != c.high || high == (len(r.bulk.sent) > 0) {
-			t.Errorf("%d recipients of priority %s: %d high, %d bulk", c.n, c.priority, len(r.high.sent), len(r.bulk.sent))
+		if high := r.high.Len() > 0; high != c.high || high == (r.bulk.Len() > 0) {
+			t.Errorf("%d recipients of priority %s: %d high, %d bulk", c.n, c.priority, r.high.Len(), r.bulk.Len())
 		}
 	}
 }

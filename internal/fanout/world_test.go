@@ -8,6 +8,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker/workertest"
 )
 
 // world is a room with queues that delay, and a deliver that sends everything
@@ -50,23 +51,23 @@ func newWorld(tb testing.TB, f fataler) *world {
 
 // collect takes what the room has sent.
 func (w *world) collect() {
-	for _, m := range w.rig.tasks.sent {
+	for _, m := range w.rig.tasks.TakeAll() {
 		task, err := wire.DecodeTask(m.Body)
 		if err != nil {
 			w.tb.Fatalf("task: %v", err)
 		}
 		w.tasks = append(w.tasks, timed[wire.Task]{w.now.Add(m.Delay), task})
 	}
-	for _, q := range []*sink{w.high, w.bulk} {
-		for i, c := range q.chunks() {
-			if d := q.sent[i].Delay; d < 0 || d%time.Second != 0 || d > 30*time.Second {
+	for _, q := range []*workertest.Memory{w.high, w.bulk} {
+		sent := q.All()
+		for i, c := range chunks(q) {
+			if d := sent[i].Delay; d < 0 || d%time.Second != 0 || d > 30*time.Second {
 				w.tb.Fatalf("chunk %s is delayed by %v", c.Ref, d)
 			}
-			w.chunks = append(w.chunks, timed[push.Chunk]{w.now.Add(q.sent[i].Delay), c})
+			w.chunks = append(w.chunks, timed[push.Chunk]{w.now.Add(sent[i].Delay), c})
 		}
-		q.sent = nil
+		q.TakeAll()
 	}
-	w.rig.tasks.sent = nil
 }
 
 // until lets time pass: tasks and chunks are handled when they are visible.
@@ -144,13 +145,13 @@ func (w *world) work(t wire.Task) {
 
 // send delivers a chunk's recipients, or parks it, as deliver would.
 func (w *world) send(c push.Chunk) {
-	l, err := w.books.lines[c.Ref].Claim("d", c.Turn, w.now.Add(time.Hour))
+	l, err := w.line(c.Ref).Claim("d", c.Turn, w.now.Add(time.Hour))
 	if err != nil {
 		return // closed or stale
 	}
-	n := w.books.heads[c.Ref.Notification]
+	n := w.head(c.Ref.Notification)
 	if n.Progress.State == push.StatePaused {
-		w.books.lines[c.Ref] = l.HandBack(ledger.StateParked, l.Turn, w.now)
+		w.ledger.PutLine(l.HandBack(ledger.StateParked, l.Turn, w.now))
 		return
 	}
 	code := push.CodeSent
@@ -167,33 +168,33 @@ func (w *world) send(c push.Chunk) {
 	if l.OpenCount() > 0 {
 		w.tb.Fatalf("chunk %s was sent without %d open recipients", c.Ref, l.OpenCount())
 	}
-	w.books.lines[c.Ref] = l.Close(w.now)
+	w.ledger.PutLine(l.Close(w.now))
 	w.sent = append(w.sent, burst{w.now, count})
 }
 
 // upload adds pages to the batch, as an upload announces them.
 func (w *world) upload(tb testing.TB, id push.ID, pages ...[]push.Recipient) {
 	tb.Helper()
-	n := w.books.heads[id]
+	n := w.head(id)
 	for _, rs := range pages {
 		body, err := wire.EncodeRecipients(rs)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		w.pages.pages[pageKey{push.PageUpload, n.Progress.Pages}] = body
+		w.pages.SetPage(id, push.PageUpload, n.Progress.Pages, body)
 		n.Progress.Pages++
 		n.Progress.Sources += int64(len(rs))
 	}
 	n.Progress.Version++
-	w.books.heads[id] = n
+	w.ledger.PutNotification(n)
 }
 
 // change writes a progress.
 func (w *world) change(id push.ID, f func(p *push.Progress)) {
-	n := w.books.heads[id]
+	n := w.head(id)
 	f(&n.Progress)
 	n.Progress.Version++
-	w.books.heads[id] = n
+	w.ledger.PutNotification(n)
 }
 
 func (w *world) start(id push.ID) {
@@ -209,7 +210,7 @@ func (w *world) resume(id push.ID) {
 	w.start(id)
 }
 
-func (w *world) state(id push.ID) push.State { return w.books.heads[id].Progress.State }
+func (w *world) state(id push.ID) push.State { return w.head(id).Progress.State }
 
 // most returns the most recipients sent to in any span of so long.
 func (w *world) most(span time.Duration) int {

@@ -8,12 +8,14 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/fcmsim/sendapi"
 )
 
 // routes are all paths but that of the send endpoint.
 func (s *Sim) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /token", s.serveToken)
+	mux.Handle("POST /token", s.oauth)
 	mux.HandleFunc("GET /_sim/stats", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, s.Stats())
 	})
@@ -125,7 +127,7 @@ type latencyInput struct {
 }
 
 func (in latencyInput) latency() Latency {
-	median := min(in.MedianMS*float64(time.Millisecond), float64(maxLatency)+1) // out of range stays out of range
+	median := min(in.MedianMS*float64(time.Millisecond), float64(sendapi.MaxLatency)+1) // out of range stays out of range
 	return Latency{Median: time.Duration(median), Sigma: in.Sigma}
 }
 
@@ -137,21 +139,17 @@ type quotaInput struct {
 // admin wraps an operation of the admin side: it reads its input strictly and answers 204, or 400 or 415 with the reason.
 func admin[In any](do func(In) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 && !isJSON(r.Header.Get("Content-Type")) {
-			writeJSON(w, http.StatusUnsupportedMediaType, map[string]status{"error": {
-				Code: http.StatusUnsupportedMediaType, Status: "INVALID_ARGUMENT", Message: "Content-Type: must be application/json",
-			}})
+		if r.ContentLength != 0 && !sendapi.IsJSON(r.Header.Get("Content-Type")) {
+			writeError(w, http.StatusUnsupportedMediaType, "INVALID_ARGUMENT", "Content-Type: must be application/json")
 			return
 		}
 		var in In
-		err := readStrict(http.MaxBytesReader(w, r.Body, maxBody), &in)
+		err := readStrict(http.MaxBytesReader(w, r.Body, sendapi.MaxBody), &in)
 		if err == nil {
 			err = do(in)
 		}
 		if err != nil {
-			writeJSON(w, http.StatusBadRequest, map[string]status{"error": {
-				Code: http.StatusBadRequest, Status: "INVALID_ARGUMENT", Message: err.Error(),
-			}})
+			writeError(w, http.StatusBadRequest, "INVALID_ARGUMENT", err.Error())
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -182,8 +180,8 @@ func (s *Sim) serveAccepted(w http.ResponseWriter, r *http.Request) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
-	for number, rec := range s.ledger.since(0) {
-		if lines.Encode(s.expand(number, rec, withBody)) != nil {
+	for accepted := range s.sends.Accepted(withBody) {
+		if lines.Encode(accepted) != nil {
 			return // the client went away
 		}
 	}
@@ -195,4 +193,24 @@ func serveNotFound(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	w.WriteHeader(http.StatusNotFound)
 	_, _ = io.WriteString(w, "<!DOCTYPE html>\n<title>Error 404 (Not Found)</title>\n<p>The requested URL was not found.\n")
+}
+
+// writeError writes an error as Google's HTTP APIs do (https://google.aip.dev/193).
+func writeError(w http.ResponseWriter, code int, status, message string) {
+	type body struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+		Status  string `json:"status"`
+	}
+	writeJSON(w, code, map[string]body{"error": {Code: code, Message: message, Status: status}})
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	body, err := json.MarshalIndent(value, "", "  ")
+	if err != nil { // the values are structs of strings, numbers and maps of them
+		panic(fmt.Errorf("fcmsim: encode an answer: %w", err))
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a client that went away is not the simulator's problem
 }

@@ -13,10 +13,6 @@ const (
 	// defaultMaxStreams is the MAX_CONCURRENT_STREAMS that Google's front ends are believed to announce (a remark in
 	// the source of Go's HTTP/2 server; not documented by Google).
 	defaultMaxStreams = 100
-	// maxLatency bounds what may be asked for and what may be drawn: longer than any sensible client time-out.
-	maxLatency = 10 * time.Minute
-	// maxSigma keeps the log-normal distribution within what a float can carry; 5 is already absurdly wide.
-	maxSigma = 5
 	// defaultConnections is far above what a sender keeps, and below what a process may have open.
 	defaultConnections = 2048
 	// defaultBodyBudget holds about 130,000 distinct bodies of 500 bytes.
@@ -44,6 +40,10 @@ type Config struct {
 	// Zero: 1 s; negative: the header is left out.
 	RetryAfter time.Duration
 
+	// Lean serves HTTP/2 with package lean instead of net/http, and without TLS only: for benchmarks, in which the
+	// simulator takes processor time from what is measured.
+	Lean bool
+
 	// RequireAuth asks for a bearer token issued by this simulator and for the right project. Without it, every
 	// request to any project is welcome and is answered for Project.
 	RequireAuth bool
@@ -70,27 +70,9 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Latency is a log-normal distribution of answer times: half of the answers take longer than Median, and Sigma is the
-// standard deviation of the logarithm (0.3: the 99th percentile is twice the median).
-type Latency struct {
-	Median time.Duration // 0 to 10 minutes; 0 answers at once
-	Sigma  float64       // 0 to 5
-}
-
-func (l Latency) validate() error {
-	var faults []error
-	if l.Median < 0 || l.Median > maxLatency {
-		faults = append(faults, fmt.Errorf("latency median: must be 0 to %v (got %v)", maxLatency, l.Median))
-	}
-	if !(l.Sigma >= 0 && l.Sigma <= maxSigma) { // also refuses NaN
-		faults = append(faults, fmt.Errorf("latency sigma: must be 0 to %v (got %v)", maxSigma, l.Sigma))
-	}
-	return errors.Join(faults...)
-}
-
 // withDefaults fills in what was left out and reports all faults at once.
 func (c Config) withDefaults() (Config, error) {
-	faults := []error{c.Latency.validate()}
+	faults := []error{c.Latency.Validate()}
 	if c.QuotaPerMinute < 0 {
 		faults = append(faults, fmt.Errorf("quota per minute: must not be negative (got %d)", c.QuotaPerMinute))
 	}
@@ -102,6 +84,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.MaxConnections < 0 {
 		faults = append(faults, fmt.Errorf("max connections: must not be negative (got %d)", c.MaxConnections))
+	}
+	if c.Lean && c.ListenTLS != "" {
+		faults = append(faults, errors.New("lean: serves without TLS only (got a TLS listener too)"))
 	}
 	if c.BodyBudget < 0 {
 		faults = append(faults, fmt.Errorf("body budget: must not be negative (got %d)", c.BodyBudget))

@@ -4,6 +4,10 @@
 // imports nothing of the pipeline but the description of FCM's Message (internal/message), and Belfry talks to it over
 // HTTP only.
 //
+// This package is its house: settings, listeners, net/http's server, certificate, and the admin side. What becomes of a
+// send is decided in sendapi, bodies are read in protojson, access tokens come from oauth. Package lean is another server
+// of HTTP/2, for benchmarks.
+//
 // # What it answers
 //
 // POST /v1/projects/{project}/messages:send decides by the registration token (or installation id):

@@ -59,7 +59,10 @@ func TestScriptedDetails(t *testing.T) {
 	for _, tc := range []struct{ target, want string }{
 		{`"token":"sim-apns-410-Unregistered-1"`, "400 INVALID_ARGUMENT FcmError INVALID_ARGUMENT ApnsError 410 Unregistered"},
 		{`"fid":"sim-apns-400-BadDeviceToken-1"`, "400 INVALID_ARGUMENT FcmError INVALID_ARGUMENT ApnsError 400 BadDeviceToken"},
-		{`"token":"sim-apns-403-InvalidProviderToken-1"`, "401 UNAUTHENTICATED FcmError THIRD_PARTY_AUTH_ERROR ApnsError 403 InvalidProviderToken"},
+		{
+			`"token":"sim-apns-403-InvalidProviderToken-1"`,
+			"401 UNAUTHENTICATED FcmError THIRD_PARTY_AUTH_ERROR ApnsError 403 InvalidProviderToken",
+		},
 		{`"token":"sim-apns-429-TooManyRequests-1"`, "429 RESOURCE_EXHAUSTED FcmError QUOTA_EXCEEDED ApnsError 429 TooManyRequests"},
 		{`"token":"sim-apns-503-Shutdown-1"`, "503 UNAVAILABLE FcmError UNAVAILABLE ApnsError 503 Shutdown"},
 		{`"token":"sim-devicequota-1-a"`, "429 RESOURCE_EXHAUSTED FcmError QUOTA_EXCEEDED QuotaFailure device"},
@@ -72,8 +75,10 @@ func TestScriptedDetails(t *testing.T) {
 		}
 	}
 	for _, target := range []string{
-		`"token":"sim-apns-x-Unregistered-1"`, `"token":"sim-apns-410-Unregistered"`, `"token":"sim-credential-X"`, `"token":"sim-topicquota-1-a"`,
-		`"topic":"sim-unregistered-1"`, `"topic":"sim-devicequota-1-a"`, `"token":"sim-devicequota-1-a"`, `"topic":"sim-topicquota-1-a"`, `"token":"sim-ios-1"`,
+		`"token":"sim-apns-x-Unregistered-1"`, `"token":"sim-apns-410-Unregistered"`, `"token":"sim-credential-X"`,
+		`"token":"sim-topicquota-1-a"`,
+		`"topic":"sim-unregistered-1"`, `"topic":"sim-devicequota-1-a"`, `"token":"sim-devicequota-1-a"`, `"topic":"sim-topicquota-1-a"`,
+		`"token":"sim-ios-1"`,
 	} {
 		if a := post(t, client, sim.URL()+sendPath, `{"message":{`+target+`}}`); a.status != 200 {
 			t.Errorf("%s: %d, want it accepted", target, a.status)
@@ -172,7 +177,8 @@ func TestRefusal(t *testing.T) {
 	want = map[string]int{"sim-ios-1": 200, "sim-android-1": 200, "sim-web-1": 200, "other": 200, "sim-unregistered-1": 404}
 	check("reset")
 	for as, details := range map[string]string{
-		"too_large": "400 INVALID_ARGUMENT BadRequest FcmError INVALID_ARGUMENT", "field": "400 INVALID_ARGUMENT BadRequest FcmError INVALID_ARGUMENT", "unspecified": "400 INVALID_ARGUMENT",
+		"too_large": "400 INVALID_ARGUMENT BadRequest FcmError INVALID_ARGUMENT",
+		"field":     "400 INVALID_ARGUMENT BadRequest FcmError INVALID_ARGUMENT", "unspecified": "400 INVALID_ARGUMENT",
 	} {
 		set(`{"as":"` + as + `"}`)
 		if got := detailsOf(t, post(t, client, sim.URL()+sendPath, toToken("t"))); got != details {

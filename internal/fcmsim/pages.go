@@ -1,29 +1,16 @@
 package fcmsim
 
-import (
-	"mime"
-	"net/http"
-)
+import "net/http"
 
-// welcome answers what a web page of another origin sends or reads, and what calls the simulator by a name that is not
-// its own, with 403: it asks for no key, so that any page could drive it. It reports whether the request may go on.
-func (s *Sim) welcome(w http.ResponseWriter, r *http.Request) bool {
+// allowed reports whether the request may go on. It answers 403 to what a web page of another
+// origin sends or reads, and to a request for a host name that is not the simulator's: the
+// simulator asks for no key, so any page could control it.
+func (s *Sim) allowed(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	refused := s.pages.Check(r)
 	if refused != nil {
-		writeJSON(w, http.StatusForbidden, map[string]status{"error": {
-			Code: http.StatusForbidden, Status: "PERMISSION_DENIED", Message: refused.Detail,
-		}})
+		writeError(w, http.StatusForbidden, "PERMISSION_DENIED", refused.Detail)
 	}
 	return refused == nil
-}
-
-// isJSON reports whether a Content-Type is that of JSON. A page can send anything else without asking for leave.
-func isJSON(contentType string) bool {
-	if contentType == "application/json" {
-		return true
-	}
-	kind, _, err := mime.ParseMediaType(contentType)
-	return err == nil && kind == "application/json"
 }

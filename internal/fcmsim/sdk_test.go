@@ -114,7 +114,9 @@ func TestOfficialClientSends(t *testing.T) {
 				FCMOptions:        &messaging.APNSFCMOptions{AnalyticsLabel: "a", ImageURL: "https://example.com/i.png"},
 				LiveActivityToken: "l",
 				Payload: &messaging.APNSPayload{
-					Aps:        &messaging.Aps{Badge: &badge, Alert: &messaging.ApsAlert{Title: "T"}, ContentAvailable: true, CustomData: map[string]any{"event": "update"}},
+					Aps: &messaging.Aps{
+						Badge: &badge, Alert: &messaging.ApsAlert{Title: "T"}, ContentAvailable: true, CustomData: map[string]any{"event": "update"},
+					},
 					CustomData: map[string]any{"k": []any{1, true, nil, "x"}},
 				},
 			},

@@ -97,6 +97,46 @@ func TestScriptedAnswers(t *testing.T) {
 	}
 }
 
+// TestLeanAnswersAlike: benchmarks meet the same FCM.
+func TestLeanAnswersAlike(t *testing.T) {
+	t.Parallel()
+	client := fcmsimtest.Client(t)
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	var sims []*fcmsim.Sim
+	for _, lean := range []bool{false, true} {
+		sims = append(sims, fcmsimtest.Start(t, fcmsim.Config{Lean: lean, Now: func() time.Time { return now }}))
+	}
+	if err := errors.Join(sims[0].Refuse(fcmsim.Refusal{Platform: "ios", As: "topic"}),
+		sims[1].Refuse(fcmsim.Refusal{Platform: "ios", As: "topic"})); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{
+		toToken("plain"), toToken("sim-unregistered-1"), toToken("sim-quota-1-a"), toToken("sim-quota-1-a"), toToken("sim-ios-1"),
+		toToken("sim-drop-1-x"),
+		toToken("sim-apns-410-Unregistered-1"), `{"message":{}}`, `{"message":`, toToken(strings.Repeat("t", 1<<20)),
+		`{"validate_only":true,"message":{"token":"t"}}`,
+	} {
+		var answers [2]answer
+		for i, sim := range sims {
+			a, err := tryPost(t, client, sim.URL()+sendPath, body)
+			if (err != nil) != strings.Contains(body, "sim-drop-1") {
+				t.Errorf("%.60s: %v", body, err)
+			}
+			a.header.Del("Date")
+			a.header.Del("Content-Length") // net/http counts short bodies only
+			a.header.Del("X-Content-Type-Options")
+			a.header.Del("Cross-Origin-Resource-Policy") // for browsers
+			answers[i] = a
+		}
+		if diff := cmp.Diff(answers[0], answers[1], cmp.AllowUnexported(answer{})); diff != "" {
+			t.Errorf("%.60s: (-net/http +lean):\n%s", body, diff)
+		}
+	}
+	if diff := cmp.Diff(sims[0].Stats(), sims[1].Stats()); diff != "" {
+		t.Errorf("stats (-net/http +lean):\n%s", diff)
+	}
+}
+
 func TestHangingRequestEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	sim := fcmsimtest.Start(t, fcmsim.Config{ListenTLS: "127.0.0.1:0"})

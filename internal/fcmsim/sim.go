@@ -2,53 +2,64 @@ package fcmsim
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"net/http"
-	"slices"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/connlimit"
+	"github.com/belfry-push/belfry/internal/fcmsim/lean"
+	"github.com/belfry-push/belfry/internal/fcmsim/oauth"
+	"github.com/belfry-push/belfry/internal/fcmsim/sendapi"
 	"github.com/belfry-push/belfry/internal/sameorigin"
+)
+
+// What is set and what comes out is described where it takes effect.
+type (
+	// Latency is how long answers take.
+	Latency = sendapi.Latency
+	// Outage is a failure of the whole send endpoint.
+	Outage = sendapi.Outage
+	// Substitute is an answer that somebody else gives in FCM's place.
+	Substitute = sendapi.Substitute
+	// Refusal makes FCM refuse what goes to a platform.
+	Refusal = sendapi.Refusal
+	// Stats is what happened so far.
+	Stats = sendapi.Stats
+	// Accepted is a message that was accepted.
+	Accepted = sendapi.Accepted
+)
+
+// server serves one listener.
+type server interface {
+	Addr() net.Addr
+	GoAway()
+	Stop(ctx context.Context) error
+}
+
+// Both servers.
+var (
+	_ server = (*front)(nil)
+	_ server = (*lean.Server)(nil)
 )
 
 // Sim is one simulator. It is safe for concurrent use.
 type Sim struct {
-	cfg        Config
-	mux        *http.ServeMux // everything but the send endpoint
-	namePrefix string
-	okHeader   http.Header // of the answer to an accepted message
-
-	bodies     *templates
-	script     *script
-	outage     *outage
-	substitute *substitute
-	refusals   refusals
-	latency    *delay
-	quota      *quota
-
-	ledger   *ledger
-	census   *census
-	counters counters
-	epoch    atomic.Uint64 // grows with every reset
-
-	account *account
-	tokens  *tokens
-	refused map[string]verdict // by reason: bearer tokens that are not welcome
-
-	pages    *sameorigin.Guard // keeps web pages out
-	stopping chan struct{}     // closed when hung requests must end
-	scratch  sync.Pool         // of *scratch
-	h2       *h2server
+	cfg   Config
+	sends *sendapi.API
+	oauth *oauth.Endpoint
+	pages *sameorigin.Guard // keeps web pages out
+	mux   *http.ServeMux    // everything but the send endpoint
 
 	mu         sync.Mutex
-	plain, enc *front
+	plain, enc server
 	cert       *certificate
 	stopped    bool
 }
@@ -59,48 +70,39 @@ func New(cfg Config) (*Sim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fcmsim: %w", err)
 	}
-	chance := &dice{seed: cfg.Seed}
-	s := &Sim{
-		cfg:        cfg,
-		namePrefix: "projects/" + cfg.Project + "/messages/0:",
-		okHeader:   http.Header{"Content-Type": {"application/json; charset=UTF-8"}},
-		bodies:     newTemplates(cfg.BodyBudget),
-		script:     newScript(retryAfterHeader(cfg.RetryAfter)),
-		outage:     &outage{dice: chance},
-		substitute: &substitute{dice: chance},
-		latency:    &delay{dice: chance},
-		quota:      &quota{},
-		ledger:     &ledger{},
-		census:     newCensus(),
-		tokens:     newTokens(),
-		refused:    make(map[string]verdict),
-		stopping:   make(chan struct{}),
+	s := &Sim{cfg: cfg}
+	s.oauth, err = oauth.New(oauth.Config{Project: cfg.Project, Earlier: cfg.ServiceAccount, TTL: cfg.TokenTTL, Now: cfg.Now, URL: s.TokenURL})
+	if err != nil {
+		return nil, fmt.Errorf("fcmsim: %w", err)
 	}
-	s.scratch.New = func() any { return &scratch{} }
-	for _, reason := range []string{reasonMissing, reasonUnknown, reasonExpired} {
-		s.refused[reason] = answered(unauthenticated(reason))
+	sends := sendapi.Config{
+		Project: cfg.Project, Latency: cfg.Latency, QuotaPerMinute: cfg.QuotaPerMinute, RetryAfter: cfg.RetryAfter,
+		BodyBudget: cfg.BodyBudget, Seed: cfg.Seed, Now: cfg.Now,
 	}
-	if s.account, err = newAccount(cfg.Project, cfg.ServiceAccount); err != nil {
-		return nil, err
+	if cfg.RequireAuth {
+		sends.Tokens = s.oauth.Tokens()
 	}
+	s.sends = sendapi.New(sends)
 	if s.pages, err = sameorigin.New(sameorigin.Config{Listen: cfg.Listen, Allowed: cfg.AllowedHosts}); err != nil {
 		return nil, fmt.Errorf("fcmsim: %w", err)
 	}
 	s.mux = s.routes()
-	s.h2 = newH2Server(s, s)
-	s.Reset()
 	return s, nil
 }
 
-func retryAfterHeader(d time.Duration) string {
-	if d < 0 {
-		return ""
+// ServeHTTP implements [http.Handler], for every path and every version of HTTP.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.allowed(w, r) {
+		return
 	}
-	return strconv.FormatInt(wholeSeconds(d), 10)
+	if r.Method == http.MethodPost {
+		if project, ok := sendapi.Path(r.URL.Path); ok {
+			s.sends.Serve(w, r, project)
+			return
+		}
+	}
+	s.mux.ServeHTTP(w, r)
 }
-
-// wholeSeconds rounds up to seconds, and to at least one.
-func wholeSeconds(d time.Duration) int64 { return max(1, int64((d+time.Second-1)/time.Second)) }
 
 // Start begins to listen. It returns when clients can connect, and fails if an address is taken or the simulator was
 // started before.
@@ -110,22 +112,46 @@ func (s *Sim) Start() error {
 	if s.plain != nil || s.stopped {
 		return errors.New("fcmsim: a simulator starts once")
 	}
-	plain, err := listen(s.cfg, s.cfg.Listen, nil, s, s.h2)
+	plain, err := s.listen(s.cfg.Listen, nil)
 	if err != nil {
 		return err
 	}
 	if s.cfg.ListenTLS != "" {
 		if s.cert, err = newCertificate(s.cfg.Now()); err == nil {
-			s.enc, err = listen(s.cfg, s.cfg.ListenTLS, s.cert.config(), s, s.h2)
+			s.enc, err = s.listen(s.cfg.ListenTLS, s.cert.config())
 		}
 		if err != nil {
-			return errors.Join(err, plain.refuse(), plain.close(context.Background()))
+			s.enc = nil
+			return errors.Join(err, plain.Stop(context.Background()))
 		}
 	}
 	s.plain = plain
-	s.cfg.Logger.Info("FCM simulator listens", zap.String("url", s.plain.listener.Addr().String()),
+	s.cfg.Logger.Info("FCM simulator listens", zap.String("url", s.plain.Addr().String()),
 		zap.String("project", s.cfg.Project))
 	return nil
+}
+
+// listen serves an address, over TLS unless encryption is nil.
+func (s *Sim) listen(address string, encryption *tls.Config) (server, error) {
+	inner, err := net.Listen("tcp", address) //nolint:noctx // a local listener is bound at once
+	if err != nil {
+		return nil, fmt.Errorf("fcmsim: listen: %w", err)
+	}
+	beyond := connlimit.Busy
+	if encryption != nil {
+		beyond = "" // nothing can be said before a handshake
+	}
+	l := connlimit.New(inner, s.cfg.MaxConnections, beyond, s.cfg.Logger)
+	var out server
+	if s.cfg.Lean {
+		out, err = lean.Serve(l, lean.Config{API: s.sends, Handler: s, MaxStreams: s.cfg.MaxStreams, Now: s.cfg.Now, Logger: s.cfg.Logger})
+	} else {
+		out, err = serve(l, s.cfg, encryption, s)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("fcmsim: serve: %w", err), l.Close())
+	}
+	return out, nil
 }
 
 // Stop stops listening and lets requests finish until ctx ends; then it cuts them off and returns ctx's error. Hung
@@ -139,16 +165,14 @@ func (s *Sim) Stop(ctx context.Context) error {
 	s.stopped = true
 	s.mu.Unlock() // requests that are still to finish may need it
 
-	close(s.stopping)
-	var failed []error
-	fronts := s.fronts()
-	for _, f := range fronts {
-		failed = append(failed, f.refuse())
+	s.sends.Stop()
+	servers := s.servers()
+	failed := make([]error, len(servers))
+	var all sync.WaitGroup
+	for i, each := range servers {
+		all.Go(func() { failed[i] = each.Stop(ctx) })
 	}
-	failed = append(failed, s.h2.close(ctx))
-	for _, f := range fronts {
-		failed = append(failed, f.close(ctx))
-	}
+	all.Wait()
 	if err := errors.Join(failed...); err != nil {
 		return fmt.Errorf("fcmsim: stop: %w", err)
 	}
@@ -177,7 +201,7 @@ func (s *Sim) origin(scheme, path string) string {
 	if f == nil {
 		return ""
 	}
-	return scheme + "://" + f.listener.Addr().String() + path
+	return scheme + "://" + f.Addr().String() + path
 }
 
 // CertPEM returns the certificate of the TLS listener; nil before Start and without Config.ListenTLS.
@@ -199,47 +223,28 @@ func (s *Sim) CertPool() *x509.CertPool {
 
 // ServiceAccountJSON returns a service-account file whose key this simulator knows and whose token_uri points to it;
 // call it after Start. It works with golang.org/x/oauth2/google and the official clients.
-func (s *Sim) ServiceAccountJSON() []byte { return s.account.file(s.TokenURL()) }
+func (s *Sim) ServiceAccountJSON() []byte { return s.oauth.ServiceAccount() }
 
 // IssueToken returns an access token as the token endpoint would, good for ttl.
 func (s *Sim) IssueToken(ttl time.Duration) string {
 	now := s.cfg.Now()
-	return s.tokens.issue(now, now.Add(ttl))
+	return s.oauth.Tokens().Issue(now, now.Add(ttl))
 }
 
 // RevokeTokens makes every access token issued so far worthless, as a deleted key does. New ones can be had.
-func (s *Sim) RevokeTokens() { s.tokens.revoke() }
+func (s *Sim) RevokeTokens() { s.oauth.Tokens().Revoke() }
 
 // Stats returns what happened so far.
-func (s *Sim) Stats() Stats {
-	st := Stats{ByCode: make(map[string]uint64), Connections: s.counters.connections.Load()}
-	for c := range codeCount {
-		if n := s.counters.byCode[c].Load(); n > 0 {
-			st.ByCode[c.String()] = n
-			st.Requests += n
-		}
-	}
-	st.Accepted, st.UniqueTokens, st.Duplicates = s.census.update(s.ledger)
-	return st
-}
+func (s *Sim) Stats() Stats { return s.sends.Stats() }
 
 // Accepted iterates over the messages accepted up to now, oldest first. It holds no lock while it runs.
-func (s *Sim) Accepted() iter.Seq[Accepted] {
-	return func(yield func(Accepted) bool) {
-		for number, r := range s.ledger.since(0) {
-			if !yield(s.expand(number, r, true)) {
-				return
-			}
-		}
-	}
-}
+func (s *Sim) Accepted() iter.Seq[Accepted] { return s.sends.Accepted(true) }
 
 // Outage begins, changes or, with share 0, ends an outage.
 func (s *Sim) Outage(o Outage) error {
-	if err := o.validate(); err != nil {
+	if err := s.sends.SetOutage(o); err != nil {
 		return fmt.Errorf("fcmsim: outage: %w", err)
 	}
-	s.outage.set(o, s.cfg.Now())
 	s.cfg.Logger.Info("simulated outage changed", zap.Int("status", o.Status), zap.Float64("share", o.Share),
 		zap.Duration("for", o.For))
 	return nil
@@ -247,10 +252,9 @@ func (s *Sim) Outage(o Outage) error {
 
 // Substitute lets somebody else answer in FCM's place, changes that or, with share 0, ends it.
 func (s *Sim) Substitute(with Substitute) error {
-	if err := with.validate(); err != nil {
+	if err := s.sends.SetSubstitute(with); err != nil {
 		return fmt.Errorf("fcmsim: substitute: %w", err)
 	}
-	s.substitute.set(with, s.cfg.Now())
 	s.cfg.Logger.Info("simulated substitute changed", zap.Int("status", with.Status), zap.Float64("share", with.Share),
 		zap.Duration("for", with.For))
 	return nil
@@ -258,20 +262,18 @@ func (s *Sim) Substitute(with Substitute) error {
 
 // Refuse makes FCM refuse what goes to a platform or, with an empty As, ends that.
 func (s *Sim) Refuse(r Refusal) error {
-	if err := r.validate(); err != nil {
+	if err := s.sends.SetRefusal(r); err != nil {
 		return fmt.Errorf("fcmsim: refusal: %w", err)
 	}
-	s.refusals.set(r)
 	s.cfg.Logger.Info("simulated refusal changed", zap.String("platform", r.Platform), zap.String("as", r.As))
 	return nil
 }
 
 // SetLatency changes how long answers take from here on.
 func (s *Sim) SetLatency(l Latency) error {
-	if err := l.validate(); err != nil {
+	if err := s.sends.SetLatency(l); err != nil {
 		return fmt.Errorf("fcmsim: %w", err)
 	}
-	s.latency.set(l)
 	return nil
 }
 
@@ -280,32 +282,32 @@ func (s *Sim) SetQuota(perMinute int) error {
 	if perMinute < 0 {
 		return fmt.Errorf("fcmsim: quota per minute: must not be negative (got %d)", perMinute)
 	}
-	s.quota.set(perMinute)
+	s.sends.SetQuota(perMinute)
 	return nil
 }
 
-// GoAway sends a GOAWAY frame on every HTTP/2 connection. Requests that have arrived are answered, new ones must use a
-// new connection; the old one is closed a second after its last answer. HTTP/1.1 connections are left alone.
-func (s *Sim) GoAway() { s.h2.goAway() }
+// GoAway says goodbye to every connection, as a server that restarts. HTTP/2 gets a GOAWAY frame: requests that have
+// arrived are answered, new ones must use a new connection; the old one is closed a second after its last answer.
+// HTTP/1.1 connections are closed after the request under way.
+func (s *Sim) GoAway() {
+	for _, each := range s.servers() {
+		each.GoAway()
+	}
+}
 
-// fronts are those that were opened.
-func (s *Sim) fronts() []*front {
+// servers are those of the listeners that were opened.
+func (s *Sim) servers() []server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.DeleteFunc([]*front{s.plain, s.enc}, func(f *front) bool { return f == nil })
+	var out []server
+	for _, each := range []server{s.plain, s.enc} {
+		if each != nil {
+			out = append(out, each)
+		}
+	}
+	return out
 }
 
-// Reset forgets messages, figures and the history of scripted tokens, ends outage, substitute and refusals, and returns latency and quota to
-// their configured values. Connections and access tokens stay.
-func (s *Sim) Reset() {
-	s.epoch.Add(1)
-	s.census.reset(s.ledger)
-	s.counters.reset()
-	s.script.reset()
-	s.bodies.reset()
-	s.outage.set(Outage{}, s.cfg.Now())
-	s.substitute.set(Substitute{}, s.cfg.Now())
-	s.refusals.reset()
-	s.latency.set(s.cfg.Latency)
-	s.quota.set(s.cfg.QuotaPerMinute)
-}
+// Reset forgets messages, figures and the history of scripted tokens, ends outage, substitute and refusals, and
+// returns latency and quota to their configured values. Connections and access tokens stay.
+func (s *Sim) Reset() { s.sends.Reset() }

@@ -7,20 +7,19 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// How long what is put off by an open breaker stays away: a tenth of the outage,
-// within these bounds, so that waiting costs little and what waits is back soon
-// after the provider.
+// An open breaker defers requests for a tenth of the outage so far, within these
+// bounds: waiting then costs little, and requests return soon after the provider.
 const (
-	awayShare = 10
-	awayLeast = time.Second
-	awayMost  = 10 * time.Second
-	// throttleAway is the same for a throttle.
-	throttleAway = 2 * time.Second
-	// throttleLook is the longest that one who waits for a throttle looks away.
-	throttleLook = time.Second
-	// highWaiters is how many of TrafficHigh may wait at a time. More of them would
-	// keep the lane's workers from those who come after, and may go at once.
-	highWaiters = 50
+	deferShare = 10
+	deferLeast = time.Second
+	deferMost  = 10 * time.Second
+	// throttleDefer is how long a throttle defers a request.
+	throttleDefer = 2 * time.Second
+	// throttlePoll is the longest time between two checks of a throttled request.
+	throttlePoll = time.Second
+	// maxHighWaiters is how many requests of TrafficHigh may wait at a time. More
+	// would occupy the lane's workers while later requests could be sent at once.
+	maxHighWaiters = 50
 )
 
 // refusal says why a request may not be made now.
@@ -53,10 +52,10 @@ func (g *Guard) Admit(ctx context.Context, ask Ask) (Ticket, error) {
 	}
 }
 
-// Await blocks until the ask would be granted as far as breaker, throttle and
-// budget are concerned, at most for its patience. It takes nothing: who prepares
-// for many requests, at some cost, asks first whether it is worth it. While the
-// breaker is open, it lets one go at a time. Errors are as of Admit.
+// Await blocks until breaker, throttle and budget would admit the request, but no
+// longer than its patience. It takes no place: a caller whose preparation is
+// expensive calls it first. While the breaker is open, Await returns to one caller
+// at a time. Its errors are those of Admit.
 func (g *Guard) Await(ctx context.Context, ask Ask) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -65,10 +64,10 @@ func (g *Guard) Await(ctx context.Context, ask Ask) error {
 	end := now + ask.Patience
 	for {
 		ring := g.bell.listen()
-		_, no := g.pass(now, &ask, stand)
+		_, no := g.pass(now, &ask, claim)
 		g.feed.drain()
 		if no == nil && ask.Traffic.again() && !g.budget.has(ask.Traffic, now) {
-			no = &refusal{WhyRetryBudget, now + budgetLook, now + budgetWait}
+			no = &refusal{WhyRetryBudget, now + budgetPoll, now + budgetWait}
 		}
 		if no == nil {
 			return nil
@@ -80,11 +79,11 @@ func (g *Guard) Await(ctx context.Context, ask Ask) error {
 	}
 }
 
-// wait waits until it is time to ask again; when patience would end before, it
-// defers at once.
+// wait waits until the request may ask again. If its patience ends before that, it
+// is deferred at once.
 func (g *Guard) wait(ctx context.Context, ask *Ask, ring <-chan struct{}, now, end time.Duration, no *refusal) (time.Duration, error) {
 	waiting := &g.waiting[ask.Traffic]
-	if now >= end || ask.Traffic == TrafficHigh && waiting.Load() >= highWaiters {
+	if now >= end || ask.Traffic == TrafficHigh && waiting.Load() >= maxHighWaiters {
 		return now, g.deferred(no, now)
 	}
 	waiting.Add(1)
@@ -102,15 +101,15 @@ func (g *Guard) wait(ctx context.Context, ask *Ask, ring <-chan struct{}, now, e
 	return g.clock(), nil
 }
 
-// admit asks everybody once. What it needs last it takes first only if it can be
-// given back: a place in a gate's round is for a request that is made.
+// admit asks every mechanism once. The place in a gate's round is taken last,
+// because only a request that is made may use it; the budget can be refunded.
 func (g *Guard) admit(ctx context.Context, now time.Duration, ask *Ask) (Ticket, *refusal, error) {
 	if _, no := g.pass(now, ask, look); no != nil {
 		return Ticket{}, no, nil
 	}
 	again := ask.Traffic.again()
 	if again && !g.budget.take(ask.Traffic, now) {
-		return Ticket{}, &refusal{WhyRetryBudget, now + budgetLook, now + budgetWait}, nil
+		return Ticket{}, &refusal{WhyRetryBudget, now + budgetPoll, now + budgetWait}, nil
 	}
 	ticket, no, err := g.paced(ctx, now, ask)
 	if again && (err != nil || no != nil) {
@@ -150,8 +149,8 @@ func (g *Guard) paced(ctx context.Context, now time.Duration, ask *Ask) (Ticket,
 	return ticket, nil, nil
 }
 
-// pass asks the gate and the throttle of the traffic.
-func (g *Guard) pass(now time.Duration, ask *Ask, how manner) (Ticket, *refusal) {
+// pass asks the gate and the throttle of the request's kind of traffic.
+func (g *Guard) pass(now time.Duration, ask *Ask, how mode) (Ticket, *refusal) {
 	t := Ticket{traffic: ask.Traffic, budgeted: ask.Traffic.again(), to: ask.To}
 	if !g.alert.Load() {
 		return t, nil
@@ -165,15 +164,15 @@ func (g *Guard) pass(now time.Duration, ask *Ask, how manner) (Ticket, *refusal)
 	var better time.Duration
 	for _, b := range g.gates[:t.traffic] {
 		if b.state != BreakerClosed {
-			better = max(better, b.asked+overdue)
+			better = max(better, b.asked+betterFirst)
 		}
 	}
 	r, at, ok := gt.enter(now, better, how)
-	if gt.stir { // its time had come
+	if gt.mayPass { // its time had come
 		g.settle(now)
 	}
 	if !ok {
-		away := min(max((now-gt.openAt)/awayShare, awayLeast), awayMost)
+		away := min(max((now-gt.openAt)/deferShare, deferLeast), deferMost)
 		return t, &refusal{WhyBreakerOpen, at, max(at, now+away)}
 	}
 	t.round = r
@@ -189,8 +188,8 @@ func (g *Guard) pass(now time.Duration, ask *Ask, how manner) (Ticket, *refusal)
 		// Those who wait share what there is: each looks away for about as long as it
 		// takes until it is its turn.
 		turn := time.Duration(g.waiting[t.traffic].Load()) * gt.throttle.interval(now)
-		look := g.jitter(min(max(turn, time.Millisecond), throttleLook))
-		return t, &refusal{WhyThrottle, at + look, max(at, now+throttleAway)}
+		look := g.jitter(min(max(turn, time.Millisecond), throttlePoll))
+		return t, &refusal{WhyThrottle, at + look, max(at, now+throttleDefer)}
 	}
 	return t, nil
 }
@@ -203,24 +202,24 @@ func (g *Guard) deferred(no *refusal, now time.Duration) *Deferred {
 }
 
 // settle runs under the lock, after whatever may have changed a gate or a throttle:
-// it tells the hot path whether to take the lock, and wakes who waits.
+// it tells the hot path whether to take the lock, and wakes whoever waits.
 func (g *Guard) settle(now time.Duration) {
-	alert, doubt, stir := false, false, false
+	alert, doubt, mayPass := false, false, false
 	for _, gt := range g.gates {
 		gt.throttle.rate(now) // may end it
-		stir, gt.stir = stir || gt.stir, false
+		mayPass, gt.mayPass = mayPass || gt.mayPass, false
 		alert = alert || gt.state != BreakerClosed || gt.throttle.active
 		doubt = doubt || !gt.evidence.clean()
 	}
 	g.alert.Store(alert)
 	g.doubt.Store(doubt || alert)
-	if stir {
+	if mayPass {
 		g.bell.ring()
 	}
 }
 
-// well books a healthy answer where that changes something.
-func (g *Guard) well(now time.Duration, t *Ticket) {
+// recordHealthy records a healthy answer where that changes something.
+func (g *Guard) recordHealthy(now time.Duration, t *Ticket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for k, gt := range g.gates {
@@ -239,11 +238,11 @@ func (g *Guard) well(now time.Duration, t *Ticket) {
 	g.settle(now)
 }
 
-// ill books a sick answer. It speaks against its own kind of traffic and against
+// recordSick records a sick answer. It speaks against its own kind of traffic and against
 // those that are worse; one that surely never got into FCM is nobody's own fault,
 // and speaks against all. The others look only whether what they have heard has
 // lasted long enough.
-func (g *Guard) ill(now time.Duration, t *Ticket, code push.Code, retryAfter time.Duration) {
+func (g *Guard) recordSick(now time.Duration, t *Ticket, code push.Code, retryAfter time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	from, certain := t.traffic, code.Unreached()
@@ -262,7 +261,7 @@ func (g *Guard) ill(now time.Duration, t *Ticket, code push.Code, retryAfter tim
 		if gt.state == BreakerClosed {
 			if concerned && counts {
 				gt.evidence.add(now, certain)
-				gt.throttle.sicken(now, gt.evidence.share, rate)
+				gt.throttle.reduce(now, gt.evidence.share, rate)
 			}
 			if gt.evidence.sick > 0 {
 				gt.closedSick(now, quiet, &why)
@@ -275,7 +274,7 @@ func (g *Guard) ill(now time.Duration, t *Ticket, code push.Code, retryAfter tim
 	g.settle(now)
 }
 
-// freed books that a request of a round said nothing: its place is free again.
+// freed frees the place of a request whose answer says nothing about the provider.
 func (g *Guard) freed(now time.Duration, t *Ticket) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -71,18 +71,20 @@ func (b Backoff) floor(code push.Code, retryAfter time.Duration) time.Duration {
 }
 
 // interval is first × Multiplier^(attempt-1), at most Max. The library's own
-// jitter is switched off: it comes from a global source.
+// jitter is switched off, because it comes from a global source and may fall
+// below the floor; and so is its end after some time, because how long a delivery
+// may be tried is for its expiry to say. Without that end no clock matters.
 func (b Backoff) interval(attempt int, first time.Duration) time.Duration {
 	if first >= b.Max {
 		return b.Max
 	}
-	e := backoff.ExponentialBackOff{
-		InitialInterval: first,
-		Multiplier:      b.Multiplier,
-		MaxInterval:     b.Max,
-		Clock:           frozen{},
-	}
-	e.Reset()
+	e := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(first),
+		backoff.WithMultiplier(b.Multiplier),
+		backoff.WithMaxInterval(b.Max),
+		backoff.WithRandomizationFactor(0),
+		backoff.WithMaxElapsedTime(0),
+	)
 	d := e.NextBackOff()
 	for n := 1; n < attempt && d < b.Max; n++ {
 		grown := e.NextBackOff()
@@ -93,10 +95,3 @@ func (b Backoff) interval(attempt int, first time.Duration) time.Duration {
 	}
 	return d
 }
-
-// frozen keeps the library from reading a clock: how long a delivery may be
-// tried is for its expiry to say, not for the arithmetic.
-type frozen struct{}
-
-// Now implements [backoff.Clock].
-func (frozen) Now() time.Time { return time.Time{} }

@@ -23,7 +23,12 @@ func TestBackoffRange(t *testing.T) {
 		{"5xx waits 10 s at least", Backoff{}, 1, push.CodeFCMUnavailable, 0, 10 * time.Second, 20 * time.Second},
 		{"attempt 0 is the first", Backoff{}, 0, push.CodeFCMUnavailable, 0, 10 * time.Second, 20 * time.Second},
 		{"5xx third attempt", Backoff{}, 3, push.CodeFCMInternal, 0, 10 * time.Second, 50 * time.Second},
-		{"5xx, a short retry-after does not undercut the floor", Backoff{}, 1, push.CodeFCMUnavailable, time.Second, 10 * time.Second, 20 * time.Second},
+		{
+			"5xx, a short retry-after does not undercut the floor",
+			Backoff{},
+			1, push.CodeFCMUnavailable, time.Second, 10 * time.Second,
+			20 * time.Second,
+		},
 		{"5xx, a long retry-after wins", Backoff{}, 1, push.CodeFCMUnavailable, time.Minute, time.Minute, time.Minute},
 		{"429 without retry-after", Backoff{}, 1, push.CodeFCMQuotaExceeded, 0, time.Minute, 2 * time.Minute},
 		{"429 with retry-after", Backoff{}, 1, push.CodeFCMQuotaExceeded, 5 * time.Second, 5 * time.Second, 10 * time.Second},

@@ -11,20 +11,19 @@ const (
 	// 10 s that most retries waited already, long enough that re-queuing the
 	// same work over and over costs little.
 	budgetWait = 5 * time.Second
-	// budgetLook is after how long one that has patience looks again.
-	budgetLook = 100 * time.Millisecond
-	// replaysLeave is the part of the purse that replays leave to live traffic: a
-	// quarter.
-	replaysLeave = 4
+	// budgetPoll is the time between two checks of a request that waits for the budget.
+	budgetPoll = 100 * time.Millisecond
+	// replayReserve is the divisor of the part of the budget that replays leave to
+	// live traffic: a quarter.
+	replayReserve = 4
 	// roundOff forgives the budget's float64 sums: ten times 0.1 buys one retry.
 	roundOff = 1e-9
 )
 
-// budget is a purse of retries. Healthy answers and time fill it, a retry costs
-// one. It is what bounds the load of messages that fail again and again, which the
-// throttle does not hear of. A retry that finds the provider healthy gets its cost back: the purse
-// bounds the retries that fail, and does not hold up a backlog made of retries
-// alone once the provider is well again.
+// budget bounds the retries that fail. Healthy answers and time add to it, and a
+// retry takes one out. It limits the load of messages that fail again and again,
+// which the throttle does not see. A retry that finds the provider healthy is
+// refunded, so a backlog of retries alone is not held up once the provider is well.
 type budget struct {
 	ratio     float64 // per healthy answer
 	perSecond float64
@@ -41,7 +40,7 @@ func newBudget(cfg Config) *budget {
 	return &budget{ratio: cfg.BudgetRatio, perSecond: cfg.BudgetMin, burst: cfg.BudgetBurst, tokens: cfg.BudgetBurst}
 }
 
-// has tells whether there is a retry for a kind of traffic.
+// has reports whether there is a retry for a kind of traffic.
 func (b *budget) has(t Traffic, now time.Duration) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,7 +51,7 @@ func (b *budget) enough(t Traffic, now time.Duration) bool {
 	b.refill(now)
 	left := b.tokens
 	if t == TrafficReplay {
-		left -= min(b.burst/replaysLeave, b.burst-1)
+		left -= min(b.burst/replayReserve, b.burst-1)
 	}
 	return left >= 1-roundOff
 }
@@ -72,7 +71,7 @@ func (b *budget) take(t Traffic, now time.Duration) bool {
 // refund gives back what take spent on a request that was not made.
 func (b *budget) refund() { b.add(1) }
 
-// earn books a healthy answer, to a retry or to a first attempt.
+// earn records a healthy answer, to a retry or to a first attempt.
 func (b *budget) earn(retry bool) {
 	if retry {
 		b.add(1 + b.ratio)
@@ -81,7 +80,7 @@ func (b *budget) earn(retry bool) {
 	b.add(b.ratio)
 }
 
-// left returns how many retries the purse holds.
+// left returns how many retries the budget holds.
 func (b *budget) left(now time.Duration) float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

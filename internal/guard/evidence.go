@@ -6,9 +6,9 @@ import "time"
 // is no outage.
 const streakGap = 2 * time.Minute
 
-// evidence is what speaks against the provider as far as one kind of traffic is
-// concerned: the sick answers of that kind and of the better ones, each recipient
-// once, against the healthy answers of all.
+// evidence weighs the answers that count for one kind of traffic: the sick answers
+// of that kind and of the better ones, each recipient once, against the healthy
+// answers of all kinds.
 type evidence struct {
 	share   float64       // of sick among the latest answers, about memory of them
 	sick    int           // in a row, without a healthy one of any kind between them
@@ -17,7 +17,7 @@ type evidence struct {
 	last    time.Duration // of the row
 }
 
-// add books a sick answer.
+// add records a sick answer.
 func (e *evidence) add(now time.Duration, certain bool) {
 	e.share += (1 - e.share) / memory
 	if e.sick > 0 && now-e.last > streakGap {
@@ -33,18 +33,18 @@ func (e *evidence) add(now time.Duration, certain bool) {
 	e.last = now
 }
 
-// well books a healthy answer.
-func (e *evidence) well() {
+// recordHealthy records a healthy answer.
+func (e *evidence) recordHealthy() {
 	e.sick, e.certain = 0, 0
 	if e.share -= e.share / memory; e.share < faded {
 		e.share = 0
 	}
 }
 
-// clean tells whether there is nothing to book a healthy answer against.
+// clean reports whether there is nothing to book a healthy answer against.
 func (e *evidence) clean() bool { return e.sick == 0 && e.share == 0 }
 
-// total tells whether the provider is gone, after a silence of healthy answers:
+// total reports whether the provider is gone, after a silence of healthy answers:
 // enough sick ones, or a few for long enough. Those that never got into FCM are no
 // recipient's fault, and need less time.
 func (e *evidence) total(t Trip, now, silence time.Duration) bool {

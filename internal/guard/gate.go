@@ -16,15 +16,15 @@ const (
 	// slowest is the part of an outage after which the next probe goes out: a
 	// provider that has been away for a minute is asked every four seconds.
 	slowest = 15
-	// overdue is how long a better kind of traffic that is held as well is given to
+	// betterFirst is how long a better kind of traffic that is held as well is given to
 	// probe first.
-	overdue = 2 * time.Second
-	// standFor is how long one who awaited a probe's time has to make it before the
+	betterFirst = 2 * time.Second
+	// claimFor is how long one who awaited a probe's time has to make it before the
 	// next may try.
-	standFor = 500 * time.Millisecond
-	// mature is how long ago the last good round may be before a gate closes although
+	claimFor = 500 * time.Millisecond
+	// closeAfter is how long ago the last good round may be before a gate closes although
 	// there was not enough traffic for the next.
-	mature = 10 * time.Second
+	closeAfter = 10 * time.Second
 	// roundWait is after how long a request without a place in a round looks again;
 	// it is woken before, when a place is free.
 	roundWait = time.Second
@@ -57,8 +57,8 @@ func (e *sickError) Error() string { return e.code.String() }
 // it again. The library's own open time is as good as none: until says when a
 // request may probe, and before that the library is not asked.
 //
-// A failed probe of an open gate is no news, so what is shown, state, until and
-// since, stays open until the first round was good.
+// A failed probe of an open gate is not reported: the state that the guard shows
+// stays open until the first good round.
 //
 // The guard's lock guards it. The library's callbacks run under that lock too.
 type gate struct {
@@ -71,18 +71,18 @@ type gate struct {
 	probeMax   time.Duration
 	onShow     func(g *gate, from BreakerState)
 
-	state  BreakerState  // of the library
-	now    time.Duration // of the call under way, for the library's callbacks
-	cause  sickError     // of the sick answer or round under way
-	quiet  time.Duration // of healthy answers, when the answer under way came
-	openAt time.Duration // when it opened, failed probes aside
-	until  time.Duration // no probe before
-	asked  time.Duration // when its traffic asked last, while it was not closed
-	stood  time.Duration // until then somebody else is about to probe
-	good   int           // rounds since it is half-open
-	goodAt time.Duration // the last of them
-	round  *round        // the present one, nil between two
-	stir   bool          // something may pass that could not before
+	state        BreakerState  // of the library
+	now          time.Duration // of the call under way, for the library's callbacks
+	cause        sickError     // of the sick answer or round under way
+	quiet        time.Duration // of healthy answers, when the answer under way came
+	openAt       time.Duration // when it opened, failed probes aside
+	until        time.Duration // no probe before
+	asked        time.Duration // when its traffic asked last, while it was not closed
+	claimedUntil time.Duration // until then somebody else is about to probe
+	good         int           // rounds since it is half-open
+	lastGoodAt   time.Duration // the last of them
+	round        *round        // the present one, nil between two
+	mayPass      bool          // something may pass that could not before
 
 	shown BreakerState
 	since time.Duration
@@ -98,7 +98,10 @@ type round struct {
 }
 
 func newGate(cfg *Config, t Traffic, onShow func(*gate, BreakerState)) *gate {
-	g := &gate{traffic: t, throttle: newThrottle(cfg, t), probeEvery: cfg.ProbeEvery, probeMax: cfg.ProbeMax, onShow: onShow, asked: -overdue}
+	g := &gate{
+		traffic: t, throttle: newThrottle(cfg, t), probeEvery: cfg.ProbeEvery, probeMax: cfg.ProbeMax,
+		onShow: onShow, asked: -betterFirst,
+	}
 	trip := cfg.OpenAfter
 	g.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          cfg.Credential + " " + t.String(),
@@ -112,20 +115,20 @@ func newGate(cfg *Config, t Traffic, onShow func(*gate, BreakerState)) *gate {
 	return g
 }
 
-// manner is how a gate and a throttle are asked.
-type manner uint8
+// mode is how a gate and a throttle are asked.
+type mode uint8
 
 const (
-	look  manner = iota // only
-	stand               // so that others who do may wait for this one's probe
-	take                // what they give
+	look  mode = iota // only
+	claim             // so that others who do may wait for this one's probe
+	take              // what they give
 )
 
 // enter asks for a place for one request. r is its round, nil while the gate is
 // closed. Without leave, at is when to ask again. better is when it is this
 // traffic's turn to probe, should a better kind be held as well.
-func (g *gate) enter(now, better time.Duration, how manner) (r *round, at time.Duration, ok bool) {
-	g.ripen(now)
+func (g *gate) enter(now, better time.Duration, how mode) (r *round, at time.Duration, ok bool) {
+	g.closeByTime(now)
 	if g.state == BreakerClosed {
 		return nil, now, true
 	}
@@ -136,10 +139,10 @@ func (g *gate) enter(now, better time.Duration, how manner) (r *round, at time.D
 		return nil, due, false
 	case g.round != nil && g.round.out+g.round.healthy+g.round.sick >= g.round.size:
 		return nil, now + roundWait, false
-	case how == stand && g.state == BreakerOpen && now < g.stood:
-		return nil, g.stood, false
-	case how == stand:
-		g.stood = now + standFor
+	case how == claim && g.state == BreakerOpen && now < g.claimedUntil:
+		return nil, g.claimedUntil, false
+	case how == claim:
+		g.claimedUntil = now + claimFor
 		return nil, now, true
 	case how == look:
 		return nil, now, true
@@ -161,8 +164,8 @@ func (g *gate) begin(now time.Duration) bool {
 	return true
 }
 
-// answered books the answer to a request of a round. A round that was judged
-// already, or ended with the state, hears of no more.
+// answered records the answer to a request of a round. A round that was judged
+// already, or ended with the state, is not told of any more answers.
 func (g *gate) answered(now time.Duration, r *round, sick *sickError) {
 	if r != g.round {
 		return
@@ -177,11 +180,11 @@ func (g *gate) answered(now time.Duration, r *round, sick *sickError) {
 	g.judge(now)
 }
 
-// released books that a request of a round said nothing.
+// released frees the place of a request whose answer says nothing about the provider.
 func (g *gate) released(r *round) {
 	if r == g.round {
 		r.out--
-		g.stir = true
+		g.mayPass = true
 	}
 }
 
@@ -201,27 +204,27 @@ func (g *gate) judge(now time.Duration) {
 	g.passed(r.done)
 }
 
-// passed books a good round.
+// passed records a good round.
 func (g *gate) passed(done func(error)) {
 	g.good++
-	g.goodAt, g.stir = g.now, true
+	g.lastGoodAt, g.mayPass = g.now, true
 	done(nil)
 	if g.state == BreakerHalfOpen {
 		g.show(BreakerHalfOpen)
 	}
 }
 
-// ripen closes a half-open gate that had little traffic, and no failure, since its
-// last good round.
-func (g *gate) ripen(now time.Duration) {
-	if g.state == BreakerHalfOpen && g.good > 0 && now-g.goodAt >= mature && (g.round == nil || g.round.sick == 0) {
+// closeByTime closes a half-open gate that had no failure and too little traffic for
+// the next round since its last good one.
+func (g *gate) closeByTime(now time.Duration) {
+	if g.state == BreakerHalfOpen && g.good > 0 && now-g.lastGoodAt >= closeAfter && (g.round == nil || g.round.sick == 0) {
 		g.credit(now)
 	}
 }
 
-// credit books a healthy answer to a request that is not of the present round:
+// credit records a healthy answer to a request outside the present round:
 // other traffic gets through, so this is no total outage, and the gate closes. The
-// throttle bears what is left of it.
+// throttle handles what is left of it.
 func (g *gate) credit(now time.Duration) {
 	g.now = now
 	if r := g.round; r != nil {
@@ -244,7 +247,7 @@ func (g *gate) credit(now time.Duration) {
 // closedWell and closedSick tell the library of an answer while the gate is closed.
 func (g *gate) closedWell(now time.Duration) {
 	row := g.evidence.sick
-	g.evidence.well()
+	g.evidence.recordHealthy()
 	if row == 0 {
 		return // it knows of no failure since the last success
 	}
@@ -270,7 +273,7 @@ func (g *gate) hold(now, retryAfter time.Duration) {
 
 // moved is the library's callback for a change of state.
 func (g *gate) moved(from, to BreakerState) {
-	g.state, g.stir = to, g.stir || to == BreakerClosed
+	g.state, g.mayPass = to, g.mayPass || to == BreakerClosed
 	switch to {
 	case BreakerOpen:
 		if from == BreakerClosed {
@@ -293,7 +296,7 @@ func (g *gate) interval(now time.Duration) time.Duration {
 	return min(max(g.probeEvery, (now-g.openAt)/slowest), g.probeMax)
 }
 
-// show changes what is told of the gate.
+// show changes the state that the guard reports for the gate.
 func (g *gate) show(to BreakerState) {
 	if from := g.shown; from != to {
 		g.shown, g.since = to, g.now

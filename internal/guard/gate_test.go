@@ -1,15 +1,10 @@
 package guard
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
-	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -145,7 +140,8 @@ func TestBreakerProbes(t *testing.T) {
 			total += n
 		}
 		t.Logf("%v", probes)
-		if total < 850 || total > 950 || probes[TrafficHigh] < 290 || probes[TrafficLive] < 290 || probes[TrafficRetry] < 290 || probes[TrafficReplay] > 1 {
+		if total < 850 || total > 950 || probes[TrafficHigh] < 290 || probes[TrafficLive] < 290 || probes[TrafficRetry] < 290 ||
+			probes[TrafficReplay] > 1 {
 			t.Errorf("probes: %v", probes)
 		}
 		if got := g.path(); !slices.Equal(got, []BreakerState{BreakerOpen}) {
@@ -365,7 +361,7 @@ func TestBreakerClosesByTime(t *testing.T) {
 				time.Sleep(time.Second)
 				g.answer(t, 1, push.CodeSent, 0)
 				tc.do(t, g)
-				time.Sleep(mature - time.Nanosecond)
+				time.Sleep(closeAfter - time.Nanosecond)
 				if got := g.State().Breaker; got != BreakerHalfOpen {
 					t.Errorf("too early it is %v", got)
 				}
@@ -376,234 +372,4 @@ func TestBreakerClosesByTime(t *testing.T) {
 			})
 		})
 	}
-}
-
-// Who has patience goes in the moment that it may, and not before.
-func TestAdmitWaitsForTheBreaker(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g := setup(t, unthrottled)
-		g.answerAs(t, TrafficHigh, 20, push.CodeFCMUnavailable, 0)
-		time.Sleep(time.Second)
-		probe := g.admit(t, TrafficHigh)
-		gone := make(chan time.Time, 3)
-		for range 3 {
-			go func() {
-				ticket, err := g.Admit(t.Context(), Ask{Traffic: TrafficHigh, To: g.next(), Patience: time.Second})
-				if err != nil {
-					t.Error(err)
-				}
-				gone <- time.Now()
-				ticket.Done(push.CodeSent, 0)
-			}()
-		}
-		awaited := make(chan error, 1)
-		go func() { awaited <- g.Await(t.Context(), Ask{Traffic: TrafficLive, Patience: time.Minute}) }()
-		stop, stopped := make(chan struct{}), make(chan error, 1)
-		go func() {
-			_, err := g.Admit(t.Context(), Ask{Traffic: TrafficLive, To: g.next(), Patience: time.Minute, Stop: stop})
-			stopped <- err
-		}()
-		time.Sleep(40 * time.Millisecond)
-		close(stop)
-		if err := <-stopped; err != ErrStopped { //nolint:errorlint // Admit promises this very error
-			t.Errorf("stopped: %v", err)
-		}
-		probe.Done(push.CodeSent, 0)
-		answered := time.Now()
-		for range 3 {
-			if at := <-gone; !at.Equal(answered) {
-				t.Errorf("went %v after the probe's answer", at.Sub(answered))
-			}
-		}
-		if err := <-awaited; err != nil {
-			t.Errorf("awaited: %v", err)
-		}
-		if g.breakers() != [kinds]BreakerState{BreakerHalfOpen} && g.breakers() != [kinds]BreakerState{} {
-			t.Errorf("%v", g.breakers())
-		}
-	})
-}
-
-// More high pushes than a lane has room for don't wait in it.
-func TestAdmitLetsFewHighPushesWait(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g := setup(t, unthrottled)
-		g.answerAs(t, TrafficHigh, 20, push.CodeFCMUnavailable, time.Hour)
-		at := make(chan time.Duration, 200)
-		start := time.Now()
-		for range 200 {
-			go func() {
-				_, err := g.Admit(t.Context(), Ask{Traffic: TrafficHigh, To: g.next(), Patience: time.Second})
-				if err == nil {
-					t.Error("admitted")
-				}
-				at <- time.Since(start)
-			}()
-		}
-		waited := 0
-		for range 200 {
-			if <-at > 0 {
-				waited++
-			}
-		}
-		if waited != highWaiters {
-			t.Errorf("%d waited", waited)
-		}
-	})
-}
-
-// An outage is told once, however long it lasts and however many kinds of traffic
-// it holds.
-func TestOutageIsLoggedOnce(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		core, logs := observer.New(zap.InfoLevel)
-		cfg := DefaultConfig("p")
-		cfg.Ramp = 0
-		inner, err := New(cfg, nil, rand.New(rand.NewPCG(1, 2)), zap.New(core), nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g := &rig{Guard: inner}
-		for hour := time.Now(); time.Since(hour) < time.Hour; time.Sleep(300 * time.Millisecond) {
-			for _, traffic := range Traffics() {
-				if ticket, err := g.Admit(t.Context(), Ask{Traffic: traffic, To: recipient(int(traffic))}); err == nil {
-					ticket.Done(push.CodeNetDNS, 0)
-				}
-			}
-		}
-		opened := logs.FilterMessage("breaker opened")
-		if logs.Len() != opened.Len() || opened.Len() != 2 {
-			t.Errorf("%d lines, %d of them tell that it opened; want two: high and live", logs.Len(), opened.Len())
-		}
-		time.Sleep(time.Minute)
-		for range 30 {
-			g.answerAs(t, TrafficHigh, 1, push.CodeSent, 0)
-			time.Sleep(100 * time.Millisecond)
-		}
-		if closed := logs.FilterMessage("breaker closed"); closed.Len() != 2 {
-			t.Errorf("%d lines tell that it closed", closed.Len())
-		}
-	})
-}
-
-// The breaker opens for sick codes only, whatever the order and the number of
-// answers; every ticket that was handed out and back leaves nothing behind.
-func TestBreakerOpensForSickCodesOnly(t *testing.T) {
-	t.Parallel()
-	type step struct {
-		code    push.Code
-		n       int
-		traffic Traffic
-		abandon bool
-		wait    time.Duration
-	}
-	var well []push.Code
-	for _, f := range push.Codes() {
-		if !f.Sick {
-			well = append(well, f.Code)
-		}
-	}
-	rapid.Check(t, func(rt *rapid.T) {
-		steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
-			return step{
-				code:    rapid.SampledFrom(well).Draw(t, "code"),
-				n:       rapid.IntRange(1, 50).Draw(t, "n"),
-				traffic: rapid.SampledFrom(Traffics()).Draw(t, "traffic"),
-				abandon: rapid.IntRange(0, 9).Draw(t, "abandon") == 0,
-				wait:    time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "wait")),
-			}
-		}), 1, 40).Draw(rt, "steps")
-		var path []BreakerState
-		var s State
-		synctest.Test(t, func(t *testing.T) {
-			g := setup(t, func(c *Config) { c.QuotaShare = 1 })
-			for _, st := range steps {
-				for range st.n {
-					ticket, err := g.Admit(t.Context(), Ask{Traffic: st.traffic, To: g.next()})
-					switch {
-					case err != nil: // the pace: 429 slow it
-						time.Sleep(time.Second)
-					case st.abandon:
-						ticket.Abandon()
-					default:
-						ticket.Done(st.code, 0)
-					}
-				}
-				time.Sleep(st.wait)
-			}
-			path, s = g.path(), g.State()
-		})
-		if len(path) != 0 || s.Breaker != BreakerClosed || s.InFlight != 0 || s.Sick != 0 {
-			rt.Fatalf("went to %v: %+v", path, s)
-		}
-	})
-}
-
-// With answers of every kind the books still balance, changes form one chain,
-// no request is made before its time, and an outage that ends is over soon.
-func TestBreakerChain(t *testing.T) {
-	t.Parallel()
-	codes := push.Codes()
-	rapid.Check(t, func(rt *rapid.T) {
-		seed := rapid.Uint64().Draw(rt, "seed")
-		sickness := rapid.Float64Range(0, 1).Draw(rt, "sickness")
-		var fault string
-		synctest.Test(t, func(t *testing.T) {
-			g := setup(t, func(c *Config) { c.OpenAfter.Many = 5 })
-			r := rand.New(rand.NewPCG(seed, 0))
-			var held []Ticket
-			for range 400 {
-				before := g.State()
-				ticket, err := g.Admit(t.Context(), Ask{Traffic: Traffic(r.IntN(kinds)), To: recipient(r.IntN(300))})
-				if err == nil {
-					held = append(held, ticket)
-					if ticket.traffic == TrafficLive && before.Breaker == BreakerOpen && time.Now().Before(before.Until) {
-						fault = "a request passed an open breaker"
-					}
-				}
-				if got := g.State().InFlight; got != len(held) {
-					fault = "in flight does not match the tickets held"
-				}
-				if len(held) > 0 && r.IntN(3) > 0 {
-					i := r.IntN(len(held))
-					code := push.CodeSent
-					if r.Float64() < sickness {
-						code = codes[r.IntN(len(codes))].Code
-					}
-					held[i].Done(code, time.Duration(r.Int64N(int64(20*time.Second))))
-					held = slices.Delete(held, i, i+1)
-				}
-				time.Sleep(time.Duration(r.Int64N(int64(2 * time.Second))))
-			}
-			for _, ticket := range held {
-				ticket.Abandon()
-			}
-			if g.State().InFlight != 0 {
-				fault = "requests left in flight"
-			}
-			at := BreakerClosed
-			for _, c := range g.changes {
-				if c.From != at || c.To == at || (c.To == BreakerOpen) == c.Until.IsZero() || c.Cause.Sick() != (c.To == BreakerOpen) {
-					fault = "the changes do not form a chain"
-				}
-				at = c.To
-			}
-			time.Sleep(time.Hour) // longer than any Retry-After
-			for range 200 {
-				if ticket, err := g.Admit(t.Context(), Ask{Traffic: TrafficLive, To: g.next()}); err == nil {
-					ticket.Done(push.CodeSent, 0)
-				}
-				time.Sleep(100 * time.Millisecond)
-			}
-			if g.breakers() != [kinds]BreakerState{} || g.State().Traffic[TrafficReplay].Throttle != 10_000 {
-				fault = "it did not recover"
-			}
-		})
-		if fault != "" {
-			rt.Fatal(fault)
-		}
-	})
 }

@@ -120,9 +120,10 @@ func (g *Guard) State() State {
 	defer g.mu.Unlock()
 	defer g.settle(now)
 	for t, gt := range g.gates {
-		gt.ripen(now)
+		gt.closeByTime(now)
 		throttle := gt.throttle // rate may end it
 		s.Traffic[t] = TrafficState{Breaker: gt.shown, Throttle: throttle.rate(now)}
+		s.Traffic[t].Throttled = throttle.active
 	}
 	live := g.gates[TrafficLive]
 	s.Breaker, s.Since, s.Cause, s.Sick = live.shown, g.epoch.Add(live.since), live.code, live.evidence.share

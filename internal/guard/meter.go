@@ -75,8 +75,8 @@ func (m *meter) perSecond(now time.Duration) float64 {
 	return float64(sum) / (meterSteps * meterStep).Seconds()
 }
 
-// silent returns for how long there was no healthy answer, up to a step more than
-// true. Before the first it has been silent for ever.
+// silent returns the time since the last healthy answer, rounded up by at most one
+// step. Before the first healthy answer it is the longest duration.
 func (m *meter) silent(now time.Duration) time.Duration {
 	last := m.well.Load()
 	if last < 0 {

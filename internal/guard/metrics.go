@@ -45,7 +45,9 @@ func newMetrics() *Metrics {
 		held: prometheus.NewDesc("belfry_traffic_held",
 			"1 while the breaker holds that kind of traffic back, or lets only probes of it through.", []string{"credential", "traffic"}, nil),
 		throttle: prometheus.NewDesc("belfry_fcm_throttle_per_second",
-			"Requests of that kind of traffic per second that a sick share of the answers leaves; the full pace if it leaves all.", []string{"credential", "traffic"}, nil),
+			"Requests of that kind of traffic per second that a sick share of the answers leaves; the full pace if it leaves all.", []string{
+				"credential", "traffic",
+			}, nil),
 		budget: prometheus.NewDesc("belfry_fcm_retry_budget",
 			"Retries that the credential may make at once.", credential, nil),
 		inFlight: prometheus.NewDesc("belfry_fcm_admitted_requests",

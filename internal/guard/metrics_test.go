@@ -88,10 +88,12 @@ func TestMetrics(t *testing.T) {
 		held.Abandon()
 		time.Sleep(cfg.ProbeEvery)
 		b.answer(t, 1, push.CodeSent, 0)
-		check("a probe did well", map[string]float64{"belfry_breaker_state p open": 0, "belfry_breaker_state p half_open": 1, "belfry_traffic_held p live": 1})
+		check("a probe did well",
+			map[string]float64{"belfry_breaker_state p open": 0, "belfry_breaker_state p half_open": 1, "belfry_traffic_held p live": 1})
 		b.answer(t, 10, push.CodeSent, 0)
 		check("closed", map[string]float64{
-			"belfry_breaker_state p closed": 1, "belfry_traffic_held p live": 0, "belfry_fcm_throttle_per_second p live": 100, "belfry_fcm_throttle_per_second p high": 10_000,
+			"belfry_breaker_state p closed": 1, "belfry_traffic_held p live": 0, "belfry_fcm_throttle_per_second p live": 100,
+			"belfry_fcm_throttle_per_second p high": 10_000,
 		})
 
 		if _, err := New(cfg, nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), m, nil); err == nil {

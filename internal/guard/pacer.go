@@ -97,7 +97,7 @@ func (p *pacer) pausedUntil(t Traffic, now time.Duration) (until time.Duration, 
 	return until, until > now
 }
 
-// answered books an answer that was no 429.
+// answered records an answer other than 429.
 func (p *pacer) answered() {
 	if p.calm.Load() {
 		return
@@ -115,9 +115,9 @@ func (p *pacer) answered() {
 	p.calm.Store(calm)
 }
 
-// throttled books a 429 to a kind of traffic. If there are enough of them, the
+// throttled records a 429 to a kind of traffic. If there are enough of them, the
 // pace is cut, unless that was done a moment ago, and that traffic and all that is
-// worse is paused for retryAfter, if that is not 0. It tells whether the pace was
+// worse is paused for retryAfter, if that is not 0. It reports whether the pace was
 // full before.
 //
 // A fresh guard counts as one that has had good answers: a first 429 may be one

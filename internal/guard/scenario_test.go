@@ -34,7 +34,8 @@ type world struct {
 func newWorld(t *testing.T, perSecond float64, fcm func(id int, since time.Duration) push.Code) *world {
 	t.Helper()
 	return &world{
-		rig: setup(t, func(c *Config) { c.PerSecond = perSecond }), fcm: fcm, latency: 50 * time.Millisecond, start: time.Now(), rnd: rand.New(rand.NewPCG(5, 6)),
+		rig: setup(t, func(c *Config) { c.PerSecond = perSecond }), fcm: fcm, latency: 50 * time.Millisecond, start: time.Now(),
+		rnd:   rand.New(rand.NewPCG(5, 6)),
 		taken: map[int]time.Duration{}, asked: map[int][]time.Duration{},
 	}
 }
@@ -249,8 +250,8 @@ func TestAlwaysFailingMessagesHoldNobodyUp(t *testing.T) {
 				wg.Wait()
 				lags := took()
 				p95 := lags[len(lags)*95/100]
-				t.Logf("%d pushes: p50 %v, p95 %v, max %v; %d requests to those that fail, breaker moved %d times", len(lags), lags[len(lags)/2], p95, lags[len(lags)-1],
-					len(w.requests)-len(lags), len(w.path()))
+				t.Logf("%d pushes: p50 %v, p95 %v, max %v; %d requests to those that fail, breaker moved %d times",
+					len(lags), lags[len(lags)/2], p95, lags[len(lags)-1], len(w.requests)-len(lags), len(w.path()))
 				if p95 > 2*time.Second {
 					t.Errorf("p95 %v", p95)
 				}
@@ -298,7 +299,8 @@ func TestTotalOutage(t *testing.T) {
 				wg.Wait()
 				before, during := w.between(down-10*time.Second, down), w.between(down, up)
 				back := w.between(up+10*time.Second, end)
-				t.Logf("%d requests in 10 s before, %d in the outage, %d in the 10 s from 10 s after it; breaker moved %d times", before, during, back, len(w.path()))
+				t.Logf("%d requests in 10 s before, %d in the outage, %d in the 10 s from 10 s after it; breaker moved %d times", before, during, back,
+					len(w.path()))
 				if during > tc.most {
 					t.Errorf("%d requests in the outage, at most %d expected", during, tc.most)
 				}

@@ -70,6 +70,7 @@ type State struct {
 
 // TrafficState is how one kind of traffic stands.
 type TrafficState struct {
-	Breaker  BreakerState
-	Throttle float64 // requests per second that the throttle lets through; the full pace if it does not hold
+	Breaker   BreakerState
+	Throttled bool    // the throttle holds
+	Throttle  float64 // requests per second that the throttle lets through; the full pace if it does not hold
 }

@@ -34,7 +34,7 @@ func newSuspects() *suspects {
 	return &suspects{seed: maphash.MakeSeed(), young: map[uint64]struct{}{}, old: map[uint64]struct{}{}}
 }
 
-// add suspects a recipient, and tells whether it was not suspected before.
+// add suspects a recipient, and reports whether it was not suspected before.
 func (s *suspects) add(a push.Address, now time.Duration) (first bool) {
 	s.age(now)
 	first = !s.has(a, now)
@@ -42,7 +42,7 @@ func (s *suspects) add(a push.Address, now time.Duration) (first bool) {
 	return first
 }
 
-// has tells whether a recipient is suspected.
+// has reports whether a recipient is suspected.
 func (s *suspects) has(a push.Address, now time.Duration) bool {
 	s.age(now)
 	if s.len() == 0 {

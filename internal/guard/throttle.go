@@ -40,10 +40,10 @@ func newThrottle(cfg *Config, t Traffic) throttle {
 	}
 }
 
-// sicken books a sick answer: from half of them on the rate yields. What is taken
+// reduce records a sick answer; the rate is reduced once half of the answers are sick. What is taken
 // is told from the share of sick answers and the number of all, because the share
 // moves within some dozens of answers, however many a second there are.
-func (t *throttle) sicken(now time.Duration, share, answersPerSecond float64) {
+func (t *throttle) reduce(now time.Duration, share, answersPerSecond float64) {
 	if share <= sickShare {
 		return
 	}
@@ -82,7 +82,7 @@ func (t *throttle) take(now time.Duration) (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// ready tells whether take would succeed.
+// ready reports whether take would succeed.
 func (t *throttle) ready(now time.Duration) (at time.Duration, ok bool) {
 	if t.rate(now); !t.active {
 		return now, true

@@ -38,12 +38,12 @@ func (t Ticket) Done(code push.Code, retryAfter time.Duration) {
 		g.pacer.answered()
 		g.budget.earn(t.budgeted)
 		if g.doubt.Load() || t.round != nil {
-			g.well(now, &t)
+			g.recordHealthy(now, &t)
 		}
 	case sick:
 		g.meter.count(now)
 		g.pacer.answered()
-		g.ill(now, &t, code, retryAfter)
+		g.recordSick(now, &t, code, retryAfter)
 	case quota:
 		t.free(now)
 		if g.pacer.throttled(t.traffic, now, retryAfter) {

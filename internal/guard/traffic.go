@@ -44,7 +44,7 @@ func (t Traffic) String() string {
 	}
 }
 
-// again tells whether the kind draws on the retry budget.
+// again reports whether the kind draws on the retry budget.
 func (t Traffic) again() bool { return t >= TrafficRetry }
 
 // Ask is a request for leave to make one request to FCM.

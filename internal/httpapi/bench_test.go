@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -16,7 +17,8 @@ import (
 type instantIntake struct{}
 
 func (instantIntake) Accept(_ context.Context, s ingest.Submission) (ingest.Accepted, error) {
-	return ingest.Accepted{Notification: push.Notification{ID: ntfID, Tenant: s.Tenant, Priority: push.PriorityNormal, AcceptedAt: testNow()}}, nil
+	n := push.Notification{ID: ntfID, Tenant: s.Tenant, Priority: push.PriorityNormal, AcceptedAt: testNow()}
+	return ingest.Accepted{Notification: n}, nil
 }
 
 // BenchmarkAccept is the door's own share of POST /v1/notifications: everything
@@ -24,19 +26,19 @@ func (instantIntake) Accept(_ context.Context, s ingest.Submission) (ingest.Acce
 func BenchmarkAccept(b *testing.B) {
 	g := setup(b, func(cfg *Config) {
 		cfg.Intake, cfg.Log = instantIntake{}, zap.NewNop()
-		cfg.Auth = NewKeys(map[string]string{"key": "shop"})
+		cfg.Auth = door.NewKeys(map[string]string{"key": "shop"})
 	})
 	body := strings.NewReader(send)
 	r := httptest.NewRequest(http.MethodPost, "/v1/notifications", body)
-	r.Header.Set("Content-Type", typeJSON)
-	r.Header.Set("Content-Type", typeJSON)
+	r.Header.Set("Content-Type", door.TypeJSON)
+	r.Header.Set("Content-Type", door.TypeJSON)
 	r.Header.Set("Authorization", "Bearer key")
 	r.Header.Set("Idempotency-Key", "k")
 	b.ReportAllocs()
 	for b.Loop() {
 		body.Reset(send)
 		w := httptest.NewRecorder()
-		g.mux.ServeHTTP(w, r)
+		g.ServeHTTP(w, r)
 		if w.Code != http.StatusAccepted {
 			b.Fatal(w.Code, w.Body)
 		}

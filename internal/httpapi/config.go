@@ -8,29 +8,33 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
-// Config is what the door stands on. Every field is required but DeadLetters, Now
-// and Version; what is given must be safe for concurrent use.
+// Config is what the API is built from. Every field is required but Letters, Replays, Now
+// and Version; all values must be safe for concurrent use.
 type Config struct {
-	Intake  Intake
-	Batches Batches
-	Devices Devices
-	Reports Reports
-	// DeadLetters serves the dead letters and their replays; nil: the API has no
-	// such routes.
-	DeadLetters DeadLetters
-	// Operator is the tenant whose key works on the letters of all tenants, and on
-	// those that name none; any other sees its own only. "": there is none.
+	Intake   Intake
+	Previews Previews
+	Batches  Batches
+	Devices  Devices
+	Reports  Reports
+	// Letters and Replays serve the dead letters and their replays; without both
+	// the API has no such routes.
+	Letters deadletters.Letters
+	Replays deadletters.Replays
+	// Operator is the tenant whose key works on the letters of all tenants, and on letters
+	// without a tenant; any other key sees its own tenant's only. "": there is no operator.
 	Operator string
 	// Answers keeps the first answer of a POST with an Idempotency-Key that the
 	// intake does not deduplicate itself.
 	Answers idempotency.Store
-	Auth    Authenticator
-	// Pages keeps the web pages of others out. Without an API key it must look at
-	// the Host header too.
+	Auth    door.Authenticator
+	// Pages keeps web pages of other origins out. Without an API key it must check the
+	// Host header too.
 	Pages    *sameorigin.Guard
 	Health   Health
 	Registry *prometheus.Registry // takes the door's metrics and is served at /metrics
@@ -47,6 +51,7 @@ func (c *Config) check() error {
 		given bool
 	}{
 		{"Intake", c.Intake != nil},
+		{"Previews", c.Previews != nil},
 		{"Batches", c.Batches != nil},
 		{"Devices", c.Devices != nil},
 		{"Reports", c.Reports != nil},
@@ -62,4 +67,12 @@ func (c *Config) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// door returns the part of it that the door is built from.
+func (c *Config) door() door.Config {
+	return door.Config{
+		Answers: c.Answers, Auth: c.Auth, Pages: c.Pages, Registry: c.Registry, Log: c.Log, Now: c.Now,
+		Rooms: ofRooms, About: about(c),
+	}
 }

@@ -6,20 +6,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
-// NewDeadLetters returns the handler of the dead letters and replays alone, for
-// whoever holds the backend in hand: it asks for no key, and every request is the
-// operator's. Serve it inside the process, and to nobody else: it does not look
-// at the Host header either.
-func NewDeadLetters(letters DeadLetters, answers idempotency.Store, log *zap.Logger) (http.Handler, error) {
+// NewDeadLetters returns the handler of the dead letters and replays only, for a program
+// that has the backend itself: it asks for no key, and every request is the operator's. It
+// must be served inside the process only: it does not check the Host header either.
+func NewDeadLetters(letters deadletters.Letters, replays deadletters.Replays, answers idempotency.Store,
+	log *zap.Logger,
+) (http.Handler, error) {
 	pages, err := sameorigin.New(sameorigin.Config{AnyHost: true})
 	if err != nil {
 		return nil, err
 	}
-	a := blank(Config{DeadLetters: letters, Operator: DefaultTenant, Answers: answers, Auth: Keys{}, Pages: pages, Log: log})
-	a.routes = a.deadLetterRoutes()
-	return a.mux, a.mount(prometheus.NewRegistry())
+	return door.New(door.Config{
+		Answers: answers, Auth: door.Keys{}, Pages: pages, Registry: prometheus.NewRegistry(), Log: log, Rooms: deadletters.Refusal,
+	}, deadletters.Routes(letters, replays, door.DefaultTenant))
 }

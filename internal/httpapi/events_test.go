@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -31,7 +32,7 @@ type books struct {
 func newBooks() *books {
 	ref := push.ChunkRef{Notification: batID}
 	return &books{
-		n: push.Notification{ID: batID, Tenant: DefaultTenant, AcceptedAt: testNow(), Progress: push.Progress{
+		n: push.Notification{ID: batID, Tenant: door.DefaultTenant, Priority: push.PriorityBulk, AcceptedAt: testNow(), Progress: push.Progress{
 			Version: 1, State: push.StateSending, StartedAt: testNow(), Sources: 4, Pages: 1,
 		}},
 		line: ledger.NewLine(ledger.Plan{Ref: ref, Last: true, Sources: 4, Cells: make([]ledger.Cell, 4)}, testNow()),
@@ -50,6 +51,8 @@ func (b *books) Notification(_ context.Context, id push.ID) (push.Notification, 
 func (b *books) Notifications(context.Context, string, string, int) ([]push.Notification, string, error) {
 	return nil, "", nil
 }
+
+func (b *books) Behind(time.Time, push.ID) string { return "" }
 
 func (b *books) Counts(context.Context, push.ID) (ledger.Counts, error) {
 	b.mu.Lock()
@@ -123,7 +126,7 @@ func newStation(t *testing.T) *station {
 	s := &station{rig: setup(t), pipes: newPipes(), books: newBooks()}
 	s.room = report.New(report.Config{Notifications: s.books, Log: zap.NewNop()})
 	s.reports.closeups = s.room
-	s.server = NewServer(s.mux, zap.NewNop())
+	s.server = door.NewServer(s, zap.NewNop())
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(s.pipes) }()
 	t.Cleanup(func() { _ = s.server.Close(); <-served })
@@ -197,7 +200,7 @@ func TestEvents(t *testing.T) {
 		time.AfterFunc(30*time.Second+later, func() { s.move(push.StatePaused) })
 		time.AfterFunc(40*time.Second+later, func() { s.move(push.StateSending); s.settle(2, 3) })
 		in := open(t, s.get(t, events))
-		if kind := in.Header.Get("Content-Type"); in.StatusCode != http.StatusOK || kind != typeEvents {
+		if kind := in.Header.Get("Content-Type"); in.StatusCode != http.StatusOK || kind != door.TypeEvents {
 			t.Errorf("status %d, %s", in.StatusCode, kind)
 		}
 		want := []string{
@@ -289,9 +292,9 @@ func TestEventsCutSlowReaders(t *testing.T) {
 	})
 }
 
-// lookAndWrite is how long a look, a write that nobody takes, and this test's
+// lookAndWrite is how long a look, a write that nobody takes (10 s), and this test's
 // own look at the log may take.
-const lookAndWrite = time.Second + eventPatience + 2*time.Second
+const lookAndWrite = time.Second + 10*time.Second + 2*time.Second
 
 // When the process stops, streams end well, without done, and no other begins.
 func TestEventsAtShutdown(t *testing.T) {
@@ -338,12 +341,13 @@ func TestEventsHungUp(t *testing.T) {
 func TestEventsOfNothing(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	g.do(t, "GET", events, "").want(t, http.StatusNotFound, codeNotFound)
-	g.do(t, "GET", "/v1/batches/"+ntfID+"/events", "").want(t, http.StatusNotFound, codeNotFound)
-	g.do(t, "GET", events+"?from=1", "").want(t, http.StatusUnprocessableEntity, codeInvalid)
+	g.Do(t, "GET", events, "").Want(t, http.StatusNotFound, door.CodeNotFound)
+	g.Do(t, "GET", "/v1/batches/"+ntfID+"/events", "").Want(t, http.StatusNotFound, door.CodeNotFound)
+	g.Do(t, "GET", events+"?from=1", "").Want(t, http.StatusUnprocessableEntity, door.CodeInvalid)
 	room := report.New(report.Config{Notifications: newBooks(), Log: zap.NewNop()})
 	g.reports.closeups = room
-	if got := g.do(t, "HEAD", events, ""); got.Code != http.StatusOK || got.Body.Len() != 0 || got.Header().Get("Content-Type") != typeEvents {
+	if got := g.Do(t, "HEAD", events, ""); got.Code != http.StatusOK || got.Body.Len() != 0 ||
+		got.Header().Get("Content-Type") != door.TypeEvents {
 		t.Errorf("HEAD: %d, %q", got.Code, got.Body)
 	}
 	if err := room.Stop(t.Context()); err != nil {
@@ -358,13 +362,13 @@ func TestEventHasTheBodyOfGet(t *testing.T) {
 	b.settle(0, 1, 2, 3)
 	room := report.New(report.Config{Notifications: b, Log: zap.NewNop()})
 	g := setup(t)
-	v, err := room.Notification(t.Context(), DefaultTenant, batID)
+	v, err := room.Notification(t.Context(), door.DefaultTenant, batID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.reports.view, g.reports.closeups = v, room
-	body := g.do(t, "GET", "/v1/batches/"+batID, "").want(t, http.StatusOK, "").Body.Bytes()
-	got := g.do(t, "GET", events, "").want(t, http.StatusOK, "").Body.Bytes()
+	body := g.Do(t, "GET", "/v1/batches/"+batID, "").Want(t, http.StatusOK, "").Body.Bytes()
+	got := g.Do(t, "GET", events, "").Want(t, http.StatusOK, "").Body.Bytes()
 	for _, name := range []string{"progress", "done"} {
 		if !bytes.Contains(got, append([]byte("event: "+name+"\ndata: "), body...)) {
 			t.Errorf("%s has not the body of GET %s:\n%s", name, body, got)

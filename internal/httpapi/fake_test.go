@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/batch"
-	"github.com/belfry-push/belfry/internal/device"
-	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/request"
 )
 
 // fakeIntake checks bodies as the real one does and remembers keys.
@@ -26,13 +25,15 @@ type fakeIntake struct {
 }
 
 func (f *fakeIntake) Accept(_ context.Context, s ingest.Submission) (ingest.Accepted, error) {
-	req, err := push.DecodeRequest(s.Body, s.Batch, f.now())
+	req, err := request.DecodeRequest(s.Body, s.Batch, f.now())
 	if err != nil || f.fail != nil {
 		return ingest.Accepted{}, cmpErr(f.fail, err)
 	}
 	n := push.Notification{
-		ID: push.DerivedID(map[bool]string{true: "bat", false: "ntf"}[s.Batch], s.Tenant, s.Key), Tenant: s.Tenant, Target: req.Target, Labels: req.Labels, Message: req.Message,
-		Priority: req.Priority, AcceptedAt: f.now(), TTL: req.TTL, Fingerprint: string(s.Body), Progress: push.Progress{State: push.StateAccepted},
+		ID: push.DerivedID(map[bool]string{true: "bat", false: "ntf"}[s.Batch], s.Tenant, s.Key), Tenant: s.Tenant, Target: req.Target,
+		Labels: req.Labels, Message: req.Message,
+		Priority: req.Priority, AcceptedAt: f.now(), TTL: req.TTL, Fingerprint: string(s.Body),
+		Progress: push.Progress{State: push.StateAccepted},
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,10 +43,10 @@ func (f *fakeIntake) Accept(_ context.Context, s ingest.Submission) (ingest.Acce
 			return ingest.Accepted{}, ingest.ErrKeyReused
 		}
 		old.Progress = push.Progress{State: push.StateSending, Sources: 7} // it has moved on since
-		return ingest.Accepted{Notification: old, Replayed: true}, nil
+		return ingest.Accepted{Notification: old, Replayed: true, Warnings: req.Warnings}, nil
 	}
 	f.seen[n.ID] = n
-	return ingest.Accepted{Notification: n, ValidateOnly: req.ValidateOnly}, nil
+	return ingest.Accepted{Notification: n, ValidateOnly: req.ValidateOnly, Warnings: req.Warnings}, nil
 }
 
 func cmpErr(a, b error) error {
@@ -83,62 +84,19 @@ func (f *fakeBatches) Resume(_ context.Context, _ string, id push.ID) (push.Noti
 	return f.fn("resume", id)
 }
 
+func (f *fakeBatches) ResumeUnbraked(_ context.Context, _ string, id push.ID) (push.Notification, error) {
+	return f.fn("resume unbraked", id)
+}
+
 func (f *fakeBatches) Cancel(_ context.Context, _ string, id push.ID) (push.Notification, error) {
 	return f.fn("cancel", id)
-}
-
-// fakeDevices is a registry of one tenant.
-type fakeDevices struct {
-	all map[push.ID]push.Device
-}
-
-func (f *fakeDevices) Put(_ context.Context, _ string, d push.Device) (push.Device, error) {
-	d.State, d.Source = push.DeviceActive, push.SourceAPI
-	f.all[d.ID] = d
-	return d, nil
-}
-
-func (f *fakeDevices) Get(_ context.Context, _ string, id push.ID) (push.Device, error) {
-	d, ok := f.all[id]
-	if !ok {
-		return d, push.ErrNotFound
-	}
-	return d, nil
-}
-
-func (f *fakeDevices) Delete(ctx context.Context, tenant string, id push.ID) error {
-	_, err := f.Get(ctx, tenant, id)
-	delete(f.all, id)
-	return err
-}
-
-func (f *fakeDevices) Restore(ctx context.Context, tenant string, id push.ID) (push.Device, error) {
-	return f.Get(ctx, tenant, id)
-}
-
-func (f *fakeDevices) List(_ context.Context, _, userID, cursor string, _ int) ([]push.Device, string, error) {
-	if cursor != "" {
-		return nil, "", push.ErrCursor
-	}
-	var out []push.Device
-	for _, d := range f.all {
-		if userID == "" || d.UserID == userID {
-			out = append(out, d)
-		}
-	}
-	return out, "", nil
-}
-
-func (f *fakeDevices) Import(_ context.Context, _ string, body io.Reader) (device.ImportResult, error) {
-	b, err := io.ReadAll(body)
-	res := device.ImportResult{Imported: int64(len(b)), Faults: []device.LineFault{{Line: 2, Fault: push.Fault{Pointer: "/id", Code: push.FaultMissing, Detail: "is required"}}}}
-	return res, err
 }
 
 // fakeReports has one view and a number of deliveries.
 type fakeReports struct {
 	view       report.View
-	list       []push.Notification
+	list       []report.View
+	search     report.Search // of the last list
 	deliveries int
 	invalid    int
 	failAt     int // the delivery whose page fails; 0 for none
@@ -166,14 +124,17 @@ func (f *fakeReports) Notification(_ context.Context, _ string, id push.ID) (rep
 	return f.view, nil
 }
 
-func (f *fakeReports) Notifications(_ context.Context, _, cursor string, _ int) ([]push.Notification, string, error) {
+func (f *fakeReports) Notifications(_ context.Context, _ string, s report.Search, cursor string, _ int) ([]report.View, string, error) {
 	if cursor == "bad" {
 		return nil, "", push.ErrCursor
 	}
+	f.search = s
 	return f.list, "more", nil
 }
 
-func (f *fakeReports) Deliveries(_ context.Context, _ string, id push.ID, fl report.Filter, cursor string, limit int) ([]report.Delivery, string, error) {
+func (f *fakeReports) Deliveries(_ context.Context, _ string, id push.ID, fl report.Filter, cursor string,
+	limit int,
+) ([]report.Delivery, string, error) {
 	if id != f.view.Notification.ID {
 		return nil, "", push.ErrNotFound
 	}
@@ -200,47 +161,14 @@ func (f *fakeReports) Invalid(_ context.Context, _ string, id push.ID, cursor st
 	to := min(from+limit, f.invalid)
 	var rows []report.Invalid
 	for i := from; i < to; i++ {
-		rows = append(rows, report.Invalid{Line: int64(i + 1), Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}})
+		rows = append(rows,
+			report.Invalid{Line: int64(i + 1), Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}})
 	}
 	if to == f.invalid {
 		return rows, "", nil
 	}
 	return rows, strconv.Itoa(to), nil
 }
-
-// fakeAnswers is the idempotency store in memory.
-type fakeAnswers struct {
-	mu   sync.Mutex
-	recs map[string]idempotency.Record
-	fail error // of Complete and Release
-}
-
-func (f *fakeAnswers) Reserve(_ context.Context, r idempotency.Record, now time.Time) (idempotency.Record, bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	old, ok := f.recs[r.Tenant+r.Key]
-	if ok && now.Before(old.ExpiresAt) && (old.Done || now.Before(old.LeaseUntil)) {
-		return old, false, nil
-	}
-	f.recs[r.Tenant+r.Key] = r
-	return r, true, nil
-}
-
-func (f *fakeAnswers) Complete(_ context.Context, r idempotency.Record) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.recs[r.Tenant+r.Key] = r
-	return f.fail
-}
-
-func (f *fakeAnswers) Release(_ context.Context, r idempotency.Record) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.recs, r.Tenant+r.Key)
-	return f.fail
-}
-
-func (f *fakeAnswers) PurgeExpired(context.Context, time.Time, int) (int, error) { return 0, nil }
 
 func errDeadline() error { return context.DeadlineExceeded }
 func errCanceled() error { return context.Canceled }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 )
@@ -18,12 +19,13 @@ type frames struct {
 	kept map[push.ID]frame
 }
 
-// frame is the events of one view, as they stand in the stream.
+// frame is the encoded events of one view.
 type frame struct {
 	state []byte // for those who were told another state last
 	rest  []byte
 
 	revision int64
+	waiting  *report.Waiting
 	made     time.Time
 }
 
@@ -36,7 +38,7 @@ func (fs *frames) of(v *report.View, now time.Time) (frame, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f, ok := fs.kept[id]
-	if ok && f.revision == v.Revision && now.Sub(f.made) < frameKeep {
+	if ok && f.revision == v.Revision && f.waiting == v.Waiting && now.Sub(f.made) < frameKeep {
 		return f, nil
 	}
 	f, err := newFrame(v, now)
@@ -52,11 +54,11 @@ func (fs *frames) of(v *report.View, now time.Time) (frame, error) {
 }
 
 func newFrame(v *report.View, now time.Time) (frame, error) {
-	body, err := encode(fullView(v, now))
+	body, err := door.Encode(fullView(v, now))
 	if err != nil {
 		return frame{}, err
 	}
-	state, err := encode(client.StateChange{ID: string(v.Notification.ID), State: string(v.State)})
+	state, err := door.Encode(client.StateChange{ID: string(v.Notification.ID), State: client.State(v.State)})
 	if err != nil {
 		return frame{}, err
 	}
@@ -64,7 +66,10 @@ func newFrame(v *report.View, now time.Time) (frame, error) {
 	event := func(id, name string, data []byte) []byte {
 		return fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n", id, name, data) // encode ends the line of data
 	}
-	f := frame{state: event(id, client.EventState, state), rest: event(id, client.EventProgress, body), revision: v.Revision, made: now}
+	f := frame{
+		state: event(id, client.EventState, state), rest: event(id, client.EventProgress, body), revision: v.Revision, waiting: v.Waiting,
+		made: now,
+	}
 	if v.Done() {
 		f.rest = append(f.rest, event(id+doneSuffix, client.EventDone, body)...)
 	}

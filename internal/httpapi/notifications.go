@@ -4,130 +4,128 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/report"
 )
 
-func (a *api) createNotification(ctx context.Context, x *exchange) (reply, error) {
-	return a.accept(ctx, x, http.StatusAccepted, false)
+// notifications serve what is accepted, whole or as a batch, and its events.
+type notifications struct {
+	acceptance
+
+	reports    Reports
+	lifecycle  Lifecycle
+	deliveries deliveries
 }
 
-func (a *api) createBatch(ctx context.Context, x *exchange) (reply, error) {
-	return a.accept(ctx, x, http.StatusCreated, true)
-}
-
-// accept hands the body to the intake as it is, which reads it once.
-func (a *api) accept(ctx context.Context, x *exchange, status int, batch bool) (reply, error) {
-	key, err := x.idempotencyKey()
+func (n *notifications) listNotifications(ctx context.Context, x *door.Exchange) (door.Reply, error) {
+	search, err := searched(&x.Query)
 	if err != nil {
-		return reply{}, err
+		return door.Reply{}, err
 	}
-	body, err := x.readBody()
+	items, next, err := n.reports.Notifications(ctx, x.Tenant, search, x.Query.Text("cursor"), int(x.Query.Integer("limit")))
 	if err != nil {
-		return reply{}, err
-	}
-	return a.submit(ctx, status, ingest.Submission{Tenant: x.tenant, Key: key, Body: body, Batch: batch, TraceParent: x.trace.String()})
-}
-
-func (a *api) submit(ctx context.Context, status int, s ingest.Submission) (reply, error) {
-	got, err := a.cfg.Intake.Accept(ctx, s)
-	if err != nil {
-		return reply{}, err
-	}
-	view := acceptedView(&got.Notification)
-	if got.ValidateOnly {
-		view.ID, view.State, view.Links = "", stateValid, client.Links{}
-		out, err := got.Notification.Outgoing(a.now())
-		if err != nil {
-			return reply{}, err
-		}
-		view.Message = json.RawMessage(out)
-		return reply{status: http.StatusOK, body: view}, nil
-	}
-	return reply{status: status, body: view, location: view.Links.Self, replayed: got.Replayed}, nil
-}
-
-// publishEvent is the same acceptance through a CloudEvent. The trace is the
-// event's own where it has one: the request may be a relay's.
-func (a *api) publishEvent(ctx context.Context, x *exchange) (reply, error) {
-	body, err := x.readBody()
-	if err != nil {
-		return reply{}, err
-	}
-	e, err := wire.DecodeEvent(body)
-	if err != nil {
-		return reply{}, err
-	}
-	trace := e.TraceParent
-	if trace == "" {
-		trace = x.trace.String()
-	}
-	rep, err := a.submit(ctx, http.StatusAccepted, ingest.Submission{Tenant: x.tenant, Key: e.Key(), Body: e.Data, TraceParent: trace})
-	return rep, inData(err)
-}
-
-// inData moves the faults of an event's data to where they are in the event.
-func inData(err error) error {
-	faults, ok := err.(push.Faults) //nolint:errorlint // wrapped faults are refused all the same, only less exactly
-	if !ok {
-		return err
-	}
-	moved := make(push.Faults, len(faults))
-	for i, f := range faults {
-		f.Pointer = "/data" + f.Pointer
-		moved[i] = f
-	}
-	return moved
-}
-
-func (a *api) listNotifications(ctx context.Context, x *exchange) (reply, error) {
-	items, next, err := a.cfg.Reports.Notifications(ctx, x.tenant, x.query.text("cursor"), int(x.query.integer("limit")))
-	if err != nil {
-		return reply{}, err
+		return door.Reply{}, err
 	}
 	list := client.NotificationList{Items: make([]client.Notification, len(items)), NextCursor: next}
 	for i := range items {
-		list.Items[i] = plainView(&items[i])
+		list.Items[i] = fullView(&items[i], x.Now())
 	}
-	return reply{status: http.StatusOK, body: list}, nil
+	return door.Reply{Status: http.StatusOK, Body: list}, nil
 }
 
-func (a *api) getNotification(ctx context.Context, x *exchange) (reply, error) {
-	return a.show(ctx, x, push.PrefixNotification, push.PrefixBatch)
-}
+// The kinds of notification that a listing can be narrowed to.
+const (
+	kindNotification = "notification"
+	kindBatch        = "batch"
+)
 
-func (a *api) getBatch(ctx context.Context, x *exchange) (reply, error) {
-	return a.show(ctx, x, push.PrefixBatch)
-}
-
-func (a *api) show(ctx context.Context, x *exchange, prefixes ...string) (reply, error) {
-	id, err := x.pathID(prefixes...)
-	if err != nil {
-		return reply{}, err
-	}
-	v, err := a.cfg.Reports.Notification(ctx, x.tenant, id)
-	if err != nil {
-		return reply{}, err
-	}
-	return reply{status: http.StatusOK, body: fullView(&v, a.now())}, nil
-}
-
-// operation is one of Lifecycle's.
-type operation func(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
-
-func (a *api) move(op operation, prefixes ...string) handler {
-	return func(ctx context.Context, x *exchange) (reply, error) {
-		id, err := x.pathID(prefixes...)
-		if err != nil {
-			return reply{}, err
+// searchParams are the query parameters by which notifications are chosen.
+func searchParams() []door.Param {
+	states := client.States()
+	names := make([]string, 0, len(states))
+	for _, s := range states {
+		if s != client.StateValid { // nothing that was recorded is in it
+			names = append(names, string(s))
 		}
-		n, err := op(ctx, x.tenant, id)
-		if err != nil {
-			return reply{}, err
+	}
+	return []door.Param{
+		{
+			Name: "label", About: "Only those with this label: `name=value`, or `name` with any value. Given several times, all must be there.",
+			High: door.MaxText, Many: true,
+		},
+		{
+			Name: "state", About: "Only those in this state, or in one of these if it is given several times.", Kind: door.ParamChoice,
+			Choices: names, Many: true,
+		},
+		{
+			Name: "kind", About: "Only single notifications, or only batches.", Kind: door.ParamChoice,
+			Choices: []string{kindNotification, kindBatch},
+		},
+		{Name: "since", About: "Only those accepted at this time (RFC 3339) or later.", High: door.MaxText},
+		{Name: "until", About: "Only those accepted before this time.", High: door.MaxText},
+		{Name: "sender", About: "Only those that this `sender` asked for, exactly as it is shown.", High: door.MaxText},
+		{Name: "title", About: "Only those with this text in their title, in capitals or not.", High: door.MaxText},
+	}
+}
+
+// searched returns the search that the parameters of [searchParams] give.
+func searched(q *door.Query) (report.Search, error) {
+	s := report.Search{Sender: q.Text("sender"), Title: q.Text("title")}
+	var faults push.Faults
+	fault := func(name, detail string) {
+		faults = append(faults, push.Fault{Pointer: "?" + name, Code: push.FaultValue, Detail: detail})
+	}
+	at := func(name string) time.Time {
+		if !q.Has(name) {
+			return time.Time{}
 		}
-		return reply{status: http.StatusOK, body: plainView(&n)}, nil
+		t, err := time.Parse(time.RFC3339, q.Text(name))
+		if err != nil {
+			fault(name, "must be a time such as 2030-01-02T15:04:05Z")
+		}
+		return t.UTC()
+	}
+	s.Since, s.Until = at("since"), at("until")
+	if !s.Since.IsZero() && !s.Until.IsZero() && !s.Since.Before(s.Until) {
+		fault("until", "must be later than since: nothing is in between")
+	}
+	for _, text := range q.Texts("label") {
+		var l report.Label
+		if l.Name, l.Value, l.HasValue = strings.Cut(text, "="); l.Name == "" {
+			fault("label", "must be name=value, or name")
+		}
+		s.Labels = append(s.Labels, l)
+	}
+	for _, state := range q.Texts("state") {
+		s.States = append(s.States, push.State(state))
+	}
+	switch q.Text("kind") {
+	case kindNotification:
+		s.Prefix = push.PrefixNotification
+	case kindBatch:
+		s.Prefix = push.PrefixBatch
+	}
+	return s, faults.Err()
+}
+
+// showWhole shows a notification with its counts and the message that it sends.
+func showWhole(reports Reports, prefixes ...string) door.Handler {
+	return func(ctx context.Context, x *door.Exchange) (door.Reply, error) {
+		id, err := x.PathID(prefixes...)
+		if err != nil {
+			return door.Reply{}, err
+		}
+		v, err := reports.Notification(ctx, x.Tenant, id)
+		if err != nil {
+			return door.Reply{}, err
+		}
+		view := fullView(&v, x.Now())
+		view.Message = json.RawMessage(v.Notification.Message)
+		return door.Reply{Status: http.StatusOK, Body: view}, nil
 	}
 }

@@ -8,15 +8,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 )
 
 // samplePath fills a route's path with ids that have the right form.
-func samplePath(rt *route) string {
+func samplePath(rt *door.Route) string {
 	id := ntfID
-	if strings.Contains(rt.path, "batches") {
+	if strings.Contains(rt.Path, "batches") {
 		id = batID
 	}
-	return strings.NewReplacer("{id}", id, "{device_id}", "d", "{recipient}", "line:1").Replace(rt.path)
+	return strings.NewReplacer(
+		"{id}", id, "{device_id}", "d", "{recipient}", "line:1", "{code}", "invalid", "{file}", "docs.js",
+	).Replace(rt.Path)
 }
 
 // The document and the mux have the same operations: each is asked for those
@@ -25,12 +30,12 @@ func TestDocumentIsComplete(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
 	documented := 0
-	for path, item := range g.spec.doc.Paths {
-		for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
-			op := operationOf(item, method)
-			r := httptest.NewRequest(method, samplePath(&route{path: path}), nil)
-			_, pattern := g.mux.Handler(r)
-			if (op.OperationID != "") != (pattern == method+" "+path) {
+	for path, item := range g.Spec.Doc.Paths {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			op := doortest.OperationOf(item, method)
+			r := httptest.NewRequest(method, samplePath(&door.Route{Path: path}), nil)
+			pattern := g.PatternOf(r)
+			if (op.OperationID != "") != (pattern == (&door.Route{Method: method, Path: path}).Pattern()) {
 				// GET /v1/devices/import is GET /v1/devices/{device_id}.
 				if op.OperationID != "" || !strings.HasSuffix(pattern, "id}") {
 					t.Errorf("%s %s: in the document %q, in the mux %q", method, path, op.OperationID, pattern)
@@ -41,12 +46,12 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if documented != len(g.routes) {
-		t.Errorf("%d operations are documented, %d are routed", documented, len(g.routes))
+	if documented != len(g.Routes()) {
+		t.Errorf("%d operations are documented, %d are routed", documented, len(g.Routes()))
 	}
-	for _, rt := range g.routes {
-		if op := operationOf(g.spec.doc.Paths[rt.path], rt.method); op.OperationID != rt.name || op.Summary == "" {
-			t.Errorf("%s: documented as %+v", rt.pattern(), op)
+	for _, rt := range g.Routes() {
+		if op := doortest.OperationOf(g.Spec.Doc.Paths[rt.Path], rt.Method); op.OperationID != rt.Name || op.Summary == "" {
+			t.Errorf("%s: documented as %+v", rt.Pattern(), op)
 		}
 	}
 }
@@ -56,15 +61,19 @@ func TestRoutesByName(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
 	var got []string
-	for _, rt := range g.routes {
-		got = append(got, rt.pattern())
+	for _, rt := range g.Routes() {
+		got = append(got, rt.Pattern())
 	}
 	slices.Sort(got)
 	want := strings.Split(strings.TrimSpace(`
 DELETE /v1/devices/{device_id}
+GET /docs
+GET /docs/{file}
 GET /healthz
 GET /metrics
 GET /openapi.json
+GET /problems
+GET /problems/{code}
 GET /readyz
 GET /v1/batches/{id}
 GET /v1/batches/{id}/events
@@ -84,6 +93,8 @@ GET /v1/notifications/{id}/events
 GET /v1/replays
 GET /v1/replays/{id}
 GET /v1/simulations/{id}
+GET /{$}
+PATCH /v1/devices/{device_id}
 POST /v1/batches
 POST /v1/batches/{id}/cancel
 POST /v1/batches/{id}/pause
@@ -91,12 +102,15 @@ POST /v1/batches/{id}/recipients
 POST /v1/batches/{id}/resume
 POST /v1/batches/{id}/start
 POST /v1/dead-letters/discard
+POST /v1/dead-letters/drain
 POST /v1/dead-letters/import
 POST /v1/devices/import
 POST /v1/devices/{device_id}/restore
 POST /v1/events
 POST /v1/notifications
 POST /v1/notifications/{id}/cancel
+POST /v1/notifications/{id}/pause
+POST /v1/notifications/{id}/resume
 POST /v1/replays
 POST /v1/replays/{id}/cancel
 POST /v1/replays/{id}/pause
@@ -110,14 +124,14 @@ PUT /v1/devices/{device_id}`), "\n")
 
 func TestServedDocument(t *testing.T) {
 	t.Parallel()
-	got := setup(t).do(t, "GET", "/openapi.json", "").want(t, http.StatusOK, "")
+	got := setup(t).Do(t, "GET", "/openapi.json", "").Want(t, http.StatusOK, "")
 	var doc struct {
 		OpenAPI    string
 		Info       struct{ Version string }
 		Paths      map[string]any
 		Components struct{ Schemas map[string]any }
 	}
-	decode(t, got.Body.Bytes(), &doc)
+	doortest.Decode(t, got.Body.Bytes(), &doc)
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") || doc.Info.Version != "v1.2.3" || len(doc.Paths) == 0 {
 		t.Errorf("openapi %q, version %q, %d paths", doc.OpenAPI, doc.Info.Version, len(doc.Paths))
 	}
@@ -137,23 +151,23 @@ func TestServedDocument(t *testing.T) {
 func TestDocumentedParameters(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	for _, rt := range g.routes {
-		for i := range rt.params {
-			p := &rt.params[i]
-			s := p.schema()
+	for _, rt := range g.Routes() {
+		for i := range rt.Params {
+			p := &rt.Params[i]
+			s := p.Schema()
 			if s.Default != nil {
 				b, _ := json.Marshal(s.Default)
-				if why := p.fault(strings.Trim(string(b), `"`)); why != "" {
-					t.Errorf("%s ?%s: the default %s", rt.pattern(), p.name, why)
+				if why := p.Fault(strings.Trim(string(b), `"`)); why != "" {
+					t.Errorf("%s ?%s: the default %s", rt.Pattern(), p.Name, why)
 				}
 			}
 			for _, v := range s.Enum {
-				if why := p.fault(v.(string)); why != "" {
-					t.Errorf("%s ?%s: %v %s", rt.pattern(), p.name, v, why)
+				if why := p.Fault(v.(string)); why != "" {
+					t.Errorf("%s ?%s: %v %s", rt.Pattern(), p.Name, v, why)
 				}
 			}
-			if p.fault(strings.Repeat("x", maxTextParam+1)) == "" {
-				t.Errorf("%s ?%s takes anything", rt.pattern(), p.name)
+			if p.Fault(strings.Repeat("x", door.MaxText+1)) == "" {
+				t.Errorf("%s ?%s takes anything", rt.Pattern(), p.Name)
 			}
 		}
 	}

@@ -18,6 +18,8 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -33,22 +35,22 @@ func TestOutages(t *testing.T) {
 	for _, c := range []struct {
 		outage push.Outage
 		status int
-		code   code
+		code   door.Code
 	}{
-		{push.OutageBusy, http.StatusServiceUnavailable, codeUnavailable},
-		{push.OutageFull, http.StatusServiceUnavailable, codeUnavailable},
-		{push.OutageReadOnly, http.StatusServiceUnavailable, codeUnavailable},
-		{push.OutageTimeout, http.StatusServiceUnavailable, codeUnavailable},
-		{push.OutageDown, http.StatusServiceUnavailable, codeUnavailable},
-		{push.OutageAccess, http.StatusServiceUnavailable, codeUnavailable},
-		{push.OutageClosing, http.StatusServiceUnavailable, codeUnavailable},
-		{push.OutageThrottled, http.StatusTooManyRequests, codeThrottled},
+		{push.OutageBusy, http.StatusServiceUnavailable, door.CodeUnavailable},
+		{push.OutageFull, http.StatusServiceUnavailable, door.CodeUnavailable},
+		{push.OutageReadOnly, http.StatusServiceUnavailable, door.CodeUnavailable},
+		{push.OutageTimeout, http.StatusServiceUnavailable, door.CodeUnavailable},
+		{push.OutageDown, http.StatusServiceUnavailable, door.CodeUnavailable},
+		{push.OutageAccess, http.StatusServiceUnavailable, door.CodeUnavailable},
+		{push.OutageClosing, http.StatusServiceUnavailable, door.CodeUnavailable},
+		{push.OutageThrottled, http.StatusTooManyRequests, door.CodeThrottled},
 	} {
 		t.Run(string(c.outage), func(t *testing.T) {
 			t.Parallel()
 			g := setup(t)
 			g.intake.fail = outage(c.outage)
-			got := g.do(t, "POST", "/v1/notifications", send, "X-Request-Id", "req-1").want(t, c.status, c.code)
+			got := g.Do(t, "POST", "/v1/notifications", send, "X-Request-Id", "req-1").Want(t, c.status, c.code)
 			if want := strconv.Itoa(int(c.outage.RetryAfter() / time.Second)); got.Header().Get("Retry-After") != want {
 				t.Errorf("Retry-After is %q, want %q", got.Header().Get("Retry-After"), want)
 			}
@@ -71,7 +73,7 @@ func TestOutageOfAPart(t *testing.T) {
 	g.batches.fn = func(string, push.ID) (push.Notification, error) {
 		return push.Notification{}, &worker.BatchError{Failed: map[int]error{3: outage(push.OutageThrottled)}}
 	}
-	g.do(t, "POST", start, "").want(t, http.StatusTooManyRequests, codeThrottled)
+	g.Do(t, "POST", start, "").Want(t, http.StatusTooManyRequests, door.CodeThrottled)
 }
 
 // An outage is no answer to remember: the repeat with the same key executes.
@@ -88,10 +90,11 @@ func TestOutageIsForgotten(t *testing.T) {
 				}
 				return moved(op, id)
 			}
-			if got := g.do(t, "POST", start, "", "Idempotency-Key", "k"); got.Header().Get("Retry-After") == "" {
+			if got := g.Do(t, "POST", start, "", "Idempotency-Key", "k"); got.Header().Get("Retry-After") == "" {
 				t.Fatalf("got %d %s", got.Code, got.Body)
 			}
-			if got := g.do(t, "POST", start, "", "Idempotency-Key", "k").want(t, http.StatusOK, ""); got.Header().Get("Idempotency-Replayed") != "" || calls != 2 {
+			got := g.Do(t, "POST", start, "", "Idempotency-Key", "k").Want(t, http.StatusOK, "")
+			if got.Header().Get("Idempotency-Replayed") != "" || calls != 2 {
 				t.Errorf("%d calls, headers %v", calls, got.Header())
 			}
 		})
@@ -109,8 +112,9 @@ func TestOutageInAnUpload(t *testing.T) {
 				_, _ = io.ReadAll(r)
 				return batch.Result{Accepted: 4, Watermark: 4}, outage(o)
 			}
-			got := g.do(t, "POST", recipients+"?offset=1", "{}\n{}\n", "Content-Type", typeNDJSON)
-			if !strings.Contains(got.problem.Detail, "continue with offset=5") || got.Header().Get("Retry-After") == "" || got.Code < http.StatusTooManyRequests {
+			got := g.Do(t, "POST", recipients+"?offset=1", "{}\n{}\n", "Content-Type", door.TypeNDJSON)
+			if !strings.Contains(got.Problem.Detail, "continue with offset=5") || got.Header().Get("Retry-After") == "" ||
+				got.Code < http.StatusTooManyRequests {
 				t.Errorf("%d, Retry-After %q: %s", got.Code, got.Header().Get("Retry-After"), got.Body)
 			}
 		})
@@ -124,8 +128,8 @@ func TestOutageOfAClientThatLeft(t *testing.T) {
 	g.intake.fail = errors.Join(context.Canceled, outage(push.OutageBusy))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	g.mux.ServeHTTP(httptest.NewRecorder(), posted("/v1/notifications", typeJSON, send).WithContext(ctx))
-	if lines := g.logs.FilterMessage("request").All(); len(lines) != 1 || lines[0].ContextMap()["status"] != int64(statusGone) {
+	g.ServeHTTP(httptest.NewRecorder(), doortest.Posted("/v1/notifications", door.TypeJSON, send).WithContext(ctx))
+	if lines := g.logs.FilterMessage("request").All(); len(lines) != 1 || lines[0].ContextMap()["status"] != int64(door.StatusGone) {
 		t.Errorf("logged %v", lines)
 	}
 }
@@ -148,10 +152,11 @@ func TestClientOutlastsOutages(t *testing.T) {
 			var keys []string
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				keys = append(keys, r.Header.Get("Idempotency-Key"))
-				g.mux.ServeHTTP(soon{w}, r)
+				g.ServeHTTP(soon{w}, r)
 			}))
 			defer srv.Close()
-			c, err := client.New(srv.URL, "", client.WithHTTPClient(srv.Client()), client.WithRetry(client.Retry{Attempts: 4, Base: time.Millisecond, Max: time.Minute}))
+			c, err := client.New(srv.URL, "", client.WithHTTPClient(srv.Client()),
+				client.WithRetry(client.Retry{Attempts: 4, Base: time.Millisecond, Max: time.Minute}))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
@@ -21,27 +23,28 @@ func fetch() []string {
 // with or without a key: not even which paths there are.
 func TestNoRouteForPages(t *testing.T) {
 	t.Parallel()
-	for name, auth := range map[string]Keys{"without a key": {}, "with a key": NewKeys(map[string]string{"k": "t"})} {
+	for name, auth := range map[string]door.Keys{"without a key": {}, "with a key": door.NewKeys(map[string]string{"k": "t"})} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := setup(t, func(cfg *Config) {
 				cfg.Auth = auth
-				cfg.Pages = pages(t, sameorigin.Config{Listen: "127.0.0.1:8080", Allowed: []string{testHost}, AnyHost: !auth.Open()})
+				cfg.Pages = doortest.Pages(t, sameorigin.Config{Listen: "127.0.0.1:8080", Allowed: []string{doortest.Host}, AnyHost: !auth.Open()})
 			})
-			for _, rt := range append(g.routes, &route{method: http.MethodPost, path: "/no/such/path"}, &route{method: http.MethodOptions, path: "/v1/devices"}) {
-				got := g.do(t, rt.method, samplePath(rt), "", append(fetch(), "Authorization", "Bearer k")...)
-				got.want(t, http.StatusForbidden, codeOrigin)
-				got = g.do(t, rt.method, samplePath(rt), "", "Origin", "null", "Authorization", "Bearer k")
-				if safe := rt.method == http.MethodGet || rt.method == http.MethodOptions; !safe && got.Code != http.StatusForbidden {
-					t.Errorf("%s: answers %d to no origin", rt.pattern(), got.Code)
+			for _, rt := range append(g.Routes(), &door.Route{Method: http.MethodPost, Path: "/no/such/path"},
+				&door.Route{Method: http.MethodOptions, Path: "/v1/devices"}) {
+				got := g.Do(t, rt.Method, samplePath(rt), "", append(fetch(), "Authorization", "Bearer k")...)
+				got.Want(t, http.StatusForbidden, door.CodeOrigin)
+				got = g.Do(t, rt.Method, samplePath(rt), "", "Origin", "null", "Authorization", "Bearer k")
+				if safe := rt.Method == http.MethodGet || rt.Method == http.MethodOptions; !safe && got.Code != http.StatusForbidden {
+					t.Errorf("%s: answers %d to no origin", rt.Pattern(), got.Code)
 				}
 				for h := range got.Header() {
 					if strings.HasPrefix(h, "Access-Control-") {
-						t.Errorf("%s: gives leave with %s", rt.pattern(), h)
+						t.Errorf("%s: gives leave with %s", rt.Pattern(), h)
 					}
 				}
 			}
-			if len(g.devices.all) != 0 || g.intake.last.Body != nil {
+			if len(g.devices.AllDevices()) != 0 || g.intake.last.Body != nil {
 				t.Error("a page changed something")
 			}
 		})
@@ -52,23 +55,23 @@ func TestNoRouteForPages(t *testing.T) {
 // page does not have, none does.
 func TestNoRouteForForeignHosts(t *testing.T) {
 	t.Parallel()
-	for name, auth := range map[string]Keys{"without a key": {}, "with a key": NewKeys(map[string]string{"k": "t"})} {
+	for name, auth := range map[string]door.Keys{"without a key": {}, "with a key": door.NewKeys(map[string]string{"k": "t"})} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := setup(t, func(cfg *Config) {
 				cfg.Auth = auth
-				cfg.Pages = pages(t, sameorigin.Config{Listen: "127.0.0.1:8080", AnyHost: !auth.Open()})
+				cfg.Pages = doortest.Pages(t, sameorigin.Config{Listen: "127.0.0.1:8080", AnyHost: !auth.Open()})
 			})
-			for _, rt := range append(g.routes, &route{method: http.MethodPost, path: "/no/such/path"}) {
-				r := httptest.NewRequest(rt.method, samplePath(rt), nil)
+			for _, rt := range append(g.Routes(), &door.Route{Method: http.MethodPost, Path: "/no/such/path"}) {
+				r := httptest.NewRequest(rt.Method, samplePath(rt), nil)
 				r.Host = "rebound.evil.example:8080"
 				got := httptest.NewRecorder()
-				g.mux.ServeHTTP(got, r)
+				g.ServeHTTP(got, r)
 				if misdirected := got.Code == http.StatusMisdirectedRequest; misdirected != auth.Open() {
-					t.Errorf("%s: answers %d", rt.pattern(), got.Code)
+					t.Errorf("%s: answers %d", rt.Pattern(), got.Code)
 				}
 				if strings.Contains(got.Body.String(), "evil") {
-					t.Errorf("%s: repeats the name: %s", rt.pattern(), got.Body)
+					t.Errorf("%s: repeats the name: %s", rt.Pattern(), got.Body)
 				}
 			}
 		})
@@ -78,7 +81,7 @@ func TestNoRouteForForeignHosts(t *testing.T) {
 func TestProbesAreNotForPages(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	h := NewProbes(g.health, pages(t, sameorigin.Config{Listen: "127.0.0.1:9090"}), g.cfg.Registry, zap.NewNop())
+	h := NewProbes(g.health, doortest.Pages(t, sameorigin.Config{Listen: "127.0.0.1:9090"}), g.cfg.Registry, zap.NewNop())
 	for _, target := range []string{"/healthz", "/readyz", "/metrics"} {
 		r := httptest.NewRequest(http.MethodGet, target, nil)
 		r.Host = "evil.example"
@@ -101,26 +104,27 @@ func TestProbesAreNotForPages(t *testing.T) {
 func TestBodiesHaveATypeOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	for _, rt := range g.routes {
-		if rt.method == http.MethodGet {
+	for _, rt := range g.Routes() {
+		if rt.Method == http.MethodGet {
 			continue
 		}
 		for _, kind := range []string{
-			noType, "text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+			doortest.NoType, "text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
 			"text/plain; application/json", "application/json, text/plain", "json", ";", "*/*",
 		} {
-			got := g.do(t, rt.method, samplePath(rt), "{}", "Content-Type", kind)
-			if got.Code != http.StatusUnsupportedMediaType || len(rt.takes) > 0 && !strings.Contains(got.problem.Detail, rt.takes[0]) {
-				t.Errorf("%s: a body of the type %q is answered %d: %s", rt.pattern(), kind, got.Code, got.Body)
+			got := g.Do(t, rt.Method, samplePath(rt), "{}", "Content-Type", kind)
+			if got.Code != http.StatusUnsupportedMediaType || len(rt.Takes) > 0 && !strings.Contains(got.Problem.Detail, rt.Takes[0]) {
+				t.Errorf("%s: a body of the type %q is answered %d: %s", rt.Pattern(), kind, got.Code, got.Body)
 			}
 		}
-		if got := g.do(t, rt.method, samplePath(rt), "", "Content-Type", noType); got.Code == http.StatusUnsupportedMediaType {
-			t.Errorf("%s: nothing without a type is answered %d", rt.pattern(), got.Code)
+		if got := g.Do(t, rt.Method, samplePath(rt), "", "Content-Type", doortest.NoType); got.Code == http.StatusUnsupportedMediaType {
+			t.Errorf("%s: nothing without a type is answered %d", rt.Pattern(), got.Code)
 		}
-		if got := g.do(t, rt.method, samplePath(rt), "{}", "Content-Type", g.usualType(rt.pattern())+"; charset=utf-8"); got.Code == http.StatusUnsupportedMediaType {
-			t.Errorf("%s: its own type is answered %d: %s", rt.pattern(), got.Code, got.Body)
+		if got := g.Do(t, rt.Method, samplePath(rt), "{}", "Content-Type", g.UsualType(rt.Pattern())+
+			"; charset=utf-8"); got.Code == http.StatusUnsupportedMediaType {
+			t.Errorf("%s: its own type is answered %d: %s", rt.Pattern(), got.Code, got.Body)
 		}
 	}
-	twice := g.do(t, "POST", "/v1/notifications", send, "Content-Type", typeJSON, "Content-Type", "text/plain")
-	twice.want(t, http.StatusUnsupportedMediaType, codeMediaType)
+	twice := g.Do(t, "POST", "/v1/notifications", send, "Content-Type", door.TypeJSON, "Content-Type", "text/plain")
+	twice.Want(t, http.StatusUnsupportedMediaType, door.CodeMediaType)
 }

@@ -6,17 +6,24 @@ import (
 
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/device"
+	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
-// Intake accepts what is to be sent, and deduplicates it by its key.
+// Intake accepts send requests, and deduplicates them by their key.
 type Intake interface {
 	// Accept returns push.Faults for a bad body and ingest.ErrKeyReused for a key
 	// that came with another body before.
 	Accept(ctx context.Context, s ingest.Submission) (ingest.Accepted, error)
+}
+
+// Previews say whom a notification that is only checked would go to.
+type Previews interface {
+	// Preview stores nothing. It returns push.Faults for a target that cannot be planned.
+	Preview(ctx context.Context, n *push.Notification) (fanout.Preview, error)
 }
 
 // Uploads takes the recipients of a batch.
@@ -26,13 +33,14 @@ type Uploads interface {
 	Upload(ctx context.Context, tenant string, id push.ID, r io.Reader, o batch.Options) (batch.Result, error)
 }
 
-// Lifecycle moves a batch, and cancels a notification too. An operation that
+// Lifecycle moves a batch, and resumes and cancels a notification too. An operation that
 // is illegal in the present state is a *push.StateError.
 type Lifecycle interface {
 	Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	StartEarly(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Pause(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Resume(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
+	ResumeUnbraked(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 	Cancel(ctx context.Context, tenant string, id push.ID) (push.Notification, error)
 }
 
@@ -44,7 +52,8 @@ type Batches interface {
 
 // Registrations are single devices. What does not exist is push.ErrNotFound.
 type Registrations interface {
-	Put(ctx context.Context, tenant string, d push.Device) (push.Device, error)
+	Put(ctx context.Context, tenant string, d push.Device) (device.Stored, error)
+	Patch(ctx context.Context, tenant string, id push.ID, p push.DevicePatch) (device.Stored, error)
 	Get(ctx context.Context, tenant string, id push.ID) (push.Device, error)
 	Delete(ctx context.Context, tenant string, id push.ID) error
 	Restore(ctx context.Context, tenant string, id push.ID) (push.Device, error)
@@ -64,19 +73,19 @@ type Devices interface {
 	Listing
 }
 
-// Reports answers how notifications and their deliveries stand. A cursor that
-// no listing gave is push.ErrCursor; "" is the beginning and the end.
+// Reports answers how notifications and their deliveries stand. A cursor that no listing
+// returned is push.ErrCursor; "" is the beginning and the end.
 type Reports interface {
 	Notification(ctx context.Context, tenant string, id push.ID) (report.View, error)
-	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
+	// Notifications lists those that the search chooses, newest first.
+	Notifications(ctx context.Context, tenant string, s report.Search, cursor string, limit int) ([]report.View, string, error)
 	Deliveries(ctx context.Context, tenant string, id push.ID, f report.Filter, cursor string, limit int) ([]report.Delivery, string, error)
 	// Invalid lists the upload lines of a batch that were refused.
 	Invalid(ctx context.Context, tenant string, id push.ID, cursor string, limit int) ([]report.Invalid, string, error)
 	Closeups
 }
 
-// Closeups look at one thing: a notification for as long as it takes, and a
-// delivery in all detail.
+// Closeups return one thing in detail: a notification while it is sent, and a delivery.
 type Closeups interface {
 	// Watch follows a notification from the revision that was seen last, 0 for
 	// none, or returns report.ErrStopped.
@@ -91,9 +100,10 @@ type Health interface {
 }
 
 var (
-	_ Intake  = (*ingest.Intake)(nil)
-	_ Batches = (*batch.Batches)(nil)
-	_ Devices = (*device.Registry)(nil)
-	_ Reports = (*report.Reader)(nil)
-	_ Health  = (*telemetry.Health)(nil)
+	_ Intake   = (*ingest.Intake)(nil)
+	_ Previews = (*fanout.Previewer)(nil)
+	_ Batches  = (*batch.Batches)(nil)
+	_ Devices  = (*device.Registry)(nil)
+	_ Reports  = (*report.Reader)(nil)
+	_ Health   = (*telemetry.Health)(nil)
 )

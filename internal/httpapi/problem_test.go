@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -21,7 +25,12 @@ import (
 func TestProblemFiles(t *testing.T) {
 	t.Parallel()
 	illegal := &push.StateError{ID: batID, State: "completed", Op: "pause", Legal: []string{"report"}}
-	refused := &batch.RefusedError{Result: batch.Result{Invalid: 2, Faults: []batch.LineFault{{Line: 9, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}}}}}
+	refused := &batch.RefusedError{
+		Result: batch.Result{
+			Invalid: 2,
+			Faults:  []batch.LineFault{{Line: 9, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}}},
+		},
+	}
 	for name, c := range map[string]struct {
 		method, target, body string
 		fail                 error // of the room
@@ -50,8 +59,8 @@ func TestProblemFiles(t *testing.T) {
 			g := setup(t)
 			g.batches.fn = func(string, push.ID) (push.Notification, error) { return push.Notification{}, c.fail }
 			g.batches.upload = failWith(c.fail)
-			got := g.do(t, c.method, c.target, c.body, append(c.headers, "X-Request-Id", "req-1")...)
-			if got.Header().Get("Content-Type") != typeProblem || got.problem.Status != got.Code {
+			got := g.Do(t, c.method, c.target, c.body, append(c.headers, "X-Request-Id", "req-1")...)
+			if got.Header().Get("Content-Type") != door.TypeProblem || got.Problem.Status != got.Code {
 				t.Errorf("status %d, media type %q: %s", got.Code, got.Header().Get("Content-Type"), got.Body)
 			}
 			golden(t, filepath.Join("testdata", "problems", name+".json"), got.Body.Bytes())
@@ -85,31 +94,67 @@ func TestMethodNotAllowed(t *testing.T) {
 	for target, allow := range map[string]string{
 		"/v1/notifications":                    "GET, HEAD, POST",
 		"/v1/notifications/" + ntfID:           "GET, HEAD",
-		"/v1/devices/d":                        "GET, HEAD, PUT, DELETE",
-		"/v1/devices/import":                   "GET, HEAD, POST, PUT, DELETE", // it is also a possible device id
+		"/v1/devices/d":                        "GET, HEAD, PUT, PATCH, DELETE",
+		"/v1/devices/import":                   "GET, HEAD, POST, PUT, PATCH, DELETE", // it is also a possible device id
 		"/v1/batches/" + batID + "/recipients": "POST",
 	} {
-		for _, method := range []string{"PATCH", "OPTIONS", "BREW"} {
-			got := g.do(t, method, target, "").want(t, http.StatusMethodNotAllowed, codeMethod)
+		for _, method := range []string{"TRACE", "OPTIONS", "BREW"} {
+			got := g.Do(t, method, target, "").Want(t, http.StatusMethodNotAllowed, door.CodeMethod)
 			if got.Header().Get("Allow") != allow {
 				t.Errorf("%s %s: Allow is %q, want %q", method, target, got.Header().Get("Allow"), allow)
 			}
 		}
 	}
-	for _, target := range []string{"/", "/v1", "/v1/notifications/", "/v1/notifications/a/b/c", "/openapi.yaml"} {
-		g.do(t, "GET", target, "").want(t, http.StatusNotFound, codeNoRoute)
+	for _, target := range []string{"/v1", "/v1/notifications/a/b/c", "/openapi.yaml"} {
+		g.Do(t, "GET", target, "").Want(t, http.StatusNotFound, door.CodeNoRoute)
+	}
+	for target, methods := range map[string]string{"/": "GET, HEAD", "/docs": "GET, HEAD", "/problems/conflict": "GET, HEAD"} {
+		if got := g.Do(t, "POST", target, "").Want(t, http.StatusMethodNotAllowed, door.CodeMethod); got.Header().Get("Allow") != methods {
+			t.Errorf("%s: Allow is %q", target, got.Header().Get("Allow"))
+		}
 	}
 }
 
-// Every kind of problem has its own code, a title, and a status that HTTP knows.
-func TestCodes(t *testing.T) {
+// A path with a segment that is empty, or made of dots, is a problem that says so
+// with every method: net/http's mux would send the client elsewhere.
+func TestOddPathsAreProblems(t *testing.T) {
 	t.Parallel()
-	titles := map[string]code{}
-	for _, c := range codes() {
-		status, title := c.facts()
-		if http.StatusText(status) == "" || titles[title] != "" {
-			t.Errorf("%s: status %d, title %q (also of %q)", c, status, title, titles[title])
+	g := setup(t)
+	var targets []string
+	for _, rt := range g.Routes() {
+		for name := range strings.SplitSeq(rt.Path, "/") {
+			if strings.HasPrefix(name, "{") {
+				empty := strings.Replace(rt.Path, name, "", 1)
+				targets = append(targets, samplePath(&door.Route{Path: empty}), samplePath(&door.Route{Path: strings.Replace(rt.Path, name, "..", 1)}))
+			}
 		}
-		titles[title] = c
+	}
+	targets = append(targets, "/v1//notifications", "/v1/./notifications", "//", "//v1/notifications", "/v1/notifications//", "/docs//docs.js")
+	for _, target := range targets {
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} {
+			r := httptest.NewRequest(method, "/", nil)
+			r.URL.Path = target
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, r)
+			var p client.Problem
+			doortest.Decode(t, w.Body.Bytes(), &p)
+			if w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != door.TypeProblem || p.Code != string(door.CodeNoRoute) {
+				t.Errorf("%s %s: %d %s", method, target, w.Code, w.Body)
+			}
+		}
+	}
+	for target, want := range map[string]string{
+		"/v1/batches//start":           "segment 3 of the path is empty",
+		"/v1/notifications/":           "slash at its end",
+		"/v1/notifications/../batches": "segment 3 of the path is ..",
+		"/nothing/":                    "GET /openapi.json",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path = target
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %s, want %q", target, w.Body, want)
+		}
 	}
 }

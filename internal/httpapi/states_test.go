@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
@@ -81,7 +83,8 @@ func TestStates(t *testing.T) {
 		}
 	}
 	for _, s := range []push.State{
-		push.StateUploading, push.StateAccepted, push.StateSending, push.StatePaused, push.StateCompleted, push.StateCancelled, push.StateDeadLettered,
+		push.StateUploading, push.StateAccepted, push.StateSending, push.StateHeld, push.StatePaused, push.StateCompleted, push.StateCancelled,
+		push.StateDeadLettered,
 	} {
 		if !seen[s] {
 			t.Errorf("docs/states.md says nothing of what may be asked of a batch that is %s", s)
@@ -107,18 +110,24 @@ func newDesk(t *testing.T) *desk {
 }
 
 // call asks for an operation on a batch in a state.
-func (d *desk) call(t *testing.T, from push.State, open bool, op string) answer {
+func (d *desk) call(t *testing.T, from push.State, open bool, op string) doortest.Answer {
 	t.Helper()
-	d.shelf.n = push.Notification{ID: batID, Tenant: DefaultTenant, Priority: push.PriorityBulk, AcceptedAt: testNow(), Progress: push.Progress{
-		Version: 1, State: from, Early: open, Sources: 1, Pages: 1, Watermark: 1, Enqueued: true,
-	}}
+	d.shelf.n = push.Notification{
+		ID: batID, Tenant: door.DefaultTenant, Priority: push.PriorityBulk, AcceptedAt: testNow(),
+		Progress: push.Progress{Version: 1, State: from, Early: open, Sources: 1, Pages: 1, Watermark: 1, Enqueued: true},
+	}
+	if from == push.StateHeld {
+		p := &d.shelf.n.Progress
+		p.State = push.StateAccepted
+		p.Held[push.PartIOS] = push.Hold{Code: push.CodeFCMThirdPartyAuth, Refused: 20, Since: testNow()}
+	}
 	switch op {
 	case "upload":
-		return d.do(t, http.MethodPost, recipients, `{"token":"t"}`, "Content-Type", typeNDJSON)
+		return d.Do(t, http.MethodPost, recipients, `{"token":"t"}`, "Content-Type", door.TypeNDJSON)
 	case "start early":
 		op = "start?early=true"
 	}
-	return d.do(t, http.MethodPost, "/v1/batches/"+batID+"/"+op, "")
+	return d.Do(t, http.MethodPost, "/v1/batches/"+batID+"/"+op, "")
 }
 
 // ask tries one cell of the table, and says what is wrong with the answer.
@@ -126,8 +135,8 @@ func (d *desk) ask(t *testing.T, from push.State, open bool, op, want string) st
 	t.Helper()
 	got := d.call(t, from, open, op)
 	if want == "409" {
-		_, list, told := strings.Cut(got.problem.Detail, "legal now: ")
-		if got.problem.Code != string(codeState) || !told {
+		_, list, told := strings.Cut(got.Problem.Detail, "legal now: ")
+		if got.Problem.Code != string(door.CodeState) || !told {
 			return got.Body.String()
 		}
 		for legal := range strings.SplitSeq(list, ", ") {
@@ -147,7 +156,11 @@ func (d *desk) ask(t *testing.T, from push.State, open bool, op, want string) st
 	if strings.HasPrefix(want, "→") {
 		to, stays = backquoted(want), strings.HasSuffix(want, ", open")
 	}
-	if p := d.shelf.n.Progress; !slices.Contains(to, string(p.State)) || p.Early != stays {
+	p := d.shelf.n.Progress
+	if p.Held.Any() && p.State == push.StateAccepted {
+		p.State = push.StateHeld
+	}
+	if !slices.Contains(to, string(p.State)) || p.Early != stays {
 		return got.Body.String()
 	}
 	return ""

@@ -7,33 +7,39 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/views"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 )
 
-func (a *api) traceDelivery(ctx context.Context, x *exchange) (reply, error) {
-	id, err := x.pathID(push.PrefixNotification, push.PrefixBatch)
+func (c *closeups) traceDelivery(ctx context.Context, x *door.Exchange) (door.Reply, error) {
+	id, err := x.PathID(push.PrefixNotification, push.PrefixBatch)
 	if err != nil {
-		return reply{}, err
+		return door.Reply{}, err
 	}
-	key, err := report.ParseKey(x.r.PathValue("recipient"))
+	key, err := report.ParseKey(x.Request.PathValue("recipient"))
 	if err != nil {
-		return reply{}, err
+		return door.Reply{}, err
 	}
-	t, err := a.cfg.Reports.Trace(ctx, x.tenant, id, key)
+	t, err := c.reports.Trace(ctx, x.Tenant, id, key)
 	if none, ok := errors.AsType[*report.NoDeliveryError](err); ok {
-		return reply{}, refuse(codeNotFound, "%s", none.Error())
+		return door.Reply{}, door.Refuse(door.CodeNotFound, "%s", none.Error())
 	}
 	if err != nil {
-		return reply{}, err
+		return door.Reply{}, err
 	}
-	return reply{status: http.StatusOK, body: traceView(&t)}, nil
+	return door.Reply{Status: http.StatusOK, Body: traceView(&t)}, nil
 }
 
 func traceView(t *report.Trace) client.Trace {
 	v := client.Trace{
-		Notification: string(t.View.Notification.ID), State: string(t.View.State),
+		Notification: string(t.View.Notification.ID), State: client.State(t.View.State),
 		Deliveries: make([]client.TracedDelivery, len(t.Deliveries)), More: t.More, Notes: t.Notes,
+		Waiting: waitingView(t.View.Waiting),
+	}
+	if r := t.Refused; r != nil {
+		v.Refused = &client.LineError{Line: r.Line, Pointer: r.Pointer, Code: r.Code, Detail: r.Detail}
 	}
 	for i := range t.Deliveries {
 		d := &t.Deliveries[i]
@@ -48,9 +54,9 @@ func traceView(t *report.Trace) client.Trace {
 func stepViews(steps []report.Step) []client.TraceStep {
 	out := make([]client.TraceStep, len(steps))
 	for i, s := range steps {
-		out[i] = client.TraceStep{Step: string(s.Kind), At: timeOrNil(s.At), Attempt: s.Attempt, Detail: s.Detail}
+		out[i] = client.TraceStep{Step: string(s.Kind), At: views.Time(s.At), Attempt: s.Attempt, Detail: s.Detail}
 		if s.Code != push.CodeOpen {
-			out[i].Code, out[i].Class = s.Code.String(), s.Code.Class().String()
+			out[i].Code, out[i].Class = client.Code(s.Code.String()), client.Class(s.Code.Class().String())
 		}
 		if s.Kind == report.StepAttempt {
 			out[i].LatencyMS = new(float64(s.Latency) / float64(time.Millisecond))

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -38,22 +40,26 @@ func TestTrace(t *testing.T) {
 	g.reports.closeups = &tracer{out: report.Trace{
 		View: report.View{Notification: push.Notification{ID: ntfID, AcceptedAt: testNow()}, State: push.StateCompleted},
 		Deliveries: []report.Traced{{
-			Delivery: report.Delivery{Chunk: 2, Index: 7, Code: push.CodeSent, Hash: 1, Attempts: []ledger.Attempt{
+			Delivery: report.Delivery{Chunk: 2, Index: 7, Code: push.CodeSent, Hash: 1, DeviceID: "d-1", Attempts: []ledger.Attempt{
 				{Attempt: 1, Code: push.CodeFCMUnavailable, At: testNow(), Latency: 40 * time.Millisecond, Detail: "overloaded"},
 				{Attempt: 2, Code: push.CodeSent, At: testNow().Add(time.Minute), Latency: 0, Detail: "0:1"},
 			}},
-			DeviceID: "d-1", State: ledger.StateClosed, Claims: 2, Saved: testNow(),
+			State: ledger.StateClosed, Claims: 2, Saved: testNow(),
 		}},
 		Notes: []string{"n"},
 	}}
 	var got client.Trace
-	decode(t, g.do(t, "GET", trace+"d-1", "").want(t, http.StatusOK, "").Body.Bytes(), &got)
+	doortest.Decode(t, g.Do(t, "GET", trace+"d-1", "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
 	at, later := testNow(), testNow().Add(time.Minute)
 	want := client.Trace{Notification: ntfID, State: "completed", Notes: []string{"n"}, Deliveries: []client.TracedDelivery{{
 		DeviceID: "d-1", ChunkState: "closed", Meaning: "FCM accepted the message.",
-		Delivery: client.Delivery{Chunk: 2, Index: 7, Class: "sent", Code: "sent", AddressHash: "0000000000000001", Attempts: []client.Attempt{
-			{Attempt: 1, At: at, Code: "fcm.unavailable", LatencyMS: 40, Detail: "overloaded"}, {Attempt: 2, At: later, Code: "sent", Detail: "0:1"},
-		}},
+		Delivery: client.Delivery{
+			Chunk: 2, Index: 7, Class: "sent", Code: "sent", AddressHash: "0000000000000001", DeviceID: "d-1",
+			Attempts: []client.Attempt{
+				{Attempt: 1, At: at, Code: "fcm.unavailable", LatencyMS: 40, Detail: "overloaded"},
+				{Attempt: 2, At: later, Code: "sent", Detail: "0:1"},
+			},
+		},
 		Steps: []client.TraceStep{
 			{Step: "accepted", At: &at},
 			{Step: "expanded", Detail: "chunk 2, row 7"},
@@ -62,6 +68,25 @@ func TestTrace(t *testing.T) {
 			{Step: "outcome", At: &later, Class: "sent", Code: "sent"},
 		},
 	}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// A line that was refused is told with its reason.
+func TestTraceRefused(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	g.reports.closeups = &tracer{out: report.Trace{
+		View:    report.View{Notification: push.Notification{ID: ntfID}, State: push.StateSending},
+		Refused: &report.Invalid{Line: 17, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}},
+	}}
+	var got client.Trace
+	doortest.Decode(t, g.Do(t, "GET", trace+"line:17", "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
+	want := client.Trace{
+		Notification: ntfID, State: "sending", Deliveries: []client.TracedDelivery{},
+		Refused: &client.LineError{Line: 17, Pointer: "/token", Code: "value", Detail: "must not be empty"},
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -79,15 +104,15 @@ func TestTraceKeys(t *testing.T) {
 		g := setup(t)
 		f := &tracer{err: &report.NoDeliveryError{ID: ntfID, Unplanned: 3}}
 		g.reports.closeups = f
-		got := g.do(t, "GET", trace+url.PathEscape(text), "").want(t, http.StatusNotFound, codeNotFound)
-		if f.key != want || !strings.Contains(got.problem.Detail, "3 of its recipients are not planned yet") {
-			t.Errorf("%q became %+v: %s", text, f.key, got.problem.Detail)
+		got := g.Do(t, "GET", trace+url.PathEscape(text), "").Want(t, http.StatusNotFound, door.CodeNotFound)
+		if f.key != want || !strings.Contains(got.Problem.Detail, "3 of its recipients are not planned yet") {
+			t.Errorf("%q became %+v: %s", text, f.key, got.Problem.Detail)
 		}
 	}
 	g := setup(t)
-	g.do(t, "GET", trace+"line:0", "").want(t, http.StatusUnprocessableEntity, codeInvalid)
-	g.do(t, "GET", trace+"a-token", "").want(t, http.StatusNotFound, codeNotFound)
-	g.do(t, "GET", "/v1/notifications/dev_1/deliveries/x", "").want(t, http.StatusNotFound, codeNotFound)
+	g.Do(t, "GET", trace+"line:0", "").Want(t, http.StatusUnprocessableEntity, door.CodeInvalid)
+	g.Do(t, "GET", trace+"a-token", "").Want(t, http.StatusNotFound, door.CodeNotFound)
+	g.Do(t, "GET", "/v1/notifications/dev_1/deliveries/x", "").Want(t, http.StatusNotFound, door.CodeNotFound)
 	for _, entry := range g.logs.All() {
 		for _, f := range entry.Context {
 			if strings.Contains(f.String, "a-token") {

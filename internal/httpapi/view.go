@@ -4,18 +4,19 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/httpapi/views"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 )
 
-// stateValid is the state of what was checked only. It is no push.State: there
-// is nothing that could be in it.
+// stateValid is the state of a request that was only checked. It is no push.State, because
+// no notification is ever in it.
 const stateValid = "valid"
 
-// acceptedView shows a notification as it was when it was accepted. It uses
-// what never changes and nothing else, so that a repeat of the request, however
-// late, gets the same body.
+// acceptedView shows a notification as it was when it was accepted. It uses only fields that
+// never change, so that a repeat of the request gets the same body, however late.
 func acceptedView(n *push.Notification) client.Notification {
 	first := *n
 	first.Progress = push.Progress{State: push.StateAccepted, Sources: int64(n.Target.Count())}
@@ -28,12 +29,16 @@ func acceptedView(n *push.Notification) client.Notification {
 // plainView shows a notification without asking the ledger's lines.
 func plainView(n *push.Notification) client.Notification {
 	v := client.Notification{
-		ID: string(n.ID), State: string(n.Progress.State), Priority: string(n.Priority), Labels: n.Labels,
-		AcceptedAt: n.AcceptedAt, StartedAt: timeOrNil(n.Progress.StartedAt), CompletedAt: timeOrNil(n.Progress.CompletedAt),
-		Recipients: n.Progress.Sources, Links: links(n.ID),
+		ID: string(n.ID), State: client.State(n.Progress.State), Priority: client.Priority(n.Priority), Labels: n.Labels,
+		Sender:     n.Sender,
+		AcceptedAt: n.AcceptedAt, StartedAt: views.Time(n.Progress.StartedAt), CompletedAt: views.Time(n.Progress.CompletedAt),
+		Recipients: n.Progress.Sources, Links: links(n.ID), Held: holdsView(&n.Progress.Held), BrakeOff: n.Progress.BrakeOff,
+	}
+	if len(v.Held) > 0 && (n.Progress.State == push.StateAccepted || n.Progress.State == push.StateSending) {
+		v.State = client.StateHeld
 	}
 	if !n.ID.IsBatch() {
-		v.ExpiresAt = timeOrNil(n.Deadline())
+		v.ExpiresAt = views.Time(n.Deadline())
 		return v
 	}
 	v.Received, v.Invalid, v.Duplicates = new(n.Progress.Watermark), new(n.Progress.Invalid), new(n.Progress.Duplicates)
@@ -49,7 +54,7 @@ func plainView(n *push.Notification) client.Notification {
 	// Before its start, a batch's TTL has not begun; a fixed time stands from the
 	// beginning.
 	if !n.Progress.StartedAt.IsZero() || !n.ExpiresAt.IsZero() {
-		v.ExpiresAt = timeOrNil(n.Deadline())
+		v.ExpiresAt = views.Time(n.Deadline())
 	}
 	return v
 }
@@ -61,16 +66,21 @@ func links(id push.ID) client.Links {
 		return client.Links{Self: self, Deliveries: deliveries, Events: self + "/events", Cancel: self + "/cancel"}
 	}
 	self := "/v1/batches/" + string(id)
-	return client.Links{Self: self, Deliveries: deliveries, Events: self + "/events", Recipients: self + "/recipients", Start: self + "/start", Cancel: self + "/cancel"}
+	return client.Links{
+		Self: self, Deliveries: deliveries, Events: self + "/events", Recipients: self + "/recipients", Start: self + "/start",
+		Cancel: self + "/cancel",
+	}
 }
 
 // fullView shows a notification with its counts and, for a batch, its speed.
 func fullView(r *report.View, now time.Time) client.Notification {
 	v := plainView(&r.Notification)
-	v.State = string(r.State)
+	v.State = client.State(r.State)
+	v.Title = message.Title(r.Notification.Message)
 	v.Recipients = r.Accepted
 	v.Counts = countsView(r)
-	v.FirstOutcomeAt, v.LastOutcomeAt = timeOrNil(r.Counts.FirstAt), timeOrNil(r.Counts.LastAt)
+	v.Waiting = waitingView(r.Waiting)
+	v.FirstOutcomeAt, v.LastOutcomeAt = views.Time(r.Counts.FirstAt), views.Time(r.Counts.LastAt)
 	if v.CompletedAt == nil && r.State == push.StateCompleted {
 		v.CompletedAt = v.LastOutcomeAt // known from the lines, not recorded yet
 	}
@@ -80,11 +90,22 @@ func fullView(r *report.View, now time.Time) client.Notification {
 	return v
 }
 
-// countsView sums outcomes by class. A code that is no outcome counts as open,
-// and so does one that this program does not know: the sum is right even then.
+func waitingView(w *report.Waiting) *client.Waiting {
+	if w == nil {
+		return nil
+	}
+	v := &client.Waiting{Reason: client.WaitReason(w.Reason), Until: views.Time(w.Until), Text: w.Text()}
+	if w.Code != push.CodeOpen {
+		v.Code = client.Code(w.Code.String())
+	}
+	return v
+}
+
+// countsView sums outcomes by class. A code that is no outcome, or that this program does
+// not know, counts as open, so that the sum is always right.
 func countsView(r *report.View) *client.Counts {
 	c := &client.Counts{
-		Accepted: r.Accepted, Open: r.Open, ByCode: map[string]int64{}, PossibleDuplicates: r.Counts.PossibleDuplicates,
+		Accepted: r.Accepted, Open: r.Open, ByCode: map[client.Code]int64{}, PossibleDuplicates: r.Counts.PossibleDuplicates,
 	}
 	for i, n := range r.Counts.ByCode {
 		code := push.Code(i)
@@ -96,7 +117,7 @@ func countsView(r *report.View) *client.Counts {
 			continue
 		}
 		*classCount(c, code.Class()) += n
-		c.ByCode[code.String()] += n
+		c.ByCode[client.Code(code.String())] += n
 	}
 	return c
 }
@@ -122,69 +143,64 @@ func classCount(c *client.Counts, class push.Class) *int64 {
 	return &c.Open
 }
 
-// speed returns outcomes per second since the first activity, and how many
-// seconds the open deliveries would take at that rate; nil where there is
-// nothing to tell.
+// What an estimate needs, so that it means something.
+const (
+	rateLeast = time.Second     // since the first outcome
+	etaLeast  = 2 * time.Second // likewise
+	etaSends  = 20              // deliveries that were decided by sending, or etaShare of all
+	etaShare  = 20
+)
+
+// speed returns how many deliveries a second were decided by sending since the first
+// activity, and how many seconds the open ones would take at that rate; nil where there is
+// nothing to tell. What Belfry decides by itself takes no time and says nothing of the rest.
 func speed(r *report.View, now time.Time) (rate, eta *float64) {
 	until := now
 	if r.State.Final() {
 		until = r.Counts.LastAt
 	}
-	took := until.Sub(r.Counts.FirstAt).Seconds()
-	done := r.Counts.Terminal()
-	if r.Counts.FirstAt.IsZero() || done <= 0 || took <= 0 {
+	took := until.Sub(r.Counts.FirstAt)
+	done := sends(&r.Counts)
+	if r.Counts.FirstAt.IsZero() || done <= 0 || took < rateLeast {
 		return nil, nil
 	}
-	perSecond := float64(done) / took
-	// A throttled batch is accepted until its last page is planned. While an
-	// upload goes on, nobody knows what is still to come.
+	perSecond := float64(done) / took.Seconds()
+	// A throttled batch is accepted until its last page is planned. While an upload goes
+	// on, nobody knows what is still to come.
 	going := r.State == push.StateSending || r.State == push.StateAccepted && !r.Notification.Progress.Early
-	if going && r.Open > 0 {
+	waits := r.Waiting != nil && r.Waiting.Reason != report.WaitPace
+	enough := took >= etaLeast && (done >= etaSends || done*etaShare >= r.Accepted)
+	if going && !waits && enough && r.Open > 0 {
 		eta = new(float64(r.Open) / perSecond)
 	}
 	return &perSecond, eta
 }
 
+// sends returns how many deliveries have an outcome that FCM was asked for.
+func sends(c *ledger.Counts) (n int64) {
+	for class, count := range c.ByClass() {
+		switch class {
+		case push.ClassSent, push.ClassPermanent, push.ClassAmbiguous, push.ClassDeadLettered:
+			n += count
+		case push.ClassOpen, push.ClassRetryable, push.ClassSuppressed, push.ClassExpired, push.ClassCancelled:
+		}
+	}
+	return n
+}
+
 func deliveryView(d *report.Delivery) client.Delivery {
 	v := client.Delivery{
-		Line: d.Line, Chunk: d.Chunk, Index: d.Index, Class: d.Code.Class().String(), Code: d.Code.String(),
-		PossibleDuplicate: d.PossibleDuplicate, DuplicateOf: d.DuplicateOf, AddressHash: hashText(d.Hash),
+		Line: d.Line, Chunk: d.Chunk, Index: d.Index, Class: client.Class(d.Code.Class().String()), Code: client.Code(d.Code.String()),
+		PossibleDuplicate: d.PossibleDuplicate, DuplicateOf: d.DuplicateOf, AddressHash: views.Hash(d.Hash),
+		UserID: d.UserID, DeviceID: string(d.DeviceID),
 	}
 	for i := range d.Attempts {
 		if a := &d.Attempts[i]; !a.Decided() {
-			v.Attempts = append(v.Attempts, attemptView(a))
+			v.Attempts = append(v.Attempts, views.Attempt(a))
 		}
 	}
 	if a := d.Reason(); a != nil {
 		v.Detail = a.Detail
 	}
 	return v
-}
-
-func attemptView(t *ledger.Attempt) client.Attempt {
-	return client.Attempt{
-		Attempt: t.Attempt, At: t.At, Code: t.Code.String(), LatencyMS: float64(t.Latency) / float64(time.Millisecond), Detail: t.Detail,
-	}
-}
-
-// hashText is the hash's 8 bytes in hex, "" where there was no address.
-func hashText(h uint64) string {
-	if h == 0 {
-		return ""
-	}
-	const digits = "0123456789abcdef"
-	var b [16]byte
-	for i := len(b) - 1; i >= 0; i-- {
-		b[i] = digits[h&0xf]
-		h >>= 4
-	}
-	return string(b[:])
-}
-
-// timeOrNil is nil for a time that is not set.
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

@@ -9,6 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -52,13 +54,15 @@ func TestGetBatch(t *testing.T) {
 	g.reports.view.Counts.ByCode[push.CodeOpen] = 50
 	g.reports.view.Counts.ByCode[push.CodeSent] = 40
 	var got client.Notification
-	decode(t, g.do(t, "GET", "/v1/batches/"+batID, "").want(t, http.StatusOK, "").Body.Bytes(), &got)
-	want := client.Counts{Accepted: 100, Open: 60, Sent: 40, ByCode: map[string]int64{"sent": 40}}
+	doortest.Decode(t, g.Do(t, "GET", "/v1/batches/"+batID, "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
+	want := client.Counts{Accepted: 100, Open: 60, Sent: 40, ByCode: map[client.Code]int64{"sent": 40}}
 	if diff := cmp.Diff(&want, got.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	if *got.Rate != 2 || *got.ETASeconds != 30 || *got.Received != 4 || *got.Invalid != 1 || got.Recipients != 100 || got.Throttle.PerSecond != 50 {
-		t.Errorf("rate %v, eta %v, received %v, invalid %v, recipients %v, throttle %v", *got.Rate, *got.ETASeconds, *got.Received, *got.Invalid, got.Recipients, got.Throttle)
+	if *got.Rate != 2 || *got.ETASeconds != 30 || *got.Received != 4 || *got.Invalid != 1 || got.Recipients != 100 ||
+		got.Throttle.PerSecond != 50 {
+		t.Errorf("rate %v, eta %v, received %v, invalid %v, recipients %v, throttle %v", *got.Rate, *got.ETASeconds, *got.Received, *got.Invalid,
+			got.Recipients, got.Throttle)
 	}
 	if want := n.Progress.StartedAt.Add(push.DefaultTTL); !got.ExpiresAt.Equal(want) {
 		t.Errorf("expires at %v, want %v", got.ExpiresAt, want)
@@ -69,17 +73,36 @@ func TestSpeed(t *testing.T) {
 	t.Parallel()
 	at := func(s int) time.Time { return testNow().Add(time.Duration(s) * time.Second) }
 	view := func(state push.State, done, open int64, first, last int) *report.View {
-		v := &report.View{State: state, Accepted: done + open, Open: open, Counts: ledger.Counts{Recipients: done + open, FirstAt: at(first), LastAt: at(last)}}
+		v := &report.View{
+			State: state, Accepted: done + open, Open: open, Counts: ledger.Counts{Recipients: done + open, FirstAt: at(first), LastAt: at(last)},
+		}
 		v.Counts.ByCode[push.CodeOpen], v.Counts.ByCode[push.CodeSent] = open, done
 		return v
 	}
 	none := &report.View{State: push.StateAccepted}
 	early := view(push.StateAccepted, 20, 10, -10, -3)
 	early.Notification.Progress.Early = true
+	suppressed := view(push.StateCompleted, 0, 0, -10, 0)
+	suppressed.Counts.ByCode[push.CodeDuplicate], suppressed.Counts.ByCode[push.CodeCancelled], suppressed.Counts.Recipients = 5000, 70, 5070
+	mixed := view(push.StateSending, 20, 10, -10, 0)
+	mixed.Counts.ByCode[push.CodeDuplicate], mixed.Counts.Recipients = 5000, 5030
+	stopped := view(push.StateSending, 20, 10, -10, 0)
+	stopped.Waiting = &report.Waiting{Reason: report.WaitBreaker}
+	paced := view(push.StateSending, 20, 10, -10, 0)
+	paced.Waiting = &report.Waiting{Reason: report.WaitPace, PerSecond: 2}
 	for name, c := range map[string]struct {
 		view      *report.View
 		rate, eta *float64
 	}{
+		"nothing was sent":   {suppressed, nil, nil},
+		"some was not sent":  {mixed, new(2.0), new(5.0)},
+		"it waits for FCM":   {stopped, new(2.0), nil},
+		"it has a throttle":  {paced, new(2.0), new(5.0)},
+		"too little is done": {view(push.StateSending, 5, 1000, -10, 0), new(0.5), nil},
+		"few, but a part":    {view(push.StateSending, 5, 10, -10, 0), new(0.5), new(20.0)},
+		"too soon":           {view(push.StateSending, 500, 10, 0, 0), nil, nil},
+		"soon":               {view(push.StateSending, 500, 10, -1, 0), new(500.0), nil},
+
 		"nothing yet":       {none, nil, nil},
 		"planned only":      {view(push.StateSending, 0, 5, -10, -10), nil, nil},
 		"under way":         {view(push.StateSending, 20, 10, -10, -3), new(2.0), new(5.0)},
@@ -109,12 +132,12 @@ func TestGetNotification(t *testing.T) {
 	g.reports.view.State = push.StateCompleted
 	g.reports.view.Counts.LastAt = testNow()
 	var got client.Notification
-	decode(t, g.do(t, "GET", "/v1/notifications/"+ntfID, "").want(t, http.StatusOK, "").Body.Bytes(), &got)
+	doortest.Decode(t, g.Do(t, "GET", "/v1/notifications/"+ntfID, "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
 	if got.State != "completed" || got.CompletedAt == nil || got.Rate != nil || got.Received != nil || got.Counts.ByCode == nil {
 		t.Errorf("got %+v", got)
 	}
 	for _, id := range []string{batID, "ntf_", "x", "dev_01890a5d-ac96-774b-bcce-b302099a8057"} {
-		g.do(t, "GET", "/v1/notifications/"+id, "").want(t, http.StatusNotFound, codeNotFound)
+		g.Do(t, "GET", "/v1/notifications/"+id, "").Want(t, http.StatusNotFound, door.CodeNotFound)
 	}
-	g.do(t, "GET", "/v1/batches/"+ntfID, "").want(t, http.StatusNotFound, codeNotFound)
+	g.Do(t, "GET", "/v1/batches/"+ntfID, "").Want(t, http.StatusNotFound, door.CodeNotFound)
 }

@@ -10,11 +10,11 @@ import (
 // Keep is how long an answer is kept for repeats.
 const Keep = 72 * time.Hour
 
-// Lease is how long a request may execute before another with the same key may
-// take over, its process having died.
+// Lease is how long a request may execute. After that its process counts as dead, and
+// another request with the same key may take over.
 const Lease = time.Minute
 
-// Record is one key's story.
+// Record is what is stored of one key: its request, and the answer when that is there.
 type Record struct {
 	Tenant      string
 	Key         string // the caller's Idempotency-Key, prefixed with the route
@@ -30,8 +30,9 @@ type Record struct {
 // Store keeps records. Expired ones count as absent on every read, whether or
 // not they were removed yet. Safe for concurrent use by several processes.
 type Store interface {
-	// Reserve stores r unless a live record (now < ExpiresAt, and done or within its lease) exists under its tenant and key. It
-	// returns what is stored now and whether this call stored it.
+	// Reserve stores r unless a live record exists under its tenant and key: one with now
+	// before ExpiresAt that is done or within its lease. It returns what is stored now and
+	// whether this call stored it.
 	Reserve(ctx context.Context, r Record, now time.Time) (Record, bool, error)
 	// Complete stores the answer if holder still holds the key, else push.ErrConflict.
 	Complete(ctx context.Context, r Record) error

@@ -2,9 +2,11 @@ package ingest_test
 
 import (
 	"encoding/json"
-	"reflect"
 	"strings"
 	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
@@ -13,7 +15,8 @@ import (
 )
 
 func event(id, data string) string {
-	return `{"specversion":"1.0","id":"` + id + `","source":"/shop","type":"` + wire.EventRequested + `","traceparent":"` + trace + `","data":` + data + `}`
+	return `{"specversion":"1.0","id":"` + id + `","source":"/shop","type":"` + wire.EventRequested + `","traceparent":"` + trace +
+		`","data":` + data + `}`
 }
 
 func sns(t *testing.T, kind, message string) string {
@@ -48,11 +51,11 @@ func TestEvents(t *testing.T) {
 			r := setup(t)
 			e := ingest.NewEvents(r.intake, "acme", r.log)
 			v := e.Handle(t.Context(), worker.Message{ID: "m", Body: []byte(c.body)}, nil)
-			if !sameVerdict(v, c.want, c.code) || len(r.store.items) != c.recorded {
-				t.Errorf("verdict %s (%+v), %d recorded", v, v, len(r.store.items))
+			if !sameVerdict(v, c.want, c.code) || len(r.recorded()) != c.recorded {
+				t.Errorf("verdict %s (%+v), %d recorded", v, v, len(r.recorded()))
 			}
-			for _, n := range r.store.items {
-				if n.Tenant != "acme" || n.TraceParent != trace || !n.Keyed {
+			for _, n := range r.recorded() {
+				if n.Tenant != "acme" || n.TraceParent != trace || !n.Keyed || n.Sender != "/shop" {
 					t.Errorf("recorded %+v", n)
 				}
 			}
@@ -60,9 +63,37 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// An event that is only checked is logged: it goes nowhere, and nobody reads an answer.
+func TestCheckedEventsAreLogged(t *testing.T) {
+	t.Parallel()
+	check := strings.Replace(hello, `"ttl"`, `"validate_only":true,"ttl"`, 1)
+	for body, want := range map[string]int{event("1", hello): 0, event("1", check): 1} {
+		r := setup(t)
+		core, logs := observer.New(zap.WarnLevel)
+		v := ingest.NewEvents(r.intake, "acme", zap.New(core)).Handle(t.Context(), worker.Message{ID: "m", Body: []byte(body)}, nil)
+		if got := logs.FilterMessageSnippet("validate_only").Len(); v.String() != "ack" || got != want || len(r.recorded()) != 1-want {
+			t.Errorf("%s: %s, %d lines, %d recorded", body, v, got, len(r.recorded()))
+		}
+	}
+}
+
+// An event that is probably not what its sender meant is logged: nobody reads an
+// answer.
+func TestEventsWarn(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	core, logs := observer.New(zap.WarnLevel)
+	e := ingest.NewEvents(r.intake, "acme", zap.New(core))
+	e.Handle(t.Context(), worker.Message{ID: "m", Body: []byte(event("1", strings.Replace(hello, "Hi", "Hi {{name}}", 1)))}, nil)
+	got := logs.FilterField(zap.String("pointer", "/data/message/notification/title")).FilterField(zap.String("code", "placeholder"))
+	if got.Len() != 1 {
+		t.Errorf("got %v", logs.All())
+	}
+}
+
 // sameVerdict looks at a dead letter's code as well.
 func sameVerdict(v worker.Verdict, word string, code push.Code) bool {
-	return v.String() == word && push.Code(reflect.ValueOf(v).FieldByName("code").Uint()) == code
+	return v.String() == word && v.Code() == code
 }
 
 func TestEventsTwice(t *testing.T) {
@@ -72,21 +103,21 @@ func TestEventsTwice(t *testing.T) {
 	handle := func(body string) string {
 		return e.Handle(t.Context(), worker.Message{ID: "m", Body: []byte(body)}, nil).String()
 	}
-	if got := handle(event("1", hello)) + handle(sns(t, "Notification", event("1", hello))); got != "ackack" || len(r.store.items) != 1 {
-		t.Errorf("%s, %d recorded for one event", got, len(r.store.items))
+	if got := handle(event("1", hello)) + handle(sns(t, "Notification", event("1", hello))); got != "ackack" || len(r.recorded()) != 1 {
+		t.Errorf("%s, %d recorded for one event", got, len(r.recorded()))
 	}
 	if got := handle(event("1", strings.Replace(hello, "Hi", "Ho", 1))); got != "dead" {
 		t.Errorf("the same event with another request: %s", got)
 	}
-	if got := handle(event("2", hello)); got != "ack" || len(r.store.items) != 2 {
-		t.Errorf("%s, %d recorded for two events", got, len(r.store.items))
+	if got := handle(event("2", hello)); got != "ack" || len(r.recorded()) != 2 {
+		t.Errorf("%s, %d recorded for two events", got, len(r.recorded()))
 	}
 }
 
 func TestEventsWaitForTheLedger(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
-	r.store.away = true
+	r.away = true
 	e := ingest.NewEvents(r.intake, "acme", r.log)
 	if v := e.Handle(t.Context(), worker.Message{Body: []byte(event("1", hello))}, nil); v.String() != "retry" {
 		t.Errorf("verdict %s", v)

@@ -3,8 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
-	"slices"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,129 +12,92 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
-	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/internal/worker/workertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errAway = errors.New("it is away")
 
-// store is the ledger's notifications, in memory.
-type store struct {
-	mu    sync.Mutex
-	items map[push.ID]push.Notification
-	away  bool
-}
-
-func (s *store) Create(_ context.Context, n push.Notification) (push.Notification, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return push.Notification{}, false, errAway
-	}
-	if old, ok := s.items[n.ID]; ok {
-		return old, false, nil
-	}
-	s.items[n.ID] = n
-	return n, true, nil
-}
-
-func (s *store) Advance(_ context.Context, id push.ID, next push.Progress) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.items[id]
-	if next.Version != n.Progress.Version+1 {
-		return push.ErrConflict
-	}
-	n.Progress = next
-	s.items[id] = n
-	return nil
-}
-
-func (s *store) Unenqueued(_ context.Context, before time.Time, limit int) (found []push.Notification, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return nil, errAway
-	}
-	for _, n := range s.items {
-		if !n.Progress.Enqueued && n.AcceptedAt.Before(before) && n.Progress.State != push.StateUploading {
-			found = append(found, n)
-		}
-	}
-	slices.SortFunc(found, func(a, b push.Notification) int { return a.AcceptedAt.Compare(b.AcceptedAt) })
-	return found[:min(limit, len(found))], nil
-}
-
-// queue keeps the tasks that it took. refuse, if set, says which of a call it
-// does not take; -1 is all of them.
-type queue struct {
-	mu     sync.Mutex
-	tasks  []wire.Task
-	groups []string
-	calls  int
-	refuse func(call int) []int
-}
-
-func (q *queue) Send(_ context.Context, msgs []worker.Outgoing) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.calls++
-	failed := map[int]error{}
-	if q.refuse != nil {
-		for _, i := range q.refuse(q.calls) {
-			if i < 0 {
-				return errAway
-			}
-			failed[i] = errAway
-		}
-	}
-	for i, m := range msgs {
-		if task, err := wire.DecodeTask(m.Body); err == nil && failed[i] == nil {
-			q.tasks, q.groups = append(q.tasks, task), append(q.groups, m.Group)
-		}
-	}
-	if len(failed) > 0 {
-		return &worker.BatchError{Failed: failed}
-	}
-	return nil
-}
-
 // rig is the room with everything around it.
 type rig struct {
-	store   *store
-	queue   *queue
+	ledger  *ledgertest.Memory
+	away    bool // the ledger
+	queue   *workertest.Memory
+	sends   atomic.Int64         // calls of the queue
+	fault   func(call int) error // of a send, if set; an error comes in place of the effect
 	outbox  *ingest.Outbox
 	intake  *ingest.Intake
 	sweeper *ingest.Sweeper
 	reg     *prometheus.Registry
 	log     *zap.Logger
+	later   time.Duration // by which the intake's clock is ahead
 }
 
 func setup(tb testing.TB) *rig {
 	tb.Helper()
-	r := &rig{store: &store{items: map[push.ID]push.Notification{}}, queue: &queue{}, reg: prometheus.NewRegistry(), log: zap.NewNop()}
+	return setupOn(tb, &ledgertest.Memory{})
+}
+
+// setupOn sets the room up on a ledger that may have a past.
+func setupOn(tb testing.TB, l *ledgertest.Memory) *rig {
+	tb.Helper()
+	r := &rig{ledger: l, queue: &workertest.Memory{}, reg: prometheus.NewRegistry(), log: zap.NewNop()}
+	store := ledgertest.Around{Store: l, Do: func(_ string, effect func() error) error {
+		if r.away {
+			return errAway
+		}
+		return effect()
+	}}
+	queue := workertest.Around{Queue: r.queue, Do: func(_ string, effect func() error) error {
+		call := int(r.sends.Add(1))
+		if r.fault != nil {
+			if err := r.fault(call); err != nil {
+				return err
+			}
+		}
+		return effect()
+	}}
 	m := ingest.NewMetrics(r.reg)
-	r.outbox = ingest.NewOutbox(r.queue, r.store, r.log, m)
-	r.intake = ingest.NewIntake(r.store, r.outbox, r.log, m, time.Now)
-	r.sweeper = ingest.NewSweeper(r.store, r.outbox, r.log, time.Now)
+	r.outbox = ingest.NewOutbox(queue, store, r.log, m)
+	r.intake = ingest.NewIntake(store, r.outbox, r.log, m, func() time.Time { return time.Now().Add(r.later) })
+	r.sweeper = ingest.NewSweeper(store, r.outbox, r.log, time.Now)
 	return r
 }
 
-// seen returns what the queue took, and in how many calls it was asked.
-func (q *queue) seen() (tasks []wire.Task, calls int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return slices.Clone(q.tasks), q.calls
+// recorded returns the notifications of the tenant that tests speak of.
+func (r *rig) recorded() []push.Notification {
+	all, _, err := r.ledger.Notifications(context.Background(), "acme", "", 1000)
+	if err != nil {
+		panic(err)
+	}
+	return all
+}
+
+// stored returns a notification as it is recorded, the zero one if it is not.
+func (r *rig) stored(id push.ID) push.Notification {
+	n, _ := r.ledger.Notification(context.Background(), id)
+	return n
+}
+
+// tasks decodes what the queue took.
+func (r *rig) tasks() (tasks []wire.Task) {
+	for _, m := range r.queue.All() {
+		task, err := wire.DecodeTask(m.Body)
+		if err != nil {
+			panic(err)
+		}
+		tasks = append(tasks, task)
+	}
+	return tasks
 }
 
 // unmarked returns how many notifications are still in the outbox.
 func (r *rig) unmarked() (n int) {
-	r.store.mu.Lock()
-	defer r.store.mu.Unlock()
-	for _, x := range r.store.items {
+	for _, x := range r.recorded() {
 		if !x.Progress.Enqueued {
 			n++
 		}

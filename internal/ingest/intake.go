@@ -1,7 +1,7 @@
 // Package ingest is the first room: it accepts send requests. Both doors, the
 // HTTP API and the event queue, end in [Intake.Accept]: validate, deduplicate,
-// record, enqueue. The record in the ledger is the acceptance; what a crash or
-// an absent queue left un-enqueued, the [Sweeper] sends.
+// record, enqueue. The record in the ledger is the acceptance; the [Sweeper] sends what a
+// crash or an absent queue left un-enqueued.
 package ingest
 
 import (
@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/request"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -28,22 +29,31 @@ type Recorder interface {
 	// Create stores the notification unless its id exists; it returns what is
 	// stored now and whether this call stored it.
 	Create(ctx context.Context, n push.Notification) (push.Notification, bool, error)
+	// Notification returns a notification, or push.ErrNotFound.
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
 }
 
-// Submission is one request as it came through a door.
+// Submission is one request as it came in.
 type Submission struct {
 	Tenant      string
 	Key         string // idempotency key, "" for none
 	Body        []byte // JSON of the request
 	Batch       bool   // a batch: no target, recipients follow by upload
 	TraceParent string // W3C, of the request; one that isn't is ignored
+	Sender      string // who asks: an API key by name, or the source of an event
+	// Happened is the time of the event that asks for the notification; zero for a
+	// request, which is made now. An event may have waited on a queue, so its ttl counts
+	// from this time, and a deadline in the past is no fault: the notification is recorded
+	// and ends as expired. A future time counts as now.
+	Happened time.Time
 }
 
-// Accepted is what became of a submission.
+// Accepted is the result of a submission.
 type Accepted struct {
 	Notification push.Notification
 	Replayed     bool // the key was seen before; this is the first request's notification
 	ValidateOnly bool // checked, and nothing recorded
+	Warnings     push.Faults
 }
 
 // Intake accepts submissions. Safe for concurrent use.
@@ -68,14 +78,13 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	if _, err := telemetry.ParseTraceParent(s.TraceParent); err != nil {
 		s.TraceParent = "" // it travels with every chunk, so it must not be anything of any length
 	}
-	req, err := push.DecodeRequest(s.Body, s.Batch, now)
+	req, err := in.read(&s, now)
 	if err != nil {
-		in.metrics.refused.Inc()
-		return Accepted{}, err
+		return in.refuse(ctx, &s, err)
 	}
 	n := notificationOf(&s, &req, now)
 	if req.ValidateOnly {
-		return Accepted{Notification: n, ValidateOnly: true}, nil
+		return Accepted{Notification: n, ValidateOnly: true, Warnings: req.Warnings}, nil
 	}
 	stored, created, err := in.ledger.Create(ctx, n)
 	if err != nil {
@@ -85,30 +94,91 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 		if stored.Tenant != s.Tenant || stored.Fingerprint != n.Fingerprint {
 			return Accepted{}, ErrKeyReused
 		}
-		return Accepted{Notification: stored, Replayed: true}, nil
+		return Accepted{Notification: stored, Replayed: true, Warnings: req.Warnings}, nil
 	}
 	in.metrics.accept(&stored)
 	if !s.Batch {
 		in.outbox.Push(stored)
 	}
-	return Accepted{Notification: stored}, nil
+	return Accepted{Notification: stored, Warnings: req.Warnings}, nil
 }
 
-func notificationOf(s *Submission, req *push.Request, now time.Time) push.Notification {
+// read checks the request, its deadline last: only the deadline depends on the time.
+func (in *Intake) read(s *Submission, now time.Time) (request.Request, error) {
+	req, err := request.DecodeRequest(s.Body, s.Batch, time.Time{})
+	switch {
+	case err != nil:
+	case s.Happened.IsZero():
+		err = req.CheckDeadline(now)
+	default:
+		err = req.CheckReach(now)
+	}
+	return req, err
+}
+
+// refuse refuses a request, unless it repeats one that was accepted: that one was right
+// when it came, and the caller only asks for its result. While the ledger is away, a
+// repeat must not be called faulty.
+func (in *Intake) refuse(ctx context.Context, s *Submission, why error) (Accepted, error) {
+	if s.Key != "" {
+		stored, err := in.ledger.Notification(ctx, s.id())
+		switch {
+		case err == nil && stored.Tenant == s.Tenant && stored.Fingerprint == s.fingerprint():
+			return Accepted{Notification: stored, Replayed: true}, nil
+		case err != nil && !errors.Is(err, push.ErrNotFound):
+			return Accepted{}, fmt.Errorf("look for an earlier request: %w", err)
+		}
+	}
+	in.metrics.refused.Inc()
+	return Accepted{}, why
+}
+
+// id returns the id of the notification: with a key always the same.
+func (s *Submission) id() push.ID {
 	prefix := push.PrefixNotification
+	if s.Batch {
+		prefix = push.PrefixBatch
+	}
+	if s.Key == "" {
+		return push.NewID(prefix)
+	}
+	return push.DerivedID(prefix, s.Tenant, s.Key)
+}
+
+func (s *Submission) fingerprint() string {
+	sum := sha256.Sum256(s.Body)
+	return hex.EncodeToString(sum[:16])
+}
+
+// deadline returns when an event expires; zero for a request, whose ttl begins
+// with its acceptance.
+func (s *Submission) deadline(req *request.Request, now time.Time) time.Time {
+	if s.Happened.IsZero() || !req.ExpiresAt.IsZero() {
+		return req.ExpiresAt
+	}
+	const oldest = 366 * 24 * time.Hour // whatever is older has expired as well, and every store can keep this
+	from := s.Happened.UTC()
+	if from.After(now) {
+		from = now
+	}
+	if earliest := now.Add(-oldest); from.Before(earliest) {
+		from = earliest
+	}
+	if req.TTL > 0 {
+		return from.Add(req.TTL)
+	}
+	return from.Add(push.DefaultTTL)
+}
+
+func notificationOf(s *Submission, req *request.Request, now time.Time) push.Notification {
 	state, pages := push.StateAccepted, 1
 	if s.Batch {
-		prefix, state, pages = push.PrefixBatch, push.StateUploading, 0
+		state, pages = push.StateUploading, 0
 	}
-	id := push.NewID(prefix)
-	if s.Key != "" {
-		id = push.DerivedID(prefix, s.Tenant, s.Key)
-	}
-	sum := sha256.Sum256(s.Body)
 	return push.Notification{
-		ID: id, Tenant: s.Tenant, Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee,
-		CollapseID: req.CollapseID, Labels: req.Labels, AcceptedAt: now, TTL: req.TTL, ExpiresAt: req.ExpiresAt, PerSecond: req.PerSecond,
-		TraceParent: s.TraceParent, Fingerprint: hex.EncodeToString(sum[:16]), Keyed: s.Key != "",
+		ID: s.id(), Tenant: s.Tenant, Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee,
+		CollapseID: req.CollapseID, Labels: req.Labels, AcceptedAt: now, TTL: req.TTL, ExpiresAt: s.deadline(req, now), PerSecond: req.PerSecond,
+		TraceParent: s.TraceParent, Fingerprint: s.fingerprint(), Keyed: s.Key != "", Sender: s.Sender,
 		Progress: push.Progress{Version: 1, State: state, Sources: int64(req.Target.Count()), Pages: pages},
 	}
 }

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	trace  = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	hello  = `{"to":{"tokens":["tok-a","tok-b"]},"message":{"notification":{"title":"Hi"}},"priority":"high","ttl":60,"labels":{"team":"a"},"collapse_id":"c"}`
+	trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	hello = `{"to":{"tokens":["tok-a","tok-b"]},"message":{"notification":{"title":"Hi"}},"priority":"high","ttl":60,` +
+		`"labels":{"team":"a"},"collapse_id":"c"}`
 	urgent = `{"message":{"data":{"k":"v"}},"priority":"bulk"}`
 )
 
@@ -61,8 +62,8 @@ func TestAccept(t *testing.T) {
 			r := setup(t)
 			got, err := r.intake.Accept(t.Context(), c.sub)
 			if c.want.Tenant == "" {
-				if _, ok := errors.AsType[push.Faults](err); !ok || len(r.store.items) != 0 || r.counted(t, "belfry_refused_total") != 1 {
-					t.Errorf("error %v, %d recorded", err, len(r.store.items))
+				if _, ok := errors.AsType[push.Faults](err); !ok || len(r.recorded()) != 0 || r.counted(t, "belfry_refused_total") != 1 {
+					t.Errorf("error %v, %d recorded", err, len(r.recorded()))
 				}
 				return
 			}
@@ -70,7 +71,7 @@ func TestAccept(t *testing.T) {
 			if err != nil || got.Replayed || got.ValidateOnly || n.AcceptedAt.Before(start) || n.ID.IsBatch() != c.sub.Batch || n.Fingerprint == "" {
 				t.Fatalf("%+v, %v", got, err)
 			}
-			if diff := cmp.Diff(n, r.store.items[n.ID]); diff != "" {
+			if diff := cmp.Diff(n, r.stored(n.ID)); diff != "" {
 				t.Errorf("answered and recorded differ:\n%s", diff)
 			}
 			c.want.ID, c.want.AcceptedAt, c.want.Fingerprint = n.ID, n.AcceptedAt, n.Fingerprint
@@ -134,8 +135,8 @@ func TestValidateOnly(t *testing.T) {
 	r := setup(t)
 	body := strings.Replace(hello, `"priority"`, `"validate_only":true,"priority"`, 1)
 	got, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Key: "k", Body: []byte(body)})
-	if err != nil || !got.ValidateOnly || len(r.store.items) != 0 || r.counted(t, "belfry_accepted_total") != 0 {
-		t.Errorf("%+v, %v, %d recorded", got, err, len(r.store.items))
+	if err != nil || !got.ValidateOnly || len(r.recorded()) != 0 || r.counted(t, "belfry_accepted_total") != 0 {
+		t.Errorf("%+v, %v, %d recorded", got, err, len(r.recorded()))
 	}
 	sent, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Key: "k", Body: []byte(hello)})
 	if err != nil || sent.Replayed {
@@ -147,7 +148,7 @@ func TestValidateOnly(t *testing.T) {
 func TestLedgerAway(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
-	r.store.away = true
+	r.away = true
 	if _, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Body: []byte(hello)}); !errors.Is(err, errAway) {
 		t.Errorf("error is %v", err)
 	}

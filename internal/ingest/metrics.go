@@ -20,9 +20,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belfry_accepted_total", Help: "Notifications and batches accepted, by priority.",
 		}, []string{"priority"}),
-		refused:       prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_refused_total", Help: "Requests refused as invalid."}),
-		deferred:      prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_outbox_deferred_total", Help: "Notifications left to the sweeper because the outbox was full."}),
-		enqueueErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_outbox_errors_total", Help: "Batches that the notifications queue did not take."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_refused_total", Help: "Requests refused as invalid."}),
+		deferred: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_outbox_deferred_total", Help: "Notifications left to the sweeper because the outbox was full."},
+		),
+		enqueueErrors: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_outbox_errors_total", Help: "Batches that the notifications queue did not take."},
+		),
 	}
 	for _, p := range []push.Priority{push.PriorityHigh, push.PriorityNormal, push.PriorityBulk} {
 		m.accepted.WithLabelValues(string(p))

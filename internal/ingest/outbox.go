@@ -21,9 +21,9 @@ type Marker interface {
 }
 
 // Outbox sends recorded notifications to the notifications queue, in batches
-// and off the request's path: the answer waits for the record only. What is
-// lost with the process, or refused by the queue, stays unmarked in the ledger,
-// and the Sweeper sends it.
+// and off the request's path: the answer waits for the record only. A notification that
+// is lost with the process, or refused by the queue, stays unmarked in the ledger, and the
+// Sweeper sends it.
 type Outbox struct {
 	queue   worker.Sink
 	ledger  Marker
@@ -53,7 +53,7 @@ func (o *Outbox) Push(n push.Notification) {
 // outboxSenders is how many batches are sent at once.
 const outboxSenders = 4
 
-// Run sends until ctx ends; what waits then is sent by the next sweep.
+// Run sends until ctx ends; the next sweep sends what waits then.
 func (o *Outbox) Run(ctx context.Context) {
 	var senders sync.WaitGroup
 	for range outboxSenders {
@@ -71,7 +71,7 @@ func (o *Outbox) Run(ctx context.Context) {
 	senders.Wait()
 }
 
-// collect takes what else waits, up to a batch, without waiting for more.
+// collect takes the notifications that wait, up to a batch, without waiting for more.
 func (o *Outbox) collect(first push.Notification) []push.Notification {
 	batch := append(make([]push.Notification, 0, worker.MaxBatch), first)
 	for len(batch) < worker.MaxBatch {
@@ -85,9 +85,8 @@ func (o *Outbox) collect(first push.Notification) []push.Notification {
 	return batch
 }
 
-// send enqueues a batch and marks what the queue took; it returns how many that
-// were. A crash between the two leaves a message too many, which planning
-// tolerates.
+// send enqueues a batch, marks what the queue took, and returns how many that were. A
+// crash between the two leaves an additional message, which planning tolerates.
 func (o *Outbox) send(ctx context.Context, batch []push.Notification) int {
 	msgs := make([]worker.Outgoing, 0, len(batch))
 	sent := make([]push.Notification, 0, len(batch))
@@ -177,9 +176,9 @@ func (s *Sweeper) Run(ctx context.Context) {
 	}
 }
 
-// Sweep sends up to 1,000 waiting notifications, the oldest first, and returns
-// how many the queue took. It ends at the first batch of which the queue takes
-// none: it is away, and the rest would only wait for that to show again.
+// Sweep sends up to 1,000 waiting notifications, the oldest first, and returns how many
+// the queue took. It ends at the first batch of which the queue takes none: the queue is
+// away, and every other batch would wait for that in vain.
 func (s *Sweeper) Sweep(ctx context.Context) (int, error) {
 	const most = 1000
 	found, err := s.ledger.Unenqueued(ctx, s.now().Add(-s.after), most)

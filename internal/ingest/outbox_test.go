@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,15 @@ import (
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // accept takes n notifications.
 func (r *rig) accept(t *testing.T, n int) (ids []push.ID) {
 	t.Helper()
 	for i := range n {
-		got, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Body: []byte(strings.Replace(hello, "Hi", strconv.Itoa(i), 1)), TraceParent: trace})
+		got, err := r.intake.Accept(t.Context(),
+			ingest.Submission{Tenant: "acme", Body: []byte(strings.Replace(hello, "Hi", strconv.Itoa(i), 1)), TraceParent: trace})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,8 +51,7 @@ func running(t *testing.T, sweep bool, f func(r *rig)) {
 
 // queued returns how many tasks the queue took.
 func (r *rig) queued() int {
-	tasks, _ := r.queue.seen()
-	return len(tasks)
+	return len(r.tasks())
 }
 
 func pause(d time.Duration) { time.Sleep(d); synctest.Wait() }
@@ -59,15 +61,15 @@ func TestOutboxSendsAndMarks(t *testing.T) {
 	running(t, false, func(r *rig) {
 		ids := r.accept(t, 25)
 		synctest.Wait()
-		tasks, _ := r.queue.seen()
+		tasks := r.tasks()
 		if len(tasks) != 25 || r.unmarked() != 0 {
 			t.Fatalf("%d tasks, %d unmarked", len(tasks), r.unmarked())
 		}
 		got := map[push.ID]wire.Task{}
 		for i, task := range tasks {
 			got[task.Notification] = task
-			if r.queue.groups[i] != "acme" {
-				t.Errorf("group is %q: the queue can't be fair", r.queue.groups[i])
+			if group := r.queue.Peek(i).Group; group != "acme" {
+				t.Errorf("group is %q: the queue can't be fair", group)
 			}
 		}
 		for _, id := range ids {
@@ -114,9 +116,9 @@ func TestBatchesWait(t *testing.T) {
 func TestPartialFailure(t *testing.T) {
 	t.Parallel()
 	running(t, true, func(r *rig) {
-		r.queue.refuse = func(call int) []int {
+		r.fault = func(call int) error {
 			if call == 1 {
-				return []int{0}
+				return &worker.BatchError{Failed: map[int]error{0: errAway}}
 			}
 			return nil
 		}
@@ -141,10 +143,11 @@ func TestPartialFailure(t *testing.T) {
 func TestQueueAway(t *testing.T) {
 	t.Parallel()
 	running(t, true, func(r *rig) {
-		away := true
-		r.queue.refuse = func(int) []int {
-			if away {
-				return []int{-1}
+		var away atomic.Bool
+		away.Store(true)
+		r.fault = func(int) error {
+			if away.Load() {
+				return errAway
 			}
 			return nil
 		}
@@ -153,14 +156,12 @@ func TestQueueAway(t *testing.T) {
 		if r.unmarked() != len(ids) {
 			t.Fatalf("%d unmarked", r.unmarked())
 		}
-		_, before := r.queue.seen()
+		before := r.sends.Load()
 		pause(5 * time.Minute)
-		if _, calls := r.queue.seen(); calls-before > 60 {
+		if calls := r.sends.Load(); calls-before > 60 {
 			t.Errorf("%d calls in 5 min, want one per sweep", calls-before)
 		}
-		r.queue.mu.Lock()
-		away = false
-		r.queue.mu.Unlock()
+		away.Store(false)
 		pause(time.Minute)
 		if r.unmarked() != 0 || r.queued() != len(ids) {
 			t.Errorf("%d tasks, %d unmarked", r.queued(), r.unmarked())
@@ -174,8 +175,7 @@ func TestCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dead := setup(t)
 		dead.accept(t, 3) // its outbox never runs
-		running := setup(t)
-		running.store.items = dead.store.items
+		running := setupOn(t, dead.ledger)
 		if n, err := running.sweeper.Sweep(t.Context()); n != 0 || err != nil {
 			t.Errorf("swept %d at once (%v): too young, their process may be at it", n, err)
 		}
@@ -190,16 +190,16 @@ func TestCrash(t *testing.T) {
 func TestMarkLosesQuietly(t *testing.T) {
 	t.Parallel()
 	running(t, false, func(r *rig) {
-		r.queue.refuse = func(int) []int { // between the sending and the marking
-			for id, n := range r.store.items {
+		r.fault = func(int) error { // between the sending and the marking
+			for _, n := range r.recorded() {
 				n.Progress.Version, n.Progress.State, n.Progress.Enqueued = 9, push.StateCompleted, true
-				r.store.items[id] = n
+				r.ledger.PutNotification(n)
 			}
 			return nil
 		}
 		id := r.accept(t, 1)[0]
 		synctest.Wait()
-		if p := r.store.items[id].Progress; p.State != push.StateCompleted || p.Version != 9 {
+		if p := r.stored(id).Progress; p.State != push.StateCompleted || p.Version != 9 {
 			t.Errorf("overwritten: %+v", p)
 		}
 	})

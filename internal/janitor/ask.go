@@ -2,7 +2,6 @@ package janitor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -14,9 +13,10 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// Found is what a round came upon.
+// Found is what a round found.
 type Found struct {
 	Unfinished int // notifications on the list
+	Held       int // of them, that wait for an operator
 	Asked      int // of them, that needed something
 	Chunks     int // whose message was lost
 	Expired    int // chunks that were still open past their deadline
@@ -26,7 +26,7 @@ type Found struct {
 	Replayed   int // chunks of replays whose message was lost
 }
 
-// Any tells whether anything was lost.
+// Any reports whether anything was lost.
 func (f *Found) Any() bool { return f.Asked > 0 || f.Replayed > 0 }
 
 func (f *Found) log(log *zap.Logger, lost time.Time) {
@@ -40,8 +40,8 @@ func (f *Found) log(log *zap.Logger, lost time.Time) {
 	log.Warn("queue messages were lost; what they were about is sent anew or expires", fields...)
 }
 
-// ask sends the tasks and notes that in the notification: first the tasks, so
-// that a crash in between only asks once more.
+// ask sends the tasks, then notes that in the notification: in this order a crash in
+// between only asks once more.
 func (r *round) ask(ctx context.Context, v *view, a asks) error {
 	msgs := make([]worker.Outgoing, len(a.tasks))
 	for i := range a.tasks {
@@ -63,7 +63,7 @@ func (r *round) ask(ctx context.Context, v *view, a asks) error {
 			size += len(msgs[n].Body)
 			n++
 		}
-		if err := r.Tasks.Send(ctx, msgs[:max(n, 1)]); err != nil {
+		if err := r.cfg.Tasks.Send(ctx, msgs[:max(n, 1)]); err != nil {
 			return fmt.Errorf("send %d tasks: %w", n, err)
 		}
 		msgs = msgs[max(n, 1):]
@@ -72,21 +72,21 @@ func (r *round) ask(ctx context.Context, v *view, a asks) error {
 		return err
 	}
 	r.found.count(&a)
-	r.Metrics.asked(&a)
+	r.cfg.Metrics.asked(&a)
 	r.tell(ctx, v, &a)
 	return nil
 }
 
-// note writes down that the notification was asked for, and ends an upload whose
+// note records that fanout was asked about the notification, and ends an upload whose
 // deadline is past.
 func (r *round) note(ctx context.Context, v *view, asked bool) error {
-	_, err := ledger.Advance(ctx, r.Ledger, v.n.ID, func(n push.Notification) (push.Progress, error) {
+	_, err := ledger.Advance(ctx, r.cfg.Ledger, v.n.ID, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		if v.over {
 			p.Early = false
 		}
 		if asked {
-			p.ReconciledAt = r.Now().UTC().Truncate(time.Microsecond)
+			p.ReconciledAt = r.cfg.Now().UTC().Truncate(time.Microsecond)
 			if p.Reconciled++; v.moved {
 				p.Reconciled = 1
 			}
@@ -112,22 +112,19 @@ func (f *Found) count(a *asks) {
 	}
 }
 
-// tell publishes what was found of one notification: no address and no text.
+// tell publishes what was found about one notification: no address and no text.
 func (r *round) tell(ctx context.Context, v *view, a *asks) {
-	if r.Events == nil {
+	if r.cfg.Events == nil {
 		return
 	}
-	body, err := json.Marshal(map[string]any{
-		"id": v.n.ID, "tenant": v.n.Tenant, "labels": v.n.Labels, "state": v.n.Progress.State, "quiet_since": v.last,
-		"chunks": a.chunks, "recipients": a.recipients, "pages": a.unplanned, "expired": a.expire, "releases": a.release, "completes": a.check,
+	e, err := wire.NewEvent(r.cfg.Source, string(v.n.ID), v.n.TraceParent, r.cfg.Now(), wire.Reconciled{
+		ID: v.n.ID, Tenant: v.n.Tenant, Labels: v.n.Labels, State: v.n.Progress.State, QuietSince: v.last,
+		Chunks: a.chunks, Recipients: a.recipients, Pages: a.unplanned, Expired: a.expire, Releases: a.release, Completes: a.check,
 	})
 	if err == nil {
-		err = r.Events.Publish(ctx, []wire.Event{{
-			Source: r.Source, ID: string(push.NewID(push.PrefixEvent)), Type: wire.EventReconciled, Subject: string(v.n.ID),
-			Time: r.Now().UTC(), TraceParent: v.n.TraceParent, Data: body,
-		}})
+		err = r.cfg.Events.Publish(ctx, []wire.Event{e})
 	}
 	if err != nil {
-		r.Log.Warn("event not published", zap.String("notification", string(v.n.ID)), zap.Error(err))
+		r.cfg.Log.Warn("event not published", zap.String("notification", string(v.n.ID)), zap.Error(err))
 	}
 }

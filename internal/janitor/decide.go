@@ -8,14 +8,14 @@ import (
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// asks is what a notification needs, as tasks for fanout, and what that says.
+// asks are the tasks for fanout that a notification needs, and what they are about.
 type asks struct {
 	tasks    []wire.Task
-	finished bool // nothing, ever again
+	finished bool // it needs nothing any more
 
-	chunks     int // without a message
-	recipients int // of these
-	unplanned  int // pages
+	chunks     int // chunks without a message
+	recipients int // recipients of those chunks
+	unplanned  int // pages that are not planned
 	expire     bool
 	release    bool
 	check      bool
@@ -28,8 +28,8 @@ func (a *asks) add(v *view, op wire.Op, page int) *wire.Task {
 	return &a.tasks[len(a.tasks)-1]
 }
 
-// decide turns what the lines say into what is to be done. still tells whether
-// nothing of the notification has moved for so long that its task is lost.
+// decide returns the tasks that a notification needs, by what its lines say. still says
+// that nothing of it has moved for so long that its task is lost.
 func (r *round) decide(v *view, still bool) asks {
 	var a asks
 	p := &v.n.Progress
@@ -75,7 +75,7 @@ func (r *round) decide(v *view, still bool) asks {
 		}
 	}
 	if !a.none() && (p.Pages > 1 || v.lines > 1) {
-		a.add(v, wire.OpCheck, wire.AllPages) // the one that looked for the end is lost as well
+		a.add(v, wire.OpCheck, wire.AllPages) // the task that looked for the end is lost as well
 	}
 	return a
 }
@@ -103,7 +103,7 @@ func (a *asks) unplan(v *view, op wire.Op) {
 			continue
 		}
 		a.unplanned++
-		if op != wire.OpRecall || p == nil || len(p.chunks) == 0 { // else it is recalled already
+		if op != wire.OpRecall || p == nil || len(p.chunks) == 0 { // otherwise the page is recalled already
 			a.add(v, op, at)
 		}
 	}

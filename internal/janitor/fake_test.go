@@ -1,11 +1,9 @@
 package janitor_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,127 +15,20 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/janitor"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/wire/wiretest"
 	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/internal/worker/workertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errAway = errors.New("it is away")
-
-// books are the notifications and their lines, in memory.
-type books struct {
-	mu    sync.Mutex
-	heads map[push.ID]push.Notification
-	lines map[push.ID][]ledger.Line // ascending
-	reads int                       // of lines
-}
-
-func (b *books) Notification(_ context.Context, id push.ID) (push.Notification, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.heads[id], nil
-}
-
-func (b *books) Advance(_ context.Context, id push.ID, next push.Progress) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := b.heads[id]
-	if next.Version != n.Progress.Version+1 {
-		return push.ErrConflict
-	}
-	n.Progress = next
-	b.heads[id] = n
-	return nil
-}
-
-func (b *books) Unfinished(_ context.Context, before time.Time, cursor string, limit int) (out []push.Notification, next string, _ error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, n := range b.heads {
-		if n.Progress.Unfinished() && n.Progress.Enqueued && n.AcceptedAt.Before(before) && string(n.ID) > cursor {
-			out = append(out, n)
-		}
-	}
-	slices.SortFunc(out, func(a, b push.Notification) int { return cmp.Compare(a.ID, b.ID) })
-	if len(out) > limit {
-		out, next = out[:limit], string(out[limit-1].ID)
-	}
-	return out, next, nil
-}
-
-func (b *books) Lines(_ context.Context, id push.ID, from, limit int) (out []ledger.Line, _ error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.reads++
-	for _, l := range b.lines[id] {
-		if l.Ref.Seq >= from && len(out) < limit {
-			out = append(out, l)
-		}
-	}
-	return out, nil
-}
-
-// papers are the documents.
-type papers struct {
-	document.Store
-
-	mu   sync.Mutex
-	docs map[string]document.Document
-	away bool
-}
-
-func (p *papers) Document(_ context.Context, _, name string) (document.Document, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.away {
-		return document.Document{}, errAway
-	}
-	d, ok := p.docs[name]
-	if !ok {
-		return d, push.ErrNotFound
-	}
-	return d, nil
-}
-
-func (p *papers) PutDocument(_ context.Context, d document.Document) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.docs[d.Name].Version != d.Version-1 {
-		return push.ErrConflict
-	}
-	p.docs[d.Name] = d
-	return nil
-}
-
-// sink keeps the tasks that it was sent.
-type sink struct {
-	tasks []wire.Task
-	away  bool
-}
-
-func (s *sink) Send(_ context.Context, msgs []worker.Outgoing) error {
-	if s.away {
-		return errAway
-	}
-	for _, m := range msgs {
-		t, err := wire.DecodeTask(m.Body)
-		if err != nil {
-			return err
-		}
-		s.tasks = append(s.tasks, t)
-	}
-	return nil
-}
-
-func (s *sink) take() []wire.Task {
-	all := s.tasks
-	s.tasks = nil
-	return all
-}
 
 // gauge is a queue's depth.
 type gauge struct{ depth worker.Depth }
@@ -156,14 +47,27 @@ func (o *told) Publish(_ context.Context, es []wire.Event) error {
 type rig struct {
 	*janitor.Janitor
 	t      *testing.T
-	books  *books
-	docs   *papers
-	tasks  *sink
+	ledger *ledgertest.Memory
+	reads  atomic.Int64 // of the ledger's lines
+	docs   document.Store
+	tasks  *workertest.Memory
 	queues map[string]*gauge
 	told   *told
 	logs   *observer.ObservedLogs
 	reg    *prometheus.Registry
 	cfg    janitor.Config
+
+	docsAway, tasksAway atomic.Bool
+}
+
+// unless makes a port's calls fail, without an effect, while away says so.
+func unless(away *atomic.Bool) func(op string, effect func() error) error {
+	return func(_ string, effect func() error) error {
+		if away.Load() {
+			return errAway
+		}
+		return effect()
+	}
 }
 
 // in runs a test in a bubble.
@@ -172,20 +76,29 @@ func in(t *testing.T, run func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.WarnLevel)
 		r := &rig{
-			t: t, books: &books{heads: map[push.ID]push.Notification{}, lines: map[push.ID][]ledger.Line{}}, docs: &papers{docs: map[string]document.Document{}},
-			tasks: &sink{}, told: &told{}, logs: logs, reg: prometheus.NewRegistry(), queues: map[string]*gauge{},
+			t: t, ledger: &ledgertest.Memory{}, tasks: &workertest.Memory{},
+			told: &told{}, logs: logs, reg: prometheus.NewRegistry(), queues: map[string]*gauge{},
 		}
+		r.docs = documenttest.Around{Store: &documenttest.Memory{}, Do: unless(&r.docsAway)}
+		store := ledgertest.Around{Store: r.ledger, Do: func(op string, effect func() error) error {
+			if op == "Lines" {
+				r.reads.Add(1)
+			}
+			return effect()
+		}}
 		gauges := map[string]worker.Gauge{}
 		for _, q := range push.Queues() {
 			r.queues[q] = &gauge{}
 			gauges[q] = r.queues[q]
 		}
 		r.cfg = janitor.Config{
-			Ledger: r.books, Documents: r.docs, Tasks: r.tasks, Queues: gauges, Events: r.told, Source: "belfry", Owner: "one",
+			Ledger: store, Documents: r.docs, Tasks: workertest.Around{Queue: r.tasks, Do: unless(&r.tasksAway)}, Queues: gauges,
+			Events: wiretest.Checked(t, r.told), Source: "belfry", Owner: "one",
 			Visibility: 30 * time.Second, Log: zap.New(core), Metrics: janitor.NewMetrics(r.reg), Now: time.Now,
 		}
 		r.Janitor = janitor.New(r.cfg)
 		run(r)
+		r.taken() // decodes what the test did not look at
 	})
 }
 
@@ -199,6 +112,29 @@ func (r *rig) round() janitor.Found {
 		r.t.Fatal(err)
 	}
 	return f
+}
+
+// taken removes the tasks from their queue and returns them.
+func (r *rig) taken() (tasks []wire.Task) {
+	r.t.Helper()
+	for _, m := range r.tasks.TakeAll() {
+		t, err := wire.DecodeTask(m.Body)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		tasks = append(tasks, t)
+	}
+	return tasks
+}
+
+// progress returns how far a notification is.
+func (r *rig) progress(id push.ID) push.Progress {
+	r.t.Helper()
+	n, err := r.ledger.Notification(r.t.Context(), id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return n.Progress
 }
 
 func (r *rig) sleep(d time.Duration) {
@@ -215,14 +151,15 @@ func (r *rig) batch(pages int, tune func(n *push.Notification)) push.ID {
 	if tune != nil {
 		tune(&n)
 	}
-	r.books.heads[n.ID] = n
+	r.ledger.PutNotification(n)
 	return n.ID
 }
 
 // line records a line of ten.
 func (r *rig) line(id push.ID, page, chunk int, state ledger.State, tune func(l *ledger.Line)) {
 	l := ledger.Line{
-		Ref: push.ChunkRef{Notification: id, Seq: page*push.ChunksPerPage + chunk}, Tenant: "acme", State: state, UpdatedAt: time.Now(), Last: true,
+		Ref: push.ChunkRef{Notification: id, Seq: page*push.ChunksPerPage + chunk}, Tenant: "acme", State: state, UpdatedAt: time.Now(),
+		Last:  true,
 		Cells: make([]ledger.Cell, 10), Epoch: 1,
 	}
 	if state == ledger.StateClosed {
@@ -233,7 +170,18 @@ func (r *rig) line(id push.ID, page, chunk int, state ledger.State, tune func(l 
 	if tune != nil {
 		tune(&l)
 	}
-	r.books.lines[id] = append(r.books.lines[id], l)
+	r.ledger.PutLine(l)
+}
+
+// write sets when the line of a page's first chunk was last written.
+func (r *rig) write(id push.ID, page int, at time.Time) {
+	r.t.Helper()
+	l, err := r.ledger.Line(r.t.Context(), push.ChunkRef{Notification: id, Seq: page * push.ChunksPerPage})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	l.UpdatedAt = at
+	r.ledger.PutLine(l)
 }
 
 func (r *rig) metric(name, label string) (sum float64) {

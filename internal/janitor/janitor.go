@@ -1,10 +1,10 @@
-// Package janitor heals the ledger: whatever a queue loses, it finds in the
-// ledger and has it sent anew, or ended if its time is over.
+// Package janitor heals the ledger: it finds what a queue has lost, and has it sent
+// anew, or ended if its time is over.
 //
-// A queue loses messages when it is purged, made anew, restored from another
-// moment, or its file is gone. What the ledger then shows is a notification that
-// is not finished and of which nothing moves. The janitor lists what is not
-// finished, never what is, reads the lines of it, and asks fanout by tasks:
+// A queue loses messages when it is purged, made anew, restored from another moment,
+// or its file is gone. Then the ledger shows a notification that is not finished and
+// does not move. The janitor lists unfinished notifications only, reads their lines,
+// and asks fanout by tasks:
 //
 //	chunks planned, waiting or claimed for too long   recall their pages
 //	pages that are not planned                        plan them
@@ -12,14 +12,14 @@
 //	nothing open, but not completed                   check
 //	something open past the deadline                  recall: it expires
 //
-// It writes no line itself. What it asks for is conditional on what it has seen,
-// and harmless if it was wrong: a new message makes older copies stale. So any
-// number of janitors may run, though one at a time does ([Janitor.Run]).
+// It writes no line itself. Its tasks are conditional on what it has seen, and harmless
+// if it was wrong: a new message makes older copies stale. So any number of janitors may
+// run, though one at a time does ([Janitor.Run]).
 //
-// "Too long" is longer than a queue can delay a message, or a worker that died can
-// hide it; six times that while a queue is so full that the message may still be in
-// it. A line whose retry is due later says so itself. An operator who knows that a
-// queue was lost says so ([Suspect]), and nothing is waited for.
+// "Too long" is longer than a queue can delay a message, or a worker that died can hide
+// it; six times that while the queue is so full that the message may still be in it. A
+// line whose retry is due later shows that itself. An operator who knows that a queue
+// was lost says so ([Suspect]): then the janitor does not wait.
 package janitor
 
 import (
@@ -39,22 +39,28 @@ import (
 // Ledger is the part of the notification ledger that the janitor reads.
 type Ledger interface {
 	ledger.Progresser
-	// Unfinished lists the notifications of which something may be open and that
-	// were accepted before the given time, oldest first.
+	// Unfinished lists the notifications that may have open recipients and were accepted
+	// before the given time, oldest first.
 	Unfinished(ctx context.Context, before time.Time, cursor string, limit int) ([]push.Notification, string, error)
 	// Lines returns up to limit lines of a notification with sequence >= from, ascending.
 	Lines(ctx context.Context, id push.ID, from, limit int) ([]ledger.Line, error)
 }
 
-// Replays sees to the letters that a replay sent again: their messages hold what
-// only their letters know.
+// Replays looks after the letters that a replay sent again: only the letters know what
+// their messages held, and their notifications may have been finished long ago.
 type Replays interface {
-	// Reconcile sends anew what has had no sign of life since before, and what was
-	// last written before lost; it returns how many chunks that were.
-	Reconcile(ctx context.Context, before, lost time.Time) (int, error)
+	// Reconcile continues over the letters that were sent again before the given time and
+	// have no outcome. It sends lost chunks anew, or ends them. lost reports whether a
+	// chunk is lost, by the queue that its message was sent to, the time at which its line
+	// was written, and the time at which it is due, zero for at once. suspect is the time
+	// before which all messages are suspected to be lost; when it changes, Reconcile begins
+	// anew. It returns how many chunks were lost, and whether it has come to the end of
+	// the pass.
+	Reconcile(ctx context.Context, before, suspect time.Time,
+		lost func(ctx context.Context, queue string, written, due time.Time) (bool, error)) (int, bool, error)
 }
 
-// Publisher takes events for whoever listens.
+// Publisher publishes events.
 type Publisher interface {
 	Publish(ctx context.Context, events []wire.Event) error
 }
@@ -70,12 +76,12 @@ type Config struct {
 	Source    string    // CloudEvents source of outgoing events, a URI
 	Owner     string    // names this process; unique per start
 
-	// Late is after how long without a sign of life a message counts as lost, when
-	// its queue can't hold it any more: at least a second, default 20 min, five more
-	// than a queue can delay a message.
+	// Late is how long after the last sign of life a message counts as lost if its queue
+	// cannot hold it any more: at least a second, default 20 min, five more than a queue
+	// can delay a message.
 	Late time.Duration
-	// Visibility is the queues' own: how long the message of a worker that died
-	// stays invisible. It comes on top of Late.
+	// Visibility is the queues' visibility timeout: how long the message of a worker that
+	// died stays invisible. It is added to Late.
 	Visibility time.Duration
 	// Every is how often a round begins, default 30 s, and half of Late if that is
 	// less.
@@ -90,32 +96,32 @@ const (
 	defaultLate  = 20 * time.Minute
 	defaultEvery = 30 * time.Second
 
-	// doubt is what Late is multiplied with while the queue may hold the message.
+	// doubt is the factor of Late while the queue may still hold the message.
 	doubt = 6
 	// These are never longer than Late.
 	//
-	// grace is how long after a deadline deliver and fanout have for themselves, and
-	// how old a notification is that is looked at.
+	// grace is the time after a deadline that is left to deliver and fanout, and the least
+	// age of a notification that is looked at.
 	grace = time.Minute
-	// checked is how long nothing may be open without the notification being
-	// completed: fanout looks every minute at the rarest.
+	// checked is how long a notification may have nothing open without being completed:
+	// fanout looks at least every minute.
 	checked = 5 * time.Minute
 
 	// listed is how many notifications are listed at once, and read how many lines.
 	listed = 200
 	read   = 256
-	// seldom is what part of Late passes before more lines than one read brings are
-	// read again: reading a batch of a million costs 450 units on DynamoDB.
+	// seldom is the part of Late before a notification with more lines than one read
+	// returns is read again: reading a batch of a million costs 450 units on DynamoDB.
 	seldom = 4
 	// pace bounds the reads of a second, so that a round over a million open
 	// notifications takes half an hour and a twentieth of a core.
 	pace = 500
 )
 
-// Janitor is the room. Several processes may each run one; of one Janitor, a round
-// runs at a time.
+// Janitor is the room. Several processes may each run one; a Janitor runs one round at
+// a time.
 type Janitor struct {
-	Config
+	cfg Config
 
 	grace, checked time.Duration
 
@@ -133,17 +139,17 @@ func New(cfg Config) *Janitor {
 		cfg.Every = min(defaultEvery, max(cfg.Late/2, time.Second))
 	}
 	return &Janitor{
-		Config: cfg, grace: min(grace, cfg.Late), checked: min(checked, cfg.Late), limiter: rate.NewLimiter(pace, pace),
+		cfg: cfg, grace: min(grace, cfg.Late), checked: min(checked, cfg.Late), limiter: rate.NewLimiter(pace, pace),
 		next:  map[push.ID]time.Time{},
 		lease: lease{docs: cfg.Documents, owner: cfg.Owner, now: cfg.Now, patience: 3 * cfg.Every},
 	}
 }
 
-// Run looks after the ledger until ctx ends, whenever no other process does: the
-// janitor of a deployment shows every round that it lives, and is followed by
-// another one after three rounds of silence.
+// Run looks after the ledger until ctx ends, whenever no other process does: the active
+// janitor of a deployment gives a sign of life every round, and another one takes over
+// after three rounds of silence.
 func (j *Janitor) Run(ctx context.Context) {
-	tick := time.NewTicker(j.Every)
+	tick := time.NewTicker(j.cfg.Every)
 	defer tick.Stop()
 	defer func() {
 		const patience = 2 * time.Second
@@ -159,7 +165,7 @@ func (j *Janitor) Run(ctx context.Context) {
 		}
 		if (err != nil) != ailing { // repeated failure is logged when it changes
 			ailing = err != nil
-			j.Log.Warn("looking for lost messages", zap.Bool("failing", ailing), zap.Error(err))
+			j.cfg.Log.Warn("looking for lost messages", zap.Bool("failing", ailing), zap.Error(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -172,7 +178,7 @@ func (j *Janitor) Run(ctx context.Context) {
 // turn makes a round if it is this process's turn.
 func (j *Janitor) turn(ctx context.Context) error {
 	mine, err := j.lease.hold(ctx)
-	j.Metrics.leads(mine)
+	j.cfg.Metrics.leads(mine)
 	if err != nil || !mine {
 		return err
 	}
@@ -180,11 +186,10 @@ func (j *Janitor) turn(ctx context.Context) error {
 	return err
 }
 
-// Round goes once over everything that is not finished. It costs a read of each
-// notification that is, and one of every 256 lines of those that do not move;
-// nothing of what is finished.
+// Round goes once over all unfinished notifications. It costs a read of each, and a read
+// per 256 lines of those that do not move; finished ones cost nothing.
 func (j *Janitor) Round(ctx context.Context) (Found, error) {
-	began := j.Now()
+	began := j.cfg.Now()
 	s, err := j.suspicion(ctx)
 	if err != nil {
 		return Found{}, err
@@ -193,25 +198,26 @@ func (j *Janitor) Round(ctx context.Context) (Found, error) {
 	if err = r.all(ctx); err == nil {
 		j.next = r.next // forgets those that are finished
 	}
-	if err == nil && j.Replays != nil {
-		r.found.Replayed, err = j.Replays.Reconcile(ctx, began.Add(-j.late(true)), r.lost)
+	whole := true
+	if err == nil && j.cfg.Replays != nil {
+		whole, err = r.replays(ctx, began)
 	}
-	if err == nil && !r.lost.IsZero() {
+	if err == nil && whole && !r.lost.IsZero() {
 		err = j.healed(ctx, s)
 	}
-	j.Metrics.round(&r.found, j.Now(), err)
+	j.cfg.Metrics.round(&r.found, j.cfg.Now(), err)
 	if r.found.Any() {
-		r.found.log(j.Log, r.lost)
+		r.found.log(j.cfg.Log, r.lost)
 	}
 	return r.found, err
 }
 
-// late is after how long a message counts as lost, if it is sure that the queue
-// does not hold it any more, and if not.
+// late returns after how long a message counts as lost; sure says that the queue does
+// not hold it any more.
 func (j *Janitor) late(sure bool) time.Duration {
-	d := j.Late
+	d := j.cfg.Late
 	if !sure {
 		d *= doubt
 	}
-	return d + j.Visibility
+	return d + j.cfg.Visibility
 }

@@ -18,10 +18,10 @@ const (
 	nameLost    = "lost"
 )
 
-// lease makes one process at a time the janitor. Whoever holds it writes it every
-// round; who watches counts by its own clock how long the version stays the
-// same, so that no clocks of two machines are compared. It saves work and decides
-// nothing: two janitors at once do no harm.
+// lease makes one process at a time the janitor. Its holder writes it every round; the
+// others measure, each by its own clock, how long the version stays the same, so that
+// clocks of two machines are never compared. It only saves work: two janitors at once do
+// no harm.
 type lease struct {
 	docs     document.Store
 	owner    string
@@ -37,7 +37,7 @@ type leaseJSON struct {
 	At    time.Time `json:"at"`    // for people
 }
 
-// hold takes or renews the lease, and tells whether it is this process's.
+// hold takes or renews the lease, and reports whether it is this process's.
 func (l *lease) hold(ctx context.Context) (bool, error) {
 	var held leaseJSON
 	version, err := load(ctx, l.docs, nameLease, &held)
@@ -62,7 +62,7 @@ func (l *lease) hold(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// release leaves the place to anybody. What fails is made up for by patience.
+// release gives the lease up. If that fails, it runs out.
 func (l *lease) release(ctx context.Context) {
 	var held leaseJSON
 	version, err := load(ctx, l.docs, nameLease, &held)
@@ -71,7 +71,22 @@ func (l *lease) release(ctx context.Context) {
 	}
 }
 
-// load reads a document of the janitor's; version 0 if there is none.
+// vacate takes the lease from its holder and leaves it free: a holder that lives takes it
+// again.
+func vacate(ctx context.Context, docs document.Store, now time.Time) error {
+	var held leaseJSON
+	version, err := load(ctx, docs, nameLease, &held)
+	if err != nil || held.Owner == "" {
+		return err
+	}
+	err = save(ctx, docs, nameLease, version+1, leaseJSON{At: now.UTC()}, now)
+	if errors.Is(err, push.ErrConflict) {
+		return nil // its holder lives
+	}
+	return err
+}
+
+// load reads one of the janitor's documents; its version is 0 if there is none.
 func load(ctx context.Context, docs document.Store, name string, into any) (int64, error) {
 	d, err := docs.Document(ctx, kindJanitor, name)
 	if errors.Is(err, push.ErrNotFound) {

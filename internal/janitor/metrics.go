@@ -10,6 +10,7 @@ import (
 type Metrics struct {
 	lost       *prometheus.CounterVec
 	unfinished prometheus.Gauge
+	held       prometheus.Gauge
 	leading    prometheus.Gauge
 	last       prometheus.Gauge
 	failures   prometheus.Counter
@@ -28,13 +29,20 @@ const (
 // NewMetrics registers the room's metrics, with every kind of loss at zero.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		lost:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "belfry_janitor_lost_total", Help: "What was found in the ledger without a queue message, by what it is: alert on it."}, []string{"what"}),
-		unfinished: prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_notifications_unfinished", Help: "Notifications older than a minute that are not finished, when the janitor last looked; only the process that is the janitor tells."}),
-		leading:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_janitor_leading", Help: "1 while this process is the janitor."}),
-		last:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_janitor_last_round_timestamp_seconds", Help: "When this process last finished a round, in seconds since 1970: alert when the latest of all processes is old."}),
-		failures:   prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_janitor_failures_total", Help: "Rounds that failed."}),
+		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_janitor_lost_total", Help: "What was found in the ledger without a queue message, by what it is: alert on it.",
+		},
+			[]string{"what"}),
+		unfinished: prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_notifications_unfinished", Help: "Notifications older than a " +
+			"minute that are not finished, when the janitor last looked; only the process that is the janitor tells."}),
+		held: prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_notifications_held", Help: "Of them, those that wait for an " +
+			"operator because they are refused for everybody: resume or cancel."}),
+		leading: prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_janitor_leading", Help: "1 while this process is the janitor."}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_janitor_last_round_timestamp_seconds", Help: "When this process " +
+			"last finished a round, in seconds since 1970: alert when the latest of all processes is old."}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_janitor_failures_total", Help: "Rounds that failed."}),
 	}
-	reg.MustRegister(m.lost, m.unfinished, m.leading, m.last, m.failures)
+	reg.MustRegister(m.lost, m.unfinished, m.held, m.leading, m.last, m.failures)
 	for _, what := range []string{whatChunk, whatExpired, whatPage, whatRelease, whatCheck, whatReplay} {
 		m.lost.WithLabelValues(what)
 	}
@@ -47,6 +55,7 @@ func (m *Metrics) leads(mine bool) {
 		m.leading.Set(1)
 	} else {
 		m.unfinished.Set(0)
+		m.held.Set(0)
 	}
 }
 
@@ -72,5 +81,6 @@ func (m *Metrics) round(f *Found, now time.Time, err error) {
 		return
 	}
 	m.unfinished.Set(float64(f.Unfinished))
+	m.held.Set(float64(f.Held))
 	m.last.Set(float64(now.UnixMilli()) / 1000)
 }

@@ -13,7 +13,7 @@ import (
 // errReplaced says that another process is the janitor now.
 var errReplaced = errors.New("another process looks after the ledger now")
 
-// round is one pass over what is not finished.
+// round is one pass over the unfinished notifications.
 type round struct {
 	*Janitor
 
@@ -26,16 +26,19 @@ type round struct {
 
 func (r *round) all(ctx context.Context) error {
 	for cursor := ""; ; {
-		before := r.Now()
+		before := r.cfg.Now()
 		if r.lost.IsZero() {
 			before = before.Add(-r.grace)
 		}
-		ns, next, err := r.Ledger.Unfinished(ctx, before, cursor, listed)
+		ns, next, err := r.cfg.Ledger.Unfinished(ctx, before, cursor, listed)
 		if err != nil {
 			return err
 		}
 		for i := range ns {
 			r.found.Unfinished++
+			if ns[i].Progress.Held.Any() {
+				r.found.Held++
+			}
 			if err := r.one(ctx, &ns[i]); err != nil {
 				return err
 			}
@@ -49,16 +52,49 @@ func (r *round) all(ctx context.Context) error {
 	}
 }
 
-// renew keeps the lease in a round that takes long.
+// replays looks after what replays sent again; whole reports whether it came to the end.
+func (r *round) replays(ctx context.Context, began time.Time) (whole bool, err error) {
+	before := began.Add(-r.late(true))
+	if !r.lost.IsZero() {
+		before = began
+	}
+	r.found.Replayed, whole, err = r.cfg.Replays.Reconcile(ctx, before, r.lost, r.gone)
+	return whole, err
+}
+
+// gone reports whether the message of a waiting line is lost, by the times at which the
+// line was written and is due.
+func (r *round) gone(ctx context.Context, queue string, written, due time.Time) (bool, error) {
+	if err := r.limiter.Wait(ctx); err != nil {
+		return false, fmt.Errorf("wait for the pace: %w", err)
+	}
+	if err := r.renew(ctx); err != nil {
+		return false, err
+	}
+	now := r.cfg.Now()
+	switch {
+	case written.Before(r.lost):
+		return true, nil
+	case due.After(now):
+		return false, nil
+	}
+	quiet := quietFor(now, written)
+	if !due.IsZero() {
+		quiet = min(quiet, quietFor(now, due))
+	}
+	return r.lateBy(ctx, queue, quiet)
+}
+
+// renew keeps the lease during a long round.
 func (r *round) renew(ctx context.Context) error {
-	if r.Now().Sub(r.renewed) < r.Every {
+	if r.cfg.Now().Sub(r.renewed) < r.cfg.Every {
 		return nil
 	}
 	mine, err := r.lease.hold(ctx)
 	if err == nil && !mine {
 		err = errReplaced
 	}
-	r.renewed = r.Now()
+	r.renewed = r.cfg.Now()
 	return err
 }
 
@@ -72,7 +108,7 @@ func (r *round) one(ctx context.Context, n *push.Notification) error {
 		return err
 	}
 	if v.lines > read {
-		r.next[n.ID] = v.now.Add(r.Late / seldom)
+		r.next[n.ID] = v.now.Add(r.cfg.Late / seldom)
 	}
 	still, err := r.still(ctx, v)
 	if err != nil {
@@ -91,14 +127,14 @@ func (r *round) one(ctx context.Context, n *push.Notification) error {
 	return nil
 }
 
-// resting tells whether a notification was asked for of late. Every time that
-// brings nothing doubles the wait: a task that kills fanout must not come every
-// few minutes.
+// resting reports whether fanout was asked about the notification lately. Each request
+// that changes nothing doubles the wait: a task that kills fanout must not come every few
+// minutes.
 func (r *round) resting(n *push.Notification) bool {
 	at := n.Progress.ReconciledAt
 	const most = 5
 	wait := r.late(true) << min(max(n.Progress.Reconciled-1, 0), most)
-	switch now, end := r.Now(), n.Deadline().Add(r.grace); {
+	switch now, end := r.cfg.Now(), n.Deadline().Add(r.grace); {
 	case at.IsZero(), at.After(now.Add(wait)): // or the clock was set back
 		return false
 	case at.Before(r.lost):
@@ -110,8 +146,8 @@ func (r *round) resting(n *push.Notification) bool {
 	}
 }
 
-// still tells whether nothing of a notification has moved for so long that the
-// task which should move it on is lost.
+// still reports whether nothing of a notification has moved for so long that the task
+// that should move it on is lost.
 func (r *round) still(ctx context.Context, v *view) (bool, error) {
 	if v.last.Before(r.lost) {
 		return true, nil
@@ -119,21 +155,21 @@ func (r *round) still(ctx context.Context, v *view) (bool, error) {
 	return r.lateBy(ctx, push.QueueNotifications, quietFor(v.now, v.last))
 }
 
-// large tells whether a notification of many lines was read a moment ago.
+// large reports whether a notification of many lines was read a moment ago.
 func (r *round) large(n *push.Notification) bool {
 	at, ok := r.Janitor.next[n.ID]
-	now, end := r.Now(), n.Deadline().Add(r.grace)
-	if !ok || !r.lost.IsZero() || !now.Before(at) || !now.Before(end) && at.Add(-r.Late/seldom).Before(end) {
+	now, end := r.cfg.Now(), n.Deadline().Add(r.grace)
+	if !ok || !r.lost.IsZero() || !now.Before(at) || !now.Before(end) && at.Add(-r.cfg.Late/seldom).Before(end) {
 		return false
 	}
 	r.next[n.ID] = at
 	return true
 }
 
-// finish takes a notification that could not be expanded off the list: all that
-// was planned of it has its outcome, and nothing more can be sent.
+// finish takes a notification that could not be expanded off the list: everything that
+// was planned has its outcome, and nothing more can be sent.
 func (r *round) finish(ctx context.Context, id push.ID) error {
-	_, err := ledger.Advance(ctx, r.Ledger, id, func(n push.Notification) (push.Progress, error) {
+	_, err := ledger.Advance(ctx, r.cfg.Ledger, id, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		p.Finished = p.State == push.StateDeadLettered
 		return p, nil

@@ -53,6 +53,15 @@ func scenes() []scene {
 		{"a claimed line", 1, nil, one(ledger.StateClaimed), 0, []wire.Task{recall(0, 1, 0)}},
 		{"a line that stayed parked after the resume", 1, nil, one(ledger.StateParked), 0, []wire.Task{recall(0, 1, 0)}},
 		{"a line that is not late yet", 1, nil, one(ledger.StateWaiting), late - time.Second, nil},
+		{"a line that a replay opened", 1, nil, func(r *rig, id push.ID) {
+			r.line(id, 0, 0, ledger.StateWaiting, func(l *ledger.Line) { l.Owner = string(push.NewID(push.PrefixReplay)) })
+		}, 0, nil},
+		{"a line that a replay opened, past the deadline", 1, nil, func(r *rig, id push.ID) {
+			r.line(id, 0, 0, ledger.StateWaiting, func(l *ledger.Line) { l.Owner = string(push.NewID(push.PrefixReplay)) })
+		}, 11 * time.Hour, nil},
+		{"a line that a replay opened, cancelled", 1, state(push.StateCancelled), func(r *rig, id push.ID) {
+			r.line(id, 0, 0, ledger.StateWaiting, func(l *ledger.Line) { l.Owner = string(push.NewID(push.PrefixReplay)) })
+		}, 0, []wire.Task{recall(0, 1, 0)}},
 		{"a line that is due later", 1, nil, func(r *rig, id push.ID) {
 			r.line(id, 0, 0, ledger.StateWaiting, func(l *ledger.Line) { l.Due = time.Now().Add(time.Hour) })
 		}, 59 * time.Minute, nil},
@@ -85,22 +94,45 @@ func scenes() []scene {
 			r.line(id, 0, 0, ledger.StatePlanned, notLast)
 			r.line(id, 0, 1, ledger.StateClosed, func(l *ledger.Line) { l.UpdatedAt = time.Now().Add(time.Hour) })
 		}, time.Hour, nil},
-		{"a throttled line that waits", 1, func(n *push.Notification) { n.PerSecond = 10 }, one(ledger.StateWaiting), 0, []wire.Task{recall(0, 1, 0)}},
-		{"a batch that is sent early, whose chain broke off", 2, func(n *push.Notification) { n.Progress.Early = true }, one(ledger.StateClosed), 0, []wire.Task{task(wire.OpPlan, all), task(wire.OpCheck, all)}},
-		{"a batch that is sent early, and waits for its upload", 1, func(n *push.Notification) { n.Progress.Early = true }, one(ledger.StateClosed), time.Hour, nil},
+		{
+			"a throttled line that waits", 1, func(n *push.Notification) { n.PerSecond = 10 }, one(ledger.StateWaiting), 0,
+			[]wire.Task{recall(0, 1, 0)},
+		},
+		{
+			"a batch that is sent early, whose chain broke off", 2, func(n *push.Notification) { n.Progress.Early = true }, one(ledger.StateClosed),
+			0,
+			[]wire.Task{task(wire.OpPlan, all), task(wire.OpCheck, all)},
+		},
+		{
+			"a batch that is sent early, and waits for its upload", 1, func(n *push.Notification) { n.Progress.Early = true },
+			one(ledger.StateClosed), time.Hour, nil,
+		},
 
 		{"uploading", 1, state(push.StateUploading), nil, 100 * time.Hour, nil},
 		{"completed", 1, state(push.StateCompleted), one(ledger.StateWaiting), 100 * time.Hour, nil},
 		{"in the outbox", 1, func(n *push.Notification) { n.Progress.Enqueued = false }, nil, time.Hour, nil},
 		{"paused", 2, state(push.StatePaused), one(ledger.StateParked), 9 * time.Hour, nil},
+		{"held", 1, held, one(ledger.StateParked), 9 * time.Hour, nil},
+		{"held, at a pace", 1, func(n *push.Notification) { held(n); n.PerSecond = 10 }, one(ledger.StateParked), 9 * time.Hour, nil},
+		{"held, and a line lost", 1, held, func(r *rig, id push.ID) {
+			r.line(id, 0, 0, ledger.StateParked, notLast)
+			r.line(id, 0, 1, ledger.StateWaiting, nil)
+		}, 0, []wire.Task{recall(0, 1, 1), task(wire.OpCheck, all)}},
+		{"held, past its time", 1, held, one(ledger.StateParked), 10*time.Hour + 2*time.Minute, []wire.Task{recall(0, 1, 0)}},
 		{"paused, and nothing open", 1, state(push.StatePaused), one(ledger.StateClosed), time.Hour, []wire.Task{task(wire.OpCheck, all)}},
 
 		{"cancelled, a line left", 1, state(push.StateCancelled), one(ledger.StateWaiting), 5 * time.Minute, []wire.Task{recall(0, 1, 0)}},
 		{"cancelled, a line of an owner that died", 1, state(push.StateCancelled), one(ledger.StateClaimed), 0, []wire.Task{recall(0, 1, 0)}},
 		{"cancelled, an owner that may finish", 1, state(push.StateCancelled), one(ledger.StateClaimed), late - time.Second, nil},
-		{"cancelled, a page left", 2, state(push.StateCancelled), one(ledger.StateClosed), 0, []wire.Task{task(wire.OpCancel, 1), task(wire.OpCheck, all)}},
+		{
+			"cancelled, a page left", 2, state(push.StateCancelled), one(ledger.StateClosed), 0,
+			[]wire.Task{task(wire.OpCancel, 1), task(wire.OpCheck, all)},
+		},
 		{"cancelled, all done", 1, state(push.StateCancelled), one(ledger.StateClosed), 5 * time.Minute, []wire.Task{task(wire.OpCheck, all)}},
-		{"cancelled and finished", 1, func(n *push.Notification) { n.Progress.State, n.Progress.Finished = push.StateCancelled, true }, one(ledger.StateClosed), time.Hour, nil},
+		{
+			"cancelled and finished", 1, func(n *push.Notification) { n.Progress.State, n.Progress.Finished = push.StateCancelled, true },
+			one(ledger.StateClosed), time.Hour, nil,
+		},
 		{"dead-lettered, a line left", 2, state(push.StateDeadLettered), one(ledger.StateWaiting), 0, []wire.Task{recall(0, 1, 0)}},
 		{"dead-lettered, nothing open", 2, state(push.StateDeadLettered), one(ledger.StateClosed), time.Hour, nil},
 	}
@@ -131,16 +163,33 @@ func (s *scene) check(r *rig) {
 	for i := range want {
 		want[i].Notification = id
 	}
-	if diff := cmp.Diff(want, r.tasks.take(), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, r.taken(), cmpopts.EquateEmpty()); diff != "" {
 		r.t.Errorf("tasks (-want +got):\n%s", diff)
 	}
 	if asked := len(want) > 0; found.Any() != asked || len(r.told.events) > 0 != asked || r.logs.Len() > 0 != asked {
 		r.t.Errorf("found %+v, %d events, %d lines in the log", found, len(r.told.events), r.logs.Len())
 	}
 	r.round() // asks nothing twice
-	if again := r.tasks.take(); len(again) != 0 {
+	if again := r.taken(); len(again) != 0 {
 		r.t.Errorf("asked again at once: %+v", again)
 	}
+}
+
+func held(n *push.Notification) {
+	n.Progress.Held[push.PartIOS] = push.Hold{Code: push.CodeFCMThirdPartyAuth, Refused: 20}
+}
+
+// TestHeldGauge: how many wait for an operator can be alerted on.
+func TestHeldGauge(t *testing.T) {
+	t.Parallel()
+	in(t, func(r *rig) {
+		r.batch(1, held)
+		r.batch(1, nil)
+		r.sleep(2 * time.Minute)
+		if found := r.round(); found.Held != 1 || r.metric("belfry_notifications_held", "") != 1 {
+			t.Errorf("found %+v, the gauge is %v", found, r.metric("belfry_notifications_held", ""))
+		}
+	})
 }
 
 // TestPastTheDeadline: nothing stays open past its time, whatever state it is in.
@@ -158,7 +207,7 @@ func TestPastTheDeadline(t *testing.T) {
 					r.sleep(2 * time.Minute)
 					if s != push.StatePaused { // nor before
 						r.round()
-						if early := r.tasks.take(); len(early) != 0 {
+						if early := r.taken(); len(early) != 0 {
 							t.Errorf("asked within the grace: %+v", early)
 						}
 					}
@@ -171,13 +220,13 @@ func TestPastTheDeadline(t *testing.T) {
 					for i := range want {
 						want[i].Notification = id
 					}
-					if diff := cmp.Diff(want, r.tasks.take(), cmpopts.EquateEmpty()); diff != "" {
+					if diff := cmp.Diff(want, r.taken(), cmpopts.EquateEmpty()); diff != "" {
 						t.Errorf("tasks (-want +got):\n%s", diff)
 					}
 					if found.Expired != 2 || found.Chunks != 0 || r.metric("belfry_janitor_lost_total", "expired_chunk") != 2 {
 						t.Errorf("found %+v", found)
 					}
-					if r.books.heads[id].Progress.Early {
+					if r.progress(id).Early {
 						t.Error("its upload is still open")
 					}
 				})
@@ -195,7 +244,7 @@ func TestDeadLetteredFinishes(t *testing.T) {
 		r.line(id, 0, 0, ledger.StateClosed, nil)
 		r.sleep(10*time.Hour + time.Minute)
 		r.round()
-		if p := r.books.heads[id].Progress; !p.Finished || len(r.tasks.take()) != 0 {
+		if p := r.progress(id); !p.Finished || len(r.taken()) != 0 {
 			t.Errorf("finished is %v", p.Finished)
 		}
 		if f := r.round(); f.Unfinished != 0 {
@@ -227,13 +276,13 @@ func TestAFullQueue(t *testing.T) {
 				r.queues[push.QueueBulk].depth, r.queues[push.QueueNotifications].depth = c.depth, c.depth
 				r.sleep(late)
 				r.round()
-				got := r.tasks.take()
+				got := r.taken()
 				if want := []bool{false, true}; want[len(got)/3] != c.lost {
 					t.Errorf("asked: %+v", got)
 				}
 				r.sleep(6 * 20 * time.Minute)
 				r.round()
-				if got := r.tasks.take(); len(got) != 3 {
+				if got := r.taken(); len(got) != 3 {
 					t.Errorf("asked when no queue is that slow: %+v", got)
 				}
 			})
@@ -252,7 +301,7 @@ func TestWaitsDouble(t *testing.T) {
 		for time.Since(start) < 24*time.Hour {
 			r.sleep(30 * time.Second)
 			r.round()
-			if len(r.tasks.take()) > 0 {
+			if len(r.taken()) > 0 {
 				asked = append(asked, time.Since(start).Round(time.Minute))
 			}
 		}
@@ -262,7 +311,7 @@ func TestWaitsDouble(t *testing.T) {
 		r.line(id, 0, 0, ledger.StateClosed, nil) // it moved after all
 		r.sleep(12 * time.Hour)
 		r.round()
-		if p := r.books.heads[id].Progress; len(r.tasks.take()) == 0 || p.Reconciled != 1 {
+		if p := r.progress(id); len(r.taken()) == 0 || p.Reconciled != 1 {
 			t.Errorf("counted %d", p.Reconciled)
 		}
 	})
@@ -277,12 +326,12 @@ func TestClocks(t *testing.T) {
 		r.line(id, 0, 0, ledger.StateClaimed, func(l *ledger.Line) { l.UpdatedAt = time.Now().Add(4 * time.Minute) })
 		r.sleep(2 * time.Minute)
 		r.round()
-		if got := r.tasks.take(); len(got) != 0 {
+		if got := r.taken(); len(got) != 0 {
 			t.Errorf("a line two minutes ahead: %+v", got)
 		}
-		r.books.lines[id][0].UpdatedAt = time.Now().Add(48 * time.Hour)
+		r.write(id, 0, time.Now().Add(48*time.Hour))
 		r.round()
-		if got := r.tasks.take(); len(got) != 1 {
+		if got := r.taken(); len(got) != 1 {
 			t.Errorf("a line two days ahead: %+v", got)
 		}
 	})
@@ -308,8 +357,9 @@ func TestEvent(t *testing.T) {
 			t.Errorf("event %+v", e)
 		}
 		want := map[string]any{
-			"id": string(id), "tenant": "acme", "labels": map[string]any{"campaign": "spring"}, "state": "accepted", "quiet_since": data["quiet_since"],
-			"chunks": 1.0, "recipients": 10.0, "pages": 1.0, "expired": false, "releases": false, "completes": false,
+			"id": string(id), "tenant": "acme", "labels": map[string]any{"campaign": "spring"}, "state": "accepted",
+			"quiet_since": data["quiet_since"],
+			"chunks":      1.0, "recipients": 10.0, "pages": 1.0, "expired": false, "releases": false, "completes": false,
 		}
 		if diff := cmp.Diff(want, data); diff != "" {
 			t.Errorf("data (-want +got):\n%s", diff)
@@ -330,12 +380,12 @@ func TestLargeOnesAreReadSeldom(t *testing.T) {
 			r.round()
 			r.sleep(30 * time.Second)
 		}
-		if r.books.reads != 3 {
-			t.Errorf("600 lines were read in %d calls within five minutes", r.books.reads)
+		if n := r.reads.Load(); n != 3 {
+			t.Errorf("600 lines were read in %d calls within five minutes", n)
 		}
 		r.sleep(late)
 		r.round()
-		if got := r.tasks.take(); len(got) != 2 || len(got[0].Chunks) != 600 {
+		if got := r.taken(); len(got) != 2 || len(got[0].Chunks) != 600 {
 			t.Errorf("%d tasks", len(got))
 		}
 	})

@@ -31,13 +31,13 @@ func TestSuspect(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.round()
-		if got := r.tasks.take(); len(got) != 0 {
+		if got := r.taken(); len(got) != 0 {
 			t.Errorf("asked before anybody could show that he lives: %+v", got)
 		}
 		r.sleep(10 * time.Second)
-		r.books.lines[id][1].UpdatedAt = time.Now() // its owner lives
+		r.write(id, 1, time.Now()) // its owner lives
 		f := r.round()
-		got := r.tasks.take()
+		got := r.taken()
 		if f.Chunks != 1 || f.Pages != 1 || len(got) != 3 || got[0].Notification != id && got[2].Notification != id {
 			t.Errorf("found %+v, asked %+v", f, got)
 		}
@@ -66,19 +66,19 @@ func TestSuspicionOutlastsAFailedRound(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.sleep(10 * time.Second)
-		r.tasks.away = true
+		r.tasksAway.Store(true)
 		if _, err := r.Round(r.t.Context()); err == nil {
 			t.Error("a queue that is away is no error")
 		}
-		r.tasks.away = false
+		r.tasksAway.Store(false)
 		if f := r.round(); f.Pages != 1 {
 			t.Errorf("found %+v", f)
 		}
 	})
 }
 
-// crew is several processes that each run a janitor on one ledger.
-type crew struct {
+// janitors is several processes that each run a janitor on one ledger.
+type janitors struct {
 	asked *counter
 	stops []context.CancelFunc
 	ended sync.WaitGroup
@@ -95,12 +95,14 @@ type seen struct {
 	owner string
 }
 
-func (s seen) Reconcile(context.Context, time.Time, time.Time) (int, error) {
+func (s seen) Reconcile(context.Context, time.Time, time.Time, lostFunc) (int, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rounds[s.owner]++
-	return 0, nil
+	return 0, true, nil
 }
+
+type lostFunc = func(ctx context.Context, queue string, written, due time.Time) (bool, error)
 
 func (c *counter) take() map[string]int {
 	c.mu.Lock()
@@ -110,8 +112,8 @@ func (c *counter) take() map[string]int {
 	return all
 }
 
-func newCrew(r *rig, n int) *crew {
-	c := &crew{asked: &counter{rounds: map[string]int{}}}
+func newJanitors(r *rig, n int) *janitors {
+	c := &janitors{asked: &counter{rounds: map[string]int{}}}
 	for i := range n {
 		cfg := r.cfg
 		cfg.Owner = fmt.Sprintf("process %d", i)
@@ -131,7 +133,7 @@ func newCrew(r *rig, n int) *crew {
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
 	in(t, func(r *rig) {
-		c := newCrew(r, 3)
+		c := newJanitors(r, 3)
 		r.sleep(10 * time.Minute)
 		got := c.asked.take()
 		if len(got) != 1 || got["process 0"] < 19 || got["process 0"] > 21 {
@@ -155,7 +157,7 @@ func TestOneAtATime(t *testing.T) {
 		if err := r.docs.PutDocument(r.t.Context(), leaseOf("dead")); err != nil {
 			t.Fatal(err)
 		}
-		c := newCrew(r, 1)
+		c := newJanitors(r, 1)
 		r.sleep(80 * time.Second)
 		if got := c.asked.take(); len(got) != 0 {
 			t.Errorf("rounds while the janitor may live: %v", got)
@@ -165,6 +167,36 @@ func TestOneAtATime(t *testing.T) {
 			t.Errorf("two minutes after a death: %v", got)
 		}
 		c.stops[0]()
+		c.ended.Wait()
+	})
+}
+
+// TestSuspectDoesNotWaitForTheDead: the janitor of before a restore is never
+// heard of again; a place that is given to anybody is taken at the next round.
+func TestSuspectDoesNotWaitForTheDead(t *testing.T) {
+	t.Parallel()
+	in(t, func(r *rig) {
+		if err := r.docs.PutDocument(r.t.Context(), leaseOf("dead")); err != nil {
+			t.Fatal(err)
+		}
+		if err := janitor.Suspect(r.t.Context(), r.docs, "restored", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		c := newJanitors(r, 2)
+		r.sleep(40 * time.Second)
+		if got := c.asked.take(); got["process 0"] < 2 || len(got) != 1 {
+			t.Errorf("rounds: %v", got)
+		}
+		if err := janitor.Suspect(r.t.Context(), r.docs, "purged", time.Now()); err != nil { // its holder lives
+			t.Fatal(err)
+		}
+		r.sleep(time.Minute)
+		if got := c.asked.take(); len(got) != 1 {
+			t.Errorf("rounds: %v", got)
+		}
+		for _, stop := range c.stops {
+			stop()
+		}
 		c.ended.Wait()
 	})
 }
@@ -181,16 +213,15 @@ func TestFailureIsLoggedOnce(t *testing.T) {
 	in(t, func(r *rig) {
 		ctx, cancel := context.WithCancel(r.t.Context())
 		ended := make(chan struct{})
-		r.docs.away = true
+		r.docsAway.Store(true)
 		go func() {
 			defer close(ended)
 			r.Run(ctx)
 		}()
 		r.sleep(10 * time.Minute)
-		r.docs.mu.Lock()
-		r.docs.away = false
-		r.docs.mu.Unlock()
+		r.docsAway.Store(false)
 		r.sleep(10 * time.Minute)
+		synctest.Wait() // for the round that is due now
 		cancel()
 		<-ended
 		if n := r.logs.Len(); n != 2 {

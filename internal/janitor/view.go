@@ -19,11 +19,10 @@ type view struct {
 	planned int // pages
 	lines   int
 	open    int // recipients
-	// waiting tells that lines wait for a step of a chain of releases, because they
-	// are planned or parked.
+	// waiting says that planned or parked lines wait for a step of a chain of releases.
 	waiting bool
-	last    time.Time // when something of it was written last
-	moved   bool      // lines were closed since it was last asked for
+	last    time.Time // when one of the lines was last written
+	moved   bool      // lines were closed since fanout was last asked
 }
 
 // page is what is wrong with one page.
@@ -36,7 +35,7 @@ type page struct {
 
 // view reads a notification's lines.
 func (r *round) view(ctx context.Context, n *push.Notification) (*view, error) {
-	now := r.Now()
+	now := r.cfg.Now()
 	v := &view{
 		n: n, now: now, over: !now.Before(n.Deadline().Add(r.grace)) && n.Progress.State != push.StateCancelled,
 		pages: map[int]*page{}, last: latest(n.AcceptedAt, n.Progress.StartedAt),
@@ -48,7 +47,7 @@ func (r *round) view(ctx context.Context, n *push.Notification) (*view, error) {
 		if err := r.limiter.Wait(ctx); err != nil {
 			return nil, fmt.Errorf("wait for the pace: %w", err)
 		}
-		lines, err := r.Ledger.Lines(ctx, n.ID, from, read)
+		lines, err := r.cfg.Ledger.Lines(ctx, n.ID, from, read)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +85,7 @@ func (r *round) add(ctx context.Context, v *view, l *ledger.Line) error {
 	}
 	open := l.OpenCount()
 	v.open += open
-	v.waiting = v.waiting || l.State == ledger.StatePlanned || l.State == ledger.StateParked
+	v.waiting = v.waiting || l.State == ledger.StatePlanned || l.State == ledger.StateParked && !v.n.Progress.Held.Any()
 	take, err := r.stray(ctx, v, l)
 	if err != nil || !take {
 		return err
@@ -97,9 +96,12 @@ func (r *round) add(ctx context.Context, v *view, l *ledger.Line) error {
 	return nil
 }
 
-// stray tells whether nobody can be expected to see to an open line any more.
+// stray reports whether nothing will move an open line any more.
 func (r *round) stray(ctx context.Context, v *view, l *ledger.Line) (bool, error) {
 	quiet := quietFor(v.now, l.UpdatedAt)
+	if l.State == ledger.StateWaiting && push.ID(l.Owner).Prefix() == push.PrefixReplay && v.n.Progress.State != push.StateCancelled {
+		return false, nil // its message is the replay's: Replays sees to it
+	}
 	if v.over {
 		return l.State != ledger.StateClaimed || quiet >= r.grace, nil
 	}
@@ -108,7 +110,10 @@ func (r *round) stray(ctx context.Context, v *view, l *ledger.Line) (bool, error
 		return false, nil
 	case push.StateCancelled:
 		return l.State != ledger.StateClaimed && quiet >= r.checked || quiet >= r.late(true), nil
-	case push.StateUploading, push.StateAccepted, push.StateSending, push.StateCompleted, push.StateDeadLettered:
+	case push.StateUploading, push.StateAccepted, push.StateSending, push.StateHeld, push.StateCompleted, push.StateDeadLettered:
+	}
+	if l.State == ledger.StateParked && v.n.Progress.Held.Any() {
+		return false, nil // what holds it lets it go
 	}
 	if v.n.PerSecond > 0 && (l.State == ledger.StatePlanned || l.State == ledger.StateParked) {
 		return false, nil // a step of its chain sends it: decide looks at the whole
@@ -126,7 +131,7 @@ func (r *round) stray(ctx context.Context, v *view, l *ledger.Line) (bool, error
 	return r.lateBy(ctx, push.DeliveryQueue(v.n.Lane()), min(quiet, quietFor(v.now, due)))
 }
 
-// lateBy tells whether a message is lost that was sent so long ago.
+// lateBy reports whether a message that was sent so long ago is lost.
 func (r *round) lateBy(ctx context.Context, queue string, quiet time.Duration) (bool, error) {
 	switch {
 	case quiet < r.late(true):
@@ -138,9 +143,9 @@ func (r *round) lateBy(ctx context.Context, queue string, quiet time.Duration) (
 	return err == nil && !d.mayHold(quiet), err
 }
 
-// quietFor is how long ago something was written. What lies far ahead was written
-// before the clock was set back, or by a clock that is wrong: it tells nothing, and
-// asking in vain does no harm.
+// quietFor returns how long ago a write was. A time far ahead was written before the
+// clock was set back, or by a wrong clock: it says nothing, and an unneeded request does
+// no harm.
 func quietFor(now, at time.Time) time.Duration {
 	const skew = 5 * time.Minute
 	const ages = 365 * 24 * time.Hour
@@ -163,14 +168,14 @@ type depth struct {
 	oldest  time.Duration // 0: the queue does not tell
 }
 
-// depth asks a queue once a round. A queue that the janitor does not know, as a
-// test may have it, is empty.
+// depth asks each queue once a round. A queue that the janitor does not know, as in a
+// test, is empty.
 func (r *round) depth(ctx context.Context, queue string) (depth, error) {
 	if d, ok := r.depths[queue]; ok {
 		return d, nil
 	}
 	var d depth
-	if q := r.Queues[queue]; q != nil {
+	if q := r.cfg.Queues[queue]; q != nil {
 		found, err := q.Depth(ctx)
 		if err != nil {
 			return d, fmt.Errorf("depth of %s: %w", queue, err)
@@ -181,9 +186,8 @@ func (r *round) depth(ctx context.Context, queue string) (depth, error) {
 	return d, nil
 }
 
-// mayHold tells whether a message that was sent so long ago may wait on the queue
-// without having been lost. One that is delayed or in somebody's hands comes to
-// light within the janitor's patience.
+// mayHold reports whether a message that was sent so long ago may still wait on the
+// queue. A message that is delayed or in hand appears again within Late.
 func (d depth) mayHold(quiet time.Duration) bool {
 	switch {
 	case d.visible == 0:

@@ -33,7 +33,9 @@ const advanceTries = 16
 // It returns the notification as stored. A store whose answer got lost may
 // report a conflict with our own write; f then finds its change already made,
 // so it should return that unchanged.
-func Advance(ctx context.Context, store Progresser, id push.ID, f func(push.Notification) (push.Progress, error)) (push.Notification, error) {
+func Advance(ctx context.Context, store Progresser, id push.ID,
+	f func(push.Notification) (push.Progress, error),
+) (push.Notification, error) {
 	for range advanceTries {
 		n, err := store.Notification(ctx, id)
 		if err != nil {

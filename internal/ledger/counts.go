@@ -17,8 +17,11 @@ type Counts struct {
 	PossibleDuplicates int64
 	Chunks             int64
 	ChunksClosed       int64
+	ChunksWaiting      int64 // handed back, for a later turn
 	PagesPlanned       int
-	FirstAt, LastAt    time.Time // earliest and latest write among the lines
+	FirstAt            time.Time // of the first write with an outcome; zero if there was none
+	LastAt             time.Time // latest write among the lines
+	NextDue            time.Time // earliest time before which a chunk that waits may not be sent; zero if none has one
 	Epochs             int64     // sum of the lines' epochs; see Revision
 }
 
@@ -32,14 +35,22 @@ func (c *Counts) Add(o *Counts) {
 	c.PossibleDuplicates += o.PossibleDuplicates
 	c.Chunks += o.Chunks
 	c.ChunksClosed += o.ChunksClosed
+	c.ChunksWaiting += o.ChunksWaiting
 	c.PagesPlanned += o.PagesPlanned
 	c.Epochs += o.Epochs
-	if c.FirstAt.IsZero() || !o.FirstAt.IsZero() && o.FirstAt.Before(c.FirstAt) {
-		c.FirstAt = o.FirstAt
-	}
+	c.NextDue = earlier(c.NextDue, o.NextDue)
+	c.FirstAt = earlier(c.FirstAt, o.FirstAt)
 	if o.LastAt.After(c.LastAt) {
 		c.LastAt = o.LastAt
 	}
+}
+
+// earlier returns the earlier of two times, of which a zero one is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // AddCells adds n recipients that stand at cell.
@@ -78,13 +89,13 @@ func (c *Counts) Revision() int64 {
 // Unplanned returns how many accepted sources no chunk accounts for yet.
 func (c *Counts) Unplanned(accepted int64) int64 { return max(0, accepted-c.Sources) }
 
-// Done tells whether nothing is open: every page is planned and every
+// Done reports whether nothing is open: every page is planned and every
 // recipient has its outcome.
 func (c *Counts) Done(pages int) bool {
 	return c.PagesPlanned >= pages && c.ByCode[push.CodeOpen] == 0
 }
 
-// Balance returns an error unless the books balance (promise 1): the outcomes
+// Balance returns an error unless the counts balance (promise 1): the outcomes
 // of the taxonomy and the open recipients add up to the planned recipients, and
 // no line accounts for more sources than were accepted.
 func (c *Counts) Balance(accepted int64) error {

@@ -103,7 +103,8 @@ func TestSumDoesNotDependOnTheOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Line {
-			cells := rapid.SliceOfN(rapid.Map(rapid.SampledFrom(push.Codes()), func(f push.Facts) Cell { return CellOf(f.Code, f.Sick) }), 0, 5).Draw(t, "cells")
+			cell := rapid.Map(rapid.SampledFrom(push.Codes()), func(f push.Facts) Cell { return CellOf(f.Code, f.Sick) })
+			cells := rapid.SliceOfN(cell, 0, 5).Draw(t, "cells")
 			l := planned(cells...)
 			l.UpdatedAt = start().Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "at")) * time.Second)
 			return l

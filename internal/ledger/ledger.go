@@ -37,7 +37,8 @@ var (
 )
 
 // FreshFor is how long after its last checkpoint a line's owner is left alone.
-// It only saves work; two owners at once would still be fenced by the epoch.
+// Whoever must know whether an owner lives reads the line twice, FreshFor apart
+// by its own monotonic clock, and says so with [Line.Forsaken].
 const FreshFor = 2 * time.Second
 
 // State is where a line stands.
@@ -88,10 +89,10 @@ func CellOf(c push.Code, possibleDuplicate bool) Cell {
 // Code returns the outcome, push.CodeOpen while there is none.
 func (c Cell) Code() push.Code { return push.Code(c &^ maybeTwice) }
 
-// PossibleDuplicate tells whether an earlier attempt may have delivered too.
+// PossibleDuplicate reports whether an earlier attempt may have delivered too.
 func (c Cell) PossibleDuplicate() bool { return c&maybeTwice != 0 }
 
-// Open tells whether the recipient has no outcome yet.
+// Open reports whether the recipient has no outcome yet.
 func (c Cell) Open() bool { return c&^maybeTwice == 0 }
 
 // Plan is what is fixed about a chunk before anything is sent. It is written
@@ -125,9 +126,17 @@ type Line struct {
 	ReservedFrom, Reserved int
 	// Vanished counts the owners that died over the line, one after the other,
 	// since a turn of it last went well; see [Line.Vanish].
-	Vanished  int
+	Vanished int
+	// Alone counts those of Vanished that died in a trial of the one recipient in
+	// the reserved range, and Trial says that the owner is in one: it has been up
+	// for a while, and has nothing but this recipient in hand.
+	Alone     int
+	Trial     bool
 	Cells     []Cell
-	UpdatedAt time.Time // of the last write; information and freshness only
+	UpdatedAt time.Time // of the last write, by its writer's wall clock; a hint
+	// FirstAt is the time of the first write with an outcome, and never changes; zero if
+	// there was none.
+	FirstAt time.Time
 	// Due is the time before which nothing may be sent, zero if there is none. It
 	// stands in the message too; the line keeps it for the day when that is lost.
 	Due time.Time
@@ -143,7 +152,16 @@ func NewLine(p Plan, now time.Time) Line {
 	if l.OpenCount() == 0 {
 		l.State = StateClosed
 	}
+	l.Touch(now)
 	return l
+}
+
+// Touch notes that the line is written at a time.
+func (l *Line) Touch(now time.Time) {
+	l.UpdatedAt = now
+	if l.FirstAt.IsZero() && l.OpenCount() < len(l.Cells) {
+		l.FirstAt = now
+	}
 }
 
 // OpenCount returns how many recipients have no outcome yet.
@@ -160,6 +178,10 @@ func (l *Line) OpenCount() int {
 // Claim returns the line as its next owner holds it; the caller stores it on
 // condition of the epoch it was read with. turn is the queue message's.
 //
+// Whether the last owner is alive the caller has found out ([Line.Forsaken]), or
+// the wall clock must do; it decides about work done twice, not about who may
+// write: an owner that is alive all the same is fenced.
+//
 // When the last owner vanished, every open cell that it may have sent is
 // flagged as a possible duplicate: that is what the reservation is for.
 func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
@@ -168,7 +190,7 @@ func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
 		return l, ErrClosed
 	case turn < l.Turn:
 		return l, ErrStale
-	case l.State == StateClaimed && l.Owner != owner && now.Sub(l.UpdatedAt) < FreshFor:
+	case l.State == StateClaimed && l.Owner != owner && l.fresh(now):
 		return l, ErrBusy
 	}
 	l.Cells = append([]Cell(nil), l.Cells...)
@@ -183,9 +205,26 @@ func (l Line) Claim(owner string, turn int, now time.Time) (Line, error) {
 	l.Owner = owner
 	l.State = StateClaimed
 	l.Due = time.Time{}
+	l.Trial = false
 	l.Reserve(0, 0)
-	l.UpdatedAt = now
+	l.Touch(now)
 	return l, nil
+}
+
+// fresh reports whether the line was written a moment ago, as far as wall clocks
+// can tell. One that will be written in the future was not.
+func (l *Line) fresh(now time.Time) bool {
+	age := now.Sub(l.UpdatedAt)
+	return age >= 0 && age < FreshFor
+}
+
+// Forsaken returns the line, as read, as one whose owner is known not to work on
+// it any more: a claim asks no clock about that.
+func (l Line) Forsaken() Line {
+	if l.State == StateClaimed {
+		l.UpdatedAt = time.Time{}
+	}
+	return l
 }
 
 // Settle writes one recipient's terminal outcome. A cell that has one keeps it,
@@ -212,8 +251,9 @@ func (l Line) HandBack(to State, turn int, now time.Time) Line {
 	l.State = to
 	l.Turn = turn
 	l.Owner = ""
+	l.Trial = false
 	l.Reserve(0, 0)
-	l.UpdatedAt = now
+	l.Touch(now)
 	return l
 }
 
@@ -225,9 +265,9 @@ func (l Line) Close(now time.Time) Line {
 	}
 	l.State = StateClosed
 	l.Owner = ""
-	l.Vanished = 0
+	l.Clear()
 	l.Reserve(0, 0)
-	l.UpdatedAt = now
+	l.Touch(now)
 	return l
 }
 
@@ -240,9 +280,12 @@ func (l *Line) Tally() Counts {
 	if l.State == StateClosed {
 		c.ChunksClosed = 1
 	}
+	if l.State == StateWaiting {
+		c.ChunksWaiting, c.NextDue = 1, l.Due
+	}
 	for _, cell := range l.Cells {
 		c.AddCells(cell, 1)
 	}
-	c.FirstAt, c.LastAt = l.UpdatedAt, l.UpdatedAt
+	c.FirstAt, c.LastAt = l.FirstAt, l.UpdatedAt
 	return c
 }

@@ -109,7 +109,8 @@ func TestClaim(t *testing.T) {
 			if !slices.Equal(got.Cells, c.cells) {
 				t.Errorf("cells are %x, want %x", got.Cells, c.cells)
 			}
-			if got.Epoch != c.line.Epoch+1 || got.Owner != c.owner || got.State != StateClaimed || got.Reserved != 0 || !got.UpdatedAt.Equal(now) || got.Turn != c.line.Turn {
+			if got.Epoch != c.line.Epoch+1 || got.Owner != c.owner || got.State != StateClaimed || got.Reserved != 0 ||
+				!got.UpdatedAt.Equal(now) || got.Turn != c.line.Turn {
 				t.Errorf("claimed as %+v", got)
 			}
 		})
@@ -159,7 +160,8 @@ func TestHandBackAndClose(t *testing.T) {
 	l.Reserved = 1
 	later := start().Add(time.Minute)
 	back := l.HandBack(StateWaiting, 1, later)
-	if back.State != StateWaiting || back.Turn != 1 || back.Owner != "" || back.Reserved != 0 || back.Epoch != l.Epoch || !back.UpdatedAt.Equal(later) {
+	if back.State != StateWaiting || back.Turn != 1 || back.Owner != "" || back.Reserved != 0 || back.Epoch != l.Epoch ||
+		!back.UpdatedAt.Equal(later) {
 		t.Errorf("handed back as %+v", back)
 	}
 	l.Settle(0, push.CodeSent, false)

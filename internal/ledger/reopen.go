@@ -45,7 +45,7 @@ func (l Line) Reopen(cells []int, replay push.ID, now time.Time) (Line, []Attemp
 	l.State = StateWaiting
 	l.Owner = string(replay)
 	l.Reserve(0, 0)
-	l.UpdatedAt = now
+	l.Touch(now)
 	return l, marks, nil
 }
 
@@ -77,8 +77,74 @@ func LastReopened(evidence []Attempt) map[int]push.ID {
 	return cells
 }
 
+// FailedWith returns the code of each cell's last attempt for a replay: behind the replay's
+// mark, and before any later replay's. Cells that the replay did not reopen, or that FCM was
+// not asked about since, are absent.
+func FailedWith(evidence []Attempt, replay push.ID) map[int]push.Code {
+	codes, ours := make(map[int]push.Code), make(map[int]bool)
+	for i := range evidence {
+		a := &evidence[i]
+		if id, ok := a.reopenedBy(); ok {
+			ours[a.Cell] = id == replay
+		} else if ours[a.Cell] && a.Attempt > 0 {
+			codes[a.Cell] = a.Code
+		}
+	}
+	return codes
+}
+
 // reopenedBy returns the replay whose mark this is.
 func (a *Attempt) reopenedBy() (push.ID, bool) {
 	id, ok := strings.CutPrefix(a.Detail, reopenMark)
 	return push.ID(id), ok && a.Attempt == 0 && a.Code == push.CodeOpen
+}
+
+// LastMark returns when a replay reopened each of its cells last.
+func LastMark(evidence []Attempt, replay push.ID) map[int]time.Time {
+	cells := make(map[int]time.Time)
+	for i := range evidence {
+		if id, ok := evidence[i].reopenedBy(); ok && id == replay {
+			cells[evidence[i].Cell] = evidence[i].At
+		}
+	}
+	return cells
+}
+
+// Tries returns the try that each of the cells is at by the evidence, and how the
+// last one failed; nil if none was tried. A replay begins to count anew. Tries that
+// left no evidence, because their worker died, are not counted: only what FCM or
+// the network answered uses up an attempt.
+func Tries(evidence []Attempt, cells []int) ([]int, push.Code) {
+	type try struct {
+		n    int
+		code push.Code
+		at   int // in the evidence
+	}
+	last := make(map[int]try, len(cells))
+	for _, c := range cells {
+		last[c] = try{}
+	}
+	for i := range evidence {
+		a := &evidence[i]
+		t, asked := last[a.Cell]
+		if !asked {
+			continue
+		}
+		if _, mark := a.reopenedBy(); mark {
+			last[a.Cell] = try{}
+		} else if a.Attempt > 0 {
+			last[a.Cell] = try{max(t.n, a.Attempt), a.Code, i + 1}
+		}
+	}
+	tries, latest := make([]int, len(cells)), try{}
+	for i, c := range cells {
+		tries[i] = last[c].n + 1
+		if last[c].at > latest.at {
+			latest = last[c]
+		}
+	}
+	if latest.n == 0 {
+		return nil, push.CodeOpen
+	}
+	return tries, latest.code
 }

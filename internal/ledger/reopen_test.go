@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := dead()
-	want.Epoch, want.Turn, want.State, want.Owner, want.UpdatedAt = 8, 5, ledger.StateWaiting, replayID, now
+	want.Epoch, want.Turn, want.State, want.Owner, want.UpdatedAt, want.FirstAt = 8, 5, ledger.StateWaiting, replayID, now, now
 	want.Cells[1], want.Cells[2] = ledger.CellOf(push.CodeOpen, false), ledger.CellOf(push.CodeOpen, true)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reopened line (-want +got):\n%s", diff)
@@ -52,6 +53,42 @@ func TestReopen(t *testing.T) {
 	evidence = append(evidence, ledger.Attempt{Cell: 2, Detail: "replayed by rpl_later"})
 	if diff := cmp.Diff(map[int]push.ID{1: replayID, 2: "rpl_later", 3: "rpl_other"}, ledger.LastReopened(evidence)); diff != "" {
 		t.Errorf("last replays (-want +got):\n%s", diff)
+	}
+}
+
+func TestTries(t *testing.T) {
+	t.Parallel()
+	at := time.UnixMilli(1_700_000_000_000)
+	mark := func(cell int, replay string, after time.Duration) ledger.Attempt {
+		return ledger.Attempt{Cell: cell, At: at.Add(after), Detail: "replayed by " + replay}
+	}
+	try := func(cell, n int, code push.Code) ledger.Attempt {
+		return ledger.Attempt{Cell: cell, Attempt: n, Code: code, At: at}
+	}
+	evidence := []ledger.Attempt{
+		try(0, 1, push.CodeFCMInternal), try(0, 2, push.CodeFCMInternal), try(1, 1, push.CodeNetTimeout), mark(0, "rpl_1", time.Minute),
+		try(0, 1, push.CodeFCMUnavailable), mark(0, "rpl_2", time.Hour), mark(1, "rpl_1", 2*time.Hour), try(2, 4, push.CodeFCMInternal),
+		mark(2, "rpl_1", time.Hour),
+	}
+	for _, c := range []struct {
+		evidence []ledger.Attempt
+		cells    []int
+		want     []int
+		code     push.Code
+	}{
+		{nil, []int{0, 1}, nil, push.CodeOpen},
+		{evidence[:3], []int{0, 1, 2}, []int{3, 2, 1}, push.CodeNetTimeout},
+		{evidence[:5], []int{0, 1}, []int{2, 2}, push.CodeFCMUnavailable},
+		{evidence, []int{0}, nil, push.CodeOpen},
+		{evidence, []int{0, 1, 2}, nil, push.CodeOpen},
+	} {
+		if got, code := ledger.Tries(c.evidence, c.cells); !slices.Equal(got, c.want) || code != c.code {
+			t.Errorf("after %d entries the cells %v are at %v, last %s; want %v, %s", len(c.evidence), c.cells, got, code, c.want, c.code)
+		}
+	}
+	marks := ledger.LastMark(evidence, "rpl_1")
+	if len(marks) != 3 || !marks[0].Equal(at.Add(time.Minute)) || !marks[1].Equal(at.Add(2*time.Hour)) {
+		t.Errorf("marks of one replay: %v", marks)
 	}
 }
 
@@ -106,5 +143,30 @@ func TestReopenedLineIsDelivered(t *testing.T) {
 	line = line.Close(now)
 	if c := line.Tally(); c.ByCode[push.CodeSent] != 2 || c.Balance(4) != nil {
 		t.Errorf("counts are %+v", c)
+	}
+}
+
+// What failed for a replay is what was tried behind its mark, and before the next one's.
+func TestFailedWith(t *testing.T) {
+	t.Parallel()
+	mark := func(cell int, replay push.ID) ledger.Attempt {
+		return ledger.Attempt{Cell: cell, Detail: "replayed by " + string(replay)}
+	}
+	evidence := []ledger.Attempt{
+		{Cell: 0, Attempt: 8, Code: push.CodeNetDNS},
+		{Cell: 1, Attempt: 8, Code: push.CodeNetDNS},
+		{Cell: 4, Attempt: 8, Code: push.CodeNetDNS},
+		mark(0, replayID), mark(1, replayID), mark(2, replayID), mark(3, "rpl_other"),
+		{Cell: 0, Attempt: 1, Code: push.CodeFCMInternal},
+		{Cell: 0, Attempt: 2, Code: push.CodeFCMUnavailable},
+		{Cell: 0, Code: push.CodePoison},
+		{Cell: 1, Attempt: 1, Code: push.CodeFCMInternal},
+		{Cell: 3, Attempt: 1, Code: push.CodeNetTLS},
+		mark(1, "rpl_later"),
+		{Cell: 1, Attempt: 1, Code: push.CodeNetTLS},
+	}
+	want := map[int]push.Code{0: push.CodeFCMUnavailable, 1: push.CodeFCMInternal}
+	if diff := cmp.Diff(want, ledger.FailedWith(evidence, replayID)); diff != "" {
+		t.Errorf("codes (-want +got):\n%s", diff)
 	}
 }

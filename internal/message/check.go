@@ -147,18 +147,18 @@ func (c *checker) value(f *Field, v any) {
 			c.wantType("a number", v)
 			return
 		}
-		c.say(f.checkNumber(n))
+		c.reject(f.checkNumber(n))
 	case String, Duration, Timestamp, Enum:
 		s, ok := v.(string)
 		if !ok {
 			c.wantType("a string", v)
 			return
 		}
-		c.say(f.checkText(s))
+		c.reject(f.checkText(s))
 	}
 }
 
-func (c *checker) say(why string) {
+func (c *checker) reject(why string) {
 	if why != "" {
 		c.fault(codeValue, "%s", why)
 	}
@@ -243,10 +243,7 @@ func suggest(name string, t *Type) string {
 	for i, f := range t.Fields {
 		known[i] = f.Name
 	}
-	if meant := strict.Suggest(name, known); meant != "" {
-		return fmt.Sprintf("; did you mean %q?", meant)
-	}
-	return ""
+	return strict.DidYouMean(name, known)
 }
 
 // typeName is the JSON type of a decoded value, for error texts.

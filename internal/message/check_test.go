@@ -30,7 +30,10 @@ func TestCheck(t *testing.T) {
 	}{
 		{"nothing", `{}`, "/m missing"},
 		{"nothing but null", `{"data":null,"android":null}`, "/m missing"},
-		{"null fields", `{"data":{"k":"v"},"android":{"ttl":null,"notification":{"title":null,"body_loc_args":null}},"apns":{"payload":null}}`, ""},
+		{
+			"null fields", `{"data":{"k":"v"},"android":{"ttl":null,"notification":{"title":null,"body_loc_args":null}},"apns":{"payload":null}}`,
+			"",
+		},
 		{"null in a list", shown(`"body_loc_key":"k","body_loc_args":[null]`), "/m/android/notification/body_loc_args/0 type"},
 		{"null in data", `{"data":{"k":null}}`, "/m/data/k type"},
 		{"null in what is free", apns(`"payload":{"k":null,"aps":{"alert":null}}`), ""},
@@ -51,7 +54,10 @@ func TestCheck(t *testing.T) {
 		{"a link", web(`"fcm_options":{"link":"https://example.com/50%"}`), ""},
 
 		{"arguments of a title without key", shown(`"title_loc_args":["a"]`), "/m/android/notification/title_loc_args missing"},
-		{"arguments of a body with an empty key", shown(`"body_loc_key":"","body_loc_args":["a"]`), "/m/android/notification/body_loc_args missing"},
+		{
+			"arguments of a body with an empty key", shown(`"body_loc_key":"","body_loc_args":["a"]`),
+			"/m/android/notification/body_loc_args missing",
+		},
 		{"no arguments", shown(`"body_loc_args":[]`), ""},
 		{"arguments of an alert", aps(`"alert":{"loc-args":["a"]}`), "/m/apns/payload/aps/alert/loc-args missing"},
 		{"arguments of its title", aps(`"alert":{"title-loc-args":["a"],"loc-key":"k"}`), "/m/apns/payload/aps/alert/title-loc-args missing"},
@@ -63,9 +69,17 @@ func TestCheck(t *testing.T) {
 		{"a sound too loud", aps(`"sound":{"critical":1,"volume":1.5}`), "/m/apns/payload/aps/sound/volume value"},
 		{"a sound of a number", aps(`"sound":1`), "/m/apns/payload/aps/sound type"},
 		{"a volume in text", aps(`"sound":{"volume":"1"}`), "/m/apns/payload/aps/sound/volume type"},
-		{"lights without all three", shown(`"light_settings":{"light_on_duration":"1s"}`), "/m/android/notification/light_settings/color missing, /m/android/notification/light_settings/light_off_duration missing"},
+		{
+			"lights without all three", shown(`"light_settings":{"light_on_duration":"1s"}`),
+			"/m/android/notification/light_settings/color missing, /m/android/notification/light_settings/light_off_duration missing",
+		},
 
-		{"headers of APNs", header(`"apns-priority":"10","apns-expiration":"0","apns-push-type":"alert","apns-collapse-id":"c","apns-id":"123e4567-e89b-12d3-a456-426614174000"`), ""},
+		{
+			"headers of APNs",
+			header(`"apns-priority":"10","apns-expiration":"0","apns-push-type":"alert","apns-collapse-id":"c",` +
+				`"apns-id":"123e4567-e89b-12d3-a456-426614174000"`),
+			"",
+		},
 		{"a priority", header(`"apns-priority":"high"`), "/m/apns/headers/apns-priority value"},
 		{"an expiration in words", header(`"apns-expiration":"tomorrow"`), "/m/apns/headers/apns-expiration value"},
 		{"an expiration in milliseconds", header(`"apns-expiration":"1795000000000"`), "/m/apns/headers/apns-expiration value"},
@@ -87,13 +101,25 @@ func TestCheck(t *testing.T) {
 		{"a direction", web(`"notification":{"dir":"up"}`), "/m/webpush/notification/dir value"},
 		{"a direction of another kind", web(`"notification":{"dir":1}`), "/m/webpush/notification/dir value"},
 
-		{"10 for a push that shows nothing", `{"data":{"k":"v"},"apns":{"headers":{"apns-priority":"10"}}}`, "/m/apns/headers/apns-priority conflict"},
-		{"10 for a background push", `{"notification":{},"apns":{"headers":{"Apns-Priority":"10","apns-push-type":"background"}}}`, "/m/apns/headers/Apns-Priority conflict"},
-		{"10 for content-available alone", apns(`"headers":{"apns-priority":"10"},"payload":{"aps":{"content-available":1}}`), "/m/apns/headers/apns-priority conflict"},
+		{
+			"10 for a push that shows nothing", `{"data":{"k":"v"},"apns":{"headers":{"apns-priority":"10"}}}`,
+			"/m/apns/headers/apns-priority conflict",
+		},
+		{
+			"10 for a background push", `{"notification":{},"apns":{"headers":{"Apns-Priority":"10","apns-push-type":"background"}}}`,
+			"/m/apns/headers/Apns-Priority conflict",
+		},
+		{
+			"10 for content-available alone", apns(`"headers":{"apns-priority":"10"},"payload":{"aps":{"content-available":1}}`),
+			"/m/apns/headers/apns-priority conflict",
+		},
 		{"5 for a push that shows nothing", `{"data":{"k":"v"},"apns":{"headers":{"apns-priority":"5"}}}`, ""},
 		{"10 for a call", apns(`"headers":{"apns-priority":"10","apns-push-type":"voip"},"payload":{"aps":{}}`), ""},
 		{"10 for a badge", apns(`"headers":{"apns-priority":"10"},"payload":{"aps":{"badge":0}}`), ""},
-		{"a live activity", apns(`"headers":{"apns-priority":"10"},"live_activity_token":"t","payload":{"aps":{"event":"update","timestamp":1}}`), ""},
+		{
+			"a live activity", apns(`"headers":{"apns-priority":"10"},"live_activity_token":"t","payload":{"aps":{"event":"update","timestamp":1}}`),
+			"",
+		},
 		{"a live activity without event", apns(`"live_activity_token":"t","payload":{"aps":{}}`), "/m/apns/live_activity_token missing"},
 
 		{"a duration at its limit", android(`"ttl":"2419200.000s"`), ""},

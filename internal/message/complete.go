@@ -15,6 +15,7 @@ type Delivery struct {
 	ID         string            // of the notification
 	CollapseID string            // "" for none: the id is the tag then
 	Data       map[string]string // the recipient's own, on top of the message's
+	Override   Override          // the recipient's own, in place of the message's
 	High       bool              // the notification's priority is high
 	Deadline   time.Time         // after it nothing is to arrive; zero: the platforms' own defaults
 }
@@ -49,6 +50,9 @@ const (
 // high. What an iPhone would not show gets apns-priority 5, whatever the
 // priority: FCM and Apple allow no other.
 func Complete(m map[string]any, d Delivery, now time.Time) (map[string]any, Timed) {
+	if !d.Override.IsZero() {
+		m = d.Override.Apply(m)
+	}
 	c := completion{Delivery: d, now: now, tag: d.ID, top: make(map[string]any, len(m)+4)}
 	maps.Copy(c.top, m)
 	if d.CollapseID != "" {
@@ -100,7 +104,7 @@ func (c *completion) android() {
 }
 
 func (c *completion) apns(silent bool) {
-	headers := owned(owned(c.top, "apns"), "headers")
+	headers := ownedAt(c.top, "apns", "headers")
 	setHeader(headers, HeaderCollapseID, c.tag)
 	switch {
 	case silent:
@@ -165,6 +169,14 @@ func owned(m map[string]any, name string) map[string]any {
 	c := cloned(m, name)
 	m[name] = c
 	return c
+}
+
+// ownedAt does what owned does with every object on a path, and returns the last.
+func ownedAt(m map[string]any, path ...string) map[string]any {
+	for _, name := range path {
+		m = owned(m, name)
+	}
+	return m
 }
 
 // put sets an object unless it is empty.

@@ -32,7 +32,8 @@ func TestComplete(t *testing.T) {
 		{name: "data only stays silent", in: `{"data":{"k":"v"}}`, want: `{` + silent + `,"data":{"belfry_id":"ntf_1","k":"v"}}`},
 		{
 			name: "shown on android only", in: `{"android":{"notification":{"title":"Hi"},"ttl":"1s"},"webpush":{"headers":{"X":"b"}}}`,
-			want: `{"android":{"notification":{"tag":"ntf_1","title":"Hi"},"ttl":"1s"},` + silent + `,"data":{"belfry_id":"ntf_1"},"webpush":{"headers":{"X":"b"}}}`,
+			want: `{"android":{"notification":{"tag":"ntf_1","title":"Hi"},"ttl":"1s"},` + silent +
+				`,"data":{"belfry_id":"ntf_1"},"webpush":{"headers":{"X":"b"}}}`,
 		},
 		{
 			name: "shown on the web only", in: `{"webpush":{"notification":{"title":"Hi"}}}`,
@@ -53,8 +54,9 @@ func TestComplete(t *testing.T) {
 				"notification":{},"webpush":{"notification":{"tag":"score-7"}}}`,
 		},
 		{
-			name: "a recipient's data go on top", in: `{"data":{"a":"1","b":"1"}}`, delivery: message.Delivery{Data: map[string]string{"b": "2", "c": "2"}},
-			want: `{` + silent + `,"data":{"a":"1","b":"2","belfry_id":"ntf_1","c":"2"}}`,
+			name: "a recipient's data go on top", in: `{"data":{"a":"1","b":"1"}}`,
+			delivery: message.Delivery{Data: map[string]string{"b": "2", "c": "2"}},
+			want:     `{` + silent + `,"data":{"a":"1","b":"2","belfry_id":"ntf_1","c":"2"}}`,
 		},
 		{
 			name: "and into what replaces the common data", in: `{"data":{"a":"1"},"android":{"data":{"a":"2"}},"webpush":{"data":{"w":"1"}}}`,
@@ -64,21 +66,26 @@ func TestComplete(t *testing.T) {
 		},
 		{
 			name: "what is left of the time", in: `{"notification":{"title":"Code 123456"}}`, delivery: message.Delivery{Deadline: soon},
-			want: `{"android":{"notification":{"tag":"ntf_1"},"ttl":"300s"},"apns":{"headers":{"apns-collapse-id":"ntf_1","apns-expiration":"1795953900"}},
-				"data":{"belfry_id":"ntf_1"},"notification":{"title":"Code 123456"},"webpush":{"headers":{"TTL":"300"},"notification":{"tag":"ntf_1"}}}`,
+			want: `{"android":{"notification":{"tag":"ntf_1"},"ttl":"300s"},
+				"apns":{"headers":{"apns-collapse-id":"ntf_1","apns-expiration":"1795953900"}},
+				"data":{"belfry_id":"ntf_1"},"notification":{"title":"Code 123456"},
+				"webpush":{"headers":{"TTL":"300"},"notification":{"tag":"ntf_1"}}}`,
 		},
 		{
 			name: "high, shown", in: `{"notification":{"title":"Hi"}}`, delivery: message.Delivery{High: true},
-			want: `{"android":{"notification":{"tag":"ntf_1"},"priority":"high"},"apns":{"headers":{"apns-collapse-id":"ntf_1","apns-priority":"10"}},
+			want: `{"android":{"notification":{"tag":"ntf_1"},"priority":"high"},
+				"apns":{"headers":{"apns-collapse-id":"ntf_1","apns-priority":"10"}},
 				"data":{"belfry_id":"ntf_1"},"notification":{"title":"Hi"},"webpush":{"headers":{"Urgency":"high"},"notification":{"tag":"ntf_1"}}}`,
 		},
 		{
-			name: "high, data only: wakes Android, and Apple allows no more than 5", in: `{"data":{"k":"v"}}`, delivery: message.Delivery{High: true},
-			want: `{"android":{"priority":"high"},` + silent + `,"data":{"belfry_id":"ntf_1","k":"v"},"webpush":{"headers":{"Urgency":"high"}}}`,
+			name: "high, data only: wakes Android, and Apple allows no more than 5", in: `{"data":{"k":"v"}}`,
+			delivery: message.Delivery{High: true},
+			want:     `{"android":{"priority":"high"},` + silent + `,"data":{"belfry_id":"ntf_1","k":"v"},"webpush":{"headers":{"Urgency":"high"}}}`,
 		},
 		{
 			name: "a background push", in: `{"apns":{"payload":{"aps":{"content-available":1}}}}`, delivery: message.Delivery{High: true},
-			want: `{"android":{"priority":"high"},"apns":{"headers":{"apns-collapse-id":"ntf_1","apns-priority":"5"},"payload":{"aps":{"content-available":1}}},
+			want: `{"android":{"priority":"high"},
+				"apns":{"headers":{"apns-collapse-id":"ntf_1","apns-priority":"5"},"payload":{"aps":{"content-available":1}}},
 				"data":{"belfry_id":"ntf_1"},"webpush":{"headers":{"Urgency":"high"}}}`,
 		},
 		{
@@ -117,7 +124,11 @@ func TestCompleteStaysGood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _ := message.Complete(m, anyDelivery(t), noon())
+		d := anyDelivery(t)
+		if len(message.Check(d.Override.Apply(m))) > 0 {
+			d.Override = message.Override{} // its line is refused at the door
+		}
+		got, _ := message.Complete(m, d, noon())
 		if faults := message.Check(got); len(faults) > 0 {
 			t.Fatalf("%s: %v", before, faults)
 		}
@@ -130,7 +141,16 @@ func TestCompleteStaysGood(t *testing.T) {
 func anyDelivery(t *rapid.T) message.Delivery {
 	d := message.Delivery{ID: "ntf_01890a5d-ac96-774b-bcce-b302099a8057", High: rapid.Bool().Draw(t, "high")}
 	d.CollapseID = rapid.SampledFrom([]string{"", "score-7", `q"\`}).Draw(t, "collapse id")
-	d.Data = rapid.MapOfN(rapid.SampledFrom([]string{"k", "a", "belfry_id", "größe"}), rapid.SampledFrom([]string{"", "v", "\"\n\x01", "ü🐝"}), 0, 3).Draw(t, "own data")
+	keys := rapid.SampledFrom([]string{"k", "a", "belfry_id", "größe"})
+	values := rapid.SampledFrom([]string{"", "v", "\"\n\x01", "ü🐝"})
+	d.Data = rapid.MapOfN(keys, values, 0, 3).Draw(t, "own data")
+	if rapid.Bool().Draw(t, "with an override") {
+		text := rapid.SampledFrom([]string{"", "v", "ü🐝"})
+		d.Override = message.Override{Title: text.Draw(t, "title"), Body: text.Draw(t, "body"), LiveActivityToken: text.Draw(t, "live")}
+		if rapid.Bool().Draw(t, "with a badge") {
+			d.Override.Badge = new(rapid.Int32Range(0, 100).Draw(t, "badge"))
+		}
+	}
 	if rapid.Bool().Draw(t, "limited") {
 		d.Deadline = noon().Add(time.Duration(rapid.Int64Range(1, int64(400*24*time.Hour)).Draw(t, "left")))
 	}

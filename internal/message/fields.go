@@ -9,7 +9,7 @@ const packageName = "google.firebase.fcm.v1."
 const maxDuration = 315_576_000_000
 
 //nolint:gochecknoglobals // the description of FCM's Message; read-only
-var described = &Type{
+var described = withAbouts(&Type{
 	Name: packageName + "Message",
 	Fields: []*Field{
 		{Name: "name", Camel: "name", OutputOnly: true},
@@ -22,7 +22,7 @@ var described = &Type{
 		options("FcmOptions"),
 	},
 	rule: checkWhole,
-}
+})
 
 func image() *Field {
 	return checked("image", checkURL("http", "https"), "https://example.com/i.png", "http://example.com:8080/a/b?c=d#e")

@@ -2,10 +2,13 @@ package message
 
 import "time"
 
-// Personal measures what a message comes to with one recipient's own data and
-// collapse id, without building it. It is immutable and allocates nothing after
-// it was made.
+// Personal measures what a message comes to with what one recipient has of its own. It
+// is immutable. It builds the message only for a recipient with an [Override], and
+// allocates nothing for others.
 type Personal struct {
+	message  map[string]any
+	delivery Delivery
+
 	sizes Sizes  // without any of a recipient's own
 	tag   string // that the sizes have in it
 
@@ -15,11 +18,11 @@ type Personal struct {
 }
 
 // NewPersonal returns the measure of a checked message. d is what the
-// notification adds to it; its Data are not looked at.
+// notification adds to it; its Data and Override are not looked at.
 func NewPersonal(m map[string]any, d Delivery) *Personal {
-	d.Data = nil
+	d.Data, d.Override = nil, Override{}
 	whole, _ := Complete(m, d, time.Time{})
-	p := &Personal{sizes: Measure(whole), tag: d.ID, common: child(whole, "data")}
+	p := &Personal{message: m, delivery: d, sizes: Measure(whole), tag: d.ID, common: child(whole, "data")}
 	if d.CollapseID != "" {
 		p.tag = d.CollapseID
 	}
@@ -32,8 +35,12 @@ func NewPersonal(m map[string]any, d Delivery) *Personal {
 }
 
 // Sizes returns what [Measure] returns of the message that [Complete] makes with
-// the same data and, unless it is empty, collapse id.
-func (p *Personal) Sizes(data map[string]string, collapseID string) Sizes {
+// the same data, the same override and, unless it is empty, collapse id.
+func (p *Personal) Sizes(data map[string]string, collapseID string, o Override) Sizes {
+	if !o.IsZero() {
+		whole, _ := Complete(p.message, p.with(data, collapseID, o), time.Time{})
+		return Measure(whole)
+	}
 	s := p.sizes
 	for k, v := range data {
 		s.Android += grown(p.android, k, v)
@@ -54,6 +61,23 @@ func (p *Personal) Sizes(data map[string]string, collapseID string) Sizes {
 		s.Web += quotedBytes(collapseID) - quotedBytes(p.tag)
 	}
 	return s
+}
+
+// Check returns what FCM would refuse of the message with an override.
+func (p *Personal) Check(o Override) []Fault {
+	if o.IsZero() {
+		return nil // the message itself was checked when it came
+	}
+	return Check(o.Apply(p.message))
+}
+
+func (p *Personal) with(data map[string]string, collapseID string, o Override) Delivery {
+	d := p.delivery
+	d.Data, d.Override = data, o
+	if collapseID != "" {
+		d.CollapseID = collapseID
+	}
+	return d
 }
 
 // grown is by how much an entry makes a map of texts grow.

@@ -149,7 +149,7 @@ func (c *checker) volume(v any) {
 		c.wantType("a number", v)
 		return
 	}
-	c.say(checkFraction(n))
+	c.reject(checkFraction(n))
 }
 
 // checkLiveActivity: an update of a live activity is an aps dictionary that says
@@ -173,7 +173,7 @@ func checkWebNotification(c *checker, m map[string]any) {
 	if !there || dir == "" {
 		return
 	}
-	c.at("dir", func() { c.say(oneOf("auto", "ltr", "rtl")(text(dir))) })
+	c.at("dir", func() { c.reject(oneOf("auto", "ltr", "rtl")(text(dir))) })
 }
 
 func text(v any) string {

@@ -49,6 +49,7 @@ type Field struct {
 	Target      bool     // one of those of which a send has exactly one
 	OutputOnly  bool     // set by FCM
 
+	about    string                                   // what it means
 	lower    bool                                     // of Enum: FCM documents its names in lower case too
 	upTo     int64                                    // of Duration: whole seconds at most
 	check    func(value string) string                // of String: what is wrong with a value that is not empty, or ""

@@ -9,6 +9,15 @@ const (
 	TopicLimit = 2048 // to a topic or condition
 )
 
+// LimitOf returns the limit of a message to a device or, if it is for an audience, to a topic or
+// condition.
+func LimitOf(audience bool) int {
+	if audience {
+		return TopicLimit
+	}
+	return Limit
+}
+
 // Sizes are how many bytes of payload each platform gets of a message. A sender
 // does not know a token's platform, so each must be within the limit.
 //

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // MaxTTL is the longest android.ttl in seconds, four weeks.
@@ -116,17 +118,23 @@ func checkFraction(n json.Number) string {
 }
 
 func (f *Field) checkEnum(s string) string {
-	if slices.Contains(f.Names, s) || f.lower && slices.Contains(f.Names, strings.ToUpper(s)) && s == strings.ToLower(s) {
+	names := f.Values()
+	if slices.Contains(names, s) {
 		return ""
 	}
-	names := f.Names
+	return fmt.Sprintf("must be one of %s (got %q)%s", strings.Join(names, ", "), clip(s), strict.DidYouMean(s, names))
+}
+
+// Values returns what an enum takes: its names, and those in lower case where FCM
+// documents them too.
+func (f *Field) Values() []string {
+	names := slices.Clone(f.Names)
 	if f.lower {
-		names = slices.Clone(names)
 		for _, n := range f.Names {
 			names = append(names, strings.ToLower(n))
 		}
 	}
-	return fmt.Sprintf("must be one of %s (got %q)", strings.Join(names, ", "), clip(s))
+	return names
 }
 
 func digits(s string) bool {
@@ -141,8 +149,5 @@ func digits(s string) bool {
 // clip bounds what an answer repeats of a value.
 func clip(s string) string {
 	const most = 60
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return strict.Clip(s, most)
 }

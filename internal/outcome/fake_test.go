@@ -11,10 +11,12 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,27 +25,23 @@ var errAway = errors.New("it is away")
 
 // world is the registry and whoever listens.
 type world struct {
+	devices devicetest.Memory
+
 	mu     sync.Mutex
 	notes  []push.DeviceNote
 	events []wire.Event
 	away   bool
 }
 
-func (w *world) NoteDevices(_ context.Context, tenant string, notes []push.DeviceNote) (quarantined []push.Device, err error) {
+// NoteDevices keeps what the registry is told, which it answers by its contract.
+func (w *world) NoteDevices(ctx context.Context, tenant string, notes []push.DeviceNote) ([]push.Device, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.away {
 		return nil, errAway
 	}
 	w.notes = append(w.notes, notes...)
-	for _, n := range notes {
-		if n.Quarantine {
-			quarantined = append(quarantined, push.Device{
-				Tenant: tenant, ID: "dev-1", UserID: "user-1", Platform: push.PlatformIOS, Address: n.Address, LastFailure: n.Code, QuarantinedAt: n.At,
-			})
-		}
-	}
-	return quarantined, nil
+	return w.devices.NoteDevices(ctx, tenant, notes)
 }
 
 func (w *world) Publish(_ context.Context, events []wire.Event) error {
@@ -71,8 +69,12 @@ func setup(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{world: &world{}, now: time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC), reg: prometheus.NewRegistry()}
+	r.devices.SetDevice(push.Device{
+		Tenant: "acme", ID: "dev-1", UserID: "user-1", Platform: push.PlatformIOS, State: push.DeviceActive,
+		Address: push.Address{Kind: push.KindToken, Value: secretToken},
+	})
 	r.Outcomes = outcome.New(outcome.Config{
-		Devices: r.world, Events: r.world, Source: "/belfry", Wave: wave, Log: zap.NewNop(),
+		Devices: r.world, Events: wiretest.Checked(t, r.world), Source: "/belfry", Wave: wave, Log: zap.NewNop(),
 		Metrics: outcome.NewMetrics(r.reg), Now: func() time.Time { return r.now },
 	})
 	return r

@@ -33,9 +33,14 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		quarantined: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_devices_quarantined_total", Help: "Devices put in quarantine."}),
-		spared:      prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_devices_spared_total", Help: "Answers that called an address dead or invalid and did not quarantine because the mass-invalidation guard was up."}),
-		raised:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_mass_invalidation", Help: "1 while the mass-invalidation guard is up: alert on it."}),
-		unpublished: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_events_unpublished_total", Help: "Outgoing events that could not be published."}),
+		spared: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_devices_spared_total", Help: "Answers that called an address " +
+			"dead or invalid and did not quarantine because the mass-invalidation guard was up."}),
+		raised: prometheus.NewGauge(
+			prometheus.GaugeOpts{Name: "belfry_mass_invalidation", Help: "1 while the mass-invalidation guard is up: alert on it."},
+		),
+		unpublished: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_events_unpublished_total", Help: "Outgoing events that could not be published."},
+		),
 	}
 	reg.MustRegister(m.quarantined, m.spared, m.raised, m.unpublished)
 	return m

@@ -1,12 +1,11 @@
-// Package outcome is the last room: what an outcome causes once it is durable.
-// Devices whose addresses are dead are quarantined, the registry learns of successes and failures,
-// and events tell the world. Losing an effect to a crash is harmless: the next
-// send teaches the same.
+// Package outcome is the last room: it applies what an outcome causes once it is durable.
+// It quarantines devices whose addresses are dead, records successes and failures in the
+// registry, and publishes events. An effect that a crash loses does no harm: the next send
+// has the same effect.
 package outcome
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,13 +17,12 @@ import (
 
 // Devices is the registry as outcomes need it.
 type Devices interface {
-	// NoteDevices applies what sends taught; it returns the devices that this
-	// call quarantined.
+	// NoteDevices applies notes of sends; it returns the devices that this call
+	// quarantined.
 	NoteDevices(ctx context.Context, tenant string, notes []push.DeviceNote) ([]push.Device, error)
 }
 
-// Publisher takes events for whoever listens. Publishing is best effort: the
-// ledger is the truth.
+// Publisher publishes events. Publishing is best effort: the ledger is the truth.
 type Publisher interface {
 	Publish(ctx context.Context, events []wire.Event) error
 }
@@ -41,90 +39,100 @@ type Config struct {
 }
 
 // Outcomes applies effects. Safe for concurrent use.
-type Outcomes struct{ Config }
+type Outcomes struct{ cfg Config }
 
 // New returns the room.
 func New(cfg Config) *Outcomes { return &Outcomes{cfg} }
 
-// Settled implements deliver.Outcomes: a chunk's line was written, with these
-// lessons about devices.
+// Settled implements deliver.Outcomes: a chunk's line was written, with these notes about
+// devices.
 func (o *Outcomes) Settled(ctx context.Context, n *push.Notification, line *ledger.Line, notes []push.DeviceNote) {
 	answered, gone := share(line)
-	o.Metrics.wave(o.Wave.Observe(answered, gone, o.Now()), o.Wave)
-	if !o.Wave.Calm() {
+	o.cfg.Metrics.wave(o.cfg.Wave.Observe(answered, gone, o.cfg.Now()), o.cfg.Wave)
+	if !o.cfg.Wave.Calm() {
 		for i := range notes {
 			if notes[i].Quarantine {
 				notes[i].Quarantine = false
-				o.Metrics.spared.Inc()
+				o.cfg.Metrics.spared.Inc()
 			}
 		}
 	}
 	if len(notes) > 0 {
-		quarantined, err := o.Devices.NoteDevices(ctx, n.Tenant, notes)
+		quarantined, err := o.cfg.Devices.NoteDevices(ctx, n.Tenant, notes)
 		if err != nil {
-			o.Log.Warn("device registry not updated; the next send teaches the same", zap.Int("devices", len(notes)), zap.Error(err))
+			o.cfg.Log.Warn("device registry not updated; the next send teaches the same", zap.Int("devices", len(notes)), zap.Error(err))
 		}
-		o.Metrics.quarantined.Add(float64(len(quarantined)))
-		o.publish(ctx, quarantinedEvents(o, quarantined))
+		o.cfg.Metrics.quarantined.Add(float64(len(quarantined)))
+		o.tellQuarantined(ctx, quarantined)
 	}
 	if line.State == ledger.StateClosed {
-		o.publish(ctx, []wire.Event{o.chunkEvent(n, line)})
+		o.publish(ctx, string(n.ID), n.TraceParent, closed(n, line))
 	}
 }
 
 // Completed implements deliver.Outcomes: nothing of the notification is open.
 func (o *Outcomes) Completed(ctx context.Context, n push.Notification, c ledger.Counts) {
-	o.publish(ctx, []wire.Event{o.event(wire.EventCompleted, string(n.ID), n.TraceParent, map[string]any{
-		"id": n.ID, "tenant": n.Tenant, "labels": n.Labels, "recipients": c.Recipients, "by_code": codeCounts(&c),
-		"possible_duplicates": c.PossibleDuplicates, "accepted_at": n.AcceptedAt, "completed_at": n.Progress.CompletedAt,
-	})})
-}
-
-// BreakerChanged publishes that a credential's breaker moved.
-func (o *Outcomes) BreakerChanged(ctx context.Context, credential, from, to string, at, until time.Time, cause push.Code) {
-	o.publish(ctx, []wire.Event{o.event(wire.EventBreakerChanged, credential, "", map[string]any{
-		"credential": credential, "from": from, "to": to, "at": at, "until": until, "cause": cause,
-	})})
-}
-
-// chunkEvent tells a closed chunk's outcomes: counts, no recipient and no text.
-func (o *Outcomes) chunkEvent(n *push.Notification, line *ledger.Line) wire.Event {
-	c := line.Tally()
-	return o.event(wire.EventOutcome, string(n.ID), n.TraceParent, map[string]any{
-		"id": n.ID, "tenant": n.Tenant, "labels": n.Labels, "chunk": line.Ref.Seq, "recipients": c.Recipients,
-		"by_code": codeCounts(&c), "possible_duplicates": c.PossibleDuplicates,
+	o.publish(ctx, string(n.ID), n.TraceParent, wire.Completed{
+		ID: n.ID, Tenant: n.Tenant, Labels: n.Labels, Recipients: c.Recipients, ByCode: codeCounts(&c),
+		PossibleDuplicates: c.PossibleDuplicates, AcceptedAt: n.AcceptedAt, CompletedAt: n.Progress.CompletedAt,
 	})
 }
 
-func quarantinedEvents(o *Outcomes, devices []push.Device) []wire.Event {
+// Held implements deliver.Outcomes: a part of the notification waits for an operator.
+func (o *Outcomes) Held(ctx context.Context, n push.Notification, part push.Part, h push.Hold) {
+	o.publish(ctx, string(n.ID), n.TraceParent, wire.Held{
+		ID: n.ID, Tenant: n.Tenant, Labels: n.Labels, Platform: part.String(), Code: h.Code, Refused: h.Refused,
+		Scattered: h.Scattered, Since: h.Since, ExpiresAt: n.Deadline(),
+	})
+}
+
+// BreakerChanged publishes that a credential's breaker changed its state.
+func (o *Outcomes) BreakerChanged(ctx context.Context, credential, from, to string, at, until time.Time, cause push.Code) {
+	o.publish(ctx, credential, "", wire.BreakerChanged{Credential: credential, From: from, To: to, At: at, Until: until, Cause: cause})
+}
+
+// closed returns the event of a closed chunk: counts, no recipient and no text.
+func closed(n *push.Notification, line *ledger.Line) wire.Outcome {
+	c := line.Tally()
+	return wire.Outcome{
+		ID: n.ID, Tenant: n.Tenant, Labels: n.Labels, Chunk: line.Ref.Seq, Recipients: c.Recipients,
+		ByCode: codeCounts(&c), PossibleDuplicates: c.PossibleDuplicates,
+	}
+}
+
+func (o *Outcomes) tellQuarantined(ctx context.Context, devices []push.Device) {
 	events := make([]wire.Event, 0, len(devices))
 	for i := range devices {
 		d := &devices[i]
-		events = append(events, o.event(wire.EventDeviceQuarantined, string(d.ID), "", map[string]any{
-			"device_id": d.ID, "tenant": d.Tenant, "user_id": d.UserID, "platform": d.Platform, "code": d.LastFailure, "at": d.QuarantinedAt,
-		}))
+		events = o.with(events, string(d.ID), "", wire.DeviceQuarantined{
+			DeviceID: d.ID, Tenant: d.Tenant, UserID: d.UserID, Platform: d.Platform, Code: d.LastFailure, At: d.QuarantinedAt,
+		})
 	}
-	return events
+	o.send(ctx, events)
 }
 
-func (o *Outcomes) event(kind, subject, traceParent string, data map[string]any) wire.Event {
-	body, err := json.Marshal(data)
+func (o *Outcomes) publish(ctx context.Context, subject, traceParent string, data wire.Data) {
+	o.send(ctx, o.with(nil, subject, traceParent, data))
+}
+
+// with appends an event. An event that cannot be encoded is logged and left out.
+func (o *Outcomes) with(events []wire.Event, subject, traceParent string, data wire.Data) []wire.Event {
+	e, err := wire.NewEvent(o.cfg.Source, subject, traceParent, o.cfg.Now(), data)
 	if err != nil {
-		o.Log.Error("event not encoded", zap.String("type", kind), zap.Error(err))
+		o.cfg.Metrics.unpublished.Inc()
+		o.cfg.Log.Error("event not encoded", zap.String("type", data.EventType()), zap.Error(err))
+		return events
 	}
-	return wire.Event{
-		Source: o.Source, ID: string(push.NewID(push.PrefixEvent)), Type: kind, Subject: subject,
-		Time: o.Now().UTC(), TraceParent: traceParent, Data: body,
-	}
+	return append(events, e)
 }
 
-func (o *Outcomes) publish(ctx context.Context, events []wire.Event) {
+func (o *Outcomes) send(ctx context.Context, events []wire.Event) {
 	if len(events) == 0 {
 		return
 	}
-	if err := o.Events.Publish(ctx, events); err != nil {
-		o.Metrics.unpublished.Add(float64(len(events)))
-		o.Log.Warn("events not published", zap.Int("events", len(events)), zap.Error(err))
+	if err := o.cfg.Events.Publish(ctx, events); err != nil {
+		o.cfg.Metrics.unpublished.Add(float64(len(events)))
+		o.cfg.Log.Warn("events not published", zap.Int("events", len(events)), zap.Error(err))
 	}
 }
 
@@ -138,11 +146,10 @@ func codeCounts(c *ledger.Counts) map[string]int64 {
 	return out
 }
 
-// share returns for how many of a line's recipients FCM told good addresses from
-// dead ones, and how many it called dead, or invalid though the message was good
-// for others. Both are counted once, when the line closes: counted at different
-// times they would make no share, and a chunk that goes through several turns
-// would raise the guard for nothing.
+// share returns for how many of a line's recipients FCM said whether the address is good,
+// and how many it called dead, or invalid although the message was good for others. Both
+// are counted once, when the line closes: counts of different times make no share, and a
+// chunk of several turns would trip the guard for nothing.
 func share(line *ledger.Line) (answered, gone int) {
 	if line.State != ledger.StateClosed {
 		return 0, 0

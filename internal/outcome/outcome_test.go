@@ -36,7 +36,8 @@ func TestClosedChunk(t *testing.T) {
 		t.Fatalf("%d events", len(r.events))
 	}
 	e := r.events[0]
-	if e.Type != wire.EventOutcome || e.Source != "/belfry" || e.Subject != string(notification().ID) || !e.Time.Equal(r.now) || e.TraceParent == "" || !strings.HasPrefix(e.ID, "evt_") {
+	if e.Type != wire.EventOutcome || e.Source != "/belfry" || e.Subject != string(notification().ID) || !e.Time.Equal(r.now) ||
+		e.TraceParent == "" || !strings.HasPrefix(e.ID, "evt_") {
 		t.Errorf("event %+v", e)
 	}
 	want := map[string]any{
@@ -115,7 +116,8 @@ func TestMassInvalidation(t *testing.T) {
 		t.Fatalf("%d of 10 gone devices of a healthy list quarantined", quarantines())
 	}
 	settle(many(100, push.CodeFCMUnregistered)...)
-	if quarantines() != 0 || len(r.notes) != 100 || r.metric(t, "belfry_mass_invalidation") != 1 || r.metric(t, "belfry_devices_spared_total") != 100 {
+	if quarantines() != 0 || len(r.notes) != 100 || r.metric(t, "belfry_mass_invalidation") != 1 ||
+		r.metric(t, "belfry_devices_spared_total") != 100 {
 		t.Fatalf("%d quarantined by a wave, %d noted", quarantines(), len(r.notes))
 	}
 	for _, e := range r.events {
@@ -159,7 +161,8 @@ func TestInvalidTokensAreAWave(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := setup(t)
-			r.Settled(t.Context(), notification(), line(ledger.StateClosed, append(many(200, tc.code), many(tc.sent, push.CodeSent)...)...), gone(r.now, 3))
+			r.Settled(t.Context(), notification(), line(ledger.StateClosed, append(many(200, tc.code), many(tc.sent, push.CodeSent)...)...),
+				gone(r.now, 3))
 			if up := r.metric(t, "belfry_mass_invalidation") == 1; up != tc.raise || (r.metric(t, "belfry_devices_spared_total") == 3) != tc.raise {
 				t.Errorf("raised: %t, want %t", up, tc.raise)
 			}
@@ -173,10 +176,12 @@ func TestTurnsDoNotRaise(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	for range 20 { // first turns: 20 of 100 are gone, the others wait
-		r.Settled(t.Context(), notification(), line(ledger.StateWaiting, append(many(20, push.CodeFCMUnregistered), many(80, push.CodeOpen)...)...), gone(r.now, 20))
+		r.Settled(t.Context(), notification(),
+			line(ledger.StateWaiting, append(many(20, push.CodeFCMUnregistered), many(80, push.CodeOpen)...)...), gone(r.now, 20))
 	}
 	for range 20 {
-		r.Settled(t.Context(), notification(), line(ledger.StateClosed, append(many(20, push.CodeFCMUnregistered), many(80, push.CodeSent)...)...), nil)
+		r.Settled(t.Context(), notification(),
+			line(ledger.StateClosed, append(many(20, push.CodeFCMUnregistered), many(80, push.CodeSent)...)...), nil)
 		if r.metric(t, "belfry_mass_invalidation") != 0 {
 			t.Fatal("raised by 20 %")
 		}

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Wave is the mass-invalidation guard: when too large a share of recent sends
-// call the address dead, quarantining stops, because such waves have been FCM's
-// own faults and a quarantine of everybody is one's own. Safe for concurrent use.
+// Wave is the mass-invalidation guard: it stops quarantining when FCM calls too large a
+// share of recently used addresses dead. Such waves have been faults of FCM's, and
+// quarantining everybody would be ours. Safe for concurrent use.
 type Wave struct {
 	share float64
 	least int
@@ -41,7 +41,8 @@ const (
 func NewWave(share float64, least int, span time.Duration) (*Wave, error) {
 	if !(share > 0 && share <= 1) || // written so that a NaN is refused too
 		least < 1 || span < waveBuckets*time.Millisecond {
-		return nil, fmt.Errorf("mass-invalidation guard: share must be in (0,1], least >= 1, span >= %s (got %g, %d, %s)", waveBuckets*time.Millisecond, share, least, span)
+		return nil, fmt.Errorf("mass-invalidation guard: share must be in (0,1], least >= 1, span >= %s (got %g, %d, %s)",
+			waveBuckets*time.Millisecond, share, least, span)
 	}
 	return &Wave{share: share, least: least, span: span}, nil
 }
@@ -70,7 +71,7 @@ func (w *Wave) Observe(answered, gone int, now time.Time) (changed bool) {
 	return changed
 }
 
-// Calm tells whether quarantining is allowed.
+// Calm reports whether quarantining is allowed.
 func (w *Wave) Calm() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -101,32 +101,30 @@ func (p part) apply(ctx context.Context, s *Step, force bool) error {
 		s.Outcome = OutcomeCreated
 		s.Changes = additions(p.Attributes, given)
 	}
-	differs := false
 	s.Changes = slices.Clone(s.Changes)
+	var allowed []*Change
+	differs := false
 	for i := range s.Changes {
-		c := &s.Changes[i]
-		switch c.Effect {
-		case EffectUnsupported:
-			continue
-		case EffectImpossible:
+		switch c := &s.Changes[i]; {
+		case c.Effect == EffectUnsupported:
+		case c.Effect == EffectImpossible, c.Effect == EffectReplace && !force:
 			differs = true
-			continue
-		case EffectReplace:
-			if !force {
-				differs = true
-				continue
-			}
-		case EffectAdd:
+		default:
+			allowed = append(allowed, c)
 		}
-		err := p.driver.set(ctx, c.Attribute)
+	}
+	for _, w := range writes(allowed) {
+		err := p.driver.set(ctx, w.attributes())
 		switch {
 		case err == nil && s.Outcome == "":
 			s.Outcome = OutcomeChanged
 		case err == nil:
-		case !c.Vital && excused(p.standIn, err):
-			c.Effect = EffectUnsupported
+		case !w.vital() && excused(p.standIn, err):
+			for _, c := range w {
+				c.Effect = EffectUnsupported
+			}
 		default:
-			return fmt.Errorf("%s: %w", c.Attribute, err)
+			return fmt.Errorf("%s: %w", strings.Join(w.attributes(), ", "), err)
 		}
 	}
 	if differs {
@@ -134,3 +132,34 @@ func (p part) apply(ctx context.Context, s *Step, force bool) error {
 	}
 	return nil
 }
+
+// write is changes that one call makes.
+type write []*Change
+
+// writes puts changes together that belong to one document of AWS's, in the
+// order of the first of each: one write after the other, each made of what was
+// read before, may miss what the one before it has just written.
+func writes(changes []*Change) []write {
+	var all []write
+	at := map[string]int{}
+	for _, c := range changes {
+		d := document(c.Attribute)
+		i, ok := at[d]
+		if !ok {
+			i = len(all)
+			at[d], all = i, append(all, nil)
+		}
+		all[i] = append(all[i], c)
+	}
+	return all
+}
+
+func (w write) attributes() []string {
+	names := make([]string, len(w))
+	for i, c := range w {
+		names[i] = c.Attribute
+	}
+	return names
+}
+
+func (w write) vital() bool { return slices.ContainsFunc(w, func(c *Change) bool { return c.Vital }) }

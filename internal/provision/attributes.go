@@ -69,11 +69,14 @@ const (
 	attrVisibility = "VisibilityTimeout"      // seconds
 	attrMaxBytes   = "MaximumMessageSize"
 	attrManagedKey = "SqsManagedSseEnabled"
-	attrRedrive    = "RedrivePolicy"
+	attrRedrive    = "RedrivePolicy" // of a queue and, with the target alone, of a subscription
 	attrPolicy     = "Policy"
 	attrKey        = "KmsMasterKeyId"
 	attrRaw        = "RawMessageDelivery"
 )
+
+// attrDeadLetters is the target in a redrive policy.
+const attrDeadLetters = "deadLetterTargetArn"
 
 // Names of attributes that AWS keeps otherwise than as text.
 const (
@@ -87,6 +90,18 @@ const (
 	attrStatement  = "statement " // of the queue's policy, and its id
 	attrRule       = "lifecycle " // and the rule's id
 )
+
+// document names what AWS keeps an attribute in: most are kept by themselves,
+// but all statements are one policy and all rules one configuration, which can
+// be written only as a whole.
+func document(attribute string) string {
+	for _, whole := range []string{attrStatement, attrRule} {
+		if strings.HasPrefix(attribute, whole) {
+			return whole
+		}
+	}
+	return attribute
+}
 
 // Values of those attributes.
 const (
@@ -121,7 +136,7 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second))
 
 // redrive is a queue's RedrivePolicy, canonical.
 func redrive(deadLetters string, maxReceives int) string {
-	return mustCanonical(map[string]any{"deadLetterTargetArn": deadLetters, "maxReceiveCount": maxReceives})
+	return mustCanonical(map[string]any{attrDeadLetters: deadLetters, "maxReceiveCount": maxReceives})
 }
 
 // Attributes returns what the topic must be.
@@ -141,7 +156,11 @@ func lastPart(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:
 // Attributes returns what the subscription must be. Messages with and without
 // SNS's envelope are both read, so that raw delivery is no vital matter.
 func (x Subscription) Attributes() []Attribute {
-	return []Attribute{{Name: attrRaw, Value: strconv.FormatBool(x.Raw)}}
+	all := []Attribute{{Name: attrRaw, Value: strconv.FormatBool(x.Raw)}}
+	if x.DeadLetters != "" {
+		all = append(all, Attribute{Name: attrRedrive, Value: mustCanonical(map[string]any{attrDeadLetters: x.DeadLetters}), Vital: true})
+	}
+	return all
 }
 
 func tableAttributes(t dynamo.Table) []Attribute {
@@ -149,7 +168,8 @@ func tableAttributes(t dynamo.Table) []Attribute {
 	for _, x := range t.Indexes {
 		// An index can be added to a table with items, but then it fills for hours
 		// while it is not to be trusted.
-		all = append(all, Attribute{Name: attrIndex + x.Name, Value: indexText(x.Key.Partition, x.Key.Sort, projection), Fixed: true, Vital: true})
+		all = append(all,
+			Attribute{Name: attrIndex + x.Name, Value: indexText(x.Key.Partition, x.Key.Sort, projection), Fixed: true, Vital: true})
 	}
 	if t.OnDemand {
 		all = append(all, Attribute{Name: attrBilling, Value: valueOnDemand})

@@ -39,11 +39,11 @@ func (d bucketDriver) read(ctx context.Context) (map[string]string, bool, error)
 	if have[attrPublic], err = d.public(ctx); err != nil {
 		return nil, false, err
 	}
-	rules, err := d.rules(ctx)
+	now, err := d.lifecycle(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	for _, r := range rules {
+	for _, r := range now.Rules {
 		have[attrRule+aws.ToString(r.ID)] = ruleText(r)
 	}
 	return have, true, nil
@@ -103,47 +103,6 @@ func (d bucketDriver) public(ctx context.Context) (string, error) {
 	}
 }
 
-func (d bucketDriver) rules(ctx context.Context) ([]types.LifecycleRule, error) {
-	out, err := d.client.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: &d.bucket.Name})
-	if err != nil {
-		return nil, d.excuse(err)
-	}
-	return out.Rules, nil
-}
-
-// ruleText puts a rule into the form of [Rule.String]; a disabled one counts as
-// having another value.
-func ruleText(r types.LifecycleRule) string {
-	var mine Rule
-	if r.Filter != nil {
-		mine.Prefix = aws.ToString(r.Filter.Prefix)
-	}
-	if r.Expiration != nil {
-		mine.ExpireDays = int(aws.ToInt32(r.Expiration.Days))
-	}
-	if r.AbortIncompleteMultipartUpload != nil {
-		mine.AbortDays = int(aws.ToInt32(r.AbortIncompleteMultipartUpload.DaysAfterInitiation))
-	}
-	if r.Status != types.ExpirationStatusEnabled {
-		return mine.String() + " (disabled)"
-	}
-	return mine.String()
-}
-
-// lifecycle is the rule for AWS.
-func (r Rule) lifecycle() types.LifecycleRule {
-	out := types.LifecycleRule{
-		ID: aws.String(r.ID), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String(r.Prefix)},
-	}
-	if r.ExpireDays > 0 {
-		out.Expiration = &types.LifecycleExpiration{Days: aws.Int32(int32(r.ExpireDays))} //nolint:gosec // some months
-	}
-	if r.AbortDays > 0 {
-		out.AbortIncompleteMultipartUpload = &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(int32(r.AbortDays))} //nolint:gosec // some days
-	}
-	return out
-}
-
 // create makes an empty bucket; everything else is set afterwards.
 func (d bucketDriver) create(ctx context.Context) ([]string, error) {
 	in := &s3.CreateBucketInput{Bucket: &d.bucket.Name}
@@ -159,9 +118,9 @@ func (d bucketDriver) create(ctx context.Context) ([]string, error) {
 	return nil, awsconf.Explain(err, d.what())
 }
 
-func (d bucketDriver) set(ctx context.Context, attribute string) error {
+func (d bucketDriver) set(ctx context.Context, attributes []string) error {
 	var err error
-	switch {
+	switch attribute := attributes[0]; {
 	case attribute == attrEncryption:
 		_, err = d.client.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{
 			Bucket: &d.bucket.Name,
@@ -173,30 +132,12 @@ func (d bucketDriver) set(ctx context.Context, attribute string) error {
 		_, err = d.client.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
 			Bucket: &d.bucket.Name,
 			PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
-				BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
+				BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true),
+				RestrictPublicBuckets: aws.Bool(true),
 			},
 		})
 	case strings.HasPrefix(attribute, attrRule):
-		return d.setRule(ctx, strings.TrimPrefix(attribute, attrRule))
+		return d.setRules(ctx, attributes)
 	}
-	return awsconf.Explain(err, d.what())
-}
-
-// setRule puts one rule among those that the bucket has: S3 knows only the whole
-// list.
-func (d bucketDriver) setRule(ctx context.Context, id string) error {
-	rules, err := d.rules(ctx)
-	if err != nil {
-		return err
-	}
-	rules = slices.DeleteFunc(rules, func(r types.LifecycleRule) bool { return aws.ToString(r.ID) == id })
-	for _, r := range d.bucket.Rules {
-		if r.ID == id {
-			rules = append(rules, r.lifecycle())
-		}
-	}
-	_, err = d.client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
-		Bucket: &d.bucket.Name, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
-	})
 	return awsconf.Explain(err, d.what())
 }

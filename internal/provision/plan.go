@@ -64,7 +64,7 @@ func (s Step) count(e Effect) int {
 	return n
 }
 
-// Differs tells whether something of the resource has another value than it
+// Differs reports whether something of the resource has another value than it
 // must.
 func (s Step) Differs() bool { return s.count(EffectReplace)+s.count(EffectImpossible) > 0 }
 
@@ -79,7 +79,7 @@ func (p Plan) Missing() int {
 	return n
 }
 
-// Settled tells whether there is nothing left to do or to decide.
+// Settled reports whether there is nothing left to do or to decide.
 func (p Plan) Settled() bool {
 	return !slices.ContainsFunc(p.Steps, func(s Step) bool {
 		return s.Outcome == OutcomeLeft || s.Outcome == "" && (!s.Exists || s.Differs() || s.count(EffectAdd) > 0)

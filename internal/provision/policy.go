@@ -17,8 +17,7 @@ type Statement struct {
 	JSON string // with sorted keys, without spaces
 }
 
-// mayPublish lets a topic, and nothing else that SNS does for others, send to a
-// queue
+// mayPublish allows SNS to send to a queue for one topic and for no other
 // (https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html).
 func mayPublish(topic, queue string) Statement {
 	const id = "BelfryEventsTopic"

@@ -13,8 +13,14 @@ func TestPolicyKeepsOthersStatements(t *testing.T) {
 	mine := Statement{ID: "Mine", JSON: `{"Effect":"Allow","Sid":"Mine"}`}
 	for _, c := range []struct{ name, now, want string }{
 		{"none", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Sid":"Mine"}]}`},
-		{"one, not in a list", `{"Version":"2008-10-17","Id":"x","Statement":{"Sid":"B"}}`, `{"Version":"2008-10-17","Id":"x","Statement":[{"Sid":"B"},{"Effect":"Allow","Sid":"Mine"}]}`},
-		{"replaced", `{"Version":"2012-10-17","Statement":[{"Sid":"Mine","Effect":"Deny"},{"Sid":"B"}]}`, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Sid":"Mine"},{"Sid":"B"}]}`},
+		{
+			"one, not in a list", `{"Version":"2008-10-17","Id":"x","Statement":{"Sid":"B"}}`,
+			`{"Version":"2008-10-17","Id":"x","Statement":[{"Sid":"B"},{"Effect":"Allow","Sid":"Mine"}]}`,
+		},
+		{
+			"replaced", `{"Version":"2012-10-17","Statement":[{"Sid":"Mine","Effect":"Deny"},{"Sid":"B"}]}`,
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Sid":"Mine"},{"Sid":"B"}]}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +60,13 @@ func TestRedriveText(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	t.Parallel()
-	want := []Attribute{{Name: "same", Value: "1"}, {Name: "unset", Value: "1"}, {Name: "other", Value: "1"}, {Name: "key", Value: "id", Fixed: true}, {Name: "vital", Value: "1", Vital: true}}
+	want := []Attribute{
+		{Name: "same", Value: "1"},
+		{Name: "unset", Value: "1"},
+		{Name: "other", Value: "1"},
+		{Name: "key", Value: "id", Fixed: true},
+		{Name: "vital", Value: "1", Vital: true},
+	}
 	have := map[string]string{"same": "1", "other": "2", "key": "pk"}
 	for standIn, unset := range map[bool]Effect{false: EffectAdd, true: EffectUnsupported} {
 		got := diff(want, have, standIn)

@@ -81,13 +81,66 @@ func TestTopicFeedsTheEventsQueue(t *testing.T) {
 	if _, err := p.Apply(t.Context(), plan, false); err != nil {
 		t.Fatal(err)
 	}
-	_, err = g.clients.SNS.Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String(g.account.TopicARN(g.prefix + "-events")), Message: aws.String("hello")})
+	_, err = g.clients.SNS.Publish(t.Context(),
+		&sns.PublishInput{TopicArn: aws.String(g.account.TopicARN(g.prefix + "-events")), Message: aws.String("hello")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := g.clients.SQS.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: g.queueURL(t, push.QueueEvents), WaitTimeSeconds: 10})
+	out, err := g.clients.SQS.ReceiveMessage(t.Context(),
+		&sqs.ReceiveMessageInput{QueueUrl: g.queueURL(t, push.QueueEvents), WaitTimeSeconds: 10})
 	if err != nil || len(out.Messages) != 1 || aws.ToString(out.Messages[0].Body) != "hello" {
 		t.Errorf("received %v, %v", out.Messages, err)
+	}
+}
+
+// A subscription of an older installation gets a place for what SNS cannot
+// deliver, and SNS may send to it.
+func TestSubscriptionGetsDeadLetters(t *testing.T) {
+	t.Parallel()
+	g := newGround(t)
+	p := g.provisioner()
+	plan, err := p.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Apply(t.Context(), plan, false); err != nil {
+		t.Fatal(err)
+	}
+	d := subscriptionDriver{g.clients.SNS, g.state().Subscriptions[0]}
+	arn, err := d.find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.clients.SNS.SetSubscriptionAttributes(t.Context(), &sns.SetSubscriptionAttributesInput{
+		SubscriptionArn: &arn, AttributeName: aws.String(attrRedrive), AttributeValue: aws.String(""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err = p.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := QueueName(g.prefix, push.DeadLetterQueue(push.QueueEvents))
+	want := Change{Attribute: attrRedrive, To: `{"deadLetterTargetArn":"` + g.account.QueueARN(dead) + `"}`, Effect: EffectAdd, Vital: true}
+	for _, s := range plan.Steps {
+		if s.Kind != KindSubscription {
+			continue
+		}
+		if len(s.Changes) != 1 || s.Changes[0] != want {
+			t.Errorf("changes %+v, want %+v", s.Changes, want)
+		}
+	}
+	if _, err := p.Apply(t.Context(), plan, false); err != nil {
+		t.Fatal(err)
+	}
+	have, _, err := d.read(t.Context())
+	if err != nil || have[attrRedrive] != want.To {
+		t.Errorf("redrive policy %q, %v", have[attrRedrive], err)
+	}
+	policy := g.attribute(t, push.DeadLetterQueue(push.QueueEvents), attrPolicy)
+	if !strings.Contains(policy, g.account.TopicARN(g.prefix+"-events")) || !strings.Contains(policy, g.account.QueueARN(dead)) {
+		t.Errorf("the policy does not let the topic send to %s: %s", dead, policy)
 	}
 }
 
@@ -102,7 +155,13 @@ func TestApplyLeavesWhatDiffers(t *testing.T) {
 		attributes map[string]string
 	}{
 		{high.Name, map[string]string{attrVisibility: "90"}},
-		{events.Name, map[string]string{attrPolicy: `{"Version":"2012-10-17","Statement":{"Sid":"Mine","Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}}`}},
+		{
+			events.Name,
+			map[string]string{
+				attrPolicy: `{"Version":"2012-10-17","Statement":{"Sid":"Mine","Effect":"Allow","Principal":"*","Action":"sqs:SendMessage",` +
+					`"Resource":"*"}}`,
+			},
+		},
 	} {
 		if _, err := g.clients.SQS.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &q.name, Attributes: q.attributes}); err != nil {
 			t.Fatal(err)
@@ -197,7 +256,8 @@ func TestDesired(t *testing.T) {
 	if len(s.Queues) != 2*len(push.Queues()) {
 		t.Errorf("%d queues, want each with its dead-letter queue", len(s.Queues))
 	}
-	if own := Desired("shop", s.Account, Options{Bucket: "mine", TopicKey: "alias/mine"}); own.Bucket.Name != "mine" || own.Topics[0].Key != "alias/mine" {
+	if own := Desired("shop", s.Account, Options{Bucket: "mine", TopicKey: "alias/mine"}); own.Bucket.Name != "mine" ||
+		own.Topics[0].Key != "alias/mine" {
 		t.Errorf("options ignored: %+v", own)
 	}
 }

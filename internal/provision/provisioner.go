@@ -36,7 +36,7 @@ func NewS3Client(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = StandIn(o.BaseEndpoint) })
 }
 
-// StandIn tells whether an endpoint, as of a client's Options, is something
+// StandIn reports whether an endpoint, as of a client's Options, is something
 // else than AWS: it is set, and not a name of AWS's, such as that of an
 // interface endpoint of a VPC.
 func StandIn(endpoint *string) bool {
@@ -56,7 +56,7 @@ func StandIn(endpoint *string) bool {
 	return true
 }
 
-// excused tells whether an error means that a stand-in does not know an
+// excused reports whether an error means that a stand-in does not know an
 // operation. Their answers differ, so that any refusal counts.
 func excused(standIn bool, err error) bool {
 	if !standIn {
@@ -66,7 +66,8 @@ func excused(standIn bool, err error) bool {
 	case "", awsconf.KindUnreachable, awsconf.KindThrottled, awsconf.KindMissing:
 		return false
 	case awsconf.KindDenied, awsconf.KindExpired, awsconf.KindCredentials, awsconf.KindClock, awsconf.KindRegion, awsconf.KindUnavailable,
-		awsconf.KindUnclassified, awsconf.KindEncryption, awsconf.KindTooLarge, awsconf.KindConditional, awsconf.KindValidation, awsconf.KindDeletedLate:
+		awsconf.KindUnclassified, awsconf.KindEncryption, awsconf.KindTooLarge, awsconf.KindConditional, awsconf.KindValidation,
+		awsconf.KindDeletedLate:
 	}
 	return true
 }
@@ -91,8 +92,9 @@ type driver interface {
 	// create makes the resource and returns the attributes that it gave it. That
 	// it exists by now is no error.
 	create(ctx context.Context) (given []string, err error)
-	// set gives the resource the desired value of one attribute.
-	set(ctx context.Context, attribute string) error
+	// set gives the resource the desired values of attributes of one [document],
+	// in one write.
+	set(ctx context.Context, attributes []string) error
 }
 
 // part is a resource with its driver.

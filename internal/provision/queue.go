@@ -119,13 +119,15 @@ func (d queueDriver) policy(now string) (string, error) {
 	return mustCanonical(p), nil
 }
 
-func (d queueDriver) set(ctx context.Context, attribute string) error {
+// set writes all statements of the senders together with the others' that the
+// policy has.
+func (d queueDriver) set(ctx context.Context, attributes []string) error {
 	url, err := d.url(ctx)
 	if err != nil {
 		return err
 	}
-	name, value := attribute, ""
-	if strings.HasPrefix(attribute, attrStatement) {
+	name, value := attributes[0], ""
+	if strings.HasPrefix(name, attrStatement) {
 		has, err := d.attributes(ctx, url)
 		if err != nil {
 			return err

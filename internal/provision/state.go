@@ -81,6 +81,10 @@ type Topic struct {
 type Subscription struct {
 	Topic, Queue string // ARNs
 	Raw          bool   // deliver what was published, without SNS's envelope
+	// DeadLetters is the ARN of the queue that takes what SNS cannot deliver to
+	// Queue; without one SNS drops it
+	// (https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html).
+	DeadLetters string
 }
 
 // Bucket is the bucket of pages and reports.
@@ -124,7 +128,11 @@ func Desired(prefix string, account awsconf.Account, o Options) State {
 			{Name: TopicName(prefix, TopicOutcomes), Key: o.TopicKey},
 		},
 		Subscriptions: []Subscription{
-			{Topic: inbound, Queue: account.QueueARN(QueueName(prefix, push.QueueEvents)), Raw: true},
+			{
+				Topic: inbound, Queue: account.QueueARN(QueueName(prefix, push.QueueEvents)), Raw: true,
+				// The same that the queue gives up to: it is drained and has its alarms.
+				DeadLetters: account.QueueARN(QueueName(prefix, push.DeadLetterQueue(push.QueueEvents))),
+			},
 		},
 		Tables: dynamo.Tables(prefix),
 		Bucket: Bucket{
@@ -137,7 +145,11 @@ func Desired(prefix string, account awsconf.Account, o Options) State {
 		},
 	}
 	for _, name := range push.Queues() {
-		s.Queues = append(s.Queues, deadLetterQueue(QueueName(prefix, push.DeadLetterQueue(name))))
+		q := deadLetterQueue(QueueName(prefix, push.DeadLetterQueue(name)))
+		if name == push.QueueEvents {
+			q.Senders = []Statement{mayPublish(inbound, account.QueueARN(q.Name))}
+		}
+		s.Queues = append(s.Queues, q)
 	}
 	for _, name := range push.Queues() {
 		q := Queue{

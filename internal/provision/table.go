@@ -133,12 +133,12 @@ func (d tableDriver) wait(ctx context.Context) error {
 	return awsconf.Explain(err, d.what())
 }
 
-func (d tableDriver) set(ctx context.Context, attribute string) error {
+func (d tableDriver) set(ctx context.Context, attributes []string) error {
 	if err := d.wait(ctx); err != nil {
 		return err
 	}
 	var err error
-	switch {
+	switch attribute := attributes[0]; {
 	case attribute == attrTTL:
 		_, err = d.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 			TableName:               &d.table.Name,

@@ -2,7 +2,6 @@ package provision
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -45,9 +44,9 @@ func (d topicDriver) create(ctx context.Context) ([]string, error) {
 	return given, awsconf.Explain(err, d.what())
 }
 
-func (d topicDriver) set(ctx context.Context, attribute string) error {
+func (d topicDriver) set(ctx context.Context, attributes []string) error {
 	for _, a := range d.topic.Attributes() {
-		if a.Name != attribute {
+		if a.Name != attributes[0] {
 			continue
 		}
 		_, err := d.client.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{
@@ -95,25 +94,36 @@ func (d subscriptionDriver) read(ctx context.Context) (map[string]string, bool, 
 	if err != nil {
 		return nil, false, awsconf.Explain(err, d.what())
 	}
-	return map[string]string{attrRaw: out.Attributes[attrRaw]}, true, nil
+	return map[string]string{attrRaw: out.Attributes[attrRaw], attrRedrive: canonical(out.Attributes[attrRedrive])}, true, nil
 }
 
 // create subscribes; a queue of the same account needs no confirmation.
 func (d subscriptionDriver) create(ctx context.Context) ([]string, error) {
+	attributes := map[string]string{}
+	var given []string
+	for _, a := range d.sub.Attributes() {
+		attributes[a.Name] = a.Value
+		given = append(given, a.Name)
+	}
 	_, err := d.client.Subscribe(ctx, &sns.SubscribeInput{
-		TopicArn: &d.sub.Topic, Protocol: aws.String(protocolSQS), Endpoint: &d.sub.Queue, ReturnSubscriptionArn: true,
-		Attributes: map[string]string{attrRaw: strconv.FormatBool(d.sub.Raw)},
+		TopicArn: &d.sub.Topic, Protocol: aws.String(protocolSQS), Endpoint: &d.sub.Queue, ReturnSubscriptionArn: true, Attributes: attributes,
 	})
-	return []string{attrRaw}, awsconf.Explain(err, d.what())
+	return given, awsconf.Explain(err, d.what())
 }
 
-func (d subscriptionDriver) set(ctx context.Context, attribute string) error {
+func (d subscriptionDriver) set(ctx context.Context, attributes []string) error {
 	arn, err := d.find(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = d.client.SetSubscriptionAttributes(ctx, &sns.SetSubscriptionAttributesInput{
-		SubscriptionArn: &arn, AttributeName: &attribute, AttributeValue: aws.String(strconv.FormatBool(d.sub.Raw)),
-	})
-	return awsconf.Explain(err, d.what())
+	for _, a := range d.sub.Attributes() {
+		if a.Name != attributes[0] {
+			continue
+		}
+		_, err = d.client.SetSubscriptionAttributes(ctx, &sns.SetSubscriptionAttributesInput{
+			SubscriptionArn: &arn, AttributeName: &a.Name, AttributeValue: &a.Value,
+		})
+		return awsconf.Explain(err, d.what())
+	}
+	return nil
 }

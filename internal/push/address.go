@@ -45,7 +45,7 @@ const (
 	KindCondition Kind = "condition" // boolean expression over topics
 )
 
-// Valid tells whether k is one of the four kinds.
+// Valid reports whether k is one of the four kinds.
 func (k Kind) Valid() bool {
 	switch k {
 	case KindToken, KindFID, KindTopic, KindCondition:
@@ -55,7 +55,7 @@ func (k Kind) Valid() bool {
 	}
 }
 
-// IsDevice tells whether the address names one device, which the registry
+// IsDevice reports whether the address names one device, which the registry
 // knows, rather than an audience that FCM expands.
 func (k Kind) IsDevice() bool { return k == KindToken || k == KindFID }
 
@@ -71,7 +71,7 @@ type Address struct {
 	Value Token
 }
 
-// IsZero tells whether the address names nobody.
+// IsZero reports whether the address names nobody.
 func (a Address) IsZero() bool { return a.Value == "" }
 
 // String returns the kind and the redacted value.

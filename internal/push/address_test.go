@@ -44,7 +44,7 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 	}
 }
 
-// leaks tells whether any five characters of the secret but its last are in s,
+// leaks reports whether any five characters of the secret but its last are in s,
 // plainly or in hexadecimal.
 func leaks(s string) bool {
 	for i := range len(secret) - 8 {

@@ -3,6 +3,8 @@ package push
 import (
 	"fmt"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/message"
 )
 
 // Limits of a chunk. 60 KiB of recipients plus the envelope stay under one SQS
@@ -43,13 +45,19 @@ type Recipient struct {
 	Data       map[string]string // merged over message.data
 	Locale     string            // BCP 47; for templates
 	CollapseID string            // instead of the notification's
+	Override   message.Override  // in place of the message's
+	// Platform is the device's, "" if nobody has told. It is known where chunks are
+	// planned and sent; pages of recipients do not keep it.
+	Platform Platform
 	// Renew asks deliver to renew the device's LastSuccessAt, which is older
 	// than SuccessGrain.
 	Renew bool
 }
 
-// HasOverrides tells whether the recipient's message differs from the shared one.
-func (r *Recipient) HasOverrides() bool { return len(r.Data) > 0 || r.CollapseID != "" }
+// HasOverrides reports whether the recipient's message differs from the shared one.
+func (r *Recipient) HasOverrides() bool {
+	return len(r.Data) > 0 || r.CollapseID != "" || !r.Override.IsZero()
+}
 
 // Chunk is a run of consecutive recipients as it travels on a delivery queue.
 // After a retry it holds only those still open: Index says which cell of the
@@ -66,8 +74,11 @@ type Chunk struct {
 	Attempt   int
 	Turn      int
 	NotBefore time.Time // zero, or the time before which nothing may be sent
-	Since     time.Time // first time these recipients were tried; zero before
-	LastCode  Code      // code of the last failed attempt
+	// Wait is what is left of a wait that is longer than a queue can delay, when
+	// this message arrives. It replaces NotBefore, and needs no clock.
+	Wait     time.Duration
+	Since    time.Time // first time these recipients were tried; zero before
+	LastCode Code      // code of the last failed attempt
 
 	// What a replay of dead letters adds; all zero for a first delivery.
 	Replay    ID        // the replay that sent these recipients again

@@ -20,6 +20,10 @@ func golden() []Facts {
 		facts.Unreached = true
 		return facts
 	}
+	planned := func(facts Facts) Facts {
+		facts.Planned = true
+		return facts
+	}
 	refusal := func(n Code, name string, b Blame) Facts {
 		return Facts{Code: n, Name: name, Class: ClassPermanent, Terminal: true, Blame: b}
 	}
@@ -55,14 +59,15 @@ func golden() []Facts {
 		f(60, "device.quarantined", ClassSuppressed, true, false, false, none),
 		f(61, "no_device", ClassSuppressed, true, false, false, none),
 		f(62, "duplicate", ClassSuppressed, true, false, false, none),
-		f(63, "user.opted_out", ClassSuppressed, true, false, false, none),
-		f(64, "cap.frequency", ClassSuppressed, true, false, false, none),
+		planned(f(63, "user.opted_out", ClassSuppressed, true, false, false, none)),
+		planned(f(64, "cap.frequency", ClassSuppressed, true, false, false, none)),
 		f(80, "expired", ClassExpired, true, false, false, none),
 		f(90, "cancelled", ClassCancelled, true, false, false, none),
 		f(100, "attempts_exhausted", ClassDeadLettered, true, false, false, none),
 		f(101, "unexpandable", ClassDeadLettered, true, false, false, none),
 		f(102, "undecodable", ClassDeadLettered, true, false, false, none),
 		f(103, "poison", ClassDeadLettered, true, false, false, none),
+		f(104, "undelivered", ClassDeadLettered, true, false, false, none),
 	}
 }
 
@@ -81,7 +86,8 @@ func TestTaxonomyIsWhatWasReleased(t *testing.T) {
 				t.Errorf("facts of %d\n got %+v\nwant %+v", w.Code, got, w)
 			}
 			if w.Code.String() != w.Name || w.Code.Class() != w.Class || w.Code.Terminal() != w.Terminal ||
-				w.Code.Sick() != w.Sick || w.Code.Unreached() != w.Unreached || w.Code.Blame() != w.Blame || w.Code.MaybeDelivered() != w.MaybeDelivered || !w.Code.Known() {
+				w.Code.Sick() != w.Sick || w.Code.Unreached() != w.Unreached || w.Code.Blame() != w.Blame ||
+				w.Code.MaybeDelivered() != w.MaybeDelivered || !w.Code.Known() {
 				t.Errorf("the methods of %d disagree with its facts", w.Code)
 			}
 			if named, ok := CodeNamed(w.Name); !ok || named != w.Code {
@@ -133,7 +139,8 @@ func TestTaxonomyRules(t *testing.T) {
 func TestCodesOutsideTheTaxonomy(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Code{CodeOpen, 2, 99, 127, 128, 255} {
-		if c.Class() != ClassOpen || c.Terminal() || c.Sick() || c.MaybeDelivered() || c.Blame() != BlameNobody || c.String() != "open" || c.Facts().Code != c {
+		if c.Class() != ClassOpen || c.Terminal() || c.Sick() || c.MaybeDelivered() || c.Blame() != BlameNobody || c.String() != "open" ||
+			c.Facts().Code != c {
 			t.Errorf("code %d: %+v", c, c.Facts())
 		}
 		if c.Known() != (c == CodeOpen) {

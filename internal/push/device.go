@@ -44,8 +44,8 @@ type Device struct {
 	Address    Address
 	Platform   Platform
 	UserID     string
-	Locale     string // BCP 47
-	Timezone   string // IANA name
+	Locale     string // BCP 47, canonical: see [regional.Locale]
+	Timezone   string // IANA name, "UTC" or ±hh:mm: see [regional.Zone]
 	AppVersion string
 	Attributes map[string]string
 
@@ -65,13 +65,14 @@ type Device struct {
 // from the dead, as FCM itself expires tokens after 270 days.
 const SuccessGrain = 7 * 24 * time.Hour
 
-// Sendable tells whether sends to the device are attempted.
+// Sendable reports whether sends to the device are attempted.
 func (d *Device) Sendable() bool { return d.State == DeviceActive }
 
 // Reach is what a send must know of a device beforehand.
 type Reach struct {
 	Sendable      bool      // as [Device.Sendable]
 	LastSuccessAt time.Time // as [Device.LastSuccessAt]
+	Platform      Platform  // as [Device.Platform]
 }
 
 // DeviceNote is what a send taught about a device.
@@ -83,4 +84,19 @@ type DeviceNote struct {
 	// that is not quarantined, the answer was about its past.
 	SentAt     time.Time
 	Quarantine bool
+}
+
+// Apply changes d as the note says, and reports whether that changed anything.
+// Answers may come out of order: an older one does not replace a newer one's.
+func (n *DeviceNote) Apply(d *Device) (changed bool) {
+	switch {
+	case n.Code == CodeSent && n.At.After(d.LastSuccessAt):
+		d.LastSuccessAt, changed = n.At, true
+	case n.Code != CodeSent && n.At.After(d.LastFailureAt):
+		d.LastFailureAt, d.LastFailure, changed = n.At, n.Code, true
+	}
+	if n.Quarantine && d.State == DeviceActive && !d.UpdatedAt.After(n.SentAt) {
+		d.State, d.QuarantinedAt, changed = DeviceQuarantined, n.At, true
+	}
+	return changed
 }

@@ -1,6 +1,5 @@
-// Package push holds the words of the house: what a notification, a target, a
-// message, a device, a recipient, a chunk and an outcome are, and what makes
-// them valid. Every room and every adapter speaks these types.
+// Package push defines the types that every other package uses: notification,
+// target, message, device, recipient, chunk and outcome.
 //
 // The package is pure. It knows no clock, no network, no storage and no
 // Firebase type; times and random identities come in as arguments. Values are

@@ -3,6 +3,7 @@ package push
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,15 +53,29 @@ type Fault struct {
 
 // The codes of a [Fault].
 const (
-	FaultSyntax      = "syntax"      // not JSON
+	FaultSyntax      = "syntax"      // not JSON, or not UTF-8
 	FaultUnknown     = "unknown"     // a field that does not exist here
 	FaultType        = "type"        // another JSON type was expected
 	FaultMissing     = "missing"     // a required field is absent
 	FaultValue       = "value"       // outside the allowed values or range
 	FaultTooLarge    = "too_large"   // too many bytes or items
 	FaultReserved    = "reserved"    // a name that FCM or Belfry keeps for itself
-	FaultConflict    = "conflict"    // fields that exclude each other
+	FaultConflict    = "conflict"    // fields that exclude each other, or one that is there twice
 	FaultUnsupported = "unsupported" // a field of a feature that does not exist yet
+)
+
+// FaultCodes lists every code of a [Fault], those of warnings last.
+func FaultCodes() []string {
+	return []string{
+		FaultSyntax, FaultUnknown, FaultType, FaultMissing, FaultValue, FaultTooLarge, FaultReserved, FaultConflict, FaultUnsupported,
+		WarnIgnored, WarnPlaceholder,
+	}
+}
+
+// The codes of a [Fault] that is a warning: what was sent is taken all the same.
+const (
+	WarnIgnored     = "ignored"     // a value that means nothing was left out
+	WarnPlaceholder = "placeholder" // a text has what only a template language would fill in
 )
 
 // Faults are all things wrong with one body; as an error they print one a line.
@@ -81,6 +96,16 @@ func (f Fault) String() string {
 		return f.Detail
 	}
 	return f.Pointer + ": " + f.Detail
+}
+
+// Below returns the faults of a value that stands at a pointer, with pointers
+// from the root.
+func (f Faults) Below(pointer string) Faults {
+	moved := slices.Clone(f)
+	for i := range moved {
+		moved[i].Pointer = pointer + moved[i].Pointer
+	}
+	return moved
 }
 
 // Err returns nil when there are no faults, so that a typed nil never becomes

@@ -58,8 +58,9 @@ func TestFaults(t *testing.T) {
 func TestStateError(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[*StateError]string{
-		{ID: "bat_1", State: "paused", Op: "start", Legal: []string{"resume", "cancel"}}: "bat_1 is paused: cannot start; legal now: resume, cancel",
-		{ID: "bat_1", State: "completed", Op: "pause"}:                                   "bat_1 is completed: cannot pause; legal now: nothing",
+		{ID: "bat_1", State: "paused", Op: "start", Legal: []string{"resume", "cancel"}}: "bat_1 is paused: cannot start; legal now: resume, " +
+			"cancel",
+		{ID: "bat_1", State: "completed", Op: "pause"}: "bat_1 is completed: cannot pause; legal now: nothing",
 	} {
 		if err.Error() != want {
 			t.Errorf("prints %q, want %q", err.Error(), want)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // ID names one thing for its whole life: a prefix that says what it is and a
@@ -58,7 +60,7 @@ func ParseID(s string, prefixes ...string) (ID, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("id %q: must be %s_ followed by a UUID", clip(s), strings.Join(prefixes, "_ or "))
+	return "", fmt.Errorf("id %q: must be %s_ followed by a UUID", Clip(s), strings.Join(prefixes, "_ or "))
 }
 
 // Prefix returns the part of the id before the underscore.
@@ -67,15 +69,13 @@ func (id ID) Prefix() string {
 	return p
 }
 
-// IsBatch tells whether the id names a batch, a notification whose recipients
+// IsBatch reports whether the id names a batch, a notification whose recipients
 // arrive by upload.
 func (id ID) IsBatch() bool { return id.Prefix() == PrefixBatch }
 
-// clip shortens a caller's value before it is echoed in an error.
-func clip(s string) string {
+// Clip shortens a caller's value before it is echoed in an error: to 48 bytes, of
+// whole characters.
+func Clip(s string) string {
 	const most = 48
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return strict.Clip(s, most)
 }

@@ -40,7 +40,7 @@ var letterMoves = map[LetterState][]LetterState{
 	LetterDiscarded: nil,
 }
 
-// CanMoveLetter tells whether a letter may go from one state to another.
+// CanMoveLetter reports whether a letter may go from one state to another.
 func CanMoveLetter(from, to LetterState) bool { return slices.Contains(letterMoves[from], to) }
 
 // Letter is one dead letter with its story. What is above State never changes;
@@ -110,7 +110,7 @@ func (l *Letter) Cause() Code {
 	return l.Code
 }
 
-// Awaiting tells whether the letter was sent again and nobody knows yet what
+// Awaiting reports whether the letter was sent again and nobody knows yet what
 // came of it. A message's fate can't be told from its letter.
 func (l *Letter) Awaiting() bool {
 	return l.Kind == LetterRecipient && l.State == LetterReplayed && l.Outcome == CodeOpen

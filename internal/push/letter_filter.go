@@ -37,13 +37,13 @@ type LetterFilter struct {
 	OldestFirst bool `json:"oldest_first,omitempty"`
 }
 
-// IsZero tells whether the filter takes every letter.
+// IsZero reports whether the filter takes every letter.
 func (f *LetterFilter) IsZero() bool {
 	return len(f.IDs) == 0 && len(f.States) == 0 && f.GroupsOnly() && f.Tenant == "" && f.Queue == "" && f.App == "" &&
 		f.Code == CodeOpen && f.Class == ClassOpen && f.Fingerprint == ""
 }
 
-// GroupsOnly tells whether the filter asks for nothing but what all letters of
+// GroupsOnly reports whether the filter asks for nothing but what all letters of
 // a [LetterGroup] have in common; states aside.
 func (f *LetterFilter) GroupsOnly() bool {
 	return len(f.IDs) == 0 && f.Notification == "" && f.Replay == "" && !f.Awaiting && !f.Searches() &&
@@ -59,11 +59,11 @@ func (f *LetterFilter) OfGroups() LetterFilter {
 	}
 }
 
-// Searches tells whether the filter looks into evidence or labels, for which no
+// Searches reports whether the filter looks into evidence or labels, for which no
 // store has an index.
 func (f *LetterFilter) Searches() bool { return f.Text != "" || f.LabelName != "" }
 
-// Match tells whether the filter takes the letter.
+// Match reports whether the filter takes the letter.
 func (f *LetterFilter) Match(l *Letter) bool {
 	g := LetterGroup{Fingerprint: l.Fingerprint, Tenant: l.Tenant, Queue: l.Queue, App: l.App, Code: l.Code, LastCode: l.LastCode}
 	return f.MatchGroup(&g) && f.MatchState(l.State) &&
@@ -77,17 +77,17 @@ func (f *LetterFilter) Match(l *Letter) bool {
 		(f.MovedBefore.IsZero() || l.MovedAt.Before(f.MovedBefore)) && f.MatchText(l)
 }
 
-// MatchText tells whether the letter has what the filter searches for.
+// MatchText reports whether the letter has what the filter searches for.
 func (f *LetterFilter) MatchText(l *Letter) bool {
 	return (f.LabelName == "" || hasLabel(l.Labels, f.LabelName, f.LabelValue)) && (f.Text == "" || l.mentions(f.Text))
 }
 
-// MatchState tells whether the filter takes letters in the state.
+// MatchState reports whether the filter takes letters in the state.
 func (f *LetterFilter) MatchState(s LetterState) bool {
 	return len(f.States) == 0 || slices.Contains(f.States, s)
 }
 
-// MatchGroup tells whether the filter may take letters of the group.
+// MatchGroup reports whether the filter may take letters of the group.
 func (f *LetterFilter) MatchGroup(g *LetterGroup) bool {
 	return (f.Tenant == "" || f.Tenant == g.Tenant) && (f.Queue == "" || f.Queue == g.Queue) && (f.App == "" || f.App == g.App) &&
 		(f.Fingerprint == "" || f.Fingerprint == g.Fingerprint) &&
@@ -100,7 +100,7 @@ func hasLabel(labels map[string]string, name, value string) bool {
 	return ok && (value == "" || v == value)
 }
 
-// mentions tells whether the letter's text has the words.
+// mentions reports whether the letter's text has the words.
 func (l *Letter) mentions(words string) bool {
 	words = strings.ToLower(words)
 	has := func(s string) bool { return strings.Contains(strings.ToLower(s), words) }
@@ -154,14 +154,12 @@ func (t *LetterTally) Awaiting() int64 { return t.ByOutcome[CodeOpen] }
 // many of them failed again: dead once more, or permanently.
 func (t *LetterTally) Refailed() (failed, known int64) {
 	for c, n := range t.ByOutcome {
-		switch c.Class() {
-		case ClassOpen:
+		if c.Class() == ClassOpen {
 			continue
-		case ClassDeadLettered, ClassPermanent:
-			failed += n
-		case ClassSent, ClassRetryable, ClassAmbiguous, ClassSuppressed, ClassExpired, ClassCancelled:
 		}
-		known += n
+		if known += n; c.Refailed() {
+			failed += n
+		}
 	}
 	return failed, known
 }

@@ -55,12 +55,13 @@ const (
 	StateAccepted     State = "accepted"      // durable; not yet planned into chunks
 	StateSending      State = "sending"       // chunks are planned and under way
 	StatePaused       State = "paused"        // batch: planned chunks wait for resume
+	StateHeld         State = "held"          // derived, never stored: accepted or sending, and a part waits for an operator; see [Holds]
 	StateCompleted    State = "completed"     // every delivery has its outcome
 	StateCancelled    State = "cancelled"     // what was open is cancelled
 	StateDeadLettered State = "dead_lettered" // could not be expanded; waits for an operator
 )
 
-// Final tells whether no transition leaves the state.
+// Final reports whether no transition leaves the state.
 func (s State) Final() bool { return len(transitions[s]) == 0 }
 
 //nolint:gochecknoglobals // the state machine's table; read-only
@@ -68,13 +69,14 @@ var transitions = map[State][]State{
 	StateUploading:    {StateAccepted, StateCancelled},
 	StateAccepted:     {StateSending, StatePaused, StateCompleted, StateCancelled, StateDeadLettered},
 	StateSending:      {StatePaused, StateCompleted, StateCancelled, StateDeadLettered},
+	StateHeld:         {StatePaused, StateCompleted, StateCancelled, StateDeadLettered},
 	StatePaused:       {StateSending, StateAccepted, StateCompleted, StateCancelled},
 	StateDeadLettered: {StateAccepted, StateCancelled},
 	StateCompleted:    nil,
 	StateCancelled:    nil,
 }
 
-// CanMove tells whether a notification may go from one state to another.
+// CanMove reports whether a notification may go from one state to another.
 func CanMove(from, to State) bool {
 	return slices.Contains(transitions[from], to)
 }
@@ -100,6 +102,7 @@ type Notification struct {
 	TraceParent string        `json:"traceparent,omitempty"` // W3C, of the request
 	Fingerprint string        `json:"fingerprint,omitempty"` // hash of the request body, for idempotency
 	Keyed       bool          `json:"keyed,omitempty"`       // its id was derived from an idempotency key
+	Sender      string        `json:"sender,omitempty"`      // who asked: an API key by name, or an event's source; "" if not recorded
 
 	Progress Progress `json:"progress"`
 }
@@ -135,6 +138,10 @@ type Progress struct {
 	// Generation counts resumes. What releases a batch step by step carries the
 	// one under which it began, and ends when it finds another.
 	Generation int `json:"generation,omitempty"`
+	// Held are the parts that wait for an operator, and BrakeOff says that one wants
+	// no more of them. A resume, which raises Generation, lets everybody go.
+	Held     Holds `json:"held,omitzero"`
+	BrakeOff bool  `json:"brake_off,omitempty"`
 	// Finished says of a notification that is cancelled or dead-lettered that
 	// nothing of it is open any more. One that is completed is so by its state.
 	Finished bool `json:"finished,omitempty"`
@@ -152,7 +159,7 @@ func (p *Progress) Unfinished() bool {
 		return false
 	case StateCancelled, StateDeadLettered:
 		return !p.Finished
-	case StateAccepted, StateSending, StatePaused:
+	case StateAccepted, StateSending, StateHeld, StatePaused:
 		return true
 	default: // of a newer program
 		return true

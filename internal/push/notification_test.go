@@ -8,7 +8,8 @@ import (
 func TestUnfinished(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[State][2]bool{ // not finished, finished
-		StateUploading: {false, false}, StateAccepted: {true, true}, StateSending: {true, true}, StatePaused: {true, true},
+		StateUploading: {false, false}, StateAccepted: {true, true}, StateSending: {true, true}, StateHeld: {true, true},
+		StatePaused:    {true, true},
 		StateCompleted: {false, false}, StateCancelled: {true, false}, StateDeadLettered: {true, false},
 	} {
 		for i, finished := range []bool{false, true} {
@@ -59,7 +60,11 @@ func TestDeadline(t *testing.T) {
 	}{
 		{"by default", Notification{AcceptedAt: at}, at.Add(24 * time.Hour)},
 		{"with a ttl", Notification{AcceptedAt: at, TTL: time.Minute}, at.Add(time.Minute)},
-		{"from a batch's start", Notification{AcceptedAt: at, TTL: time.Minute, Progress: Progress{StartedAt: at.Add(time.Hour)}}, at.Add(61 * time.Minute)},
+		{
+			"from a batch's start",
+			Notification{AcceptedAt: at, TTL: time.Minute, Progress: Progress{StartedAt: at.Add(time.Hour)}},
+			at.Add(61 * time.Minute),
+		},
 		{"expires_at wins", Notification{AcceptedAt: at, TTL: time.Minute, ExpiresAt: at.Add(time.Hour)}, at.Add(time.Hour)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

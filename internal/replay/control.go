@@ -8,7 +8,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -19,24 +22,35 @@ type StartRequest struct {
 	By         string
 }
 
+// Simulate is [predict.Room.Simulate]: a replay is started on a simulation.
+func (r *Room) Simulate(ctx context.Context, req predict.SimulateRequest) (predict.Simulation, error) {
+	return r.cfg.Predict.Simulate(ctx, req)
+}
+
+// Simulated is [predict.Room.Simulated].
+func (r *Room) Simulated(ctx context.Context, id push.ID) (predict.Simulation, error) {
+	return r.cfg.Predict.Simulated(ctx, id)
+}
+
 // Start records a replay of the letters that a simulation was about, with the
-// edits it was made with. It is executed by this process's [Room.Execute], by
-// another process's, or by whoever calls [Room.Run].
-// Errors are push.ErrNotFound, ErrStale, ErrNothing when nothing would be sent,
+// edits it was made with. [Room.Execute] of this or another process executes it, or a
+// caller of [Room.Run].
+//
+// Errors are push.ErrNotFound, letters.ErrStale, letters.ErrNothing when nothing would be sent,
 // and push.Faults.
 func (r *Room) Start(ctx context.Context, req StartRequest) (Run, error) {
 	if err := req.Options.check().Err(); err != nil {
 		return Run{}, err
 	}
-	s, err := r.Simulated(ctx, req.Simulation)
+	s, err := r.cfg.Predict.Simulated(ctx, req.Simulation)
 	if err != nil {
 		return Run{}, err
 	}
-	if err := r.fresh(ctx, &s); err != nil {
+	if err := r.cfg.Predict.Fresh(ctx, &s); err != nil {
 		return Run{}, err
 	}
 	if s.Sends == 0 {
-		return Run{}, fmt.Errorf("%w: none of the %d letters would be sent", ErrNothing, s.Total)
+		return Run{}, fmt.Errorf("%w: none of the %d letters would be sent", letters.ErrNothing, s.Total)
 	}
 	now := r.now()
 	run := Run{
@@ -48,23 +62,23 @@ func (r *Room) Start(ctx context.Context, req StartRequest) (Run, error) {
 		first = phaseCanary
 	}
 	run.begin(first, now)
-	if err := r.save(ctx, kindRun, run.ID, run.version, &run, now); err != nil {
+	if err := document.Save(ctx, r.cfg.Documents, kindRun, string(run.ID), run.version, &run, now); err != nil {
 		return Run{}, fmt.Errorf("record the replay: %w", err)
 	}
 	r.changed(ctx, &run)
-	r.rouse()
+	r.lookNow()
 	return run, nil
 }
 
-// Pause makes whoever executes the replay stop after the letters in hand.
+// Pause makes the replay's executor stop after the letters in hand.
 func (r *Room) Pause(ctx context.Context, id push.ID, by string) (Run, error) {
 	return r.change(ctx, id, opPause, by, nil)
 }
 
 // Resume lets a paused or stopped replay go on, executed as [Room.Start] says.
-// What failed again before no longer counts against it.
+// Letters that failed again before no longer count against it.
 func (r *Room) Resume(ctx context.Context, id push.ID, by string) (Run, error) {
-	tally, err := r.Letters.LetterTally(ctx, id)
+	tally, err := r.cfg.Letters.LetterTally(ctx, id)
 	if err != nil {
 		return Run{}, fmt.Errorf("resume %s: %w", id, err)
 	}
@@ -73,13 +87,13 @@ func (r *Room) Resume(ctx context.Context, id push.ID, by string) (Run, error) {
 		run.Owner = ""
 	})
 	if err == nil {
-		r.rouse()
+		r.lookNow()
 	}
 	return run, err
 }
 
-// Cancel ends a replay for good. Letters that it has in hand are still sent, as
-// some of them may be already; the others stay parked.
+// Cancel ends a replay for good. The letters in hand are still sent, because some of them
+// may have been sent already; the others stay parked.
 func (r *Room) Cancel(ctx context.Context, id push.ID, by string) (Run, error) {
 	run, err := r.change(ctx, id, opCancel, by, nil)
 	if err != nil {
@@ -99,26 +113,27 @@ func (r *Room) Status(ctx context.Context, id push.ID) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	tally, err := r.Letters.LetterTally(ctx, id)
+	tally, err := r.cfg.Letters.LetterTally(ctx, id)
 	if err != nil {
 		return Status{}, fmt.Errorf("replay %s: %w", id, err)
 	}
 	s := Status{Run: run, Tally: tally, Sent: tally.Sent(), Unwatched: tally.Returned}
 	s.Refailed, s.Known = tally.Refailed()
+	s.RefailedBy = s.causes()
 	return s, nil
 }
 
 // Runs lists replays, newest last. cursor is "" or what the last call returned;
 // "" comes back at the end. limit is 1..1000.
 func (r *Room) Runs(ctx context.Context, cursor string, limit int) ([]Run, string, error) {
-	docs, next, err := r.Documents.Documents(ctx, kindRun, cursor, limit)
+	docs, next, err := r.cfg.Documents.Documents(ctx, kindRun, cursor, limit)
 	if err != nil {
 		return nil, "", fmt.Errorf("list replays: %w", err)
 	}
 	runs := make([]Run, 0, len(docs))
 	for i := range docs {
 		var run Run
-		if err := json.Unmarshal(docs[i].Body, &run); err != nil {
+		if err := json.Unmarshal(docs[i].Body, &run); err != nil { //nolint:forbidigo // our own
 			return nil, "", fmt.Errorf("list replays: %s: %w", docs[i].Name, err)
 		}
 		run.version = docs[i].Version
@@ -129,7 +144,7 @@ func (r *Room) Runs(ctx context.Context, cursor string, limit int) ([]Run, strin
 
 func (r *Room) run(ctx context.Context, id push.ID) (Run, error) {
 	var run Run
-	version, err := r.load(ctx, kindRun, id, &run)
+	version, err := document.Load(ctx, r.cfg.Documents, kindRun, string(id), &run)
 	if err != nil {
 		return Run{}, fmt.Errorf("replay %s: %w", id, err)
 	}
@@ -141,7 +156,7 @@ func (r *Room) run(ctx context.Context, id push.ID) (Run, error) {
 // every page, so losing once or twice is common and sixteen times is a fault.
 const changeTries = 16
 
-// change applies an operation to a run that may be executed at the moment.
+// change applies an operation to a run, which may be executed at the same time.
 func (r *Room) change(ctx context.Context, id push.ID, op runOp, by string, also func(*Run)) (Run, error) {
 	why := ""
 	if by != "" {
@@ -159,7 +174,7 @@ func (r *Room) change(ctx context.Context, id push.ID, op runOp, by string, also
 			also(&run)
 		}
 		run.version++
-		err = r.save(ctx, kindRun, id, run.version, &run, run.UpdatedAt)
+		err = document.Save(ctx, r.cfg.Documents, kindRun, string(id), run.version, &run, run.UpdatedAt)
 		if err == nil {
 			r.changed(ctx, &run)
 			return run, nil
@@ -171,13 +186,17 @@ func (r *Room) change(ctx context.Context, id push.ID, op runOp, by string, also
 	return Run{}, fmt.Errorf("%s %s: lost %d times: %w", op, id, changeTries, push.ErrConflict)
 }
 
-// changed tells the world that a run changed its state.
+// changed publishes that a run changed its state.
 func (r *Room) changed(ctx context.Context, run *Run) {
-	r.Log.Info("replay changed", zap.String("replay", string(run.ID)), zap.String("state", string(run.State)), zap.String("why", run.Why))
-	if r.Events == nil {
+	r.cfg.Log.Info("replay changed", zap.String("replay", string(run.ID)), zap.String("state", string(run.State)), zap.String("why", run.Why))
+	if r.cfg.Events == nil {
 		return
 	}
-	if err := r.Events.Publish(ctx, []wire.Event{r.event(run)}); err != nil {
-		r.Log.Warn("event not published", zap.String("replay", string(run.ID)), zap.Error(err))
+	e, err := r.event(run)
+	if err == nil {
+		err = r.cfg.Events.Publish(ctx, []wire.Event{e})
+	}
+	if err != nil {
+		r.cfg.Log.Warn("event not published", zap.String("replay", string(run.ID)), zap.Error(err))
 	}
 }

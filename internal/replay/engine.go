@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // engine executes one run. It goes over the letters of the run's set page by
-// page, in the order of arrival, and what it does with a page is ordered so that
-// a crash between any two steps is repaired by whoever executes the run next:
+// page, in the order of arrival. The steps of a page are ordered so that the run's next
+// executor can repair a crash between any two:
 //
 //  1. claim the letters (parked → replaying): no other run takes them
 //  2. reopen their cells in the ledger line, with this run's mark as evidence
@@ -21,9 +24,9 @@ import (
 //  4. mark the letters (replaying → replayed)
 //  5. save the cursor
 //
-// After a crash the claimed letters are finished first ([engine.recover]): the
-// evidence says which cells this run has reopened, and the line's owner whether
-// its message has been received by anybody.
+// After a crash the claimed letters are finished first ([engine.recover]): the evidence
+// shows which cells this run has reopened, and the line's owner shows whether anybody has
+// received its message.
 type engine struct {
 	*Room
 
@@ -36,9 +39,13 @@ type engine struct {
 	watch  string        // cursor of the letters without an outcome
 	due    time.Time     // when the rate allows the next letters
 	pause  time.Duration // between two looks at outcomes
+
+	// unsaved are refailures by cause that the stored run does not count yet. They outlive a
+	// reload: the letters they are of are never looked at again.
+	unsaved map[push.Code]int64
 }
 
-// errMoved says that somebody else changed the run.
+// errMoved says that another process or an operator changed the run.
 var errMoved = errors.New("the replay was changed")
 
 // Run executes a replay until it is completed, or was paused, stopped or
@@ -62,19 +69,18 @@ func (r *Room) Run(ctx context.Context, id push.ID) (Status, error) {
 	return status, errors.Join(err, statusErr)
 }
 
-// finishWithin bounds how long the letters in hand may take when nobody waits
-// for them any more.
+// finishWithin bounds how long the letters in hand may take after ctx has ended.
 const finishWithin = time.Minute
 
-// takeOver makes this call the owner of a run that is to be executed.
+// takeOver makes this call the owner of a run that it is about to execute.
 func (r *Room) takeOver(ctx context.Context, id push.ID) (*engine, error) {
-	owner := r.Owner + "/" + string(push.NewID("exec"))
+	owner := r.cfg.Owner + "/" + string(push.NewID("exec"))
 	for range changeTries {
 		run, err := r.run(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		e := &engine{Room: r, run: run, owner: owner}
+		e := &engine{Room: r, run: run, owner: owner, unsaved: map[push.Code]int64{}}
 		e.rewind()
 		if run.State != RunRunning {
 			return e, nil
@@ -90,7 +96,7 @@ func (r *Room) takeOver(ctx context.Context, id push.ID) (*engine, error) {
 	return nil, fmt.Errorf("take over %s: lost %d times: %w", id, changeTries, push.ErrConflict)
 }
 
-// rewind forgets what is ahead of the stored run.
+// rewind forgets progress that is not in the stored run.
 func (e *engine) rewind() {
 	e.cursor, e.carry, e.live = e.run.Cursor, nil, e.run.clone()
 }
@@ -119,16 +125,16 @@ func (e *engine) execute(ctx context.Context) error {
 		case ctx.Err() != nil, errors.Is(err, ErrTakenOver):
 			return err
 		}
-		if failures++; failures > e.Patience {
+		if failures++; failures > e.cfg.Patience {
 			return err
 		}
-		e.Log.Warn("replay failed; trying again", zap.String("replay", string(e.run.ID)), zap.Error(err), zap.Duration("pause", pause))
-		if !wait(ctx, pause) {
+		e.cfg.Log.Warn("replay failed; trying again", zap.String("replay", string(e.run.ID)), zap.Error(err), zap.Duration("pause", pause))
+		if !worker.Wait(ctx, pause) {
 			continue
 		}
 		pause = min(2*pause, longest)
 		if err := e.finishing(ctx, e.recover); err != nil {
-			e.Log.Warn("letters in hand not finished yet", zap.String("replay", string(e.run.ID)), zap.Error(err))
+			e.cfg.Log.Warn("letters in hand not finished yet", zap.String("replay", string(e.run.ID)), zap.Error(err))
 		}
 		e.rewind()
 	}
@@ -142,12 +148,13 @@ func (e *engine) finishing(ctx context.Context, f func(context.Context) error) e
 	return f(ctx)
 }
 
-// save stores the run; errMoved if somebody else stored it since.
+// save stores the run; it returns errMoved if another write was stored since.
 func (e *engine) save(ctx context.Context) error {
 	next := e.run
 	next.version++
 	next.UpdatedAt = e.now()
-	err := e.Room.save(ctx, kindRun, next.ID, next.version, &next, next.UpdatedAt)
+	next.RefailedBy = e.refailedBy()
+	err := document.Save(ctx, e.cfg.Documents, kindRun, string(next.ID), next.version, &next, next.UpdatedAt)
 	if errors.Is(err, push.ErrConflict) {
 		return errMoved
 	}
@@ -155,10 +162,23 @@ func (e *engine) save(ctx context.Context) error {
 		return fmt.Errorf("save %s: %w", next.ID, err)
 	}
 	e.run = next
+	clear(e.unsaved)
 	return nil
 }
 
-// reload reads the run again after somebody changed it.
+// refailedBy is what is stored of the refailures' causes, with what is not stored yet.
+func (e *engine) refailedBy() map[push.Code]int64 {
+	if len(e.unsaved) == 0 {
+		return e.run.RefailedBy
+	}
+	by := maps.Clone(e.unsaved)
+	for code, n := range e.run.RefailedBy {
+		by[code] += n
+	}
+	return by
+}
+
+// reload reads the run again after a change.
 func (e *engine) reload(ctx context.Context) error {
 	run, err := e.Room.run(ctx, e.run.ID)
 	if err != nil {
@@ -188,11 +208,11 @@ func (e *engine) end(ctx context.Context, op runOp, why string) error {
 	return nil
 }
 
-// idle waits, and looks every second whether somebody changed the run.
+// idle waits, and looks every second whether the run was changed.
 func (e *engine) idle(ctx context.Context, d time.Duration) error {
 	const look = time.Second
 	for ; d > 0; d -= look {
-		if !wait(ctx, min(d, look)) {
+		if !worker.Wait(ctx, min(d, look)) {
 			return context.Cause(ctx)
 		}
 		run, err := e.Room.run(ctx, e.run.ID)

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -18,7 +19,7 @@ const (
 	maxExecuted = 4
 	// lookEvery is how often an executor looks for runs that were started elsewhere.
 	lookEvery = 2 * time.Second
-	// restAfter is how long an executor leaves a run alone that failed here.
+	// restAfter is how long an executor leaves a run alone after it failed here.
 	restAfter = 10 * time.Second
 	// runPage is how many runs are listed at once.
 	runPage = 100
@@ -27,7 +28,7 @@ const (
 	settledFor = time.Hour
 )
 
-// executor looks after the runs that are to be executed.
+// executor executes the runs that nobody executes.
 type executor struct {
 	*Room
 
@@ -52,12 +53,11 @@ type ended struct {
 	err error
 }
 
-// Execute executes replays until ctx ends, several at a time: those that are
-// running and have no owner, and those whose owner has shown no sign of life for
-// 15 s, as that is dead, or as good as dead. If it is not, it is fenced off: two
-// executors of one run cannot both send a letter. Any number of processes may
-// do this on one store. When ctx ends, the letters in hand are finished and the
-// runs left to others.
+// Execute executes replays until ctx ends, several at a time: running ones without an
+// owner, and those whose owner has shown no sign of life for 15 s. An owner that lives
+// nevertheless is fenced off: two executors of one run cannot both send a letter. Any
+// number of processes may do this on one store. When ctx ends, the letters in hand are
+// finished and the runs are left to others.
 func (r *Room) Execute(ctx context.Context) {
 	x := &executor{
 		Room: r, mine: map[push.ID]bool{}, seen: map[push.ID]sign{}, rest: map[push.ID]time.Time{},
@@ -72,7 +72,7 @@ func (r *Room) Execute(ctx context.Context) {
 		}
 		if (err != nil) != ailing { // repeated failure is logged when it changes
 			ailing = err != nil
-			r.Log.Warn("looking for replays to execute", zap.Bool("failing", ailing), zap.Error(err))
+			r.cfg.Log.Warn("looking for replays to execute", zap.Bool("failing", ailing), zap.Error(err))
 		}
 		again := time.NewTimer(lookEvery)
 		select {
@@ -89,15 +89,15 @@ func (r *Room) Execute(ctx context.Context) {
 	}
 }
 
-// rouse makes this process's executor look at once.
-func (r *Room) rouse() {
+// lookNow makes this process's executor look at once.
+func (r *Room) lookNow() {
 	select {
 	case r.wake <- struct{}{}:
 	default: // it is about to look anyway
 	}
 }
 
-// look goes over the runs and begins to execute those that need it.
+// look goes over the runs and starts executing those that nobody executes.
 func (x *executor) look(ctx context.Context) error {
 	running := map[push.ID]bool{}
 	settled := true
@@ -139,7 +139,7 @@ func (x *executor) look(ctx context.Context) error {
 	return nil
 }
 
-// consider executes a run that nobody executes.
+// consider starts executing a run unless another process executes it.
 func (x *executor) consider(ctx context.Context, run *Run) error {
 	if x.mine[run.ID] || len(x.mine) >= maxExecuted || x.now().Before(x.rest[run.ID]) {
 		return nil
@@ -149,23 +149,23 @@ func (x *executor) consider(ctx context.Context, run *Run) error {
 		if err != nil || alive {
 			return err
 		}
-		x.Log.Warn("replay taken over: its owner shows no sign of life", zap.String("replay", string(run.ID)), zap.String("owner", run.Owner))
+		x.cfg.Log.Warn("replay taken over: its owner shows no sign of life", zap.String("replay", string(run.ID)), zap.String("owner", run.Owner))
 	}
 	delete(x.seen, run.ID)
 	x.mine[run.ID] = true
-	x.Metrics.executing.Inc()
+	x.cfg.Metrics.executing.Inc()
 	x.wg.Go(func() {
-		defer x.Metrics.executing.Dec()
+		defer x.cfg.Metrics.executing.Dec()
 		_, err := x.Run(ctx, run.ID)
 		x.ended <- ended{run.ID, err}
 	})
 	return nil
 }
 
-// alive tells whether a run's owner has shown a sign of life of late.
+// alive reports whether a run's owner has shown a sign of life lately.
 func (x *executor) alive(ctx context.Context, run *Run) (bool, error) {
 	var p pulse
-	version, err := x.load(ctx, kindPulse, run.ID, &p)
+	version, err := document.Load(ctx, x.cfg.Documents, kindPulse, string(run.ID), &p)
 	if err != nil && !errors.Is(err, push.ErrNotFound) {
 		return true, fmt.Errorf("replay %s: %w", run.ID, err)
 	}
@@ -184,9 +184,9 @@ func (x *executor) finished(e ended) {
 	switch {
 	case e.err == nil:
 	case errors.Is(e.err, ErrTakenOver):
-		x.Log.Info("replay is executed by another process now", zap.String("replay", string(e.id)))
+		x.cfg.Log.Info("replay is executed by another process now", zap.String("replay", string(e.id)))
 	default:
 		x.rest[e.id] = x.now().Add(restAfter)
-		x.Log.Warn("replay failed; trying again", zap.String("replay", string(e.id)), zap.Error(e.err), zap.Duration("pause", restAfter))
+		x.cfg.Log.Warn("replay failed; trying again", zap.String("replay", string(e.id)), zap.Error(e.err), zap.Duration("pause", restAfter))
 	}
 }

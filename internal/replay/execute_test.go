@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 )
 
 // executing runs an executor of the room while f works.
@@ -26,15 +28,15 @@ func executing(ctx context.Context, r *Room, f func()) {
 
 // until waits in steps until the run is as wanted, and returns it.
 func (w *world) until(id push.ID, longest time.Duration, wanted func(*Run) bool) Run {
-	w.t.Helper()
+	w.T.Helper()
 	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		run, err := w.room.run(w.ctx(), id)
-		w.must(err)
+		run, err := w.room.run(w.Context(), id)
+		w.Must(err)
 		if wanted(&run) {
 			return run
 		}
 		if time.Since(begun) > longest {
-			w.t.Fatalf("after %v: %s of %q", longest, run.State, run.Owner)
+			w.T.Fatalf("after %v: %s of %q", longest, run.State, run.Owner)
 		}
 	}
 }
@@ -43,27 +45,27 @@ func completed(r *Run) bool { return r.State == RunCompleted }
 
 // once fails unless every letter was delivered exactly once.
 func (w *world) once(n int) {
-	w.t.Helper()
-	if len(w.accepted) != n {
-		w.t.Fatalf("%d recipients were delivered to, want %d", len(w.accepted), n)
+	w.T.Helper()
+	if len(w.Accepted()) != n {
+		w.T.Fatalf("%d recipients were delivered to, want %d", len(w.Accepted()), n)
 	}
-	for at, k := range w.accepted {
+	for at, k := range w.Accepted() {
 		if k != 1 {
-			w.t.Fatalf("%s#%d got it %d times", at.ref, at.cell, k)
+			w.T.Fatalf("%s#%d got it %d times", at.Ref, at.Cell, k)
 		}
 	}
 }
 
 // other returns a second process's room on the same stores.
 func (w *world) other(change func(*Config)) *Room {
-	w.t.Helper()
+	w.T.Helper()
 	cfg := w.cfg
 	cfg.Owner = "other"
 	if change != nil {
 		change(&cfg)
 	}
 	room, err := New(cfg)
-	w.must(err)
+	w.Must(err)
 	return room
 }
 
@@ -91,13 +93,13 @@ func TestExecuteFinds(t *testing.T) {
 		w := newWorld(t, t.Context)
 		var runs []Run
 		for range 2 * maxExecuted {
-			ref := w.chunk(dead, dead)
-			w.die(ref)
+			ref := w.Chunk(dead, dead)
+			w.Die(ref)
 			time.Sleep(time.Second)
-			s, err := w.room.Simulate(t.Context(), SimulateRequest{Filter: push.LetterFilter{Notification: ref.Notification}})
-			w.must(err)
+			s, err := w.room.Simulate(t.Context(), predict.SimulateRequest{Filter: push.LetterFilter{Notification: ref.Notification}})
+			w.Must(err)
 			run, err := w.room.Start(t.Context(), StartRequest{Simulation: s.ID})
-			w.must(err)
+			w.Must(err)
 			runs = append(runs, run)
 		}
 		w.running(always(push.CodeSent), func() {
@@ -118,7 +120,7 @@ func TestExecuteTakesOver(t *testing.T) {
 		w := newWorld(t, t.Context)
 		w.crowd(30)
 		run := w.start(Options{})
-		w.faults.arm(9, true)
+		w.Calls.Die(9, true)
 		if _, err := w.room.Run(t.Context(), run.ID); err == nil {
 			t.Fatal("it did not die")
 		}
@@ -169,13 +171,13 @@ func TestExecuteLeavesAlone(t *testing.T) {
 }
 
 // mute is a store that takes no sign of life.
-type mute struct{ *papers }
+type mute struct{ *documenttest.Memory }
 
 func (m mute) PutDocument(ctx context.Context, d document.Document) error {
 	if d.Kind == kindPulse {
 		return errors.New("away")
 	}
-	return m.papers.PutDocument(ctx, d)
+	return m.Memory.PutDocument(ctx, d)
 }
 
 // One that lives and can't show it is taken over and fenced off.
@@ -185,7 +187,7 @@ func TestExecuteFences(t *testing.T) {
 		w := newWorld(t, t.Context)
 		w.crowd(20)
 		run := w.start(Options{Rate: 0.05}) // a save every 20 s
-		old := w.other(func(c *Config) { c.Documents = mute{w.papers} })
+		old := w.other(func(c *Config) { c.Documents = mute{w.Documents} })
 		w.running(always(push.CodeSent), func() {
 			fenced := make(chan error, 1)
 			go func() {
@@ -202,85 +204,4 @@ func TestExecuteFences(t *testing.T) {
 		})
 		w.once(20)
 	})
-}
-
-// What ages letters out tells those who only show them.
-func TestRetentionPolicyIsShared(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, t.Context)
-		w.crowd(20)
-		if e, err := w.room.Expiring(t.Context(), push.LetterFilter{}); err != nil || e != (Expiry{}) {
-			t.Errorf("without a policy: %+v (%v)", e, err)
-		}
-		ages := w.other(func(c *Config) {
-			c.Retention = Retention{Parked: 10 * 24 * time.Hour, Warn: 7 * 24 * time.Hour, Done: time.Hour}
-		})
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			ages.RetainWatch(ctx)
-		}()
-		time.Sleep(4 * 24 * time.Hour)
-		s, err := w.room.Stats(t.Context(), push.LetterFilter{})
-		if err != nil || s.Expiring != 20 || s.Within != 7*24*time.Hour || time.Until(s.FirstExpiry) > 6*24*time.Hour {
-			t.Errorf("after four days: %+v (%v)", s.Expiry, err)
-		}
-		time.Sleep(6*24*time.Hour + 30*time.Minute)
-		if n := len(w.all()); n != 20 {
-			t.Errorf("%d tombstones", n)
-		}
-		time.Sleep(2 * time.Hour)
-		if n := len(w.all()); n != 0 {
-			t.Errorf("%d letters are left", n)
-		}
-		cancel()
-		<-ended
-	})
-}
-
-// While all letters are young, retention and what it says of the future read the
-// groups alone.
-func TestRetentionReadsNoYoungLetters(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, t.Context)
-		w.crowd(20)
-		store := &reads{Shelf: w.cfg.Letters, Mover: w.cfg.Letters}
-		ages := w.other(func(c *Config) {
-			c.Letters, c.Retention = store, Retention{Parked: 10 * 24 * time.Hour, Warn: 7 * 24 * time.Hour, Done: time.Hour}
-		})
-		for day, want := range []struct {
-			expiring int64
-			reads    bool
-		}{{0, false}, {0, false}, {0, false}, {20, true}} {
-			store.n = 0
-			done, err := ages.Retain(t.Context())
-			if err != nil || done != (Retained{Expiring: want.expiring}) || store.n > 0 != want.reads {
-				t.Errorf("day %d: %+v after reading letters %d times (%v)", day, done, store.n, err)
-			}
-			time.Sleep(24 * time.Hour)
-		}
-	})
-}
-
-// reads counts the calls that read letters.
-type reads struct {
-	Shelf
-	Mover
-
-	n int
-}
-
-func (r *reads) LetterGroups(ctx context.Context, f push.LetterFilter) ([]push.LetterGroup, error) {
-	if !f.GroupsOnly() {
-		r.n++
-	}
-	return r.Shelf.LetterGroups(ctx, f)
-}
-
-func (r *reads) Letters(ctx context.Context, f push.LetterFilter, cursor string, limit int) ([]push.Letter, string, error) {
-	r.n++
-	return r.Shelf.Letters(ctx, f, cursor, limit)
 }

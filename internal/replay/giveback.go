@@ -7,12 +7,13 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// giveBack sends whole messages to their queues again and returns those that
-// were taken; what a queue refuses for good is parked again.
+// giveBack sends whole messages to their queues again and returns those that the queues
+// took; a message that its queue refuses for good is parked again.
 //
 // Sending one twice, after a crash, is harmless: an event is known by its
 // idempotency key, a task is repeatable, and a chunk finds its line.
@@ -23,8 +24,8 @@ func (e *engine) giveBack(ctx context.Context, letters []claim) ([]claim, error)
 			return nil, err
 		}
 		queue := c.Queue
-		if readMessage(c.Queue, c.Body).chunk != nil {
-			queue = e.run.Edits.queue()
+		if wire.ReadMessage(c.Queue, c.Body).Chunk != nil {
+			queue = e.run.Edits.Queue()
 		}
 		byQueue[queue] = append(byQueue[queue], c)
 	}
@@ -39,8 +40,8 @@ func (e *engine) giveBack(ctx context.Context, letters []claim) ([]claim, error)
 			msgs[i] = worker.Outgoing{Body: body, Group: cs[i].Tenant}
 		}
 		for from := 0; from < len(msgs); {
-			n := batch(msgs[from:])
-			err := e.Sources[queue].Send(ctx, msgs[from:from+n])
+			n := worker.Fitting(msgs[from:])
+			err := e.cfg.Sources[queue].Send(ctx, msgs[from:from+n])
 			partial, isPartial := errors.AsType[*worker.BatchError](err)
 			if err != nil && !isPartial {
 				return nil, fmt.Errorf("send %d messages to %s: %w", n, queue, err)
@@ -55,31 +56,31 @@ func (e *engine) giveBack(ctx context.Context, letters []claim) ([]claim, error)
 			from += n
 		}
 	}
-	return done, e.release(ctx, refused, Unsendable)
+	return done, e.release(ctx, refused, predict.Unsendable)
 }
 
 // revive makes a notification that could not be expanded plannable again.
 func (e *engine) revive(ctx context.Context, l *push.Letter) error {
-	if readMessage(l.Queue, l.Body).task == nil {
+	if wire.ReadMessage(l.Queue, l.Body).Task == nil {
 		return nil
 	}
-	return ledger.Revive(ctx, e.Notifications, l.Notification)
+	return ledger.Revive(ctx, e.cfg.Notifications, l.Notification)
 }
 
 // edited returns the message's bytes as they were, or the chunk in them with the
 // run's edits.
 func (e *engine) edited(c *claim) ([]byte, error) {
-	content := readMessage(c.Queue, c.Body)
-	if content.chunk == nil || c.message == nil && e.run.Edits.ExpireAfter == 0 {
+	content := wire.ReadMessage(c.Queue, c.Body)
+	if content.Chunk == nil || c.Message == nil && e.run.Edits.ExpireAfter == 0 {
 		return c.Body, nil
 	}
-	if c.message != nil {
-		content.chunk.Message = c.message
+	if c.Message != nil {
+		content.Chunk.Message = c.Message
 	}
 	if e.run.Edits.ExpireAfter > 0 {
-		content.chunk.ExpiresAt = e.now().Add(e.run.Edits.ExpireAfter)
+		content.Chunk.ExpiresAt = e.now().Add(e.run.Edits.ExpireAfter)
 	}
-	content.chunk.Replay = e.run.ID
-	content.chunk.Series++
-	return wire.EncodeChunk(content.chunk, content.traceParent)
+	content.Chunk.Replay = e.run.ID
+	content.Chunk.Series++
+	return wire.EncodeChunk(content.Chunk, content.TraceParent)
 }

@@ -3,43 +3,31 @@ package replay
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 )
 
-// Metrics count what happens to dead letters.
+// Metrics count what replays do.
 type Metrics struct {
-	stored        *prometheus.CounterVec
-	drainFailures prometheus.Counter
-	examined      *prometheus.CounterVec
-	refailed      prometheus.Counter
-	discarded     prometheus.Counter
-	letters       *prometheus.GaugeVec
-	expiring      prometheus.Gauge
-	executing     prometheus.Gauge
+	examined  *prometheus.CounterVec
+	refailed  prometheus.Counter
+	executing prometheus.Gauge
 }
 
-// NewMetrics registers the room's metrics, with every queue, state and
-// prediction at zero.
+// NewMetrics registers the room's metrics, with every prediction at zero.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		stored:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "belfry_dead_letters_stored_total", Help: "Dead letters moved from dead-letter queues into the store, by source queue."}, []string{"queue"}),
-		drainFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_dead_letters_drain_failures_total", Help: "Batches of a dead-letter queue that could not be stored and will come again."}),
-		examined:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "belfry_replay_letters_total", Help: "Letters that replays came upon, by what was found: sent again, or why not."}, []string{"prediction"}),
-		refailed:      prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_replay_refailed_total", Help: "Replayed letters that failed again."}),
-		discarded:     prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_dead_letters_discarded_total", Help: "Letters given up, by an operator or by retention."}),
-		letters:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "belfry_dead_letters", Help: "Letters in the store, by state, when retention last looked."}, []string{"state"}),
-		expiring:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_dead_letters_expiring", Help: "Parked letters that retention will soon give up: alert on it."}),
-		executing:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_replays_executing", Help: "Replays that this process executes now."}),
+		examined: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_replay_letters_total", Help: "Letters that replays came upon, by what was found: sent again, or why not.",
+		},
+			[]string{"prediction"}),
+		refailed: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_replay_refailed_total", Help: "Replayed letters that failed again."},
+		),
+		executing: prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_replays_executing", Help: "Replays that this process executes now."}),
 	}
-	reg.MustRegister(m.stored, m.drainFailures, m.examined, m.refailed, m.discarded, m.letters, m.expiring, m.executing)
-	for _, q := range push.Queues() {
-		m.stored.WithLabelValues(q)
-	}
-	for _, p := range Predictions() {
+	reg.MustRegister(m.examined, m.refailed, m.executing)
+	for _, p := range predict.Predictions() {
 		m.examined.WithLabelValues(string(p))
-	}
-	for _, s := range push.LetterStates() {
-		m.letters.WithLabelValues(string(s))
 	}
 	return m
 }

@@ -1,24 +1,25 @@
 package replay
 
 import (
-	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 )
 
-// Edits change what is sent, not what is stored: the notification keeps its
-// message, and the replay records the patch with samples of before and after.
-type Edits struct {
-	// Priority chooses the lane: "" is the replay lane, on which dead letters
-	// never stand before live traffic.
-	Priority push.Priority `json:"priority,omitempty"`
-	// Patch is an RFC 6902 JSON Patch that is applied to each message.
-	Patch json.RawMessage `json:"patch,omitempty"`
-	// ExpireAfter gives every letter a new deadline, counted from when it is sent
-	// again; 0 keeps the notification's. At most push.MaxTTL.
-	ExpireAfter time.Duration `json:"expire_after,omitempty"`
+// What [Careful] chooses.
+const (
+	CarefulCanary = 0.01 // of the letters are sent first,
+	CarefulLeast  = 10   // at least so many,
+	CarefulMost   = 0.5  // but at most this share;
+	CarefulStop   = 0.2  // and the run stops when more than this share failed again
+)
+
+// Careful returns the canary and the limit of refailures for a replay that sends so many
+// letters, where nobody chose others.
+func Careful(sends int64) Options {
+	canary := max(CarefulCanary, CarefulLeast/float64(max(sends, 1)))
+	return Options{Canary: min(canary, CarefulMost), StopIfRefail: CarefulStop}
 }
 
 // Options say how a run goes about it. The zero value sends everything at once
@@ -49,42 +50,9 @@ func (o *Options) check() push.Faults {
 	}
 	share("/canary", o.Canary)
 	share("/stop_if_refail", o.StopIfRefail)
-	const fastest = 1_000_000
-	if !(o.Rate >= 0 && o.Rate <= fastest) || o.Rate > 0 && o.Rate < 0.01 {
-		faults = append(faults, push.Fault{Pointer: "/rate", Code: push.FaultValue, Detail: fmt.Sprintf("must be 0 (no limit) or 0.01..%d letters per second (got %v)", fastest, o.Rate)})
-	}
+	faults = append(faults, predict.CheckRate(o.Rate)...)
 	if o.Max < 0 {
 		faults = append(faults, push.Fault{Pointer: "/max", Code: push.FaultValue, Detail: fmt.Sprintf("must not be negative (got %d)", o.Max)})
 	}
 	return faults
-}
-
-// check returns what is wrong with the edits, whatever they are applied to.
-func (e *Edits) check() push.Faults {
-	var faults push.Faults
-	switch e.Priority {
-	case "", push.PriorityHigh, push.PriorityNormal, push.PriorityBulk:
-	default:
-		faults = append(faults, push.Fault{Pointer: "/edits/priority", Code: push.FaultValue, Detail: fmt.Sprintf("must be high, normal or bulk (got %q)", e.Priority)})
-	}
-	if e.ExpireAfter < 0 || e.ExpireAfter > push.MaxTTL {
-		faults = append(faults, push.Fault{Pointer: "/edits/expire_after", Code: push.FaultValue, Detail: fmt.Sprintf("must be 0..%v (got %v)", push.MaxTTL, e.ExpireAfter)})
-	}
-	if len(e.Patch) > 0 {
-		if _, err := parsePatch(e.Patch); err != nil {
-			faults = append(faults, push.Fault{Pointer: "/edits/patch", Code: push.FaultValue, Detail: err.Error()})
-		}
-	}
-	return faults
-}
-
-// queue returns the delivery queue on which edited letters travel.
-func (e *Edits) queue() string {
-	switch e.Priority {
-	case push.PriorityHigh:
-		return push.QueueHigh
-	case push.PriorityNormal, push.PriorityBulk:
-		return push.QueueBulk
-	}
-	return push.QueueReplay
 }

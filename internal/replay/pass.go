@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 )
 
 const (
@@ -71,7 +72,7 @@ func (e *engine) advance(ctx context.Context) error {
 		e.due = from.Add(time.Duration(float64(sent) / rate * float64(time.Second)))
 	}
 	if e.run.Phase == phaseMain {
-		if err := e.mind(ctx); err != nil || e.run.State != RunRunning {
+		if err := e.watchRefailures(ctx); err != nil || e.run.State != RunRunning {
 			return err
 		}
 	}
@@ -83,7 +84,7 @@ func (e *engine) advance(ctx context.Context) error {
 
 // budget is how many letters may still be sent in this pass: 0 ends it.
 func (e *engine) budget(ctx context.Context) (int64, error) {
-	tally, err := e.Letters.LetterTally(ctx, e.run.ID)
+	tally, err := e.cfg.Letters.LetterTally(ctx, e.run.ID)
 	if err != nil {
 		return 0, fmt.Errorf("replay %s: %w", e.run.ID, err)
 	}
@@ -120,7 +121,7 @@ func (e *engine) enter(ctx context.Context, p phase) error {
 // looks at some letters twice, which costs time only.
 func (e *engine) page(ctx context.Context, budget int64) (int, error) {
 	start, before := e.cursor, e.live.clone()
-	page, next, err := e.Letters.Letters(ctx, e.run.Filter, start, e.pageLimit())
+	page, next, err := e.cfg.Letters.Letters(ctx, e.run.Filter, start, e.pageLimit())
 	if err != nil {
 		return 0, fmt.Errorf("list letters: %w", err)
 	}
@@ -133,7 +134,7 @@ func (e *engine) page(ctx context.Context, budget int64) (int, error) {
 		}
 	}
 	sent := 0
-	for part := range slices.Chunk(e.chosen(letters), maxPut) {
+	for part := range slices.Chunk(e.chosen(letters), maxPage) {
 		n, err := e.replay(ctx, part, budget-int64(sent))
 		if sent += n; err != nil {
 			return sent, err
@@ -194,7 +195,7 @@ func (e *engine) endOfRound(ctx context.Context) error {
 		e.run.again()
 		e.rewind()
 		return e.save(ctx)
-	case e.run.Phase == phaseCanary, e.run.Skipped[InDelivery] == 0:
+	case e.run.Phase == phaseCanary, e.run.Skipped[predict.InDelivery] == 0:
 		return e.enterKeeping(ctx)
 	}
 	if e.run.Progress > 0 {

@@ -7,29 +7,30 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
 )
 
 const (
-	// beatEvery is how often whoever executes a run shows that it lives.
+	// beatEvery is how often a run's executor shows that it lives.
 	beatEvery = 3 * time.Second
-	// silence is after which time without a sign of life a run is taken over: four
+	// silence is the time without a sign of life after which a run is taken over: four
 	// beats may be lost.
 	silence = 15 * time.Second
 )
 
 // pulse is the sign of life of a run's owner. It is a document of its own, so
-// that beating never gets in the way of the run's own saves. Whoever watches it
-// counts by its own clock how long the version stays the same: no clock of two
-// machines is ever compared.
+// that beating never conflicts with the run's own saves. A watcher measures by its own
+// clock how long the version stays the same: clocks of two machines are never compared.
 type pulse struct {
 	Owner string    `json:"owner"`
 	At    time.Time `json:"at"` // for people
 }
 
-// beat shows every beatEvery that the owner lives, until the function returned is
-// called. Being taken over ends it too. The save with which the run was taken is
-// the first beat.
+// beat shows every beatEvery that the owner lives, until the returned function is called
+// or another process takes the run over. The save with which the run was taken is the
+// first beat.
 func (e *engine) beat(ctx context.Context) (rest func(context.Context)) {
 	if e.run.State != RunRunning {
 		return func(context.Context) {}
@@ -37,23 +38,23 @@ func (e *engine) beat(ctx context.Context) (rest func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	id := e.run.ID
-	h := heart{Room: e.Room, run: id, owner: e.owner}
+	h := beating{Room: e.Room, run: id, owner: e.owner}
 	go func() {
 		defer close(ended)
-		for wait(ctx, beatEvery) && h.once(ctx) {
+		for worker.Wait(ctx, beatEvery) && h.once(ctx) {
 		}
 	}()
 	return func(ctx context.Context) {
 		cancel()
 		<-ended
 		if h.version > 0 { // a pulse that stays behind is stale, and does no harm
-			_ = e.Documents.DeleteDocument(ctx, kindPulse, string(id), h.version)
+			_ = e.cfg.Documents.DeleteDocument(ctx, kindPulse, string(id), h.version)
 		}
 	}
 }
 
-// heart beats for one execution of a run.
-type heart struct {
+// beating shows that one execution of a run lives.
+type beating struct {
 	*Room
 
 	run     push.ID
@@ -61,19 +62,19 @@ type heart struct {
 	version int64 // of the last beat that was stored; 0 before
 }
 
-// once beats, and tells whether to go on. What fails is left to the next beat.
-func (h *heart) once(ctx context.Context) bool {
+// once beats, and reports whether to go on. A beat that fails is left to the next one.
+func (h *beating) once(ctx context.Context) bool {
 	before := h.version
 	if before == 0 { // somebody who died may have left one
 		var p pulse
-		version, err := h.load(ctx, kindPulse, h.run, &p)
+		version, err := document.Load(ctx, h.cfg.Documents, kindPulse, string(h.run), &p)
 		if err != nil && !errors.Is(err, push.ErrNotFound) {
 			return h.missed(err)
 		}
 		before = version
 	}
 	now := h.now()
-	err := h.save(ctx, kindPulse, h.run, before+1, pulse{Owner: h.owner, At: now}, now)
+	err := document.Save(ctx, h.cfg.Documents, kindPulse, string(h.run), before+1, pulse{Owner: h.owner, At: now}, now)
 	switch {
 	case err == nil:
 		h.version = before + 1
@@ -85,25 +86,30 @@ func (h *heart) once(ctx context.Context) bool {
 	return h.missed(err)
 }
 
-func (h *heart) missed(err error) bool {
-	h.Log.Debug("no sign of life stored", zap.String("replay", string(h.run)), zap.Error(err))
+func (h *beating) missed(err error) bool {
+	h.cfg.Log.Debug("no sign of life stored", zap.String("replay", string(h.run)), zap.Error(err))
 	return true
 }
 
-// resign leaves a run that is still to be executed to anybody, so that nobody
-// has to wait out a silence. What is in memory may not be what is stored, after
-// an error: only the owner changes.
+// resign gives up a run that is not finished, so that no other process has to wait for
+// silence to pass. It changes the owner only, and adds the causes of refailures that were not
+// stored yet: after an error, the run in memory may differ from the stored one in the rest.
 func (e *engine) resign(ctx context.Context) {
 	run, err := e.Room.run(ctx, e.run.ID)
-	if err == nil && (run.State != RunRunning || run.Owner != e.owner) {
+	ours := run.State == RunRunning && run.Owner == e.owner
+	if err == nil && !ours && len(e.unsaved) == 0 {
 		return
 	}
 	if err == nil {
-		run.Owner = ""
+		e.run.RefailedBy = run.RefailedBy
+		run.RefailedBy = e.refailedBy()
+		if ours {
+			run.Owner = ""
+		}
 		run.version++
-		err = e.Room.save(ctx, kindRun, run.ID, run.version, &run, e.now())
+		err = document.Save(ctx, e.cfg.Documents, kindRun, string(run.ID), run.version, &run, e.now())
 	}
 	if err != nil && !errors.Is(err, push.ErrConflict) {
-		e.Log.Debug("replay not handed over", zap.String("replay", string(e.run.ID)), zap.Error(err))
+		e.cfg.Log.Debug("replay not handed over", zap.String("replay", string(e.run.ID)), zap.Error(err))
 	}
 }

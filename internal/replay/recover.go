@@ -7,19 +7,20 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// recover finishes the letters that a run claimed and did not mark, because its
-// process died or lost its store. What was reopened is sent, if nobody can have
-// received it, and marked. What was not is looked at again, and sent or released.
+// recover finishes the letters that a run claimed and did not mark, because its process
+// died or lost its store. A letter whose cell was reopened is sent, if nobody can have
+// received it, and marked. Any other letter is examined again, and sent or released.
 func (e *engine) recover(ctx context.Context) error {
 	if e.live.Skipped == nil {
-		e.live.Skipped = map[Prediction]int64{}
+		e.live.Skipped = map[predict.Prediction]int64{}
 	}
 	f := push.LetterFilter{Replay: e.run.ID, States: []push.LetterState{push.LetterReplaying}, OldestFirst: true}
 	for cursor := ""; ; {
-		page, next, err := e.Letters.Letters(ctx, f, cursor, pageSize)
+		page, next, err := e.cfg.Letters.Letters(ctx, f, cursor, pageSize)
 		if err != nil {
 			return fmt.Errorf("list letters in hand: %w", err)
 		}
@@ -51,7 +52,7 @@ func (e *engine) recoverChunk(ctx context.Context, ref push.ChunkRef) error {
 	if err != nil {
 		return err
 	}
-	evidence, err := e.Lines.Attempts(ctx, ref)
+	evidence, err := e.cfg.Lines.Attempts(ctx, ref)
 	if err != nil {
 		return fmt.Errorf("read the evidence of %s: %w", ref, err)
 	}
@@ -60,7 +61,7 @@ func (e *engine) recoverChunk(ctx context.Context, ref push.ChunkRef) error {
 	var untouched []push.Letter
 	for i := range held {
 		if mine[held[i].Cell] {
-			reopened = append(reopened, claim{held[i], verdict{prediction: WouldSend}})
+			reopened = append(reopened, claim{held[i], predict.Verdict{Prediction: predict.WouldSend}})
 		} else {
 			untouched = append(untouched, held[i])
 		}
@@ -78,7 +79,7 @@ func (e *engine) heldOf(ctx context.Context, ref push.ChunkRef) ([]push.Letter, 
 	}
 	var held []push.Letter
 	for cursor := ""; ; {
-		page, next, err := e.Letters.Letters(ctx, f, cursor, pageSize)
+		page, next, err := e.cfg.Letters.Letters(ctx, f, cursor, pageSize)
 		if err != nil {
 			return nil, fmt.Errorf("list letters in hand: %w", err)
 		}
@@ -101,7 +102,7 @@ func (e *engine) resume(ctx context.Context, ref push.ChunkRef, letters []claim)
 	if len(letters) == 0 {
 		return nil
 	}
-	line, err := e.Lines.Line(ctx, ref)
+	line, err := e.cfg.Lines.Line(ctx, ref)
 	if err != nil {
 		return fmt.Errorf("read the line of %s: %w", ref, err)
 	}
@@ -115,7 +116,7 @@ func (e *engine) resume(ctx context.Context, ref push.ChunkRef, letters []claim)
 			if err != nil {
 				return err
 			}
-			if err := sendAll(ctx, e.Sources[e.run.Edits.queue()], []worker.Outgoing{msg}); err != nil {
+			if err := worker.SendAll(ctx, e.cfg.Sources[e.run.Edits.Queue()], []worker.Outgoing{msg}); err != nil {
 				return fmt.Errorf("send %s: %w", ref, err)
 			}
 		}
@@ -142,34 +143,34 @@ func (e *engine) messageFor(ctx context.Context, letters []claim) error {
 	if len(e.run.Edits.Patch) == 0 {
 		return nil
 	}
-	p, err := parsePatch(e.run.Edits.Patch)
+	p, err := predict.ParsePatch(e.run.Edits.Patch)
 	if err != nil {
 		return fmt.Errorf("patch: %w", err)
 	}
-	n, err := e.Notifications.Notification(ctx, letters[0].Notification)
+	n, err := e.cfg.Notifications.Notification(ctx, letters[0].Notification)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", letters[0].Notification, err)
 	}
-	if letters[0].message, err = p.apply(n.Message); err != nil {
+	if letters[0].Message, err = p.Apply(n.Message); err != nil {
 		return fmt.Errorf("patch: %w", err)
 	}
 	return nil
 }
 
-// retry goes on with letters of one chunk that were claimed and nothing more. If
-// one of them is being delivered or was, the executor before this one may live
-// and have reopened it just now: then it is resumed, not released.
+// retry continues with letters of one chunk that were claimed and nothing more. If one of
+// them is being delivered, or was, the previous executor may live and have reopened it
+// just now: then it is resumed, not released.
 func (e *engine) retry(ctx context.Context, ref push.ChunkRef, letters []push.Letter) error {
 	if len(letters) == 0 {
 		return nil
 	}
-	verdicts, err := e.examine(ctx, letters, &e.run.Edits)
+	verdicts, err := e.cfg.Predict.Examine(ctx, letters, &e.run.Edits)
 	if err != nil {
 		return err
 	}
 	var mine map[int]bool
-	if slices.ContainsFunc(verdicts, func(v verdict) bool { return !v.prediction.Sends() }) {
-		evidence, err := e.Lines.Attempts(ctx, ref)
+	if slices.ContainsFunc(verdicts, func(v predict.Verdict) bool { return !v.Prediction.Sends() }) {
+		evidence, err := e.cfg.Lines.Attempts(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("read the evidence of %s: %w", ref, err)
 		}
@@ -180,19 +181,19 @@ func (e *engine) retry(ctx context.Context, ref push.ChunkRef, letters []push.Le
 	for i := range letters {
 		c := claim{letters[i], verdicts[i]}
 		switch {
-		case !c.prediction.Sends() && mine[c.Cell]:
-			c.prediction = WouldSend // it was
+		case !c.Prediction.Sends() && mine[c.Cell]:
+			c.Prediction = predict.WouldSend // it was
 			reopened = append(reopened, c)
 			continue
-		case !c.prediction.Sends():
+		case !c.Prediction.Sends():
 		case seen[c.Cell]:
-			c.prediction = InDelivery
+			c.Prediction = predict.InDelivery
 		default:
 			seen[c.Cell] = true
 			again = append(again, c)
 			continue
 		}
-		if err := e.release(ctx, []claim{c}, c.prediction); err != nil {
+		if err := e.release(ctx, []claim{c}, c.Prediction); err != nil {
 			return err
 		}
 	}
@@ -208,20 +209,20 @@ func (e *engine) recoverMessages(ctx context.Context, letters []push.Letter) err
 	if len(letters) == 0 {
 		return nil
 	}
-	verdicts, err := e.examine(ctx, letters, &e.run.Edits)
+	verdicts, err := e.cfg.Predict.Examine(ctx, letters, &e.run.Edits)
 	if err != nil {
 		return err
 	}
 	var claims []claim
 	for i := range letters {
 		c := claim{letters[i], verdicts[i]}
-		if c.prediction == Unsendable || c.prediction == PatchInvalid {
-			if err := e.release(ctx, []claim{c}, c.prediction); err != nil {
+		if c.Prediction == predict.Unsendable || c.Prediction == predict.PatchInvalid {
+			if err := e.release(ctx, []claim{c}, c.Prediction); err != nil {
 				return err
 			}
 			continue
 		}
-		c.prediction = WouldSend // it was when it was claimed, and may have been sent since
+		c.Prediction = predict.WouldSend // it was when it was claimed, and may have been sent since
 		claims = append(claims, c)
 	}
 	_, err = e.resend(ctx, claims)

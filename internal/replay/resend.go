@@ -6,25 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// claim is a letter that this run holds, and what was found about it.
+// claim is a letter that this run has claimed, and the result of its examination.
 type claim struct {
 	push.Letter
-	verdict
+	predict.Verdict
 }
 
-// replay examines up to maxPut letters and sends up to budget of them; the others are
+// replay examines up to maxPage letters and sends up to budget of them; the others are
 // counted. It returns how many were sent.
 func (e *engine) replay(ctx context.Context, letters []push.Letter, budget int64) (int, error) {
-	verdicts, err := e.examine(ctx, letters, &e.run.Edits)
+	verdicts, err := e.cfg.Predict.Examine(ctx, letters, &e.run.Edits)
 	if err != nil {
 		return 0, err
 	}
@@ -38,13 +40,13 @@ func (e *engine) replay(ctx context.Context, letters []push.Letter, budget int64
 		l, v := &letters[i], verdicts[i]
 		at := cell{l.Ref(), l.Cell}
 		switch {
-		case !v.prediction.Sends():
-			e.skip(v.prediction)
+		case !v.Prediction.Sends():
+			e.skip(v.Prediction)
 			continue
 		case int64(len(claims)) >= budget:
 			continue
 		case l.Kind == push.LetterRecipient && taken[at]:
-			e.skip(InDelivery) // an older letter of the same recipient is in this very page
+			e.skip(predict.InDelivery) // an older letter of the same recipient is in this very page
 			continue
 		}
 		taken[at] = true
@@ -57,12 +59,12 @@ func (e *engine) replay(ctx context.Context, letters []push.Letter, budget int64
 	return e.resend(ctx, claims)
 }
 
-func (e *engine) skip(p Prediction) {
+func (e *engine) skip(p predict.Prediction) {
 	e.live.Skipped[p]++
-	e.Metrics.examined.WithLabelValues(string(p)).Inc()
+	e.cfg.Metrics.examined.WithLabelValues(string(p)).Inc()
 }
 
-// claim takes letters for this run and returns those that it got.
+// claim claims letters for this run and returns those that it got.
 func (e *engine) claim(ctx context.Context, claims []claim) ([]claim, error) {
 	if len(claims) == 0 {
 		return nil, nil
@@ -71,14 +73,14 @@ func (e *engine) claim(ctx context.Context, claims []claim) ([]claim, error) {
 	for i := range claims {
 		moves[i] = push.LetterMove{ID: claims[i].ID, Version: claims[i].Version, State: push.LetterReplaying, Replay: e.run.ID, At: e.now()}
 	}
-	moved, err := e.Letters.MoveLetters(ctx, moves)
+	moved, err := e.cfg.Letters.MoveLetters(ctx, moves)
 	if err != nil {
 		return nil, fmt.Errorf("claim %d letters: %w", len(claims), err)
 	}
 	var got []claim
 	for i, ok := range moved {
 		if !ok {
-			e.skip(Taken)
+			e.skip(predict.Taken)
 			continue
 		}
 		claims[i].Version++
@@ -113,10 +115,10 @@ func (e *engine) resend(ctx context.Context, claims []claim) (int, error) {
 		}
 		out, done = append(out, msg), append(done, r.letters...)
 	}
-	if err := e.release(ctx, lost, InDelivery); err != nil {
+	if err := e.release(ctx, lost, predict.InDelivery); err != nil {
 		return 0, err
 	}
-	if err := sendAll(ctx, e.Sources[e.run.Edits.queue()], out); err != nil {
+	if err := worker.SendAll(ctx, e.cfg.Sources[e.run.Edits.Queue()], out); err != nil {
 		return 0, fmt.Errorf("send %d chunks: %w", len(out), err)
 	}
 	returned, err := e.giveBack(ctx, messages)
@@ -126,7 +128,7 @@ func (e *engine) resend(ctx context.Context, claims []claim) (int, error) {
 	return e.mark(ctx, append(done, returned...))
 }
 
-// reopening is what came of reopening one chunk's line.
+// reopening is the result of reopening one chunk's line.
 type reopening struct {
 	letters []claim     // reopened, in the order of their cells
 	next    ledger.Line // as it is now
@@ -134,7 +136,7 @@ type reopening struct {
 	foreign bool        // some were reopened by another executor of this run
 }
 
-// byChunk sorts claims into chunks and messages.
+// byChunk divides claims into chunks and whole messages.
 func byChunk(claims []claim) (chunks [][]claim, messages []claim) {
 	at := map[push.ChunkRef]int{}
 	for _, c := range claims {
@@ -160,7 +162,7 @@ func byChunk(claims []claim) (chunks [][]claim, messages []claim) {
 func (e *engine) reopen(ctx context.Context, chunks [][]claim) ([]reopening, error) {
 	results := make([]reopening, len(chunks))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(e.Concurrency)
+	g.SetLimit(e.cfg.Concurrency)
 	for i, letters := range chunks {
 		g.Go(func() (err error) {
 			results[i], err = e.reopenLine(ctx, letters)
@@ -171,7 +173,7 @@ func (e *engine) reopen(ctx context.Context, chunks [][]claim) ([]reopening, err
 }
 
 func (e *engine) reopenLine(ctx context.Context, letters []claim) (reopening, error) {
-	line := letters[0].line
+	line := letters[0].Line
 	cells := make([]int, len(letters))
 	for i := range letters {
 		cells[i] = letters[i].Cell
@@ -180,7 +182,7 @@ func (e *engine) reopenLine(ctx context.Context, letters []claim) (reopening, er
 	if err != nil {
 		return reopening{}, fmt.Errorf("reopen %s: %w", line.Ref, err)
 	}
-	err = e.Lines.ReopenLine(ctx, next, line.Epoch, marks)
+	err = e.cfg.Lines.ReopenLine(ctx, next, line.Epoch, marks)
 	if err == nil {
 		return reopening{letters: letters, next: next}, nil
 	}
@@ -188,7 +190,7 @@ func (e *engine) reopenLine(ctx context.Context, letters []claim) (reopening, er
 		return reopening{}, err
 	}
 	// Another run or, after this one was taken over, another executor of it.
-	evidence, err := e.Lines.Attempts(ctx, line.Ref)
+	evidence, err := e.cfg.Lines.Attempts(ctx, line.Ref)
 	if err != nil {
 		return reopening{}, fmt.Errorf("read the evidence of %s: %w", line.Ref, err)
 	}
@@ -199,15 +201,7 @@ func (e *engine) reopenLine(ctx context.Context, letters []claim) (reopening, er
 
 // chunkMessage returns the message that carries the open cells of a line.
 func (e *engine) chunkMessage(line ledger.Line, letters []claim) (worker.Outgoing, error) {
-	c := push.Chunk{Ref: line.Ref, Tenant: line.Tenant, Attempt: 1, Turn: line.Turn, Replay: e.run.ID, Message: letters[0].message}
-	if e.run.Edits.ExpireAfter > 0 {
-		c.ExpiresAt = e.now().Add(e.run.Edits.ExpireAfter)
-	}
-	for i := range letters {
-		l := &letters[i]
-		c.Recipients, c.Index = append(c.Recipients, l.Recipient), append(c.Index, l.Cell)
-		c.Series = max(c.Series, l.Series+1)
-	}
+	c := e.chunkOf(&line, letters, e.now())
 	body, err := wire.EncodeChunk(&c, letters[0].TraceParent)
 	if err != nil {
 		return worker.Outgoing{}, fmt.Errorf("encode %s: %w", line.Ref, err)
@@ -215,8 +209,23 @@ func (e *engine) chunkMessage(line ledger.Line, letters []claim) (worker.Outgoin
 	return worker.Outgoing{Body: body, Group: line.Tenant}, nil
 }
 
-// mark writes that letters were sent. One that is not there as it was claimed
-// was marked by whoever took this run over.
+// chunkOf returns the chunk of a line's open cells with the run's edits; a new deadline
+// counts from since.
+func (e *engine) chunkOf(line *ledger.Line, letters []claim, since time.Time) push.Chunk {
+	c := push.Chunk{Ref: line.Ref, Tenant: line.Tenant, Attempt: 1, Turn: line.Turn, Replay: e.run.ID, Message: letters[0].Message}
+	if e.run.Edits.ExpireAfter > 0 {
+		c.ExpiresAt = since.Add(e.run.Edits.ExpireAfter)
+	}
+	for i := range letters {
+		l := &letters[i]
+		c.Recipients, c.Index = append(c.Recipients, l.Recipient), append(c.Index, l.Cell)
+		c.Series = max(c.Series, l.Series+1)
+	}
+	return c
+}
+
+// mark records that letters were sent. If a letter is not stored as it was claimed, the
+// process that took this run over has marked it.
 func (e *engine) mark(ctx context.Context, letters []claim) (int, error) {
 	if len(letters) == 0 {
 		return 0, nil
@@ -225,18 +234,18 @@ func (e *engine) mark(ctx context.Context, letters []claim) (int, error) {
 	for i := range letters {
 		moves[i] = push.LetterMove{ID: letters[i].ID, Version: letters[i].Version, State: push.LetterReplayed, At: e.now()}
 	}
-	if _, err := e.Letters.MoveLetters(ctx, moves); err != nil {
+	if _, err := e.cfg.Letters.MoveLetters(ctx, moves); err != nil {
 		return 0, fmt.Errorf("mark %d letters as replayed: %w", len(letters), err)
 	}
 	for i := range letters {
-		e.Metrics.examined.WithLabelValues(string(letters[i].prediction)).Inc()
+		e.cfg.Metrics.examined.WithLabelValues(string(letters[i].Prediction)).Inc()
 	}
 	e.live.Progress += int64(len(letters))
 	return len(letters), nil
 }
 
 // release parks claimed letters again.
-func (e *engine) release(ctx context.Context, letters []claim, why Prediction) error {
+func (e *engine) release(ctx context.Context, letters []claim, why predict.Prediction) error {
 	if len(letters) == 0 {
 		return nil
 	}
@@ -245,30 +254,8 @@ func (e *engine) release(ctx context.Context, letters []claim, why Prediction) e
 		moves[i] = push.LetterMove{ID: letters[i].ID, Version: letters[i].Version, State: push.LetterParked, At: e.now(), Reason: string(why)}
 		e.skip(why)
 	}
-	if _, err := e.Letters.MoveLetters(ctx, moves); err != nil {
+	if _, err := e.cfg.Letters.MoveLetters(ctx, moves); err != nil {
 		return fmt.Errorf("release %d letters: %w", len(letters), err)
 	}
 	return nil
-}
-
-// sendAll sends in as few calls as count and size allow.
-func sendAll(ctx context.Context, sink worker.Sink, msgs []worker.Outgoing) error {
-	for len(msgs) > 0 {
-		n := batch(msgs)
-		if err := sink.Send(ctx, msgs[:n]); err != nil {
-			return err
-		}
-		msgs = msgs[n:]
-	}
-	return nil
-}
-
-// batch is how many of the messages fit into one call, at least one.
-func batch(msgs []worker.Outgoing) int {
-	n, size := 0, 0
-	for n < len(msgs) && n < worker.MaxBatch && size+len(msgs[n].Body) <= worker.MaxBodyBytes {
-		size += len(msgs[n].Body)
-		n++
-	}
-	return max(n, 1)
 }

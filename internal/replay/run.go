@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 )
 
 // RunState is where a replay stands.
@@ -20,7 +21,7 @@ const (
 	RunCompleted RunState = "completed" // every letter of its set was looked at
 )
 
-// runOp is what an operator, or the run itself, may do to it.
+// runOp is an operation of an operator, or of the run itself, on a run.
 type runOp string
 
 const (
@@ -31,9 +32,9 @@ const (
 	opComplete runOp = "complete"
 )
 
-// runMoves is the state machine: what each operation leads to, by the state it
-// is legal in. Resuming what was stopped is an operator's decision to go on all
-// the same: the count of refailures begins anew.
+// runMoves is the state machine: for each state the legal operations, and the state that
+// each leads to. An operator who resumes a stopped run decides to go on all the same: the
+// count of refailures begins anew.
 //
 //nolint:gochecknoglobals // the state machine's table; read-only
 var runMoves = map[RunState]map[runOp]RunState{
@@ -44,10 +45,10 @@ var runMoves = map[RunState]map[runOp]RunState{
 	RunCompleted: {},
 }
 
-// Final tells whether nothing leads out of the state.
+// Final reports whether no operation leads out of the state.
 func (s RunState) Final() bool { return len(runMoves[s]) == 0 }
 
-// phase is which pass over its letters a run is in.
+// phase is the pass over its letters that a run is in.
 type phase string
 
 const (
@@ -68,7 +69,7 @@ type Run struct {
 	Filter     push.LetterFilter `json:"filter"`
 	Total      int64             `json:"total"` // letters of its set, when it was simulated
 	Options    Options           `json:"options,omitzero"`
-	Edits      Edits             `json:"edits,omitzero"`
+	Edits      predict.Edits     `json:"edits,omitzero"`
 	Before     push.Message      `json:"before,omitempty"` // one message as it was, and as it is sent
 	After      push.Message      `json:"after,omitempty"`
 
@@ -89,9 +90,25 @@ type Run struct {
 	Failed int64 `json:"failed,omitempty"`
 	Known  int64 `json:"known,omitempty"`
 
+	// RefailedBy counts the letters that failed again by the code of their last try. It is
+	// what its executors have seen: a crash may leave some out, and never counts one twice.
+	RefailedBy map[push.Code]int64 `json:"refailed_by,omitempty"`
+
 	Owner string `json:"owner,omitempty"` // who executes it, or did when it died; "" for nobody
 
 	version int64 // of its document
+}
+
+// MostRefailed returns the code that most letters failed again with, of several the first in
+// the taxonomy; CodeOpen if none did.
+func (r *Run) MostRefailed() push.Code {
+	most := push.CodeOpen
+	for _, code := range slices.Sorted(maps.Keys(r.RefailedBy)) {
+		if r.RefailedBy[code] > r.RefailedBy[most] {
+			most = code
+		}
+	}
+	return most
 }
 
 // move applies an operation, or returns a *push.StateError.
@@ -112,11 +129,11 @@ func (r *Run) move(op runOp, why string, now time.Time) error {
 	return nil
 }
 
-// counters are what a round has done up to its cursor.
+// counters count what a round has done up to its cursor.
 type counters struct {
 	Progress int64 `json:"progress"` // letters sent in this round
 	// Skipped counts the letters that this round did not send, by what was found.
-	Skipped map[Prediction]int64 `json:"skipped"`
+	Skipped map[predict.Prediction]int64 `json:"skipped"`
 }
 
 func (c *counters) clone() counters {
@@ -131,11 +148,11 @@ func (r *Run) begin(p phase, now time.Time) {
 
 // again starts another round of the same pass.
 func (r *Run) again() {
-	r.Cursor, r.counters = "", counters{Skipped: map[Prediction]int64{}}
+	r.Cursor, r.counters = "", counters{Skipped: map[predict.Prediction]int64{}}
 	r.Round++
 }
 
-// Status is a run and what has become of its letters.
+// Status is a run and the outcomes of its letters.
 type Status struct {
 	Run
 
@@ -143,4 +160,25 @@ type Status struct {
 	// Sent is how many letters were sent again; Refailed of Known failed again.
 	// Unwatched of those sent are whole messages, which have no known outcome ever.
 	Sent, Refailed, Known, Unwatched int64
+}
+
+// causes returns the letters that failed again by the code of their last try; they add up
+// to Refailed. Where that code is not known, it is the outcome in the ledger.
+func (s *Status) causes() map[push.Code]int64 {
+	by := map[push.Code]int64{}
+	for code, n := range s.Tally.ByOutcome {
+		if code.Refailed() && n > 0 {
+			by[code] = n
+		}
+	}
+	for code, n := range s.RefailedBy {
+		if n = min(n, by[push.CodeAttemptsExhausted]); !code.Refailed() && n > 0 {
+			by[code] += n
+			by[push.CodeAttemptsExhausted] -= n
+		}
+	}
+	if by[push.CodeAttemptsExhausted] == 0 {
+		delete(by, push.CodeAttemptsExhausted)
+	}
+	return by
 }

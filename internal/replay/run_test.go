@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
+	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 )
 
 // TestRunMoves checks every operation in every state against a table of its own.
@@ -33,7 +34,7 @@ func TestRunMoves(t *testing.T) {
 		}
 		for _, op := range []runOp{opPause, opResume, opStop, opCancel, opComplete} {
 			r := Run{ID: "rpl_1", State: from}
-			err := r.move(op, "why", at(1))
+			err := r.move(op, "why", time.Now())
 			want, ok := ops[op]
 			if !ok {
 				state, is := errors.AsType[*push.StateError](err)
@@ -62,9 +63,9 @@ func (w *world) runningSlowly(each time.Duration, outcome func(place) push.Code,
 	go func() {
 		defer close(done)
 		for ended := false; ; {
-			for w.lane.size() > 0 {
+			for w.lane.Len() > 0 {
 				time.Sleep(each)
-				w.deliver(w.lane.take(0, false).Body, outcome)
+				w.Deliver(w.lane.Take(0).Body, outcome)
 			}
 			if ended {
 				return
@@ -90,7 +91,7 @@ func (w *world) crowd(n int) {
 		codes[i] = dead
 	}
 	for range n / 10 {
-		w.die(w.chunk(codes...))
+		w.Die(w.Chunk(codes...))
 	}
 	time.Sleep(time.Second)
 }
@@ -111,8 +112,8 @@ func TestRunPaces(t *testing.T) {
 		if took := time.Since(begun); took < 19*time.Second || took > 40*time.Second {
 			t.Errorf("100 letters at 5/s took %v", took)
 		}
-		if w.lane.sent < 20 {
-			t.Errorf("%d messages carried 100 letters: more than a second's worth each", w.lane.sent)
+		if w.lane.Sent() < 20 {
+			t.Errorf("%d messages carried 100 letters: more than a second's worth each", w.lane.Sent())
 		}
 	})
 }
@@ -123,30 +124,29 @@ func TestRunWaitsAnewWhenResumed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, t.Context)
-		busy := w.chunk(dead, dead)
-		w.die(busy)
-		w.die(w.chunk(dead))
+		busy := w.Chunk(dead, dead)
+		w.Die(busy)
+		w.Die(w.Chunk(dead))
 		time.Sleep(time.Second)
-		closed := w.books.lines[busy]
+		closed := w.Line(busy)
 		line := closed
 		line.State = ledger.StateWaiting // another of its recipients is tried again
-		w.books.lines[busy] = line
+		w.Ledger.PutLine(line)
 		run := w.start(Options{})
-		_, err := w.room.Discard(t.Context(), DiscardRequest{Filter: push.LetterFilter{IDs: []push.ID{w.all()[2].ID}}, Reason: "only the busy chunk is left"})
-		w.must(err)
+		_, err := w.kept.Discard(t.Context(),
+			letters.DiscardRequest{Filter: push.LetterFilter{IDs: []push.ID{w.All()[2].ID}}, Reason: "only the busy chunk is left"})
+		w.Must(err)
 		_, err = w.room.Pause(t.Context(), run.ID, "me")
-		w.must(err)
+		w.Must(err)
 		run, err = w.room.run(t.Context(), run.ID)
-		w.must(err)
+		w.Must(err)
 		run.Idle = maxIdle
 		run.version++
-		w.must(w.room.save(t.Context(), kindRun, run.ID, run.version, &run, time.Now()))
+		w.Must(document.Save(t.Context(), w.Documents, kindRun, string(run.ID), run.version, &run, time.Now()))
 		_, err = w.room.Resume(t.Context(), run.ID, "me")
-		w.must(err)
+		w.Must(err)
 		time.AfterFunc(30*time.Second, func() {
-			w.books.mu.Lock()
-			defer w.books.mu.Unlock()
-			w.books.lines[busy] = closed
+			w.Ledger.PutLine(closed)
 		})
 		w.running(always(push.CodeSent), func() {
 			s, err := w.room.Run(t.Context(), run.ID)
@@ -198,7 +198,8 @@ func TestRunCanaryOfFew(t *testing.T) {
 		run := w.start(Options{Canary: 1e-9, StopIfRefail: 0.5})
 		w.running(always(dead), func() {
 			s, err := w.room.Run(t.Context(), run.ID)
-			if err != nil || s.State != RunStopped || s.Sent != 1 || s.Refailed != 1 || !strings.Contains(s.Why, "1 of 1 letters failed again: 100 %") {
+			if err != nil || s.State != RunStopped || s.Sent != 1 || s.Refailed != 1 ||
+				!strings.Contains(s.Why, "1 of 1 letters failed again: 100 %") {
 				t.Errorf("%+v (%v)", s, err)
 			}
 		})
@@ -214,7 +215,7 @@ func TestRunStops(t *testing.T) {
 		w.crowd(8000)
 		run := w.start(Options{StopIfRefail: 0.2})
 		w.runningSlowly(10*time.Millisecond, func(p place) push.Code {
-			if p.cell%2 == 0 {
+			if p.Cell%2 == 0 {
 				return push.CodeFCMUnregistered
 			}
 			return push.CodeSent
@@ -223,8 +224,76 @@ func TestRunStops(t *testing.T) {
 			if err != nil || s.State != RunStopped || s.Sent > watchWindow+2*pageSize {
 				t.Errorf("%s after %d (%v)", s.State, s.Sent, err)
 			}
+			if !strings.Contains(s.Why, "most with fcm.unregistered") || s.RefailedBy[push.CodeFCMUnregistered] != s.Refailed {
+				t.Errorf("%d failed again, by code %v: %s", s.Refailed, s.RefailedBy, s.Why)
+			}
 		})
+		// Publish checks what they are.
+		if n := len(w.told); n != 2 || !strings.Contains(string(w.told[n-1].Data), `"state":"stopped"`) {
+			t.Errorf("told %+v, not of the start and the stop", w.told)
+		}
 	})
+}
+
+// What letters failed again with is the code of their last attempt, and each counts once,
+// whoever executes the run, and however often.
+func TestRunTellsCauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, t.Context)
+		w.crowd(400)
+		run := w.start(Options{Rate: 20})
+		outcome := func(p place) push.Code {
+			switch p.Cell % 4 {
+			case 0:
+				return dead
+			case 1:
+				return push.CodeFCMUnregistered
+			}
+			return push.CodeSent
+		}
+		w.running(outcome, func() {
+			for range 3 {
+				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+				_, err := w.room.Run(ctx, run.ID)
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatalf("run: %v", err)
+				}
+			}
+			go func() {
+				time.Sleep(2 * time.Second)
+				if _, err := w.room.Pause(t.Context(), run.ID, "me"); err != nil {
+					t.Errorf("pause: %v", err)
+				}
+			}()
+			if s, err := w.room.Run(t.Context(), run.ID); err != nil || s.State != RunPaused {
+				t.Fatalf("paused: %+v (%v)", s, err)
+			}
+			if _, err := w.room.Resume(t.Context(), run.ID, "me"); err != nil {
+				t.Fatal(err)
+			}
+			s, err := w.room.Run(t.Context(), run.ID)
+			want := map[push.Code]int64{push.CodeFCMUnavailable: 120, push.CodeFCMUnregistered: 120}
+			if diff := cmp.Diff(want, s.RefailedBy); err != nil || s.State != RunCompleted || diff != "" {
+				t.Errorf("%s, failed again by code (-want +got):\n%s%v", s.State, diff, err)
+			}
+		})
+		runs, _, err := w.room.Runs(t.Context(), "", 10)
+		if err != nil || len(runs) != 1 || runs[0].RefailedBy[push.CodeFCMUnavailable] != 120 {
+			t.Errorf("listed: %+v (%v)", runs, err)
+		}
+	})
+}
+
+// Careful is a canary of at least ten letters, of at most half of them, and a limit.
+func TestCareful(t *testing.T) {
+	t.Parallel()
+	for sends, want := range map[int64]float64{0: 0.5, 1: 0.5, 20: 0.5, 50: 0.2, 1000: 0.01, 1_000_000: 0.01} {
+		if o := Careful(sends); o.Canary != want || o.StopIfRefail != 0.2 || len(o.check()) > 0 {
+			t.Errorf("%d letters: %+v, want a canary of %v", sends, o, want)
+		}
+	}
 }
 
 func TestRunMax(t *testing.T) {
@@ -271,185 +340,20 @@ func TestRunsOverlap(t *testing.T) {
 				t.Errorf("%d letters were sent, want each of 300 once", sent)
 			}
 		})
-		for at, n := range w.accepted {
+		for at, n := range w.Accepted() {
 			if n != 1 {
-				t.Errorf("%s#%d got it %d times", at.ref, at.cell, n)
+				t.Errorf("%s#%d got it %d times", at.Ref, at.Cell, n)
 			}
-		}
-	})
-}
-
-// Several processes execute one replay at the same time, and one is told to
-// cancel: every letter ends parked or replayed, and every line closed.
-func TestRunTakenOver(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		var failed any
-		synctest.Test(t, func(t *testing.T) {
-			defer func() { failed = recover() }()
-			w := newWorld(rt, t.Context)
-			w.cfg.Concurrency = 4
-			w.reboot()
-			w.crowd(rapid.IntRange(1, 6).Draw(rt, "chunks") * 10)
-			run := w.start(Options{Canary: rapid.SampledFrom([]float64{0, 0.5}).Draw(rt, "canary"), Rate: rapid.SampledFrom([]float64{0, 20}).Draw(rt, "rate")})
-			cancel := rapid.IntRange(0, 3).Draw(rt, "cancel") == 0
-			if rapid.Bool().Draw(rt, "died before") {
-				w.faults.arm(rapid.IntRange(1, 40).Draw(rt, "calls"), rapid.Bool().Draw(rt, "after"))
-				_, _ = w.room.Run(t.Context(), run.ID)
-				w.reboot()
-			}
-			w.running(always(push.CodeSent), func() {
-				ended := make(chan error)
-				const executors = 3
-				for range executors {
-					go func() {
-						_, err := w.room.Run(t.Context(), run.ID)
-						ended <- err
-					}()
-				}
-				if cancel {
-					if _, err := w.room.Cancel(t.Context(), run.ID, "me"); err != nil && !errors.As(err, new(*push.StateError)) {
-						rt.Fatalf("cancel: %v", err)
-					}
-				}
-				for range executors {
-					if err := <-ended; err != nil && !errors.Is(err, ErrTakenOver) {
-						rt.Fatalf("run: %v", err)
-					}
-				}
-				if _, err := w.room.Run(t.Context(), run.ID); err != nil {
-					rt.Fatalf("run: %v", err)
-				}
-			})
-			for _, l := range w.all() {
-				if l.State == push.LetterReplaying || !cancel && l.State != push.LetterReplayed {
-					rt.Fatalf("%s is %s", l.ID, l.State)
-				}
-			}
-			for ref, line := range w.books.lines {
-				if line.State != ledger.StateClosed {
-					rt.Fatalf("%s is %s", ref, line.State)
-				}
-			}
-			for at, n := range w.accepted {
-				if n != 1 {
-					rt.Fatalf("%s#%d got it %d times", at.ref, at.cell, n)
-				}
-			}
-		})
-		if failed != nil {
-			panic(failed)
-		}
-	})
-}
-
-// What a chunk message says of a replay, also when it is sent by whoever comes
-// after a crash.
-func TestRunEdits(t *testing.T) {
-	t.Parallel()
-	for _, crash := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, t.Context)
-			ref := w.chunk(dead, push.CodeSent, dead)
-			w.die(ref)
-			time.Sleep(time.Second)
-			s, err := w.room.Simulate(t.Context(), SimulateRequest{All: true, Edits: Edits{
-				Priority: push.PriorityHigh, ExpireAfter: time.Hour, Patch: []byte(`[{"op":"add","path":"/notification/body","value":"x"}]`),
-			}})
-			w.must(err)
-			run, err := w.room.Start(t.Context(), StartRequest{Simulation: s.ID})
-			w.must(err)
-			if crash {
-				w.cfg.Sources[push.QueueHigh] = &box{faults: dying()}
-				w.reboot()
-				if _, err := w.room.Run(t.Context(), run.ID); !errors.Is(err, errCrash) {
-					t.Fatalf("run: %v", err)
-				}
-				w.cfg.Sources[push.QueueHigh] = w.sources[push.QueueHigh]
-				w.reboot()
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			if _, err := w.room.Run(ctx, run.ID); !errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("run: %v", err)
-			}
-			if n := w.sources[push.QueueHigh].size(); n != 1 {
-				t.Fatalf("%d messages on the high lane", n)
-			}
-			got, _, err := wire.DecodeChunk(w.sources[push.QueueHigh].msgs[0].Body)
-			w.must(err)
-			if age := time.Until(got.ExpiresAt); age < 50*time.Minute || age > time.Hour {
-				t.Errorf("expires in %v", age)
-			}
-			got.ExpiresAt = time.Time{}
-			want := push.Chunk{
-				Ref: ref, Tenant: "acme", Attempt: 1, Turn: 3, Recipients: []push.Recipient{recipient(ref, 0), recipient(ref, 2)}, Index: []int{0, 2},
-				Replay: run.ID, Series: 1, Message: push.Message(`{"notification":{"body":"x","title":"Hi"}}`),
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("crash %v: chunk (-want +got):\n%s", crash, diff)
-			}
-		})
-	}
-}
-
-// dying is a process that dies at its next call.
-func dying() *faults {
-	f := &faults{}
-	f.arm(1, false)
-	return f
-}
-
-// A run waits out a store that is away as long as it has patience.
-func TestRunIsPatient(t *testing.T) {
-	t.Parallel()
-	for patience, want := range map[int]RunState{0: RunRunning, 50: RunCompleted} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, t.Context)
-			w.cfg.Patience = patience
-			w.reboot()
-			w.crowd(30)
-			run := w.start(Options{})
-			w.faults.arm(12, true)
-			go func() {
-				time.Sleep(time.Minute)
-				w.faults.disarm()
-			}()
-			w.running(always(push.CodeSent), func() {
-				_, err := w.room.Run(t.Context(), run.ID)
-				if (err == nil) != (want == RunCompleted) {
-					t.Errorf("patience %d: %v", patience, err)
-				}
-			})
-			time.Sleep(2 * time.Minute)
-			s, err := w.room.Status(t.Context(), run.ID)
-			if err != nil || s.State != want || want == RunCompleted && s.Sent != 30 {
-				t.Errorf("patience %d: %+v (%v)", patience, s, err)
-			}
-		})
-	}
-}
-
-// Outcomes that never come don't keep a run for ever.
-func TestRunSettles(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, t.Context)
-		w.crowd(10)
-		run := w.start(Options{})
-		s, err := w.room.Run(t.Context(), run.ID)
-		if err != nil || s.State != RunCompleted || s.Tally.Awaiting() != 10 || !strings.Contains(s.Why, "not known after 10m") {
-			t.Errorf("%+v (%v)", s, err)
 		}
 	})
 }
 
 // start simulates everything that is parked and starts a replay of it.
 func (w *world) start(o Options) Run {
-	w.t.Helper()
-	sim, err := w.room.Simulate(w.ctx(), SimulateRequest{All: true})
-	w.must(err)
-	run, err := w.room.Start(w.ctx(), StartRequest{Simulation: sim.ID, Options: o})
-	w.must(err)
+	w.T.Helper()
+	sim, err := w.room.Simulate(w.Context(), predict.SimulateRequest{All: true})
+	w.Must(err)
+	run, err := w.room.Start(w.Context(), StartRequest{Simulation: sim.ID, Options: o})
+	w.Must(err)
 	return run
 }

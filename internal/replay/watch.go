@@ -13,13 +13,13 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// observe reads from the ledger what became of up to limit letters that were
-// sent and have no outcome yet, and writes it into them. It goes round: every
-// call continues behind the last one. It returns how many got their outcome and
+// observe reads from the ledger the outcomes of up to limit letters that were sent and
+// have none yet, and stores them with the letters. Each call continues behind the last
+// one, and starts again at the end. It returns how many letters got their outcome and
 // whether the round is complete.
 func (e *engine) observe(ctx context.Context, limit int) (int, bool, error) {
 	f := push.LetterFilter{Replay: e.run.ID, Awaiting: true, OldestFirst: true}
-	letters, next, err := e.Letters.Letters(ctx, f, e.watch, limit)
+	letters, next, err := e.cfg.Letters.Letters(ctx, f, e.watch, limit)
 	if err != nil {
 		return 0, false, fmt.Errorf("list letters without an outcome: %w", err)
 	}
@@ -28,18 +28,25 @@ func (e *engine) observe(ctx context.Context, limit int) (int, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
+	causes := refailures{engine: e, tried: map[push.ChunkRef]map[int]push.Code{}}
 	var moves []push.LetterMove
+	var why []push.Code
 	for i := range letters {
 		l := &letters[i]
 		code, err := e.outcomeOf(ctx, l, lines[l.Ref()])
 		if err != nil {
 			return 0, false, err
 		}
-		if code != push.CodeOpen {
-			moves = append(moves, push.LetterMove{ID: l.ID, Version: l.Version, State: push.LetterReplayed, Outcome: code, At: e.now(), Reason: l.Reason})
+		if code == push.CodeOpen {
+			continue
 		}
+		cause, err := causes.of(ctx, l, code)
+		if err != nil {
+			return 0, false, err
+		}
+		moves, why = append(moves, e.outcome(l, code)), append(why, cause)
 	}
-	moved, err := e.Letters.MoveLetters(ctx, moves)
+	moved, err := e.cfg.Letters.MoveLetters(ctx, moves)
 	if err != nil {
 		return 0, false, fmt.Errorf("write outcomes: %w", err)
 	}
@@ -49,19 +56,48 @@ func (e *engine) observe(ctx context.Context, limit int) (int, bool, error) {
 			continue
 		}
 		n++
-		if c := moves[i].Outcome.Class(); c == push.ClassDeadLettered || c == push.ClassPermanent {
-			e.Metrics.refailed.Inc()
+		if moves[i].Outcome.Refailed() {
+			e.cfg.Metrics.refailed.Inc()
+			e.unsaved[why[i]]++
 		}
 	}
 	return n, next == "", nil
 }
 
-// superseded is after which time without an outcome the evidence is asked.
+// refailures finds out why letters failed again, reading the evidence of each line once.
+type refailures struct {
+	*engine
+
+	tried map[push.ChunkRef]map[int]push.Code
+}
+
+// of returns what says most about why a letter ended with an outcome: the code of its last
+// attempt where the attempts were used up, otherwise the outcome.
+func (r *refailures) of(ctx context.Context, l *push.Letter, outcome push.Code) (push.Code, error) {
+	if outcome != push.CodeAttemptsExhausted {
+		return outcome, nil
+	}
+	cells, ok := r.tried[l.Ref()]
+	if !ok {
+		evidence, err := r.cfg.Lines.Attempts(ctx, l.Ref())
+		if err != nil {
+			return outcome, fmt.Errorf("read the evidence of %s: %w", l.Ref(), err)
+		}
+		cells = ledger.FailedWith(evidence, r.run.ID)
+		r.tried[l.Ref()] = cells
+	}
+	if code, ok := cells[l.Cell]; ok {
+		return code, nil
+	}
+	return outcome, nil
+}
+
+// superseded is the time without an outcome after which the evidence is read.
 const superseded = time.Minute
 
-// outcomeOf returns what became of a letter, CodeOpen while nobody knows. A cell
-// that is open may have died and been reopened by another replay since: its own
-// try was in vain then, and the other replay may take long.
+// outcomeOf returns the outcome of a letter, CodeOpen while it is not known. The recipient
+// of an open cell may have died again, and another replay may have reopened the cell: then
+// this replay's send failed, whatever the other replay comes to.
 func (e *engine) outcomeOf(ctx context.Context, l *push.Letter, line *ledger.Line) (push.Code, error) {
 	if l.Cell >= len(line.Cells) {
 		return push.CodeOpen, nil
@@ -69,7 +105,7 @@ func (e *engine) outcomeOf(ctx context.Context, l *push.Letter, line *ledger.Lin
 	if code := line.Cells[l.Cell].Code(); code != push.CodeOpen || e.now().Sub(l.MovedAt) < superseded {
 		return code, nil
 	}
-	evidence, err := e.Lines.Attempts(ctx, line.Ref)
+	evidence, err := e.cfg.Lines.Attempts(ctx, line.Ref)
 	if err != nil {
 		return push.CodeOpen, fmt.Errorf("read the evidence of %s: %w", line.Ref, err)
 	}
@@ -83,7 +119,7 @@ func (e *engine) outcomeOf(ctx context.Context, l *push.Letter, line *ledger.Lin
 func (e *engine) linesOf(ctx context.Context, letters []push.Letter) (map[push.ChunkRef]*ledger.Line, error) {
 	lines := map[push.ChunkRef]*ledger.Line{}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(e.Concurrency)
+	g.SetLimit(e.cfg.Concurrency)
 	for i := range letters {
 		ref := letters[i].Ref()
 		if _, asked := lines[ref]; asked {
@@ -92,7 +128,7 @@ func (e *engine) linesOf(ctx context.Context, letters []push.Letter) (map[push.C
 		line := &ledger.Line{}
 		lines[ref] = line
 		g.Go(func() error {
-			l, err := e.Lines.Line(ctx, ref)
+			l, err := e.cfg.Lines.Line(ctx, ref)
 			if err != nil && !errors.Is(err, push.ErrNotFound) {
 				return fmt.Errorf("read the line of %s: %w", ref, err)
 			}
@@ -106,9 +142,9 @@ func (e *engine) linesOf(ctx context.Context, letters []push.Letter) (map[push.C
 	return lines, nil
 }
 
-// mind watches refailures while letters are being sent, and holds the run back
+// watchRefailures watches refailures while letters are being sent, and holds the run back
 // while too many are without an outcome to tell.
-func (e *engine) mind(ctx context.Context) error {
+func (e *engine) watchRefailures(ctx context.Context) error {
 	for {
 		if _, _, err := e.observe(ctx, 2*pageSize); err != nil {
 			return err
@@ -131,7 +167,7 @@ func (e *engine) mind(ctx context.Context) error {
 // stopIfRefail stops the run when too many of at least so many known outcomes
 // are failures.
 func (e *engine) stopIfRefail(ctx context.Context, least int64) (push.LetterTally, bool, error) {
-	tally, err := e.Letters.LetterTally(ctx, e.run.ID)
+	tally, err := e.cfg.Letters.LetterTally(ctx, e.run.ID)
 	if err != nil {
 		return tally, false, fmt.Errorf("replay %s: %w", e.run.ID, err)
 	}
@@ -142,7 +178,11 @@ func (e *engine) stopIfRefail(ctx context.Context, least int64) (push.LetterTall
 		return tally, false, nil
 	}
 	percent := func(share float64) float64 { return math.Round(share*1000) / 10 }
-	why := fmt.Sprintf("%d of %d letters failed again: %v %%, more than %v %%", failed, known, percent(float64(failed)/float64(known)), percent(limit))
+	why := fmt.Sprintf("%d of %d letters failed again: %v %%, more than %v %%", failed, known, percent(float64(failed)/float64(known)),
+		percent(limit))
+	if most := (&Run{RefailedBy: e.refailedBy()}).MostRefailed(); most != push.CodeOpen {
+		why += fmt.Sprintf("; most with %s", most)
+	}
 	return tally, true, e.end(ctx, opStop, why)
 }
 
@@ -174,7 +214,7 @@ func (e *engine) settle(ctx context.Context) error {
 	return e.end(ctx, opComplete, why)
 }
 
-// outcomes goes once round the letters without an outcome and tells whether
+// outcomes goes once round the letters without an outcome and reports whether
 // none are left; if there are some it waits, longer and longer while nothing
 // happens.
 func (e *engine) outcomes(ctx context.Context) (bool, error) {
@@ -188,7 +228,7 @@ func (e *engine) outcomes(ctx context.Context) (bool, error) {
 		if news += n; !round {
 			continue
 		}
-		tally, err := e.Letters.LetterTally(ctx, e.run.ID)
+		tally, err := e.cfg.Letters.LetterTally(ctx, e.run.ID)
 		if err != nil {
 			return false, fmt.Errorf("replay %s: %w", e.run.ID, err)
 		}

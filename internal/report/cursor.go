@@ -7,10 +7,10 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// position is where a listing of deliveries goes on: a chunk and a row in it.
+// position is where a listing of deliveries continues: a chunk and a row in it.
 type position struct{ seq, index int }
 
-// cursor returns the position as callers keep it, without a meaning to them.
+// cursor returns the position as an opaque string for callers.
 func (p position) cursor() string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "d1:%d:%d", p.seq, p.index))
 }

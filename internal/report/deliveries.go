@@ -18,10 +18,12 @@ type Delivery struct {
 	DuplicateOf       int64            // of code duplicate: the upload line with the same recipient; 0 if it is not known any more
 	Hash              uint64           // push.Address.Hash; 0 where there was no address
 	Attempts          []ledger.Attempt // the evidence, in order
+	DeviceID          push.ID          // where devices were looked up, while the plan's page is kept; otherwise ""
+	UserID            string           // likewise, of a recipient that was addressed by user
 }
 
-// Reason returns why Belfry decided the outcome without asking FCM, where the
-// code does not tell; else nil.
+// Reason returns why Belfry decided the outcome without asking FCM, if there is more to say
+// than the code; otherwise nil.
 func (d *Delivery) Reason() *ledger.Attempt {
 	for i := len(d.Attempts) - 1; i >= 0; i-- {
 		if a := &d.Attempts[i]; a.Decided() && a.Code == d.Code {
@@ -31,18 +33,20 @@ func (d *Delivery) Reason() *ledger.Attempt {
 	return nil
 }
 
-// Filter chooses rows. The zero Filter takes all of them, with attempts.
+// Filter chooses rows. The zero Filter matches all of them, with attempts.
 type Filter struct {
 	Class    push.Class // if HasClass
 	Code     push.Code  // if HasCode
 	HasClass bool
 	HasCode  bool
+	Failed   bool // only what has an outcome other than sent
 	// NoAttempts leaves the evidence out, which saves one read a chunk.
 	NoAttempts bool
 }
 
 func (f *Filter) takes(c push.Code) bool {
-	return (!f.HasClass || c.Class() == f.Class) && (!f.HasCode || c == f.Code)
+	return (!f.HasClass || c.Class() == f.Class) && (!f.HasCode || c == f.Code) &&
+		(!f.Failed || c.Terminal() && c.Class() != push.ClassSent)
 }
 
 // How many lines are read at once, and at most for one answer: 2,000 lines are
@@ -59,10 +63,13 @@ const (
 // than asked for, also none, and still be followed by others. Errors are
 // push.ErrNotFound and push.ErrCursor.
 //
-// It reads lines in batches, for chunks with matching rows their plans, and
-// unless told otherwise the attempts of each. An upload page is read only where
-// the plans can't tell which line a row was on (see numbering).
-func (r *Reader) Deliveries(ctx context.Context, tenant string, id push.ID, f Filter, cursor string, limit int) ([]Delivery, string, error) {
+// It reads lines in batches, and for chunks with matching rows their plans and, unless the
+// filter says otherwise, their attempts, and the pages that say whose they are, each once for
+// several answers (see pageCache). An upload page is read only if the plans do not show which
+// line a row was on (see numbering).
+func (r *Reader) Deliveries(ctx context.Context, tenant string, id push.ID, f Filter, cursor string,
+	limit int,
+) ([]Delivery, string, error) {
 	from, err := parseCursor(cursor)
 	if err != nil {
 		return nil, "", fmt.Errorf("list deliveries: %w", err)
@@ -96,7 +103,7 @@ type scan struct {
 
 func (s *scan) run(ctx context.Context) error {
 	size := 1 + s.limit/push.MaxChunkRecipients
-	if s.filter.HasClass || s.filter.HasCode {
+	if s.filter.HasClass || s.filter.HasCode || s.filter.Failed {
 		size = filteredLines
 	}
 	for read := 0; read < maxLines; read += size {
@@ -116,7 +123,7 @@ func (s *scan) run(ctx context.Context) error {
 	return nil
 }
 
-// take adds the matching rows of lines, and tells whether the page is full.
+// take adds the matching rows of lines, and reports whether the page is full.
 func (s *scan) take(ctx context.Context, lines []ledger.Line) (bool, error) {
 	var plans map[int]*planned
 	for i := range lines {
@@ -145,7 +152,7 @@ func (s *scan) take(ctx context.Context, lines []ledger.Line) (bool, error) {
 	return false, nil
 }
 
-// matching returns the cells of a line, from the cursor on, that the filter takes.
+// matching returns the cells of a line, from the cursor on, that match the filter.
 func (s *scan) matching(line *ledger.Line) []int {
 	var cells []int
 	for i := s.next.index; i < len(line.Cells); i++ {
@@ -172,6 +179,7 @@ func (s *scan) add(ctx context.Context, line *ledger.Line, p *planned, cells []i
 	if err != nil {
 		return err
 	}
+	before := len(s.rows)
 	for _, i := range cells {
 		d := Delivery{
 			Line: number(i), Chunk: line.Ref.Seq, Index: i,
@@ -183,7 +191,7 @@ func (s *scan) add(ctx context.Context, line *ledger.Line, p *planned, cells []i
 		}
 		s.rows = append(s.rows, d)
 	}
-	return nil
+	return s.name(ctx, p, s.rows[before:])
 }
 
 // attempts returns a chunk's evidence by cell.

@@ -7,9 +7,8 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// originals returns which upload line each duplicate of a chunk repeats; 0 for
-// every other row. The page says so, which is read for chunks with duplicates
-// only, once per answer.
+// originals returns which upload line each duplicate of a chunk repeats; 0 for every other
+// row. The page has that, and is read only for chunks with duplicates, once per answer.
 func (s *scan) originals(ctx context.Context, p *planned, line *ledger.Line, cells []int) (func(i int) int64, error) {
 	none := func(int) int64 { return 0 }
 	if p == nil || !s.n.ID.IsBatch() || !hasDuplicates(line, cells) {

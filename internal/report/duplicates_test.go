@@ -12,15 +12,15 @@ import (
 // one on this page that resolved to the same address.
 func TestDeliveriesDuplicates(t *testing.T) {
 	t.Parallel()
-	h := open()
+	w := open()
 	rs := rows(11, 12, 13, 14)
 	rs[1].DuplicateOf = 3
 	rs[3].Address = rs[0].Address
-	h.load(push.PageUpload, rs, 2)
-	h.n.Progress.Watermark = 14
-	h.line[0].Settle(1, push.CodeDuplicate, false)
-	h.line[1].Settle(1, push.CodeDuplicate, false)
-	all, _, err := h.reader().Deliveries(t.Context(), tenant, h.n.ID, report.Filter{}, "", 0)
+	w.load(push.PageUpload, rs, 2)
+	w.advance(func(p *push.Progress) { p.Watermark = 14 })
+	w.settle(0, 1, push.CodeDuplicate)
+	w.settle(1, 1, push.CodeDuplicate)
+	all, _, err := w.reader().Deliveries(t.Context(), tenant, w.id, report.Filter{}, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,11 +28,13 @@ func TestDeliveriesDuplicates(t *testing.T) {
 	for i := range all {
 		got = append(got, all[i].DuplicateOf)
 	}
-	if !slices.Equal(got, []int64{0, 3, 0, 11}) || h.reads > 2 {
-		t.Errorf("duplicates of %v after %d page reads", got, h.reads)
+	if !slices.Equal(got, []int64{0, 3, 0, 11}) || w.reads.Load() > 3 {
+		t.Errorf("duplicates of %v after %d page reads", got, w.reads.Load())
 	}
-	clear(h.page)
-	if all, _, err = h.reader().Deliveries(t.Context(), tenant, h.n.ID, report.Filter{}, "", 0); err != nil || all[1].DuplicateOf != 0 {
+	if err = w.pages.DeletePages(t.Context(), w.id); err != nil {
+		t.Fatal(err)
+	}
+	if all, _, err = w.reader().Deliveries(t.Context(), tenant, w.id, report.Filter{}, "", 0); err != nil || all[1].DuplicateOf != 0 {
 		t.Errorf("without the page: %+v, %v", all[1], err)
 	}
 }

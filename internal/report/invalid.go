@@ -25,9 +25,8 @@ const maxInvalidPages = 20
 // end. A page may have fewer lines than asked for, also none, and still be
 // followed by others. Errors are push.ErrNotFound and push.ErrCursor.
 //
-// Refused lines stand in the upload pages, so this reads those, one by one,
-// unless the batch has none. Those of a page that has expired are not known
-// any more.
+// Refused lines are in the upload pages, so this reads the pages one by one, unless the
+// batch has no refused lines. The lines of an expired page are not known any more.
 func (r *Reader) Invalid(ctx context.Context, tenant string, id push.ID, cursor string, limit int) ([]Invalid, string, error) {
 	at, err := parseInvalidCursor(cursor)
 	if err != nil {
@@ -80,14 +79,14 @@ func (r *Reader) refused(ctx context.Context, id push.ID, n int) ([]wire.Refused
 	return page.Refused, nil
 }
 
-// place is where a listing of refused lines goes on: an upload page, and the
-// last line that was told.
+// place is where a listing of refused lines continues: an upload page, and the last line
+// that was returned.
 type place struct {
 	page int
 	line int64
 }
 
-// cursor returns the place as callers keep it, without a meaning to them.
+// cursor returns the place as an opaque string for callers.
 func (p place) cursor() string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "i1:%d:%d", p.page, p.line))
 }

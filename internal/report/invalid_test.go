@@ -12,38 +12,42 @@ import (
 )
 
 // refuse adds an upload page of ten lines, of which the numbered ones were refused.
-func (h *house) refuse(t *testing.T, numbers ...int64) {
+func (w *world) refuse(t *testing.T, numbers ...int64) {
 	t.Helper()
-	p := wire.UploadPage{First: h.n.Progress.Watermark + 1, Last: h.n.Progress.Watermark + 10}
+	before := w.progress()
+	p := wire.UploadPage{First: before.Watermark + 1, Last: before.Watermark + 10}
 	for _, n := range numbers {
-		p.Refused = append(p.Refused, wire.RefusedLine{Line: n, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: fmt.Sprint("because of ", n)}})
+		p.Refused = append(p.Refused,
+			wire.RefusedLine{Line: n, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: fmt.Sprint("because of ", n)}})
 	}
 	data, err := wire.EncodeUploadPage(&p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.page[fmt.Sprint(push.PageUpload, h.n.Progress.Pages)] = data
-	h.n.Progress.Pages++
-	h.n.Progress.Watermark = p.Last
-	h.n.Progress.Invalid += int64(len(numbers))
+	w.pages.SetPage(w.id, push.PageUpload, before.Pages, data)
+	w.advance(func(to *push.Progress) {
+		to.Pages++
+		to.Watermark = p.Last
+		to.Invalid += int64(len(numbers))
+	})
 }
 
 func TestInvalid(t *testing.T) {
 	t.Parallel()
-	h := open()
-	h.refuse(t, 2, 3, 10)
-	h.refuse(t)
-	h.refuse(t, 21)
+	w := open()
+	w.refuse(t, 2, 3, 10)
+	w.refuse(t)
+	w.refuse(t, 21)
 	for range 50 { // beyond what is read for one answer
-		h.refuse(t)
+		w.refuse(t)
 	}
-	h.refuse(t, 540)
-	delete(h.page, fmt.Sprint(push.PageUpload, 7)) // expired
+	w.refuse(t, 540)
+	w.pages.ForgetPage(w.id, push.PageUpload, 7) // expired
 	for _, limit := range []int{1, 2, 3, 0} {
 		var got []int64
 		cursor, calls := "", 0
 		for {
-			rows, next, err := h.reader().Invalid(t.Context(), tenant, h.n.ID, cursor, limit)
+			rows, next, err := w.reader().Invalid(t.Context(), tenant, w.id, cursor, limit)
 			if err != nil || limit > 0 && len(rows) > limit {
 				t.Fatalf("%d rows, %v", len(rows), err)
 			}
@@ -68,23 +72,24 @@ func TestInvalid(t *testing.T) {
 
 func TestInvalidRefuses(t *testing.T) {
 	t.Parallel()
-	h := open()
-	h.refuse(t, 1)
-	r := h.reader()
-	if _, _, err := r.Invalid(t.Context(), "else", h.n.ID, "", 0); !errors.Is(err, push.ErrNotFound) {
+	w := open()
+	w.refuse(t, 1)
+	r := w.reader()
+	if _, _, err := r.Invalid(t.Context(), "else", w.id, "", 0); !errors.Is(err, push.ErrNotFound) {
 		t.Errorf("another tenant's: %v", err)
 	}
 	for _, cursor := range []string{"x", "aTE6LTE6MA", "aTE6MTowMA", "ZDE6MTow"} {
-		if _, _, err := r.Invalid(t.Context(), tenant, h.n.ID, cursor, 0); !errors.Is(err, push.ErrCursor) {
+		if _, _, err := r.Invalid(t.Context(), tenant, w.id, cursor, 0); !errors.Is(err, push.ErrCursor) {
 			t.Errorf("cursor %q: %v", cursor, err)
 		}
 	}
-	h.page[fmt.Sprint(push.PageUpload, 0)] = []byte("{}")
-	if _, _, err := r.Invalid(t.Context(), tenant, h.n.ID, "", 0); !errors.Is(err, wire.ErrForeign) {
+	w.pages.SetPage(w.id, push.PageUpload, 0, []byte("{}"))
+	if _, _, err := r.Invalid(t.Context(), tenant, w.id, "", 0); !errors.Is(err, wire.ErrForeign) {
 		t.Errorf("a page that is not ours: %v", err)
 	}
-	h.n.Progress.Invalid, h.reads = 0, 0
-	if rows, next, err := r.Invalid(t.Context(), tenant, h.n.ID, "", 0); err != nil || len(rows) != 0 || next != "" || h.reads != 0 {
-		t.Errorf("without any: %v, %q, %v, %d reads", rows, next, err, h.reads)
+	w.advance(func(p *push.Progress) { p.Invalid = 0 })
+	w.reads.Store(0)
+	if rows, next, err := r.Invalid(t.Context(), tenant, w.id, "", 0); err != nil || len(rows) != 0 || next != "" || w.reads.Load() != 0 {
+		t.Errorf("without any: %v, %q, %v, %d reads", rows, next, err, w.reads.Load())
 	}
 }

@@ -32,9 +32,8 @@ type Key struct {
 	Hash  uint64 // of KeyHash
 }
 
-// ParseKey reads kind:value, or a value of unknown kind. A token may hold a
-// colon, but what is in front of it is never one of the kinds: an instance id
-// has at least 11 characters. Errors are push.Faults.
+// ParseKey reads kind:value, or a value of unknown kind. A token may hold a colon, but the
+// text before it is never one of the kinds: an instance id has at least 11 characters. Errors are push.Faults.
 func ParseKey(s string) (Key, error) {
 	fault := func(detail string) (Key, error) {
 		return Key{}, push.Faults{{Pointer: "recipient", Code: push.FaultValue, Detail: detail}}
@@ -74,7 +73,7 @@ func (k KeyKind) known() bool {
 	return false
 }
 
-// hashes returns those of every address that the key itself may be.
+// hashes returns the hashes of all addresses that the key itself may be.
 func (k *Key) hashes() map[uint64]bool {
 	out := map[uint64]bool{}
 	for _, kind := range []push.Kind{push.KindToken, push.KindFID, push.KindTopic, push.KindCondition} {
@@ -88,7 +87,7 @@ func (k *Key) hashes() map[uint64]bool {
 	return out
 }
 
-// names tells whether the key is, or may be, the id of a device or user.
+// names reports whether the key is, or may be, the id of a device or user.
 func (k *Key) names(kind KeyKind, id string) bool {
 	return (k.Kind == KeyAny || k.Kind == kind) && id != "" && k.Value.Reveal() == id
 }

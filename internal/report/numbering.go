@@ -14,8 +14,8 @@ import (
 type planned struct {
 	ledger.Plan
 
-	// nextLine is the first line of the next chunk, if that begins with a source
-	// of its own and not with another device of this chunk's last user; else 0.
+	// nextLine is the first line of the next chunk, if the next chunk begins with a new
+	// source and not with another device of this chunk's last user; otherwise 0.
 	nextLine int64
 }
 
@@ -38,12 +38,11 @@ func (s *scan) plans(ctx context.Context, lines []ledger.Line) (map[int]*planned
 
 // numbering returns which upload line each row of a chunk was on.
 //
-// A plan keeps the first line only. The others follow it one by one if every
-// row has a source of its own and the next chunk begins just behind them, or the
-// upload ends there, or no line of the upload was refused or blank. Otherwise
-// the page that the chunk was cut from is read and decoded, once per answer:
-// about half a megabyte. If that is gone, having passed its time, only the first
-// row's line is known.
+// A plan keeps the first line only. The others follow one by one if every row has a source
+// of its own and the next chunk begins right behind them, or the upload ends there, or no
+// line of the upload was refused or blank. Otherwise the chunk's page is read and decoded,
+// once per answer: about half a megabyte. If the page has expired, only the first row's
+// line is known.
 func (s *scan) numbering(ctx context.Context, p *planned) (func(i int) int64, error) {
 	if p == nil || p.FirstLine == 0 || !s.n.ID.IsBatch() {
 		return func(int) int64 { return 0 }, nil
@@ -72,8 +71,8 @@ func (s *scan) numbering(ctx context.Context, p *planned) (func(i int) int64, er
 // page is a decoded page of recipients; empty if there is none any more.
 type page struct{ recipients []push.Recipient }
 
-// page returns what a page's chunks were cut from: its recipients as resolved,
-// or where nothing was to be resolved, as uploaded.
+// page returns the recipients that a page's chunks were cut from: as resolved or, if there
+// was nothing to resolve, as uploaded.
 func (s *scan) page(ctx context.Context, n int) (*page, error) {
 	if pg, ok := s.pages[n]; ok {
 		return pg, nil
@@ -96,8 +95,8 @@ func (s *scan) page(ctx context.Context, n int) (*page, error) {
 	return pg, nil
 }
 
-// rows returns the page's recipients that are the plan's, recognised by their
-// first line and every hash; nil if they are not there.
+// rows returns the recipients of the page that are the plan's, recognised by their first
+// line and all hashes; nil if they are not there.
 func (pg *page) rows(p *ledger.Plan) []push.Recipient {
 	for at := range pg.recipients {
 		if pg.recipients[at].Line != p.FirstLine || at+len(p.Hashes) > len(pg.recipients) {

@@ -1,6 +1,6 @@
-// Package report answers how a notification stands, in numbers that add up and
-// row by row. It only reads: everything it says is derived from the ledger's
-// lines at the moment of asking, so there is nothing that could drift.
+// Package report answers how a notification stands, in numbers that add up and row by row.
+// It only reads: it derives every answer from the ledger's lines at the moment of asking,
+// so nothing can drift.
 package report
 
 import (
@@ -22,6 +22,9 @@ type Notifications interface {
 	Notification(ctx context.Context, id push.ID) (push.Notification, error)
 	// Notifications lists a tenant's notifications, newest first.
 	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
+	// Behind returns the cursor with which Notifications goes on behind a place: with
+	// what was accepted before that time or, at that time, has a smaller id.
+	Behind(accepted time.Time, id push.ID) (cursor string)
 	// Counts sums all lines of a notification: O(lines).
 	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
 }
@@ -56,6 +59,7 @@ type Config struct {
 	Chunks        Chunks
 	Pages         Pages
 	Devices       Devices
+	Flow          Flow // nil: nobody knows
 	Log           *zap.Logger
 }
 
@@ -63,6 +67,9 @@ type Config struct {
 type Reader struct {
 	cfg   Config
 	sums  *sums
+	names pageCache
+	flows flows
+	now   func() time.Time
 	scans chan struct{} // a place for each scan over plans that may run, see byRecipient
 
 	mu      sync.Mutex
@@ -75,12 +82,12 @@ type Reader struct {
 func New(cfg Config) *Reader {
 	return &Reader{
 		cfg: cfg, sums: newSums(cfg.Notifications, time.Now), scans: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		feeds: map[feedKey]*feed{},
+		feeds: map[feedKey]*feed{}, now: time.Now,
 	}
 }
 
-// View is how a notification stands at one moment. Accepted is the sum of every
-// class of Counts and of the sources that no chunk accounts for yet.
+// View is how a notification stands at one moment. Accepted is the sum of all classes of
+// Counts and of the sources that are in no chunk yet.
 type View struct {
 	Notification push.Notification
 	Counts       ledger.Counts
@@ -88,33 +95,36 @@ type View struct {
 	State    push.State
 	Accepted int64 // deliveries known so far: planned ones, and one for each source not planned yet
 	Open     int64 // those without an outcome
-	// Revision grows with everything that changes here and never falls, in
-	// whatever process it is asked for.
+	// Waiting is what it waits for, nil if nothing of it waits. It may change while the
+	// Revision stays.
+	Waiting *Waiting
+	// Revision grows with every change of the view and never falls, whichever process
+	// answers.
 	Revision int64
 }
 
-// Done tells whether nothing more will happen unless somebody acts: every
-// delivery has its outcome, or an operator has to look. What is cancelled is
-// done when the last delivery is.
+// Done reports whether nothing more will happen unless somebody acts: every delivery has
+// its outcome, or an operator has to look. A cancelled notification is done when its last
+// delivery is.
 func (v *View) Done() bool {
 	switch v.State {
 	case push.StateCompleted, push.StateDeadLettered:
 		return true
 	case push.StateCancelled:
 		return v.Open == 0
-	case push.StateUploading, push.StateAccepted, push.StateSending, push.StatePaused:
+	case push.StateUploading, push.StateAccepted, push.StateSending, push.StateHeld, push.StatePaused:
 	}
 	return false
 }
 
 // Notification returns how a notification or batch stands, or push.ErrNotFound.
 // It costs one read of the head, and one query over the lines, O(chunks), that
-// is shared by all who ask within at most half a second (see sums).
+// is shared by all callers within at most half a second (see sums).
 func (r *Reader) Notification(ctx context.Context, tenant string, id push.ID) (View, error) {
 	return r.balanced(ctx, tenant, id, false)
 }
 
-// look is Notification with counts that nobody has seen yet.
+// look does what Notification does, with fresh counts.
 func (r *Reader) look(ctx context.Context, tenant string, id push.ID) (View, error) {
 	return r.balanced(ctx, tenant, id, true)
 }
@@ -133,8 +143,8 @@ func (r *Reader) balanced(ctx context.Context, tenant string, id push.ID, fresh 
 		return View{}, err
 	}
 	if err := v.Counts.Balance(v.Notification.Progress.Sources); err != nil {
-		// The owner needs an answer all the same, and these are the numbers.
-		r.cfg.Log.Error("the books of a notification do not balance", zap.String("notification", string(id)), zap.Error(err))
+		// The owner needs an answer nevertheless, and these are the numbers.
+		r.cfg.Log.Error("the counts of a notification do not add up", zap.String("notification", string(id)), zap.Error(err))
 	}
 	return v, nil
 }
@@ -144,19 +154,26 @@ func (r *Reader) view(ctx context.Context, tenant string, id push.ID, fresh bool
 	if err != nil {
 		return View{}, err
 	}
-	c, err := r.sums.of(ctx, id, n.Progress.Version, fresh)
+	return r.viewOf(ctx, n, fresh)
+}
+
+// viewOf returns how a notification stands whose head was read a moment ago.
+func (r *Reader) viewOf(ctx context.Context, n push.Notification, fresh bool) (View, error) {
+	c, err := r.sums.of(ctx, n.ID, n.Progress.Version, fresh)
 	if err != nil {
 		return View{}, err
 	}
 	unplanned := c.Unplanned(n.Progress.Sources)
-	return View{
+	v := View{
 		Notification: n, Counts: c, State: ledger.StateOf(&n, &c),
 		Accepted: c.Recipients + unplanned, Open: c.ByCode[push.CodeOpen] + unplanned,
 		Revision: n.Progress.Version + c.Revision(),
-	}, nil
+	}
+	v.Waiting = r.waiting(ctx, &v, r.now())
+	return v, nil
 }
 
-// owned returns a tenant's own notification; what belongs to others does not exist.
+// owned returns a tenant's own notification; another tenant's is push.ErrNotFound.
 func (r *Reader) owned(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
 	n, err := r.cfg.Notifications.Notification(ctx, id)
 	if err != nil {
@@ -166,17 +183,6 @@ func (r *Reader) owned(ctx context.Context, tenant string, id push.ID) (push.Not
 		return push.Notification{}, fmt.Errorf("%s: %w", id, push.ErrNotFound)
 	}
 	return n, nil
-}
-
-// Notifications lists a tenant's notifications and batches, newest first, with
-// their stored states: up to limit (1..1000; 0 means 100) and the cursor of the
-// next ones, "" at the end. A cursor that is not from here is push.ErrCursor.
-func (r *Reader) Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error) {
-	ns, next, err := r.cfg.Notifications.Notifications(ctx, tenant, cursor, within(limit))
-	if err != nil {
-		return nil, "", fmt.Errorf("list notifications: %w", err)
-	}
-	return ns, next, nil
 }
 
 // within returns a listing's limit inside its range.

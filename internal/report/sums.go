@@ -13,19 +13,18 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// How long one summing of a notification's lines answers everybody who asks
-// within this process: twenty times what it took, half a second at most. Sums of
-// one notification thus cost a twentieth of a core, however many people look at
-// it, and where they cost little they are as good as new.
+// How long one summing of a notification's lines answers all callers in this process:
+// twenty times as long as it took, half a second at most. So the sums of one notification
+// cost at most a twentieth of a core, however many callers there are, and cheap sums are as
+// good as new.
 const (
 	shareTimes = 20
 	shareMost  = 500 * time.Millisecond
 )
 
-// sums shares the sums over lines, which are O(lines), among those who ask at
-// about the same time. What belongs to another version of the head is never
-// shared, so that a caller who paused, cancelled or finished a notification sees
-// counts from after that. Safe for concurrent use.
+// sums shares the sums over lines, which are O(lines), among callers at about the same time.
+// Sums for different versions of the head are never shared, so that a caller who paused,
+// cancelled or finished a notification sees later counts. Safe for concurrent use.
 type sums struct {
 	ledger  Notifications
 	now     func() time.Time
@@ -45,9 +44,8 @@ func newSums(l Notifications, now func() time.Time) *sums {
 	return &sums{ledger: l, now: now, kept: map[push.ID]sum{}}
 }
 
-// of returns the counts of a notification whose head has the given version;
-// with fresh, from a summing that ends after the call. Of those who ask while
-// one is under way none begins another.
+// of returns the counts of a notification whose head has the given version; with fresh,
+// from a summing that ends after the call. While one summing is under way, no other begins.
 func (s *sums) of(ctx context.Context, id push.ID, version int64, fresh bool) (ledger.Counts, error) {
 	if !fresh {
 		s.mu.Lock()
@@ -57,7 +55,7 @@ func (s *sums) of(ctx context.Context, id push.ID, version int64, fresh bool) (l
 			return k.counts, nil
 		}
 	}
-	// The summing outlives a caller that hangs up: others wait for it.
+	// The summing goes on if its caller hangs up: others wait for it.
 	running := s.flights.DoChan(fmt.Sprintf("%s@%d", id, version), func() (any, error) {
 		const longest = 20 * time.Second
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)
@@ -73,7 +71,7 @@ func (s *sums) of(ctx context.Context, id push.ID, version int64, fresh bool) (l
 	}
 }
 
-// add sums and keeps the result for those who ask next.
+// add sums and keeps the result for the next callers.
 func (s *sums) add(ctx context.Context, id push.ID, version int64) (ledger.Counts, error) {
 	begun := s.now()
 	c, err := s.ledger.Counts(ctx, id)

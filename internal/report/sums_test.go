@@ -2,56 +2,45 @@ package report_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/zap"
-
-	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 )
 
-// slow is a house whose sums take time and are counted.
+var errAway = errors.New("disk is gone")
+
+// slow is a world whose sums take time and are counted.
 type slow struct {
-	*house
+	*world
+
 	takes time.Duration
 	sums  atomic.Int64
-	mu    sync.Mutex
-	fail  error
+	away  atomic.Bool // sums fail
 }
 
-func (s *slow) Counts(ctx context.Context, id push.ID) (ledger.Counts, error) {
+func (s *slow) do(op string, effect func() error) error {
+	if op != "Counts" {
+		return effect()
+	}
 	s.sums.Add(1)
 	time.Sleep(s.takes)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fail != nil {
-		return ledger.Counts{}, s.fail
+	if s.away.Load() {
+		return errAway
 	}
-	return s.house.Counts(ctx, id)
-}
-
-func (s *slow) Notification(ctx context.Context, id push.ID) (push.Notification, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.house.Notification(ctx, id)
-}
-
-// change does something to the house while nobody looks.
-func (s *slow) change(f func(h *house)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f(s.house)
+	return effect()
 }
 
 func slowly(takes time.Duration) (*slow, *report.Reader) {
-	s := &slow{house: open(), takes: takes}
+	s := &slow{world: open(), takes: takes}
 	s.load("", rows(1, 2, 3, 4), 2)
-	return s, report.New(report.Config{Notifications: s, Chunks: s, Pages: s, Devices: s, Log: zap.NewNop()})
+	return s, s.readerOn(ledgertest.Around{Store: s.ledger, Do: s.do})
 }
 
 // A thousand pollers of a batch that takes 13 ms to sum cost one sum for each
@@ -65,7 +54,7 @@ func TestSumsAreShared(t *testing.T) {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i%100) * time.Millisecond)
 				for range 20 {
-					if v, err := r.Notification(t.Context(), tenant, s.n.ID); err != nil || v.Accepted != 4 {
+					if v, err := r.Notification(t.Context(), tenant, s.id); err != nil || v.Accepted != 4 {
 						t.Errorf("got %+v, %v", v, err)
 					}
 					time.Sleep(100 * time.Millisecond)
@@ -95,10 +84,10 @@ func TestSumsAreFresh(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s, r := slowly(c.takes)
-				_, _ = r.Notification(t.Context(), tenant, s.n.ID)
-				s.line[0].Settle(0, push.CodeSent, false)
+				_, _ = r.Notification(t.Context(), tenant, s.id)
+				s.settle(0, 0, push.CodeSent)
 				time.Sleep(c.age)
-				v, err := r.Notification(t.Context(), tenant, s.n.ID)
+				v, err := r.Notification(t.Context(), tenant, s.id)
 				if renewed := v.Counts.ByCode[push.CodeSent] == 1; err != nil || renewed != c.renewed {
 					t.Errorf("renewed: %v, %v", renewed, err)
 				}
@@ -112,11 +101,13 @@ func TestSumsOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, r := slowly(50 * time.Millisecond)
-		before, _ := r.Notification(t.Context(), tenant, s.n.ID)
-		s.line[0].Settle(0, push.CodeCancelled, false)
-		s.n.Progress.Version++
-		s.n.Progress.State = push.StateCancelled
-		v, err := r.Notification(t.Context(), tenant, s.n.ID)
+		before, _ := r.Notification(t.Context(), tenant, s.id)
+		s.settle(0, 0, push.CodeCancelled)
+		s.advance(func(p *push.Progress) {
+			p.Version++
+			p.State = push.StateCancelled
+		})
+		v, err := r.Notification(t.Context(), tenant, s.id)
 		if err != nil || v.Counts.ByCode[push.CodeCancelled] != 1 || v.Revision <= before.Revision {
 			t.Errorf("got %+v after revision %d, %v", v, before.Revision, err)
 		}
@@ -132,11 +123,11 @@ func TestSumsOutliveTheirCaller(t *testing.T) {
 		defer cancel()
 		go func() {
 			time.Sleep(5 * time.Millisecond)
-			if _, err := r.Notification(t.Context(), tenant, s.n.ID); err != nil {
+			if _, err := r.Notification(t.Context(), tenant, s.id); err != nil {
 				t.Errorf("the other caller got %v", err)
 			}
 		}()
-		if _, err := r.Notification(ctx, tenant, s.n.ID); err == nil {
+		if _, err := r.Notification(ctx, tenant, s.id); err == nil {
 			t.Error("the caller got an answer after it hung up")
 		}
 		time.Sleep(time.Second)

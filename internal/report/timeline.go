@@ -34,7 +34,7 @@ type Step struct {
 	Detail  string        // FCM's words, or what else is known; no token
 }
 
-// Timeline tells the story of a delivery in order.
+// Timeline returns the steps of a delivery in order.
 func (t *Trace) Timeline(d *Traced) []Step {
 	n := &t.View.Notification
 	steps := []Step{{Kind: StepAccepted, At: n.AcceptedAt}}
@@ -65,10 +65,14 @@ func stepOf(a *ledger.Attempt) Step {
 	return s
 }
 
-// present is where the delivery stands.
+// present returns the step that the delivery is at.
 func (t *Trace) present(d *Traced) Step {
 	if d.Code == push.CodeOpen {
-		return Step{Kind: StepWaiting, Detail: t.waiting(d)}
+		detail := t.waiting(d)
+		if w := t.View.Waiting; w != nil && w.Reason != WaitPaused && w.Reason != WaitRetry {
+			detail += "; waiting: " + w.Text()
+		}
+		return Step{Kind: StepWaiting, Detail: detail}
 	}
 	s := Step{Kind: StepOutcome, Code: d.Code}
 	saved := d.Saved.UTC().Format(time.RFC3339)
@@ -89,7 +93,7 @@ func (t *Trace) present(d *Traced) Step {
 	return s
 }
 
-// decision says what an outcome rests on.
+// decision is what an outcome rests on.
 type decision uint8
 
 const (
@@ -111,8 +115,10 @@ func (d *Traced) decided() (time.Time, decision) {
 			return a.At, byAnswer
 		}
 	}
-	// Of these the message or its task was at fault, not this recipient.
-	shared := []push.Code{push.CodePayloadInvalid, push.CodePayloadTooLarge, push.CodeUnexpandable, push.CodeUndecodable, push.CodePoison}
+	// For these codes the message or its task was at fault, not this recipient.
+	shared := []push.Code{
+		push.CodePayloadInvalid, push.CodePayloadTooLarge, push.CodeUnexpandable, push.CodeUndecodable, push.CodePoison, push.CodeUndelivered,
+	}
 	if slices.Contains(shared, d.Code) {
 		return time.Time{}, byUs
 	}
@@ -126,7 +132,11 @@ func (t *Trace) waiting(d *Traced) string {
 	case ledger.StateClaimed:
 		return "its chunk is being sent; checkpointed at " + d.Saved.UTC().Format(time.RFC3339)
 	case ledger.StateWaiting:
-		return "its chunk is on the queue for the next attempt, since " + d.Saved.UTC().Format(time.RFC3339)
+		s := "its chunk is on the queue for the next attempt, since " + d.Saved.UTC().Format(time.RFC3339)
+		if !d.Due.IsZero() {
+			s += ", not before " + d.Due.UTC().Format(time.RFC3339)
+		}
+		return s
 	case ledger.StateParked:
 		return "the batch is paused; resume sends its chunk"
 	case ledger.StateClosed:

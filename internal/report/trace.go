@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -15,18 +16,18 @@ type Trace struct {
 	View       View
 	Deliveries []Traced // in the order of the plan, at most MaxTraced
 	More       bool     // there are others
+	Refused    *Invalid // the upload line that was asked for, if it was refused
 	Notes      []string // what could not be told, and why
 }
 
-// Traced is one delivery with all that explains it.
+// Traced is one delivery with everything that explains it.
 type Traced struct {
 	Delivery
 
-	DeviceID push.ID // "" if the plan's page is not kept any more, or it has none
-	UserID   string  // of a recipient that was addressed by user
-	State    ledger.State
-	Claims   int64     // how often an owner took the chunk in hand, or a replay reopened it
-	Saved    time.Time // last write of the chunk's line: an outcome is not younger
+	State  ledger.State
+	Claims int64     // how often an owner took the chunk in hand, or a replay reopened it
+	Saved  time.Time // last write of the chunk's line: an outcome is not younger
+	Due    time.Time // of a chunk that waits: not before; zero if it may go
 }
 
 // MaxTraced is how many deliveries one trace explains.
@@ -36,12 +37,16 @@ const MaxTraced = 100
 // push.ErrNotFound.
 type NoDeliveryError struct {
 	ID        push.ID
-	Unplanned int64 // sources of which it is not known yet to whom they go
+	Unplanned int64  // sources of which it is not known yet to whom they go
+	Line      string // what is known of the upload line that was asked for; ""
 }
 
 // Error implements error.
 func (e *NoDeliveryError) Error() string {
 	s := fmt.Sprintf("%s has no delivery to this recipient", e.ID)
+	if e.Line != "" {
+		return s + ": " + e.Line
+	}
 	if e.Unplanned > 0 {
 		s += fmt.Sprintf("; %d of its recipients are not planned yet: ask again later", e.Unplanned)
 	}
@@ -52,14 +57,13 @@ func (e *NoDeliveryError) Error() string {
 func (e *NoDeliveryError) Unwrap() error { return push.ErrNotFound }
 
 // Trace explains the deliveries of a tenant's notification to one recipient,
-// all of them if it occurs several times. Errors are push.ErrNotFound, of a
-// notification that is there also as [*NoDeliveryError].
+// all of them if the recipient occurs several times, or why an upload line has none. Errors are push.ErrNotFound; if the
+// notification exists, it is a [*NoDeliveryError].
 //
-// A line is found by O(log pages) reads and the plans of one page. Anything else
-// is looked up by the hash of its address in the plans, O(chunks) with 4 KB of
-// hashes each: the plans have no index, which would cost a write per recipient.
-// A device or user is looked up under the addresses that it has today, and in
-// the page of a notification that has only one, under its own name.
+// A line is found by O(log pages) reads and the plans of one page. Any other key is looked
+// up by the hash of its address in the plans, O(chunks) with 4 KB of hashes each: the plans
+// have no index, because that would cost a write per recipient. A device or user is looked
+// up by its present addresses and, if the notification has a single page, by its id.
 func (r *Reader) Trace(ctx context.Context, tenant string, id push.ID, key Key) (Trace, error) {
 	v, err := r.Notification(ctx, tenant, id)
 	if err != nil {
@@ -67,16 +71,19 @@ func (r *Reader) Trace(ctx context.Context, tenant string, id push.ID, key Key) 
 	}
 	t := tracer{scan: scan{Reader: r, n: &v.Notification, pages: map[int]*page{}}, key: key, out: Trace{View: v}}
 	if key.Kind == KeyLine {
-		err = t.byLine(ctx)
+		if err = t.byLine(ctx); err == nil && len(t.out.Deliveries) == 0 && len(t.out.Notes) == 0 {
+			err = t.noDelivery(ctx)
+		}
 	} else {
 		err = t.byRecipient(ctx)
 	}
 	if err != nil {
 		return Trace{}, fmt.Errorf("trace a delivery of %s: %w", id, err)
 	}
-	if len(t.out.Deliveries) == 0 && len(t.out.Notes) == 0 {
-		return Trace{}, &NoDeliveryError{ID: id, Unplanned: v.Counts.Unplanned(v.Notification.Progress.Sources)}
+	if len(t.out.Deliveries) == 0 && len(t.out.Notes) == 0 && t.out.Refused == nil {
+		return Trace{}, &NoDeliveryError{ID: id, Unplanned: v.Counts.Unplanned(v.Notification.Progress.Sources), Line: t.why}
 	}
+	t.noteHeld()
 	return t.out, nil
 }
 
@@ -86,11 +93,33 @@ type tracer struct {
 
 	key Key
 	out Trace
+	why string // there is none
+}
+
+// noteHeld notes why an open delivery may wait.
+func (t *tracer) noteHeld() {
+	if !slices.ContainsFunc(t.out.Deliveries, func(d Traced) bool { return d.Code == push.CodeOpen }) {
+		return
+	}
+	held := &t.n.Progress.Held
+	for _, part := range push.Parts() {
+		h := held[part]
+		if h.Code == push.CodeOpen {
+			continue
+		}
+		whom := "everybody of the platform " + part.String() + " waits"
+		if h.Scattered {
+			whom = "who of the platform " + part.String() + " is refused with that code waits"
+		}
+		t.note(fmt.Sprintf("The notification is held since %s, because FCM refused %d recipients with %s: %s until it is resumed or "+
+			"cancelled. %s",
+			h.Since.UTC().Format(time.RFC3339), h.Refused, h.Code, whom, h.Code.Facts().Meaning))
+	}
 }
 
 func (t *tracer) note(text string) { t.out.Notes = append(t.out.Notes, text) }
 
-// hits adds the given cells of a chunk, and tells whether there is room for more.
+// hits adds the given cells of a chunk, and reports whether there is room for more.
 func (t *tracer) hits(ctx context.Context, p *planned, cells []int) (bool, error) {
 	if room := MaxTraced - len(t.out.Deliveries); len(cells) > room {
 		cells, t.out.More = cells[:room], true
@@ -109,16 +138,10 @@ func (t *tracer) hits(ctx context.Context, p *planned, cells []int) (bool, error
 	if err := t.add(ctx, &line[0], p, cells); err != nil {
 		return false, err
 	}
-	rows, err := t.recipients(ctx, p)
-	if err != nil {
-		return false, err
-	}
 	for _, d := range t.rows[before:] {
-		hit := Traced{Delivery: d, State: line[0].State, Claims: line[0].Epoch, Saved: line[0].UpdatedAt}
-		if rows != nil {
-			hit.DeviceID, hit.UserID = rows[d.Index].DeviceID, rows[d.Index].UserID
-		}
-		t.out.Deliveries = append(t.out.Deliveries, hit)
+		t.out.Deliveries = append(t.out.Deliveries, Traced{
+			Delivery: d, State: line[0].State, Claims: line[0].Epoch, Saved: line[0].UpdatedAt, Due: line[0].Due,
+		})
 	}
 	return !t.out.More, nil
 }

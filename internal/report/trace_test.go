@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 )
@@ -46,31 +46,79 @@ func TestTimeline(t *testing.T) {
 		attempts []ledger.Attempt
 		want     string // the steps behind the expansion
 	}{
-		"sent":             {push.CodeSent, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeSent, 10)}, "attempt 1 sent@10 | outcome sent@10"},
-		"sent at last":     {push.CodeSent, true, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeNetTimeout, 10), attempt(2, push.CodeSent, 30)}, "attempt 1 net.timeout@10 | attempt 2 sent@30 | outcome sent@30 an earlier attempt may have reached the device too"},
-		"sent, forgotten":  {push.CodeSent, false, ledger.StateClosed, nil, "outcome sent FCM's answer was not kept; it came at the latest 1970-01-01T00:01:40Z"},
-		"permanent":        {push.CodeFCMUnregistered, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnregistered, 10)}, "attempt 1 fcm.unregistered@10 | outcome fcm.unregistered@10"},
-		"too large":        {push.CodePayloadTooLarge, false, ledger.StateClosed, nil, "outcome payload.too_large decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
-		"too large, why":   {push.CodePayloadTooLarge, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnavailable, 10), attempt(0, push.CodePayloadTooLarge, 20)}, "attempt 1 fcm.unavailable@10 | outcome payload.too_large@20 decided without asking FCM: d"},
-		"unknown":          {push.CodeUnknown, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeNetReset, 10)}, "attempt 1 net.reset@10 | outcome unknown@10"},
-		"suppressed":       {push.CodeDeviceQuarantined, false, ledger.StateClosed, nil, "outcome device.quarantined decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
-		"expired":          {push.CodeExpired, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMUnavailable, 10)}, "attempt 1 fcm.unavailable@10 | outcome expired decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
-		"cancelled":        {push.CodeCancelled, false, ledger.StateClosed, nil, "outcome cancelled decided without asking FCM, at the latest 1970-01-01T00:01:40Z"},
-		"dead":             {push.CodeAttemptsExhausted, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMInternal, 10), attempt(2, push.CodeFCMInternal, 40)}, "attempt 1 fcm.internal@10 | attempt 2 fcm.internal@40 | outcome attempts_exhausted@40"},
-		"replayed":         {push.CodeSent, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeFCMInternal, 10), mark, attempt(1, push.CodeSent, 60)}, "attempt 1 fcm.internal@10 | replayed@50 | attempt 1 sent@60 | outcome sent@60"},
+		"sent": {
+			push.CodeSent, false, ledger.StateClosed, []ledger.Attempt{attempt(1, push.CodeSent, 10)}, "attempt 1 sent@10 | outcome sent@10",
+		},
+		"sent at last": {
+			push.CodeSent, true, ledger.StateClosed,
+			[]ledger.Attempt{attempt(1, push.CodeNetTimeout, 10), attempt(2, push.CodeSent, 30)},
+			"attempt 1 net.timeout@10 | attempt 2 sent@30 | outcome sent@30 an earlier attempt may have reached the device too",
+		},
+		"sent, forgotten": {
+			push.CodeSent, false, ledger.StateClosed, nil, "outcome sent FCM's answer was not kept; it came at the latest 1970-01-01T00:01:40Z",
+		},
+		"permanent": {
+			push.CodeFCMUnregistered, false, ledger.StateClosed,
+			[]ledger.Attempt{attempt(1, push.CodeFCMUnregistered, 10)},
+			"attempt 1 fcm.unregistered@10 | outcome fcm.unregistered@10",
+		},
+		"too large": {
+			push.CodePayloadTooLarge, false, ledger.StateClosed, nil,
+			"outcome payload.too_large decided without asking FCM, at the latest 1970-01-01T00:01:40Z",
+		},
+		"too large, why": {
+			push.CodePayloadTooLarge, false, ledger.StateClosed,
+			[]ledger.Attempt{attempt(1, push.CodeFCMUnavailable, 10), attempt(0, push.CodePayloadTooLarge, 20)},
+			"attempt 1 fcm.unavailable@10 | outcome payload.too_large@20 decided without asking FCM: d",
+		},
+		"unknown": {
+			push.CodeUnknown, false, ledger.StateClosed,
+			[]ledger.Attempt{attempt(1, push.CodeNetReset, 10)},
+			"attempt 1 net.reset@10 | outcome unknown@10",
+		},
+		"suppressed": {
+			push.CodeDeviceQuarantined, false, ledger.StateClosed, nil,
+			"outcome device.quarantined decided without asking FCM, at the latest 1970-01-01T00:01:40Z",
+		},
+		"expired": {
+			push.CodeExpired, false, ledger.StateClosed,
+			[]ledger.Attempt{attempt(1, push.CodeFCMUnavailable, 10)},
+			"attempt 1 fcm.unavailable@10 | outcome expired decided without asking FCM, at the latest 1970-01-01T00:01:40Z",
+		},
+		"cancelled": {
+			push.CodeCancelled, false, ledger.StateClosed, nil, "outcome cancelled decided without asking FCM, at the latest 1970-01-01T00:01:40Z",
+		},
+		"dead": {
+			push.CodeAttemptsExhausted, false, ledger.StateClosed,
+			[]ledger.Attempt{attempt(1, push.CodeFCMInternal, 10), attempt(2, push.CodeFCMInternal, 40)},
+			"attempt 1 fcm.internal@10 | attempt 2 fcm.internal@40 | outcome attempts_exhausted@40",
+		},
+		"replayed": {
+			push.CodeSent, false, ledger.StateClosed,
+			[]ledger.Attempt{attempt(1, push.CodeFCMInternal, 10), mark, attempt(1, push.CodeSent, 60)},
+			"attempt 1 fcm.internal@10 | replayed@50 | attempt 1 sent@60 | outcome sent@60",
+		},
 		"waiting, planned": {push.CodeOpen, false, ledger.StatePlanned, nil, "waiting for a dispatcher to take its chunk"},
-		"waiting, sending": {push.CodeOpen, false, ledger.StateClaimed, nil, "waiting its chunk is being sent; checkpointed at 1970-01-01T00:01:40Z"},
-		"waiting, queued":  {push.CodeOpen, false, ledger.StateWaiting, []ledger.Attempt{attempt(1, push.CodeFCMQuotaExceeded, 10)}, "attempt 1 fcm.quota_exceeded@10 | waiting its chunk is on the queue for the next attempt, since 1970-01-01T00:01:40Z"},
-		"waiting, paused":  {push.CodeOpen, false, ledger.StateParked, nil, "waiting the batch is paused; resume sends its chunk"},
+		"waiting, sending": {
+			push.CodeOpen, false, ledger.StateClaimed, nil, "waiting its chunk is being sent; checkpointed at 1970-01-01T00:01:40Z",
+		},
+		"waiting, queued": {
+			push.CodeOpen, false, ledger.StateWaiting,
+			[]ledger.Attempt{attempt(1, push.CodeFCMQuotaExceeded, 10)},
+			"attempt 1 fcm.quota_exceeded@10 | waiting its chunk is on the queue for the next attempt, since 1970-01-01T00:01:40Z",
+		},
+		"waiting, paused": {push.CodeOpen, false, ledger.StateParked, nil, "waiting the batch is paused; resume sends its chunk"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := open()
-			h.load("", rows(1), 1)
-			h.line[0].Cells[0] = ledger.CellOf(c.code, c.twice)
-			h.line[0].State, h.line[0].Epoch, h.line[0].UpdatedAt = c.state, 2, at(100)
-			h.attempt[h.line[0].Ref] = c.attempts
-			tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "token:t1-0"))
+			w := open()
+			w.load("", rows(1), 1)
+			w.changeLine(0, func(l *ledger.Line) {
+				l.Cells[0] = ledger.CellOf(c.code, c.twice)
+				l.State, l.Epoch, l.UpdatedAt = c.state, 2, at(100)
+			})
+			w.ledger.PutAttempts(w.chunk(0), c.attempts)
+			tr, err := w.reader().Trace(t.Context(), tenant, w.id, key(t, "token:t1-0"))
 			if err != nil || len(tr.Deliveries) != 1 {
 				t.Fatalf("got %+v, %v", tr, err)
 			}
@@ -113,14 +161,15 @@ func TestTraceKeys(t *testing.T) {
 	moved := push.Recipient{Line: 4, UserID: "ada", DeviceID: "d-1", Address: push.Address{Kind: push.KindToken, Value: "old"}}
 	page := []push.Recipient{row(1, 0), fid, none, moved}
 	again := push.Recipient{Line: 5, UserID: "grace", Address: push.Address{Kind: push.KindToken, Value: "grace-now"}}
-	h := open()
-	h.load(push.PagePlan, append(page, again), 2)
-	h.plan[1].Hashes[0] = 0 // of nobody
-	h.n.Progress.Watermark = 5
-	h.device = []push.Device{
-		{ID: "d-1", UserID: "ada", Address: push.Address{Kind: push.KindToken, Value: "new"}},
-		{ID: "d-2", UserID: "grace", Address: push.Address{Kind: push.KindToken, Value: "grace-now"}},
-	}
+	w := open()
+	plan := w.load(push.PagePlan, append(page, again), 2)[1]
+	plan.Hashes[0] = 0 // of nobody
+	w.ledger.PutPlan(plan)
+	w.advance(func(p *push.Progress) { p.Watermark = 5 })
+	w.devices.SetDevice(
+		push.Device{Tenant: tenant, ID: "d-1", UserID: "ada", Address: push.Address{Kind: push.KindToken, Value: "new"}},
+		push.Device{Tenant: tenant, ID: "d-2", UserID: "grace", Address: push.Address{Kind: push.KindToken, Value: "grace-now"}},
+	)
 	for k, want := range map[string][]int64{
 		"t1-0":       {1},
 		"token:t1-0": {1},
@@ -142,7 +191,7 @@ func TestTraceKeys(t *testing.T) {
 	} {
 		t.Run(k, func(t *testing.T) {
 			t.Parallel()
-			tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, k))
+			tr, err := w.reader().Trace(t.Context(), tenant, w.id, key(t, k))
 			var got []int64
 			for _, d := range tr.Deliveries {
 				got = append(got, d.Line)
@@ -153,7 +202,7 @@ func TestTraceKeys(t *testing.T) {
 			}
 		})
 	}
-	tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "line:4"))
+	tr, err := w.reader().Trace(t.Context(), tenant, w.id, key(t, "line:4"))
 	if err != nil || tr.Deliveries[0].DeviceID != "d-1" || tr.Deliveries[0].UserID != "ada" {
 		t.Errorf("got %+v, %v", tr.Deliveries, err)
 	}
@@ -161,7 +210,9 @@ func TestTraceKeys(t *testing.T) {
 
 func TestParseKeyFaults(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "line:", "line:0", "line:-1", "line:x", "hash:", "hash:xyz", "hash:123", "token:", strings.Repeat("x", push.MaxAddressBytes+1)} {
+	for _, s := range []string{
+		"", "line:", "line:0", "line:-1", "line:x", "hash:", "hash:xyz", "hash:123", "token:", strings.Repeat("x", push.MaxAddressBytes+1),
+	} {
 		if _, err := report.ParseKey(s); err == nil {
 			t.Errorf("%q is taken", s)
 		}
@@ -181,28 +232,30 @@ func TestParseKeyFaults(t *testing.T) {
 // planned yet is said.
 func TestTraceManyAndNone(t *testing.T) {
 	t.Parallel()
-	h := open()
+	w := open()
 	same := make([]push.Recipient, report.MaxTraced+5)
 	for i := range same {
 		same[i] = row(int64(i+1), 0)
 		same[i].Address.Value = "again"
 	}
-	h.load("", same, 30)
-	tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "again"))
+	w.load("", same, 30)
+	tr, err := w.reader().Trace(t.Context(), tenant, w.id, key(t, "again"))
 	if err != nil || len(tr.Deliveries) != report.MaxTraced || !tr.More {
 		t.Errorf("%d deliveries, more: %v, %v", len(tr.Deliveries), tr.More, err)
 	}
-	h.n.Progress.Sources += 7
-	h.n.Progress.Pages++
-	_, err = h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "stranger"))
+	w.advance(func(p *push.Progress) {
+		p.Sources += 7
+		p.Pages++
+	})
+	_, err = w.reader().Trace(t.Context(), tenant, w.id, key(t, "stranger"))
 	if none, ok := errors.AsType[*report.NoDeliveryError](err); !ok || none.Unplanned != 7 {
 		t.Errorf("got %v", err)
 	}
-	if _, err := h.reader().Trace(t.Context(), "else", h.n.ID, key(t, "again")); !errors.Is(err, push.ErrNotFound) {
+	if _, err := w.reader().Trace(t.Context(), "else", w.id, key(t, "again")); !errors.Is(err, push.ErrNotFound) {
 		t.Errorf("of another tenant: %v", err)
 	}
-	h.n.ID = push.NewID(push.PrefixNotification)
-	if _, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "line:1")); !errors.As(err, new(push.Faults)) {
+	w = openAs(push.PrefixNotification)
+	if _, err := w.reader().Trace(t.Context(), tenant, w.id, key(t, "line:1")); !errors.As(err, new(push.Faults)) {
 		t.Errorf("a line of no upload: %v", err)
 	}
 }
@@ -210,10 +263,10 @@ func TestTraceManyAndNone(t *testing.T) {
 // A line whose page is gone, and which the plan can't tell, is not guessed.
 func TestTraceLineUnknown(t *testing.T) {
 	t.Parallel()
-	h := open()
-	h.load("", rows(1, 3, 4), 5)
-	h.n.Progress.Watermark = 6
-	tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, key(t, "line:3"))
+	w := open()
+	w.load("", rows(1, 3, 4), 5)
+	w.advance(func(p *push.Progress) { p.Watermark = 6 })
+	tr, err := w.reader().Trace(t.Context(), tenant, w.id, key(t, "line:3"))
 	if err != nil || len(tr.Deliveries) != 0 || len(tr.Notes) != 1 || !strings.Contains(tr.Notes[0], "chunk 0") {
 		t.Errorf("got %+v, %v", tr, err)
 	}
@@ -224,7 +277,7 @@ func TestTraceLineUnknown(t *testing.T) {
 func TestTraceFindsEveryRow(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		h := open()
+		w := open()
 		rowsOf := map[int64]int{}
 		line := int64(0)
 		for range rapid.IntRange(1, 4).Draw(rt, "pages") {
@@ -236,11 +289,11 @@ func TestTraceFindsEveryRow(t *testing.T) {
 					rowsOf[line]++
 				}
 			}
-			h.load(push.PagePlan, page, rapid.IntRange(1, 5).Draw(rt, "chunk"))
+			w.load(push.PagePlan, page, rapid.IntRange(1, 5).Draw(rt, "chunk"))
 		}
-		h.n.Progress.Watermark = line
+		w.advance(func(p *push.Progress) { p.Watermark = line })
 		for l := int64(1); l <= line+1; l++ {
-			tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, report.Key{Kind: report.KeyLine, Line: l})
+			tr, err := w.reader().Trace(t.Context(), tenant, w.id, report.Key{Kind: report.KeyLine, Line: l})
 			if len(tr.Deliveries) != rowsOf[l] || (rowsOf[l] == 0) != errors.Is(err, push.ErrNotFound) {
 				rt.Fatalf("line %d: %d rows, want %d: %v", l, len(tr.Deliveries), rowsOf[l], err)
 			}
@@ -251,7 +304,7 @@ func TestTraceFindsEveryRow(t *testing.T) {
 			}
 		}
 		want := row(line, 0).Address.Value
-		tr, err := h.reader().Trace(t.Context(), tenant, h.n.ID, report.Key{Value: want})
+		tr, err := w.reader().Trace(t.Context(), tenant, w.id, report.Key{Value: want})
 		if err != nil || len(tr.Deliveries) != 1 || tr.Deliveries[0].Line != line {
 			rt.Fatalf("token: got %+v, %v", tr.Deliveries, err)
 		}
@@ -260,13 +313,14 @@ func TestTraceFindsEveryRow(t *testing.T) {
 
 // crowd counts who reads plans at once.
 type crowd struct {
-	*house
-
 	mu        sync.Mutex
 	now, most int
 }
 
-func (c *crowd) Plans(ctx context.Context, id push.ID, from, limit int) ([]ledger.Plan, error) {
+func (c *crowd) do(op string, effect func() error) error {
+	if op != "Plans" {
+		return effect()
+	}
 	c.mu.Lock()
 	c.now++
 	c.most = max(c.most, c.now)
@@ -275,7 +329,7 @@ func (c *crowd) Plans(ctx context.Context, id push.ID, from, limit int) ([]ledge
 	c.mu.Lock()
 	c.now--
 	c.mu.Unlock()
-	return c.house.Plans(ctx, id, from, limit)
+	return effect()
 }
 
 // However many traces are asked for, half of the processors stay free; one whose
@@ -283,14 +337,14 @@ func (c *crowd) Plans(ctx context.Context, id push.ID, from, limit int) ([]ledge
 func TestTraceCrowd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := &crowd{house: open()}
-		c.load("", rows(1), 1)
-		c.load("", rows(2), 1)
-		r := report.New(report.Config{Notifications: c, Chunks: c, Pages: c, Devices: c, Log: zap.NewNop()})
+		w, c := open(), &crowd{}
+		w.load("", rows(1), 1)
+		w.load("", rows(2), 1)
+		r := w.readerOn(ledgertest.Around{Store: w.ledger, Do: c.do})
 		gone, leave := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		call := func(ctx context.Context) {
-			if _, err := r.Trace(ctx, tenant, c.n.ID, key(t, "token:t1-0")); err != nil && !errors.Is(err, context.Canceled) {
+			if _, err := r.Trace(ctx, tenant, w.id, key(t, "token:t1-0")); err != nil && !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 		}

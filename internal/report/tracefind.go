@@ -12,10 +12,9 @@ import (
 // planBatch is how many plans are read at once: half a megabyte of hashes.
 const planBatch = 128
 
-// byRecipient goes through all plans. That is all work of the processor, 80 ms
-// for a million recipients, so of the scans of batches half as many run at a
-// time as there are processors, and the others wait: whoever explains deliveries
-// by the dozen keeps nobody from uploading.
+// byRecipient goes through all plans. That takes only processor time, 80 ms for a million
+// recipients, so half as many scans of batches run at a time as there are processors, and
+// the others wait: many traces must not hold up uploads.
 func (t *tracer) byRecipient(ctx context.Context) error {
 	if t.n.Progress.Pages > 1 {
 		select {
@@ -29,8 +28,8 @@ func (t *tracer) byRecipient(ctx context.Context) error {
 	if err := t.present(ctx, wanted); err != nil {
 		return err
 	}
-	// A page is read for names only where there is one: of a big batch, it would
-	// be all of its recipients.
+	// Ids are looked up only if there is a single page: reading the pages of a big batch
+	// would read all of its recipients.
 	byName := t.n.Progress.Pages <= 1
 	for from := 0; ; {
 		plans, err := t.cfg.Chunks.Plans(ctx, t.n.ID, from, planBatch)
@@ -134,7 +133,7 @@ func (t *tracer) ofPage(ctx context.Context, page int) ([]ledger.Plan, error) {
 	}
 }
 
-// ofLine adds the cells of a plan that are of the line.
+// ofLine adds the cells of a plan that belong to the line.
 func (t *tracer) ofLine(ctx context.Context, plans []ledger.Plan, i int) (bool, error) {
 	p := &planned{Plan: plans[i]}
 	if i+1 < len(plans) && plans[i+1].Sources == len(plans[i+1].Hashes) {
@@ -154,7 +153,8 @@ func (t *tracer) ofLine(ctx context.Context, plans []ledger.Plan, i int) (bool, 
 		}
 	}
 	if unknown && len(cells) == 0 {
-		t.note(fmt.Sprintf("line %d is in chunk %d if it was accepted, but which row it became is not known any more: the upload is not kept for good, and lines around it were blank, refused or users; ask by its token", t.key.Line, p.Ref.Seq))
+		t.note(fmt.Sprintf("line %d is in chunk %d if it was accepted, but which row it became is not known any more: the upload is not kept "+
+			"for good, and lines around it were blank, refused or users; ask by its token", t.key.Line, p.Ref.Seq))
 	}
 	return t.hits(ctx, p, cells)
 }

@@ -16,17 +16,17 @@ import (
 // shutting down. Watching elsewhere, or again a little later, goes on.
 var ErrStopped = errors.New("watching has stopped")
 
-// How a notification is followed. Half a second between looks and the look
-// itself keep what watchers see less than a second old.
+// How a notification is followed. With half a second between looks, a watcher's view is
+// less than a second old.
 const (
 	lookEvery = 500 * time.Millisecond
-	// lookPatience is how long looks may fail before the watchers are sent away,
-	// to ask another process perhaps.
+	// lookPatience is how long looks may fail before the watches end with an error:
+	// another process may be able to answer.
 	lookPatience = 10 * time.Second
 )
 
-// feed is one notification under observation: one goroutine looks, however
-// many watch.
+// feed is one notification that is watched: one goroutine looks, for any number of
+// watches.
 type feed struct {
 	room *Reader
 	key  feedKey
@@ -37,6 +37,7 @@ type feed struct {
 	mu      sync.Mutex
 	view    *View         // never changed, only replaced
 	err     error         // why it has ended
+	version int64         // of view, in this feed: it may say something else while the revision stays
 	changed chan struct{} // closed and replaced with every newer view, closed for good at the end
 }
 
@@ -45,17 +46,18 @@ type feedKey struct {
 	id     push.ID
 }
 
-// Watch follows one notification. Between two calls of Latest it skips what it
-// missed: there is no queue, only the newest view. It belongs to one goroutine.
+// Watch follows one notification. Views between two calls of Latest are skipped: there is
+// no queue, only the newest view. It belongs to one goroutine.
 type Watch struct {
 	feed    *feed
-	after   int64 // only what has a higher revision is news
+	after   int64 // only what has a higher revision is news,
+	version int64 // or another version of the feed than was seen last
 	changed <-chan struct{}
 }
 
-// Watch begins to follow a tenant's notification or batch. The first call of
-// Latest returns how it stands now, unless that is older than the revision that
-// the caller has seen already, 0 for none. Errors are push.ErrNotFound and
+// Watch begins to follow a tenant's notification or batch. The first call of Latest returns
+// the present view, unless it is older than the revision that the caller has seen already,
+// 0 for none. Errors are push.ErrNotFound and
 // [ErrStopped]. The caller must Close the watch.
 //
 // All watches of one notification share one look at the lines every half
@@ -85,13 +87,13 @@ func (r *Reader) Watch(ctx context.Context, tenant string, id push.ID, seen int6
 		f.publish(&v)
 	}
 	f.watchers++
-	return &Watch{feed: f, after: seen - 1}, nil
+	return &Watch{feed: f, after: seen, version: -1}, nil
 }
 
 // Latest returns the newest view if it is newer than the last one returned, else
-// nil. It is shared with other watchers and must not be changed. The error says
-// that there will be no other: [ErrStopped], push.ErrNotFound, or that the ledger
-// has not answered for ten seconds.
+// nil. It is shared with other watchers and must not be changed. An error says that there
+// will be no other view: [ErrStopped], push.ErrNotFound, or that the ledger has not
+// answered for ten seconds.
 func (w *Watch) Latest() (*View, error) {
 	w.feed.mu.Lock()
 	defer w.feed.mu.Unlock()
@@ -99,10 +101,10 @@ func (w *Watch) Latest() (*View, error) {
 	if w.feed.err != nil {
 		return nil, w.feed.err
 	}
-	if w.feed.view.Revision <= w.after {
+	if w.feed.view.Revision < w.after || w.feed.view.Revision == w.after && w.feed.version == w.version {
 		return nil, nil
 	}
-	w.after = w.feed.view.Revision
+	w.after, w.version = w.feed.view.Revision, w.feed.version
 	return w.feed.view, nil
 }
 
@@ -124,8 +126,8 @@ func (w *Watch) Close() {
 	}
 }
 
-// Stop ends every watch with [ErrStopped] and lets no other begin. It returns
-// when nothing looks any more, or with the error of ctx.
+// Stop ends every watch with [ErrStopped] and lets no other begin. It returns when the last
+// look has ended, or with the error of ctx.
 func (r *Reader) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	r.stopped = true
@@ -176,20 +178,21 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// publish makes v the newest view unless there is a newer or equal one: of two
-// looks at once, the later may be done first.
+// publish makes v the newest view unless there is a newer one, or one that says the same: of
+// two concurrent looks, the later may end first.
 func (f *feed) publish(v *View) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err != nil || v.Revision <= f.view.Revision {
+	if f.err != nil || v.Revision < f.view.Revision || v.Revision == f.view.Revision && v.Waiting.same(f.view.Waiting) {
 		return
 	}
 	f.view = v
+	f.version++
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// over tells whether the feed has ended by itself.
+// over reports whether the feed has ended by itself.
 func (f *feed) over() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -40,15 +40,15 @@ func TestWatchers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, r := slowly(10 * time.Millisecond)
 		settled := func() (n int64) {
-			for i := range s.line {
-				n += int64(len(s.line[i].Cells) - s.line[i].OpenCount())
+			for _, l := range s.ledger.AllLines() {
+				n += int64(len(l.Cells) - l.OpenCount())
 			}
 			return n
 		}
 		var wg sync.WaitGroup
 		for range 1000 {
 			wg.Go(func() {
-				w, err := r.Watch(t.Context(), tenant, s.n.ID, 0)
+				w, err := r.Watch(t.Context(), tenant, s.id, 0)
 				if err != nil {
 					t.Error(err)
 					return
@@ -66,7 +66,7 @@ func TestWatchers(t *testing.T) {
 				}
 			})
 		}
-		w, err := r.Watch(t.Context(), tenant, s.n.ID, 0)
+		w, err := r.Watch(t.Context(), tenant, s.id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestWatchers(t *testing.T) {
 			if v, err := w.Latest(); i > 0 && (err != nil || v == nil || v.Counts.Terminal() != settled()) {
 				t.Errorf("after %d settled, a watcher sees %+v, %v", settled(), v, err)
 			}
-			s.change(func(h *house) { h.line[i/2].Settle(i%2, push.CodeSent, false) })
+			s.settle(i/2, i%2, push.CodeSent)
 		}
 		wg.Wait()
 		w.Close()
@@ -95,14 +95,14 @@ func TestSlowWatcherSkips(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, r := slowly(0)
-		w, err := r.Watch(t.Context(), tenant, s.n.ID, 0)
+		w, err := r.Watch(t.Context(), tenant, s.id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer w.Close()
 		_, _ = w.Latest()
 		for i := range 3 {
-			s.change(func(h *house) { h.line[i/2].Settle(i%2, push.CodeSent, false) })
+			s.settle(i/2, i%2, push.CodeSent)
 			time.Sleep(time.Second)
 		}
 		if v, err := w.Latest(); v == nil || err != nil || v.Counts.Terminal() != 3 {
@@ -119,10 +119,10 @@ func TestWatchNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, r := slowly(20 * time.Millisecond)
-		old, _ := r.Notification(t.Context(), tenant, s.n.ID)
-		s.change(func(h *house) { h.line[0].Settle(0, push.CodeSent, false) })
+		old, _ := r.Notification(t.Context(), tenant, s.id)
+		s.settle(0, 0, push.CodeSent)
 		for seen, want := range map[int64]bool{0: true, old.Revision: true, old.Revision + 1: true, old.Revision + 2: false} {
-			w, err := r.Watch(t.Context(), tenant, s.n.ID, seen)
+			w, err := r.Watch(t.Context(), tenant, s.id, seen)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,12 +137,14 @@ func TestWatchNeverGoesBack(t *testing.T) {
 
 func TestWatchOfNothing(t *testing.T) {
 	t.Parallel()
-	s, r := slowly(0)
-	for who, id := range map[string]push.ID{"else": s.n.ID, tenant: push.NewID(push.PrefixBatch)} {
-		if _, err := r.Watch(t.Context(), who, id, 0); !errors.Is(err, push.ErrNotFound) {
-			t.Errorf("got %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		s, r := slowly(0)
+		for who, id := range map[string]push.ID{"else": s.id, tenant: push.NewID(push.PrefixBatch)} {
+			if _, err := r.Watch(t.Context(), who, id, 0); !errors.Is(err, push.ErrNotFound) {
+				t.Errorf("got %v", err)
+			}
 		}
-	}
+	})
 }
 
 // A ledger that is away for less than ten seconds goes unnoticed; after that
@@ -151,27 +153,27 @@ func TestWatchThroughAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, r := slowly(0)
-		w, err := r.Watch(t.Context(), tenant, s.n.ID, 0)
+		w, err := r.Watch(t.Context(), tenant, s.id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer w.Close()
 		_, _ = w.Latest()
-		away := errors.New("disk is gone")
-		s.change(func(*house) { s.fail = away })
+		s.away.Store(true)
 		time.Sleep(9 * time.Second)
-		s.change(func(h *house) { s.fail = nil; h.line[0].Settle(0, push.CodeSent, false) })
+		s.settle(0, 0, push.CodeSent)
+		s.away.Store(false)
 		<-w.Changed()
 		if v, err := w.Latest(); err != nil || v == nil {
 			t.Errorf("after a short outage: %v, %v", v, err)
 		}
-		s.change(func(*house) { s.fail = away })
+		s.away.Store(true)
 		<-w.Changed()
-		if _, err := w.Latest(); !errors.Is(err, away) {
+		if _, err := w.Latest(); !errors.Is(err, errAway) {
 			t.Errorf("after a long outage: %v", err)
 		}
-		s.change(func(*house) { s.fail = nil })
-		again, err := r.Watch(t.Context(), tenant, s.n.ID, 0)
+		s.away.Store(false)
+		again, err := r.Watch(t.Context(), tenant, s.id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +188,7 @@ func TestStop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, r := slowly(time.Millisecond)
-		w, err := r.Watch(t.Context(), tenant, s.n.ID, 0)
+		w, err := r.Watch(t.Context(), tenant, s.id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +201,7 @@ func TestStop(t *testing.T) {
 		if _, err := w.Latest(); !errors.Is(err, report.ErrStopped) {
 			t.Errorf("got %v", err)
 		}
-		if _, err := r.Watch(t.Context(), tenant, s.n.ID, 0); !errors.Is(err, report.ErrStopped) {
+		if _, err := r.Watch(t.Context(), tenant, s.id, 0); !errors.Is(err, report.ErrStopped) {
 			t.Errorf("another watch: %v", err)
 		}
 	})

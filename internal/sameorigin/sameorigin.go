@@ -121,10 +121,14 @@ func IsHostName(s string) bool {
 // link is none of these: the answer is shown to the person, not to the page.
 func (g *Guard) Check(r *http.Request) *Refusal {
 	if !g.anyHost && !g.knows(r.Host) {
-		return &Refusal{WrongHost, "the request is for another host than this one: use the address that the server listens on, or name the host in " + Setting}
+		return &Refusal{
+			WrongHost, "the request is for another host than this one: use the address that the server listens on, or name the host in " + Setting,
+		}
 	}
 	if g.pages.Check(r) != nil || g.embedded(r) {
-		return &Refusal{CrossOrigin, "a web page of another origin sent the request: send it from a program, or name the page's host in " + Setting}
+		return &Refusal{
+			CrossOrigin, "a web page of another origin sent the request: send it from a program, or name the page's host in " + Setting,
+		}
 	}
 	return nil
 }

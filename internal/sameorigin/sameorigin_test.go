@@ -87,7 +87,8 @@ func TestHosts(t *testing.T) {
 		if (refused == nil) != c.want {
 			t.Errorf("listening on %q, allowing %q: Host %q is welcome: %v, want %v", c.cfg.Listen, c.cfg.Allowed, c.host, refused == nil, c.want)
 		}
-		if refused != nil && (refused.Kind != WrongHost || !strings.Contains(refused.Detail, Setting) || strings.Contains(refused.Detail, "evil")) {
+		if refused != nil && (refused.Kind != WrongHost || !strings.Contains(refused.Detail, Setting) ||
+			strings.Contains(refused.Detail, "evil")) {
 			t.Errorf("Host %q is refused with %+v", c.host, refused)
 		}
 	}
@@ -106,7 +107,11 @@ func TestPages(t *testing.T) {
 		{"our own page", "POST", []string{"Sec-Fetch-Site", "same-origin", "Origin", "http://127.0.0.1:8080"}, true},
 		{"our own page, an older browser", "POST", []string{"Origin", "http://127.0.0.1:8080"}, true},
 		{"typed by a person", "GET", []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true},
-		{"a link on another page", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true},
+		{
+			"a link on another page", "GET",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"},
+			true,
+		},
 		{"another site's page", "POST", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, false},
 		{"another port's page", "POST", []string{"Sec-Fetch-Site", "same-site", "Origin", "http://127.0.0.1:9999"}, false},
 		{"an older browser", "POST", []string{"Origin", "https://evil.example"}, false},
@@ -115,7 +120,11 @@ func TestPages(t *testing.T) {
 		{"no origin to tell", "POST", []string{"Origin", "null"}, false},
 		{"no origin to tell, by a sandboxed frame", "POST", []string{"Sec-Fetch-Site", "cross-site", "Origin", "null"}, false},
 		{"not an origin", "POST", []string{"Origin", "::"}, false},
-		{"a form of another page", "POST", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, false},
+		{
+			"a form of another page", "POST",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"},
+			false,
+		},
 		{"put", "PUT", []string{"Origin", "https://evil.example"}, false},
 		{"delete", "DELETE", []string{"Origin", "https://evil.example"}, false},
 		{"patch", "PATCH", []string{"Sec-Fetch-Site", "same-site"}, false},
@@ -124,13 +133,25 @@ func TestPages(t *testing.T) {
 		{"another port of a name that is allowed", "POST", []string{"Origin", "https://push.internal:9"}, false},
 
 		{"fetch to read", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "empty"}, false},
-		{"fetch to read, another port", "GET", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors", "Origin", "http://127.0.0.1:9999"}, false},
-		{"an event source", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Origin", "https://evil.example"}, false},
+		{
+			"fetch to read, another port", "GET",
+			[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors", "Origin", "http://127.0.0.1:9999"},
+			false,
+		},
+		{
+			"an event source", "GET",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Origin", "https://evil.example"},
+			false,
+		},
 		{"a script", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}, false},
 		{"a frame", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, false},
 		{"a preflight", "OPTIONS", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Origin", "https://evil.example"}, false},
 		{"a preflight of an older browser", "OPTIONS", []string{"Origin", "https://evil.example"}, true}, // gets no leave either
-		{"a page of a name that is allowed reads", "GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Origin", "https://push.internal"}, true},
+		{
+			"a page of a name that is allowed reads", "GET",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Origin", "https://push.internal"},
+			true,
+		},
 	} {
 		for _, anyHost := range []bool{false, true} { // with or without a key
 			g := guard(t, Config{Listen: host, Allowed: []string{"push.internal"}, AnyHost: anyHost})
@@ -147,7 +168,10 @@ func TestPages(t *testing.T) {
 
 func TestAllowedHostsAreChecked(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"", " ", "http://push.internal", "push.internal:80", "a b", "push..internal", "*push.internal", "**", "a*.b", "[::1]:80", "push/internal", strings.Repeat("a", 254)} {
+	for _, bad := range []string{
+		"", " ", "http://push.internal", "push.internal:80", "a b", "push..internal", "*push.internal", "**", "a*.b", "[::1]:80", "push/internal",
+		strings.Repeat("a", 254),
+	} {
 		if _, err := New(Config{Allowed: []string{"fine.example", bad}}); err == nil || strings.Contains(err.Error(), "fine.example") {
 			t.Errorf("%q: error is %v", bad, err)
 		}

@@ -1,8 +1,8 @@
-// Package strict decides which bytes from outside are JSON that means the same
-// to everybody who reads it. encoding/json does not: it puts U+FFFD in the place
-// of what is not UTF-8 and of half a surrogate pair, so that two users become
-// one, and of a name that stands twice in an object it takes the last.
+// Package strict accepts only JSON that every reader understands in the same way.
+// encoding/json accepts more: it replaces invalid UTF-8 and half surrogate pairs by
+// U+FFFD, so that two user ids may become one, and it takes the last of two members
+// with the same name.
 //
-// The package is pure and knows none of the house's words. What it lets pass,
-// [encoding/json] reads without losing a byte.
+// The package is pure and imports nothing of Belfry. [encoding/json] decodes every
+// text that Check accepts without loss.
 package strict

@@ -61,7 +61,10 @@ func TestCheck(t *testing.T) {
 		{"a name twice behind an object", `{"a":{"b":1},"a":2}`, "/a", "twice"},
 		{"a name twice in an item", `[0,{"a/b~":1,"a/b~":1}]`, "/1/a~1b~0", "twice"},
 		{"one of a hundred names twice", many("k3"), "/k3", "twice"},
-		{"the sixteenth and the seventeenth", `{"0":0,"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"f":0}`, "/f", "twice"},
+		{
+			"the sixteenth and the seventeenth",
+			`{"0":0,"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"f":0}`, "/f", "twice",
+		},
 
 		{"too deep", "[" + deep + "]", strings.Repeat("/0", MaxDepth), "nested deeper"},
 		{"two values", "{} {}", "", "more data after the value, at byte 3"},
@@ -120,7 +123,8 @@ func TestCheckAllocatesNothing(t *testing.T) {
 // and reads back unchanged, except for what encoding/json would alter.
 func FuzzCheck(f *testing.F) {
 	for _, s := range []string{
-		`{"a":[1,-0.5e+3,true,null,"\ud83d\udd14"],"b":{}}`, "\"\xff\"", `"\ud83d"`, `"\ud83d\ud83d\udd14"`, `{"a":1,"\u0061":2}`, `[`, `01`, `1.e1`,
+		`{"a":[1,-0.5e+3,true,null,"\ud83d\udd14"],"b":{}}`, "\"\xff\"", `"\ud83d"`, `"\ud83d\ud83d\udd14"`, `{"a":1,"\u0061":2}`, `[`, `01`,
+		`1.e1`,
 		strings.Repeat("[", 101) + strings.Repeat("]", 101), "\xef\xbb\xbf{}", "{\"\xe7\":1}", ` 1 `, "\"\u2028\x7f\"", `{"":{"":{"":0}}}`,
 	} {
 		f.Add([]byte(s))
@@ -192,7 +196,8 @@ func halfEscape(text []byte) bool {
 			return false
 		case pair != "\ufffd" || strings.EqualFold(string(rest[:6]), `\ufffd`):
 			i += 4
-		case len(rest) >= 12 && json.Unmarshal(append(append([]byte(`"`), rest[:12]...), '"'), &pair) == nil && utf8.RuneCountInString(pair) == 1 && pair != "\ufffd":
+		case len(rest) >= 12 && json.Unmarshal(append(append([]byte(`"`), rest[:12]...), '"'), &pair) == nil &&
+			utf8.RuneCountInString(pair) == 1 && pair != "\ufffd":
 			i += 10
 		default:
 			return true
@@ -232,8 +237,10 @@ func TestSuggest(t *testing.T) {
 	t.Parallel()
 	known := []string{"collapse_id", "expires_at", "labels", "message", "priority", "to", "ttl", "token", "tokens", "fid"}
 	for name, want := range map[string]string{
-		"collapseId": "collapse_id", "Expires-At": "expires_at", "lables": "labels", "mesage": "message", "prioirty": "priority", "Token": "token",
-		"tokn": "token", "tokenz": "token", "TTL": "ttl", "tt": "", "x": "", "colour": "", strings.Repeat("to", 99): "", "": "",
+		"collapseId": "collapse_id", "Expires-At": "expires_at", "lables": "labels", "mesage": "message", "prioirty": "priority",
+		"Token": "token",
+		"tokn":  "token", "tokenz": "token", "TTL": "ttl", "tt": "ttl", "fd": "fid", "t": "", "x": "", "colour": "",
+		strings.Repeat("to", 99): "", "": "",
 	} {
 		if got := Suggest(name, known); got != want {
 			t.Errorf("Suggest(%q) = %q, want %q", name, got, want)
@@ -242,7 +249,8 @@ func TestSuggest(t *testing.T) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	text := []byte(`{"to":{"tokens":["` + strings.Repeat("t", 163) + `"]},"message":{"notification":{"title":"Hi","body":"there"},"data":{"k":"v"}},"ttl":60}`)
+	text := []byte(`{"to":{"tokens":["` + strings.Repeat("t", 163) +
+		`"]},"message":{"notification":{"title":"Hi","body":"there"},"data":{"k":"v"}},"ttl":60}`)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,8 +1,10 @@
 package strict
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Suggest returns the known name that a misspelt one most probably meant, "" if
@@ -13,24 +15,55 @@ func Suggest(name string, known []string) string {
 	if len(name) > longest {
 		return ""
 	}
-	flat, best := flatten(name), ""
-	nearest := min(2, len(flat)/3) // as many slips are a misspelling, more are another word
+	flat, best, least := flatten(name), "", 3
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		other := flatten(k)
 		if flat == other {
 			return k
 		}
-		if d := distance(flat, other); d <= nearest {
-			if best == "" || d < distance(flat, flatten(best)) {
-				best = k
-			}
+		// As many slips are a misspelling, more are another word. The longer of the
+		// two counts: a letter may be missing.
+		nearest := min(2, max(len(flat), len(other))/3)
+		if d := distance(flat, other); flat != "" && d <= nearest && d < least {
+			best, least = k, d
 		}
 	}
 	return best
 }
 
+// DidYouMean is the end of a sentence about a name that nobody knows: what was
+// most probably meant, "" if nothing is near.
+func DidYouMean(name string, known []string) string {
+	if meant := Suggest(name, known); meant != "" {
+		return fmt.Sprintf("; did you mean %q?", meant)
+	}
+	return ""
+}
+
+// Slip reports whether name is known with one letter left out, doubled or
+// swapped with its neighbour: what fingers do, and hardly another word.
+func Slip(name, known string) bool {
+	for i := range known {
+		left, doubled := known[:i]+known[i+1:], known[:i]+known[i:i+1]+known[i:]
+		swapped := i > 0 && known[i] != known[i-1] && name == known[:i-1]+known[i:i+1]+known[i-1:i]+known[i+1:]
+		if name == left || name == doubled || swapped {
+			return true
+		}
+	}
+	return false
+}
+
+// Alike reports whether two names are the same but for case, hyphens and
+// underscores.
+func Alike(a, b string) bool { return flatten(a) == flatten(b) }
+
 func flatten(name string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
 }
 
 // distance returns how many letters must be changed, added, left out or swapped

@@ -2,6 +2,7 @@ package strict
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -70,7 +71,8 @@ func (s *scanner) escape() *Error {
 	}
 	_, n := escaped(s.text[s.at:])
 	if n == 0 {
-		return s.fault(from, `\u%04x at byte %d is half a character (half of a surrogate pair): write both halves, or the character itself`, r, from)
+		return s.fault(from, `\u%04x at byte %d is half a character (half of a surrogate pair): write both halves, or the character itself`, r,
+			from)
 	}
 	s.at += n
 	return nil
@@ -98,11 +100,15 @@ func (s *scanner) unescaped(n name) []byte {
 }
 
 // Unquote decodes what stands between the quotation marks of a JSON string. It
-// reports false for an escape that is none or half a character. That the rest is
+// reports false, and returns nothing, for an escape that is none or half a
+// character. That the rest is
 // UTF-8 without control characters and quotation marks is the caller's to know.
 func Unquote(raw []byte) (string, bool) {
 	out, ok := unquote(raw)
-	return string(out), ok
+	if !ok {
+		return "", false // what stands before the fault is another text
+	}
+	return string(out), true
 }
 
 func unquote(raw []byte) ([]byte, bool) {
@@ -183,4 +189,13 @@ func hexAt(text []byte) (r rune) {
 		r = r<<4 | d
 	}
 	return r
+}
+
+// Clip shortens a text that is repeated to somebody to so many bytes of whole
+// characters, and a mark that there was more.
+func Clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

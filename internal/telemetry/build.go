@@ -4,29 +4,41 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync"
 )
 
 // BuildInfo says which build is running. Every field is set: what the binary
 // does not know is "unknown", and a build from a work tree is version "devel".
 type BuildInfo struct {
-	Version   string // module version, such as v1.2.3, or devel
-	GoVersion string // such as go1.26.0
-	Revision  string // VCS commit, with -dirty behind it if the work tree was modified
+	Version   string `json:"version"`  // module version, such as v1.2.3, or devel
+	GoVersion string `json:"go"`       // such as go1.26.0
+	Revision  string `json:"revision"` // VCS commit, with -dirty behind it if the work tree was modified
 }
 
-// String renders the build on one line, as a --version flag prints it.
-func (b BuildInfo) String() string {
-	return fmt.Sprintf("belfry %s (revision %s, %s)", b.Version, b.Revision, b.GoVersion)
+// Describe renders the build of a program on one line, as its --version prints it.
+func (b BuildInfo) Describe(program string) string {
+	return fmt.Sprintf("%s %s (revision %s, %s)", program, b.Version, b.Revision, b.GoVersion)
 }
 
-// Build reads what the Go linker recorded about this binary.
-func Build() BuildInfo {
+// version is what the linker was told with -ldflags "-X …/telemetry.version=v1.2.3", for
+// builds from an archive, in which Go finds no version. It wins over what Go found.
+var version string
+
+// Build returns what the Go linker recorded about this binary.
+func Build() BuildInfo { return build() }
+
+//nolint:gochecknoglobals // read once: it does not change, and is asked for with every answer
+var build = sync.OnceValue(func() BuildInfo {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return describe(info)
-}
+	b := describe(info)
+	if version != "" {
+		b.Version = version
+	}
+	return b
+})
 
 // Version is the version of this binary, such as v1.2.3, or devel.
 func Version() string {

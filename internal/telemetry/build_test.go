@@ -25,12 +25,12 @@ func TestDescribe(t *testing.T) {
 		{
 			"nothing known",
 			debug.BuildInfo{},
-			BuildInfo{"devel", runtime.Version(), "unknown"},
+			BuildInfo{Version: "devel", GoVersion: runtime.Version(), Revision: "unknown"},
 		},
 		{
 			"work tree without VCS stamp",
 			debug.BuildInfo{GoVersion: "go1.26.0", Main: debug.Module{Version: "(devel)"}},
-			BuildInfo{"devel", "go1.26.0", "unknown"},
+			BuildInfo{Version: "devel", GoVersion: "go1.26.0", Revision: "unknown"},
 		},
 		{
 			"release",
@@ -38,7 +38,7 @@ func TestDescribe(t *testing.T) {
 				GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.2.3"},
 				Settings: setting("vcs.revision", "c0ffee", "vcs.modified", "false"),
 			},
-			BuildInfo{"v1.2.3", "go1.26.0", "c0ffee"},
+			BuildInfo{Version: "v1.2.3", GoVersion: "go1.26.0", Revision: "c0ffee"},
 		},
 		{
 			"modified, in the other order",
@@ -46,7 +46,7 @@ func TestDescribe(t *testing.T) {
 				GoVersion: "go1.26.0", Main: debug.Module{Version: "v1.2.3"},
 				Settings: setting("vcs.modified", "true", "vcs.revision", "c0ffee"),
 			},
-			BuildInfo{"v1.2.3", "go1.26.0", "c0ffee-dirty"},
+			BuildInfo{Version: "v1.2.3", GoVersion: "go1.26.0", Revision: "c0ffee-dirty"},
 		},
 	}
 	for _, tt := range tests {
@@ -59,12 +59,12 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-func TestBuildInfoString(t *testing.T) {
+func TestBuildInfoDescribe(t *testing.T) {
 	t.Parallel()
 
-	got := BuildInfo{Version: "v1.2.3", GoVersion: "go1.26.0", Revision: "c0ffee"}.String()
+	got := BuildInfo{Version: "v1.2.3", GoVersion: "go1.26.0", Revision: "c0ffee"}.Describe("belfry")
 	if want := "belfry v1.2.3 (revision c0ffee, go1.26.0)"; got != want {
-		t.Errorf("String() = %q, want %q", got, want)
+		t.Errorf("Describe = %q, want %q", got, want)
 	}
 }
 

@@ -24,7 +24,8 @@ type ClockWatch struct {
 // elapsed a monotonic one.
 func NewClockWatch(now func() time.Time, elapsed func() time.Duration, reg prometheus.Registerer, log *zap.Logger) *ClockWatch {
 	steps := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "belfry_clock_steps_total", Help: "Times that the wall clock was set by half a second or more, by direction; a machine that slept counts as forward.",
+		Name: "belfry_clock_steps_total",
+		Help: "Times that the wall clock was set by half a second or more, by direction; a machine that slept counts as forward.",
 	}, []string{"direction"})
 	for _, direction := range []string{forward, backward} {
 		steps.WithLabelValues(direction)
@@ -52,7 +53,8 @@ func (w *ClockWatch) Run(ctx context.Context) {
 				direction = backward
 			}
 			w.steps.WithLabelValues(direction).Inc()
-			w.log.Warn("the wall clock was set, or the machine slept: deadlines and reported times have moved, durations have not", zap.Duration("by", by.Round(time.Millisecond)))
+			w.log.Warn("the wall clock was set, or the machine slept: deadlines and reported times have moved, durations have not",
+				zap.Duration("by", by.Round(time.Millisecond)))
 		}
 		select {
 		case <-tick.C:

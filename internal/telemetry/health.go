@@ -30,21 +30,21 @@ type Check func(ctx context.Context) error
 
 // CheckResult is the outcome of one check.
 type CheckResult struct {
-	Name   string `json:"name"`
-	Status Status `json:"status"`
+	Name   string `json:"name" doc:"what was checked"`
+	Status Status `json:"status" doc:"what came of it"`
 	// Since is when the status became what it is, as far as anybody asked.
-	Since time.Time `json:"since"`
+	Since time.Time `json:"since" doc:"since when the status is what it is, as far as anybody asked"`
 	// AgeSeconds is how old this answer is: checks run at most every two seconds,
 	// and one that hangs does not hold the others up.
-	AgeSeconds float64 `json:"age_seconds"`
+	AgeSeconds float64 `json:"age_seconds" doc:"how old this answer is"`
 	// Error says what is wrong; empty if Status is ok.
-	Error string `json:"error,omitempty"`
+	Error string `json:"error,omitempty" doc:"what is wrong; absent if nothing is"`
 }
 
 // Report is the answer to a health question. Checks are sorted by name.
 type Report struct {
-	Status Status        `json:"status"`
-	Checks []CheckResult `json:"checks,omitempty"`
+	Status Status        `json:"status" doc:"of the process"`
+	Checks []CheckResult `json:"checks,omitempty" doc:"by name"`
 }
 
 // OK reports whether the answer is yes: 200 rather than 503. A process that is

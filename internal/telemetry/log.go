@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/belfry-push/belfry/internal/visible"
 )
 
 // The log formats that [NewLogger] knows.
@@ -20,6 +22,8 @@ const (
 // format one of [FormatJSON] and [FormatConsole]; anything else, the empty
 // string too, is an error that names the choices.
 //
+// Nothing in a line drives a terminal that shows it, see [visible.Text].
+//
 // Nothing is sampled: a line that is logged is written. Writes to w are
 // serialised, so w need not be safe for concurrent use; the logger is.
 func NewLogger(level, format string, w io.Writer) (*zap.Logger, error) {
@@ -31,7 +35,7 @@ func NewLogger(level, format string, w io.Writer) (*zap.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(w)), lvl)), nil
+	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(visible.NewWriter(w))), lvl)), nil
 }
 
 // parseLevel is narrower than zapcore.ParseLevel on purpose: a service has no

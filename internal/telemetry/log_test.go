@@ -3,9 +3,11 @@ package telemetry
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
@@ -99,5 +101,19 @@ func TestNewLoggerRefuses(t *testing.T) {
 				t.Errorf("NewLogger = %v, %v; want error %q", log, err, tt.want)
 			}
 		})
+	}
+}
+
+// A token, a label or an answer in a log line does nothing to a terminal.
+func TestLogDrivesNoTerminal(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{FormatJSON, FormatConsole} {
+		log, buf := newTestLogger(t, "info", format)
+		log.Info("refused\x1b[2J", zap.String("detail", "\x1b]0;t\x07\u009b31m\x7f\u202e"), zap.Error(errors.New("a\u009bb\x9bc")))
+		for _, r := range buf.String() {
+			if r != '\n' && r != '\t' && (unicode.IsControl(r) || r == '\u202e') {
+				t.Errorf("%s has %q: %q", format, r, buf)
+			}
+		}
 	}
 }

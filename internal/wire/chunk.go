@@ -16,7 +16,8 @@ type chunkJSON struct {
 	Tenant       string  `json:"tenant"`
 	Attempt      int     `json:"attempt"`
 	Turn         int     `json:"turn,omitempty"`
-	NotBefore    int64   `json:"not_before,omitempty"` // Unix milliseconds
+	NotBefore    int64   `json:"not_before,omitempty"` // Unix milliseconds; with wait for readers that don't know that
+	Wait         int64   `json:"wait,omitempty"`       // milliseconds
 	Since        int64   `json:"since,omitempty"`      // Unix milliseconds
 	LastCode     string  `json:"last_code,omitempty"`
 	columns
@@ -28,6 +29,9 @@ type chunkJSON struct {
 	// whose devices want their last success renewed: in a first send that is all
 	// of them, and row numbers would cost four bytes each.
 	Renew []byte `json:"renew,omitempty"`
+	// Platforms has two bits a row, row 0 in the lowest ones of the first byte: the
+	// device's platform as its place in platforms, 0 where it is not known.
+	Platforms []byte `json:"platforms,omitempty"`
 	// What a replay adds. They stand behind the columns, whose array is looked
 	// for by its first appearance (see withoutValues).
 	Replay    push.ID         `json:"replay,omitempty"`
@@ -43,7 +47,7 @@ func EncodeChunk(c *push.Chunk, traceParent string) ([]byte, error) {
 	out := chunkJSON{
 		envelope:     envelope{V: Version, Type: typeChunk, TraceParent: traceParent},
 		Notification: c.Ref.Notification, Seq: c.Ref.Seq, Tenant: c.Tenant,
-		Attempt: c.Attempt, Turn: c.Turn, NotBefore: millis(c.NotBefore), Since: millis(c.Since),
+		Attempt: c.Attempt, Turn: c.Turn, NotBefore: millis(c.NotBefore), Wait: c.Wait.Milliseconds(), Since: millis(c.Since),
 		columns: columnsOf(c.Recipients), Attempts: c.Attempts,
 		Replay: c.Replay, Series: c.Series, ExpiresAt: millis(c.ExpiresAt), Message: json.RawMessage(c.Message),
 	}
@@ -51,6 +55,7 @@ func EncodeChunk(c *push.Chunk, traceParent string) ([]byte, error) {
 		if c.Recipients[i].Renew {
 			out.Renew = setBit(out.Renew, i)
 		}
+		out.Platforms = setPlatform(out.Platforms, i, c.Recipients[i].Platform)
 	}
 	if c.LastCode != push.CodeOpen {
 		out.LastCode = c.LastCode.String()
@@ -72,7 +77,8 @@ func DecodeChunk(data []byte) (push.Chunk, string, error) {
 	}
 	c := push.Chunk{
 		Ref: push.ChunkRef{Notification: in.Notification, Seq: in.Seq}, Tenant: in.Tenant,
-		Attempt: in.Attempt, Turn: in.Turn, NotBefore: fromMillis(in.NotBefore), Since: fromMillis(in.Since),
+		Attempt: in.Attempt, Turn: in.Turn, NotBefore: fromMillis(in.NotBefore), Wait: time.Duration(in.Wait) * time.Millisecond,
+		Since:  fromMillis(in.Since),
 		Replay: in.Replay, Series: in.Series, ExpiresAt: fromMillis(in.ExpiresAt), Message: push.Message(in.Message),
 	}
 	if err := in.checkReplay(); err != nil {
@@ -101,14 +107,21 @@ func DecodeChunk(data []byte) (push.Chunk, string, error) {
 	if len(in.Renew) > (len(c.Recipients)+7)/8 {
 		return push.Chunk{}, "", fmt.Errorf("%w: %d bytes of renew flags for %d recipients", ErrForeign, len(in.Renew), len(c.Recipients))
 	}
+	if len(in.Platforms) > (len(c.Recipients)+3)/4 {
+		return push.Chunk{}, "", fmt.Errorf("%w: %d bytes of platforms for %d recipients", ErrForeign, len(in.Platforms), len(c.Recipients))
+	}
 	for i := range c.Recipients {
 		c.Recipients[i].Renew = i/8 < len(in.Renew) && in.Renew[i/8]>>(i%8)&1 != 0
+		c.Recipients[i].Platform = platformAt(in.Platforms, i)
 	}
-	if in.Seq < 0 || in.Attempt < 1 || in.Turn < 0 {
-		return push.Chunk{}, "", fmt.Errorf("%w: seq %d, attempt %d, turn %d", ErrForeign, in.Seq, in.Attempt, in.Turn)
+	if in.Seq < 0 || in.Attempt < 1 || in.Turn < 0 || in.Wait < 0 || in.Wait > maxWait {
+		return push.Chunk{}, "", fmt.Errorf("%w: seq %d, attempt %d, turn %d, wait %d", ErrForeign, in.Seq, in.Attempt, in.Turn, in.Wait)
 	}
 	return c, in.TraceParent, nil
 }
+
+// maxWait is far more than anything waits for, and far from an overflow.
+const maxWait = 366 * 24 * 3600 * 1000
 
 func (in *chunkJSON) index(n int) ([]int, error) {
 	if in.Index == nil {
@@ -137,6 +150,32 @@ func setBit(bitmap []byte, i int) []byte {
 	}
 	bitmap[i/8] |= 1 << (i % 8)
 	return bitmap
+}
+
+// platforms are the platforms by number; their places are part of the format.
+func platforms() [4]push.Platform {
+	return [...]push.Platform{"", push.PlatformAndroid, push.PlatformIOS, push.PlatformWeb}
+}
+
+func setPlatform(pairs []byte, i int, p push.Platform) []byte {
+	known := platforms()
+	for n := 1; n < len(known); n++ {
+		if known[n] != p {
+			continue
+		}
+		for len(pairs) <= i/4 {
+			pairs = append(pairs, 0)
+		}
+		pairs[i/4] |= byte(n) << (2 * (i % 4))
+	}
+	return pairs
+}
+
+func platformAt(pairs []byte, i int) push.Platform {
+	if i/4 >= len(pairs) {
+		return ""
+	}
+	return platforms()[pairs[i/4]>>(2*(i%4))&3]
 }
 
 func millis(t time.Time) int64 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Kind says what a queue message is.
@@ -68,7 +69,7 @@ const maxLayers = 64
 func Contents(data []byte) (Content, error) {
 	c := Content{Body: data}
 	for range maxLayers {
-		more, err := c.peel()
+		more, err := c.unwrap()
 		if err != nil || c.Kind == KindUndelivered {
 			return c, err
 		}
@@ -80,8 +81,8 @@ func Contents(data []byte) (Content, error) {
 	return c, nil
 }
 
-// peel takes one wrapper off, and reports whether there was one.
-func (c *Content) peel() (bool, error) {
+// unwrap takes one wrapper off, and reports whether there was one.
+func (c *Content) unwrap() (bool, error) {
 	d, err := DecodeDeadLetter(c.Body)
 	if errors.Is(err, push.ErrNewerSchema) {
 		return false, fmt.Errorf("look into a message: %w", err)
@@ -91,10 +92,10 @@ func (c *Content) peel() (bool, error) {
 		return true, c.undelivered()
 	}
 	inner, err := Unwrap(c.Body)
-	if err != nil || len(inner) == len(c.Body) {
+	if err != nil || len(inner.Event) == len(c.Body) {
 		return false, nil //nolint:nilerr // of SNS, and no message
 	}
-	c.Body, c.Wrapped = inner, true
+	c.Body, c.Wrapped = inner.Event, true
 	return true, nil
 }
 
@@ -122,7 +123,7 @@ func contentKind(body []byte) Kind {
 		Type        string `json:"type"`
 		SpecVersion string `json:"specversion"`
 	}
-	if json.Unmarshal(body, &head) != nil {
+	if json.Unmarshal(strict.TrimBOM(body), &head) != nil { //nolint:forbidigo // only what kind it is; its decoder reads it strictly
 		return KindForeign
 	}
 	version, _ := head.V.(float64)
@@ -135,4 +136,28 @@ func contentKind(body []byte) Kind {
 		return KindChunk
 	}
 	return KindForeign
+}
+
+// Message is what a message of a queue of ours says, as far as it can be read: one
+// of the two, or neither.
+type Message struct {
+	Chunk       *push.Chunk
+	Task        *Task
+	TraceParent string
+}
+
+// ReadMessage reads a message of the named queue. One that can't be read, or of a
+// queue that brings neither chunks nor tasks, is the zero Message.
+func ReadMessage(queue string, body []byte) Message {
+	switch queue {
+	case push.QueueHigh, push.QueueBulk, push.QueueReplay:
+		if c, traceParent, err := DecodeChunk(body); err == nil {
+			return Message{Chunk: &c, TraceParent: traceParent}
+		}
+	case push.QueueNotifications:
+		if t, err := DecodeTask(body); err == nil {
+			return Message{Task: &t, TraceParent: t.TraceParent}
+		}
+	}
+	return Message{}
 }

@@ -86,7 +86,7 @@ func TestContentsOfWhatWasWrapped(t *testing.T) {
 
 func TestContents(t *testing.T) {
 	t.Parallel()
-	event := []byte(request)
+	event := []byte(sampleEvent)
 	sns := func(body []byte) []byte {
 		b, err := json.Marshal(map[string]string{"Type": "Notification", "TopicArn": "arn:aws:sns:x", "Message": string(body)})
 		if err != nil {
@@ -116,7 +116,10 @@ func TestContents(t *testing.T) {
 		{"a chunk", file("chunk"), wire.KindChunk, push.QueueReplay, nil},
 		{"a chunk that an editor printed", []byte("{\n \"type\" : \"chunk\", \"v\" : 1\n}"), wire.KindChunk, push.QueueReplay, nil},
 		{"an event", event, wire.KindEvent, push.QueueEvents, nil},
-		{"an event with an attribute v", bytes.Replace(event, []byte(`"specversion"`), []byte(`"v":"x","specversion"`), 1), wire.KindEvent, push.QueueEvents, nil},
+		{
+			"an event with an attribute v", bytes.Replace(event, []byte(`"specversion"`), []byte(`"v":"x","specversion"`), 1), wire.KindEvent,
+			push.QueueEvents, nil,
+		},
 		{"an event of SNS", sns(event), wire.KindEvent, push.QueueEvents, nil},
 		{"an outgoing event", file("event"), wire.KindForeign, "", nil},
 		{"a dead event of SNS", in(push.QueueEvents, push.CodePayloadInvalid, sns(event)), wire.KindEvent, push.QueueEvents, nil},
@@ -126,9 +129,15 @@ func TestContents(t *testing.T) {
 		{"dead bytes", in(push.QueueBulk, push.CodeUndecodable, []byte{0xff, 0}), wire.KindForeign, push.QueueBulk, nil},
 		{"recipients", in(push.QueueBulk, push.CodeAttemptsExhausted, file("undelivered")), wire.KindUndelivered, push.QueueBulk, nil},
 		{"recipients under another code", in(push.QueueBulk, push.CodeUndecodable, file("undelivered")), wire.KindForeign, push.QueueBulk, nil},
-		{"recipients of a newer program", in(push.QueueBulk, push.CodePoison, newer(file("undelivered"))), wire.KindForeign, push.QueueBulk, push.ErrNewerSchema},
+		{
+			"recipients of a newer program", in(push.QueueBulk, push.CodePoison, newer(file("undelivered"))), wire.KindForeign, push.QueueBulk,
+			push.ErrNewerSchema,
+		},
 		{"a newer letter", newer(file("dead-letter")), wire.KindForeign, "", push.ErrNewerSchema},
-		{"a newer letter in one of ours", in(push.QueueBulk, push.CodeUndecodable, newer(file("dead-letter"))), wire.KindForeign, push.QueueBulk, push.ErrNewerSchema},
+		{
+			"a newer letter in one of ours", in(push.QueueBulk, push.CodeUndecodable, newer(file("dead-letter"))), wire.KindForeign, push.QueueBulk,
+			push.ErrNewerSchema,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +154,8 @@ func TestContentsHoweverDeep(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := push.DeadLetter{
-			Queue: rapid.SampledFrom(push.Queues()).Draw(t, "queue"), ID: rapid.StringMatching(`[a-z0-9]{1,8}`).Draw(t, "id"), Code: push.CodeUndecodable,
+			Queue: rapid.SampledFrom(push.Queues()).Draw(t, "queue"), ID: rapid.StringMatching(`[a-z0-9]{1,8}`).Draw(t, "id"),
+			Code: push.CodeUndecodable,
 			Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"), Receives: 1, SentAt: at, At: at,
 		}
 		body := written(t, func() ([]byte, error) { return wire.EncodeDeadLetter(&want) })
@@ -173,13 +183,14 @@ func TestContentsHoweverDeep(t *testing.T) {
 
 // Looking into a message ends, whatever it was made to hold.
 func FuzzContents(f *testing.F) {
-	seed(f, request, `{"Type":"Notification","TopicArn":"a","Message":"{\"v\":1,\"type\":\"task\"}"}`)
+	seed(f, sampleEvent, `{"Type":"Notification","TopicArn":"a","Message":"{\"v\":1,\"type\":\"task\"}"}`)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := wire.Contents(data)
 		if err != nil && !errors.Is(err, push.ErrNewerSchema) {
 			t.Fatalf("error %v is not newer", err)
 		}
-		if !c.Wrapped && !bytes.Equal(c.Body, data) || c.Letter != nil && !c.Wrapped || (c.Undelivered != nil) != (c.Kind == wire.KindUndelivered) {
+		if !c.Wrapped && !bytes.Equal(c.Body, data) || c.Letter != nil && !c.Wrapped ||
+			(c.Undelivered != nil) != (c.Kind == wire.KindUndelivered) {
 			t.Fatalf("%+v", c)
 		}
 	})

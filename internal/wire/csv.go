@@ -53,7 +53,7 @@ func (r *RowReader) Next() error {
 		}
 		if !r.begun {
 			r.begun = true
-			part = bytes.TrimPrefix(part, []byte("\xef\xbb\xbf"))
+			part = bytes.TrimPrefix(part, []byte(bom))
 		}
 		ended := err == nil
 		if ended {
@@ -84,7 +84,9 @@ func (r *RowReader) Next() error {
 func (r *RowReader) verdict(state csvState, long bool) error {
 	switch {
 	case state == quoted:
-		return &RowError{fmt.Sprintf("a cell's opening quotation mark is not closed before the end of the file, %d line breaks later", r.lines-r.first+1)}
+		return &RowError{
+			fmt.Sprintf("a cell's opening quotation mark is not closed before the end of the file, %d line breaks later", r.lines-r.first+1),
+		}
 	case long, len(bare(r.raw)) > r.most:
 		return ErrLineTooLong
 	case state == broken:
@@ -101,7 +103,7 @@ func (r *RowReader) Raw() []byte { return r.raw }
 // Line returns the line of the stream that the record began on, from 1.
 func (r *RowReader) Line() int64 { return r.first }
 
-// Ready tells whether a whole line has arrived already, so that Next will
+// Ready reports whether a whole line has arrived already, so that Next will
 // probably not wait for the stream.
 func (r *RowReader) Ready() bool {
 	arrived, err := r.r.Peek(r.r.Buffered())

@@ -72,7 +72,9 @@ func TestRows(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, r := range []io.Reader{strings.NewReader(c.text), iotest.OneByteReader(strings.NewReader(c.text)), iotest.DataErrReader(strings.NewReader(c.text))} {
+			for _, r := range []io.Reader{
+				strings.NewReader(c.text), iotest.OneByteReader(strings.NewReader(c.text)), iotest.DataErrReader(strings.NewReader(c.text)),
+			} {
 				got, err := records(r)
 				if d := cmp.Diff(c.want, got); d != "" || err != nil {
 					t.Errorf("%v: %s", err, d)
@@ -147,7 +149,9 @@ func TestRowsOfEncodingCSV(t *testing.T) {
 // Whatever comes, reading ends, the parts make up the whole, and a record that
 // encoding/csv reads from the same bytes has the same cells.
 func FuzzRows(f *testing.F) {
-	for _, seed := range []string{"token\na\n", "u,\"1\n2\"\n", "\"", "a\r\n\"b\"\"\"\r\n", ",\n\n\"\",\"\"", "\xef\xbb\xbfa\"b\n", strings.Repeat("x", 99), "\"\r\"\r"} {
+	for _, seed := range []string{
+		"token\na\n", "u,\"1\n2\"\n", "\"", "a\r\n\"b\"\"\"\r\n", ",\n\n\"\",\"\"", "\xef\xbb\xbfa\"b\n", strings.Repeat("x", 99), "\"\r\"\r",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {

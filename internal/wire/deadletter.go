@@ -118,15 +118,16 @@ func EncodeUndelivered(u *Undelivered, traceParent string) ([]byte, error) {
 // DecodeUndelivered reads what [EncodeUndelivered] wrote.
 func DecodeUndelivered(data []byte) (Undelivered, string, error) {
 	var in undeliveredJSON
-	if err := json.Unmarshal(data, &in); err != nil {
-		return Undelivered{}, "", fmt.Errorf("%w: %w", ErrForeign, err)
+	if err := json.Unmarshal(data, &in); err != nil { //nolint:forbidigo // our own, ASCII; what is foreign is kept byte for byte
+		return Undelivered{}, "", unreadable(data, err)
 	}
 	c, trace, err := DecodeChunk(in.Chunk)
 	if err != nil {
 		return Undelivered{}, "", err
 	}
 	if len(in.Codes) != len(c.Recipients) || len(in.Details) != len(c.Recipients) {
-		return Undelivered{}, "", fmt.Errorf("%w: %d codes and %d details for %d recipients", ErrForeign, len(in.Codes), len(in.Details), len(c.Recipients))
+		return Undelivered{}, "", fmt.Errorf("%w: %d codes and %d details for %d recipients", ErrForeign, len(in.Codes), len(in.Details),
+			len(c.Recipients))
 	}
 	return Undelivered{Chunk: c, Codes: in.Codes, Detail: in.Details}, trace, nil
 }

@@ -39,7 +39,8 @@ func decodeError(t *testing.T, err, want error) {
 
 func TestDecodeChunkRefuses(t *testing.T) {
 	t.Parallel()
-	const base = `{"v":1,"type":"chunk","notification":"` + ntfID + `","seq":0,"tenant":"t","attempt":1,"kind":"token","values":["a","b"],"first":1}`
+	const base = `{"v":1,"type":"chunk","notification":"` + ntfID +
+		`","seq":0,"tenant":"t","attempt":1,"kind":"token","values":["a","b"],"first":1}`
 	for _, c := range []struct {
 		name string
 		over over
@@ -76,6 +77,7 @@ func TestDecodeChunkRefuses(t *testing.T) {
 		{"no attempts", over{"attempts": []int{}}, wire.ErrForeign},
 		{"an attempt of zero", over{"attempts": []int{1, 0}}, wire.ErrForeign},
 		{"flags beyond the values", over{"renew": "AAA="}, wire.ErrForeign},
+		{"platforms beyond the values", over{"platforms": "AAA="}, wire.ErrForeign},
 		{"flags that are no base64", over{"renew": "!"}, wire.ErrForeign},
 		{"a code of a newer taxonomy", over{"last_code": "fcm.tired"}, nil},
 		{"a field of a newer minor version", over{"mood": "good"}, nil},

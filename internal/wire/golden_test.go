@@ -46,7 +46,7 @@ func bare() push.Chunk {
 func late() push.Chunk {
 	return push.Chunk{
 		Ref: push.ChunkRef{Notification: ntfID, Seq: 0}, Tenant: "ünï",
-		Attempt: 3, Turn: 4, NotBefore: at.Add(time.Hour), Since: at, LastCode: push.CodeFCMUnavailable,
+		Attempt: 3, Turn: 4, NotBefore: at.Add(time.Hour), Wait: 45 * time.Minute, Since: at, LastCode: push.CodeFCMUnavailable,
 		Index: []int{0, 3, 499}, Attempts: []int{3, 1, 2},
 		Recipients: []push.Recipient{
 			{Address: token(`q"\<>&`), Line: 1, UserID: "zoë", DeviceID: "dev-1", Renew: true},
@@ -57,12 +57,16 @@ func late() push.Chunk {
 }
 
 func undelivered() *wire.Undelivered {
-	return &wire.Undelivered{Chunk: late(), Codes: []push.Code{push.CodeFCMUnavailable, push.CodeNetTimeout, push.CodeOpen}, Detail: []string{"busy", "", "Çok meşgul"}}
+	return &wire.Undelivered{
+		Chunk: late(), Codes: []push.Code{push.CodeFCMUnavailable, push.CodeNetTimeout, push.CodeOpen},
+		Detail: []string{"busy", "", "Çok meşgul"},
+	}
 }
 
 func letter() *push.DeadLetter {
 	return &push.DeadLetter{
-		Queue: push.QueueEvents, ID: "5f0c", Code: push.CodeUndecodable, Detail: "not a CloudEvent: ↯", Body: []byte{0, 0xff, '{', '"'}, Group: "acme",
+		Queue: push.QueueEvents, ID: "5f0c", Code: push.CodeUndecodable, Detail: "not a CloudEvent: ↯", Body: []byte{0, 0xff, '{', '"'},
+		Group:    "acme",
 		Receives: 2, SentAt: at, At: at.Add(time.Second), Software: "1.2.3",
 	}
 }
@@ -79,12 +83,16 @@ func envelopes() map[string]func() ([]byte, error) {
 	first, later := bare(), late()
 	renewed := bare()
 	renewed.Recipients[0].Renew, renewed.Recipients[2].Renew = true, true
+	mixed := bare()
+	mixed.Recipients[0].Platform, mixed.Recipients[2].Platform = push.PlatformIOS, push.PlatformWeb
 	return map[string]func() ([]byte, error){
 		"task": func() ([]byte, error) {
 			return wire.EncodeTask(wire.Task{Op: wire.OpPlan, Notification: batID, Page: 12, TraceParent: trace})
 		},
 		"task-release": func() ([]byte, error) {
-			return wire.EncodeTask(wire.Task{Op: wire.OpRelease, Notification: batID, Page: 3, Chunk: 2, Generation: 1, Due: at, Behind: 12290, Turn: 5})
+			return wire.EncodeTask(wire.Task{
+				Op: wire.OpRelease, Notification: batID, Page: 3, Chunk: 2, Generation: 1, Due: at, Behind: 12290, Turn: 5,
+			})
 		},
 		"task-recall": func() ([]byte, error) {
 			return wire.EncodeTask(wire.Task{Op: wire.OpRecall, Notification: batID, Page: 3, Chunks: []int{0, 7}, Epochs: []int64{0, 12}})
@@ -92,10 +100,11 @@ func envelopes() map[string]func() ([]byte, error) {
 		"task-check": func() ([]byte, error) {
 			return wire.EncodeTask(wire.Task{Op: wire.OpCheck, Notification: ntfID, Page: wire.AllPages, Turn: 5})
 		},
-		"chunk":       func() ([]byte, error) { return wire.EncodeChunk(&first, trace) },
-		"chunk-renew": func() ([]byte, error) { return wire.EncodeChunk(&renewed, "") },
-		"chunk-late":  func() ([]byte, error) { return wire.EncodeChunk(&later, trace) },
-		"recipients":  func() ([]byte, error) { return wire.EncodeRecipients(first.Recipients) },
+		"chunk":           func() ([]byte, error) { return wire.EncodeChunk(&first, trace) },
+		"chunk-renew":     func() ([]byte, error) { return wire.EncodeChunk(&renewed, "") },
+		"chunk-platforms": func() ([]byte, error) { return wire.EncodeChunk(&mixed, "") },
+		"chunk-late":      func() ([]byte, error) { return wire.EncodeChunk(&later, trace) },
+		"recipients":      func() ([]byte, error) { return wire.EncodeRecipients(first.Recipients) },
 		"recipients-users": func() ([]byte, error) {
 			return wire.EncodeRecipients([]push.Recipient{{UserID: "u1", Line: 1}, {DeviceID: "d2", Line: 2}})
 		},

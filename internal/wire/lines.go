@@ -25,7 +25,7 @@ type LineReader struct {
 // NewLineReader returns a reader of lines that have at most most bytes without
 // their terminator. It buffers as much, and reads ahead.
 func NewLineReader(r io.Reader, most int) *LineReader {
-	return &LineReader{r: bufio.NewReaderSize(r, most+crlf), most: most}
+	return &LineReader{r: bufio.NewReaderSize(r, len(bom)+most+crlf), most: most}
 }
 
 // Next returns the next line without its terminator; the bytes are valid until
@@ -47,13 +47,16 @@ func (l *LineReader) Next() ([]byte, error) {
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	if !l.begun {
 		l.begun = true
-		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		line = bytes.TrimPrefix(line, []byte(bom))
 	}
 	if len(line) > l.most {
 		return nil, ErrLineTooLong
 	}
 	return line, nil
 }
+
+// bom is a UTF-8 byte order mark.
+const bom = "\xef\xbb\xbf"
 
 // pass drops the rest of a line that filled the buffer.
 func (l *LineReader) pass() error {
@@ -69,12 +72,12 @@ func (l *LineReader) pass() error {
 	}
 }
 
-// Ready tells whether a whole line has arrived already, so that Next will not
+// Ready reports whether a whole line has arrived already, so that Next will not
 // wait for the stream.
 func (l *LineReader) Ready() bool {
 	arrived, err := l.r.Peek(l.r.Buffered())
 	return err == nil && bytes.IndexByte(arrived, '\n') >= 0
 }
 
-// Blank tells whether a line holds white space only (that of RFC 8259 §2).
+// Blank reports whether a line holds white space only (that of RFC 8259 §2).
 func Blank(line []byte) bool { return len(bytes.Trim(line, " \t\r")) == 0 }

@@ -55,7 +55,9 @@ func TestLines(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, r := range []io.Reader{strings.NewReader(c.text), iotest.OneByteReader(strings.NewReader(c.text)), iotest.DataErrReader(strings.NewReader(c.text))} {
+			for _, r := range []io.Reader{
+				strings.NewReader(c.text), iotest.OneByteReader(strings.NewReader(c.text)), iotest.DataErrReader(strings.NewReader(c.text)),
+			} {
 				got, err := read(r)
 				if d := cmp.Diff(c.want, got); d != "" || err != nil {
 					t.Errorf("%v: %s", err, d)

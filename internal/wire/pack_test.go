@@ -64,7 +64,9 @@ func TestLargeDeadLetters(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			want := push.DeadLetter{Queue: push.QueueEvents, ID: "1", Code: push.CodeUndecodable, Detail: strings.Repeat("\x01", 4<<10), Body: c.body, SentAt: at, At: at}
+			want := push.DeadLetter{
+				Queue: push.QueueEvents, ID: "1", Code: push.CodeUndecodable, Detail: strings.Repeat("\x01", 4<<10), Body: c.body, SentAt: at, At: at,
+			}
 			b, err := wire.EncodeCutDeadLetter(&want)
 			if err != nil || len(b) > wire.MaxMessage || !bytes.Contains(b[:40], []byte(c.v)) {
 				t.Fatalf("%d bytes, %.40s (%v)", len(b), b, err)
@@ -80,7 +82,8 @@ func TestLargeDeadLetters(t *testing.T) {
 			switch {
 			case !c.cut:
 				sameLetter(t, got, want)
-			case got.Bytes != len(c.body) || got.Sum != hex.EncodeToString(sum[:]) || !bytes.HasPrefix(c.body, got.Body) || got.Detail != want.Detail:
+			case got.Bytes != len(c.body) || got.Sum != hex.EncodeToString(sum[:]) || !bytes.HasPrefix(c.body, got.Body) ||
+				got.Detail != want.Detail:
 				t.Errorf("of %d bytes %d are kept, says %d and %s", len(c.body), len(got.Body), got.Bytes, got.Sum)
 			case len(got.Body) < wire.MaxMessage/2:
 				t.Errorf("only %d bytes are kept", len(got.Body))
@@ -154,7 +157,8 @@ func TestContentsOfABottomlessLetter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body = fmt.Appendf(nil, `{"v":2,"type":"dead_letter","queue":"events","code":"undecodable","packed":"deflate","body":%q}`, base64.StdEncoding.EncodeToString(out.Bytes()))
+		body = fmt.Appendf(nil, `{"v":2,"type":"dead_letter","queue":"events","code":"undecodable","packed":"deflate","body":%q}`,
+			base64.StdEncoding.EncodeToString(out.Bytes()))
 	}
 	c, err := wire.Contents(body)
 	if err != nil || c.Letter == nil || bytes.Equal(c.Body, []byte("bottom")) || c.Kind != wire.KindForeign {

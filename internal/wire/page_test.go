@@ -79,7 +79,8 @@ func TestUploadPageForeign(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := wire.DecodeUploadPage([]byte(`{"v":2,"type":"recipients","first_line":1,"last_line":1}`)); !errors.Is(err, push.ErrNewerSchema) {
+	_, err := wire.DecodeUploadPage([]byte(`{"v":2,"type":"recipients","first_line":1,"last_line":1}`))
+	if !errors.Is(err, push.ErrNewerSchema) {
 		t.Errorf("of a newer version: got %v", err)
 	}
 }

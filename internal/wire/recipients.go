@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -27,12 +28,14 @@ type rowJSON struct {
 	Data       map[string]string `json:"data,omitempty"`
 	Locale     string            `json:"locale,omitempty"`
 	CollapseID string            `json:"collapse_id,omitempty"`
+	Override   message.Override  `json:"override,omitzero"`
 	// DuplicateOf is in stored pages only: a duplicate is never sent.
 	DuplicateOf int64 `json:"duplicate_of,omitempty"`
 }
 
 func (r *rowJSON) isZero() bool {
-	return r.Kind == "" && r.UserID == "" && r.DeviceID == "" && len(r.Data) == 0 && r.Locale == "" && r.CollapseID == "" && r.DuplicateOf == 0
+	return r.Kind == "" && r.UserID == "" && r.DeviceID == "" && len(r.Data) == 0 && r.Locale == "" && r.CollapseID == "" &&
+		r.DuplicateOf == 0 && r.Override.IsZero()
 }
 
 func columnsOf(rs []push.Recipient) columns {
@@ -41,7 +44,10 @@ func columnsOf(rs []push.Recipient) columns {
 	for i := range rs {
 		r := &rs[i]
 		c.Values[i] = r.Address.Value
-		row := rowJSON{UserID: r.UserID, DeviceID: r.DeviceID, Data: r.Data, Locale: r.Locale, CollapseID: r.CollapseID, DuplicateOf: r.DuplicateOf}
+		row := rowJSON{
+			UserID: r.UserID, DeviceID: r.DeviceID, Data: r.Data, Locale: r.Locale, CollapseID: r.CollapseID, DuplicateOf: r.DuplicateOf,
+			Override: r.Override,
+		}
 		if r.Address.Kind != c.Kind {
 			row.Kind = r.Address.Kind
 		}
@@ -105,7 +111,7 @@ func (c *columns) recipients() ([]push.Recipient, error) {
 		}
 		r := &rs[i]
 		r.UserID, r.DeviceID, r.Data, r.Locale, r.CollapseID = row.UserID, row.DeviceID, row.Data, row.Locale, row.CollapseID
-		r.DuplicateOf = row.DuplicateOf
+		r.DuplicateOf, r.Override = row.DuplicateOf, row.Override
 		if row.Kind != "" && r.Address.Value != "" {
 			r.Address.Kind = row.Kind
 		}
@@ -131,6 +137,10 @@ func RecipientBytes(r *push.Recipient) int {
 		n += row + escaped(r.UserID) + escaped(string(r.DeviceID)) + escaped(r.Locale) + escaped(r.CollapseID)
 		for k, v := range r.Data {
 			n += escaped(k) + escaped(v) + 2*quotes
+		}
+		if o := r.Override; !o.IsZero() {
+			const names = 120 // of all fields, and the longest badge
+			n += names + escaped(o.Title) + escaped(o.Body) + escaped(o.Image) + escaped(o.LiveActivityToken)
 		}
 	}
 	return n

@@ -6,10 +6,6 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// EventReplayChanged tells that a replay of dead letters was started, paused,
-// resumed, stopped, cancelled or completed.
-const EventReplayChanged = "push.replay.changed.v1"
-
 // checkReplay checks the fields that a replay adds to a chunk.
 func (in *chunkJSON) checkReplay() error {
 	if in.Replay != "" {

@@ -60,7 +60,8 @@ func TestReplayedChunkRoundTrip(t *testing.T) {
 		want := drawChunk(t, 5)
 		want.Replay, want.Series = rplID, rapid.IntRange(0, 9).Draw(t, "series")
 		want.ExpiresAt = drawTime(t, "expires at")
-		want.Message = push.Message(rapid.SampledFrom([]string{`{}`, `{"data":{"k":"v"}}`, `{"a":"\u0000"}`, `{"values":["x"]}`}).Draw(t, "message"))
+		messages := rapid.SampledFrom([]string{`{}`, `{"data":{"k":"v"}}`, `{"a":"\u0000"}`, `{"values":["x"]}`})
+		want.Message = push.Message(messages.Draw(t, "message"))
 		body, err := wire.EncodeChunk(&want, "")
 		if err != nil {
 			t.Fatal(err)

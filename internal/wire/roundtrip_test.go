@@ -8,7 +8,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/request"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -27,16 +29,29 @@ func drawRecipient(t *rapid.T) push.Recipient {
 			DeviceID:   push.ID(rapid.StringMatching(`[a-zA-Z0-9._:-]{0,64}`).Draw(t, "device")),
 			Data:       rapid.MapOfN(rapid.String(), rapid.String(), 0, 3).Draw(t, "data"),
 			Locale:     rapid.StringN(0, 8, 35).Draw(t, "locale"),
-			CollapseID: rapid.StringN(0, 16, push.MaxCollapseID).Draw(t, "collapse id"),
+			CollapseID: rapid.StringN(0, 16, request.MaxCollapseID).Draw(t, "collapse id"),
 			Renew:      rapid.Bool().Draw(t, "renew"),
+			Override:   drawOverride(t),
 		}
 	default:
 		return push.Recipient{Address: drawAddress(t), Line: line.Draw(t, "line"), Renew: rapid.Bool().Draw(t, "renew")}
 	}
 }
 
+func drawOverride(t *rapid.T) message.Override {
+	o := message.Override{
+		Title: rapid.StringN(0, 64, 256).Draw(t, "title"), Body: rapid.String().Draw(t, "body"), Image: rapid.String().Draw(t, "image"),
+		LiveActivityToken: rapid.String().Draw(t, "live activity"),
+	}
+	if rapid.Bool().Draw(t, "badge") {
+		o.Badge = new(rapid.Int32Min(0).Draw(t, "number"))
+	}
+	return o
+}
+
 func drawAddress(t *rapid.T) push.Address {
-	kind := rapid.SampledFrom([]push.Kind{push.KindToken, push.KindToken, push.KindToken, push.KindFID, push.KindTopic, push.KindCondition}).Draw(t, "kind")
+	kinds := []push.Kind{push.KindToken, push.KindToken, push.KindToken, push.KindFID, push.KindTopic, push.KindCondition}
+	kind := rapid.SampledFrom(kinds).Draw(t, "kind")
 	return push.Address{Kind: kind, Value: push.Token(rapid.StringMatching(`[ -~]{1,200}`).Draw(t, "value"))}
 }
 
@@ -52,10 +67,13 @@ func drawRecipients(t *rapid.T, least, most int) []push.Recipient {
 
 func drawChunk(t *rapid.T, most int) push.Chunk {
 	c := push.Chunk{
-		Ref:    push.ChunkRef{Notification: push.ID(rapid.SampledFrom([]string{ntfID, batID}).Draw(t, "id")), Seq: rapid.IntRange(0, 1<<30).Draw(t, "seq")},
+		Ref: push.ChunkRef{
+			Notification: push.ID(rapid.SampledFrom([]string{ntfID, batID}).Draw(t, "id")), Seq: rapid.IntRange(0, 1<<30).Draw(t, "seq"),
+		},
 		Tenant: rapid.StringN(1, 20, -1).Draw(t, "tenant"), Recipients: drawRecipients(t, 1, most),
 		Attempt: rapid.IntRange(1, 99).Draw(t, "attempt"), Turn: rapid.IntRange(0, 999).Draw(t, "turn"),
-		NotBefore: drawTime(t, "not before"), Since: drawTime(t, "since"),
+		NotBefore: drawTime(t, "not before"), Wait: time.Duration(rapid.IntRange(0, 100_000_000).Draw(t, "wait")) * time.Millisecond,
+		Since: drawTime(t, "since"),
 	}
 	facts := rapid.SampledFrom(push.Codes()).Draw(t, "code")
 	if rapid.Bool().Draw(t, "failed before") {
@@ -170,7 +188,13 @@ func TestFullChunkIsOneBillingUnit(t *testing.T) {
 		name string
 		size int
 		user string
-	}{{"many short tokens", 60, ""}, {"both limits at once", 110, ""}, {"tokens of today", 163, ""}, {"long tokens", 1024, ""}, {"users", 163, "user-1"}} {
+	}{
+		{"many short tokens", 60, ""},
+		{"both limits at once", 110, ""},
+		{"tokens of today", 163, ""},
+		{"long tokens", 1024, ""},
+		{"users", 163, "user-1"},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			chunk := push.Chunk{
@@ -179,7 +203,9 @@ func TestFullChunkIsOneBillingUnit(t *testing.T) {
 			}
 			bytes := 0
 			for i := range push.MaxChunkRecipients {
-				r := push.Recipient{Address: token(strings.Repeat("x", c.size)), Line: 10_000_000 + 2*int64(i), UserID: c.user, Renew: true}
+				r := push.Recipient{
+					Address: token(strings.Repeat("x", c.size)), Line: 10_000_000 + 2*int64(i), UserID: c.user, Renew: true, Platform: push.PlatformWeb,
+				}
 				if bytes += wire.RecipientBytes(&r); bytes > push.MaxChunkBytes {
 					break
 				}

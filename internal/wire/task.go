@@ -95,7 +95,8 @@ func DecodeTask(data []byte) (Task, error) {
 		return Task{}, fmt.Errorf("%w: page %d, turn %d", ErrForeign, in.Page, in.Turn)
 	}
 	if in.Chunk < 0 || in.Generation < 0 || in.Due < 0 || in.Behind < 0 || in.Op == OpRelease && in.Page < 0 {
-		return Task{}, fmt.Errorf("%w: release of page %d, chunk %d, generation %d, due %d, behind %d", ErrForeign, in.Page, in.Chunk, in.Generation, in.Due, in.Behind)
+		return Task{}, fmt.Errorf("%w: release of page %d, chunk %d, generation %d, due %d, behind %d", ErrForeign, in.Page, in.Chunk,
+			in.Generation, in.Due, in.Behind)
 	}
 	if err := in.checkRecall(); err != nil {
 		return Task{}, err

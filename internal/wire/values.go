@@ -25,7 +25,8 @@ const (
 // decodeColumns is decode for a message that embeds cols.
 func decodeColumns(data []byte, want string, into any, head *envelope, cols *columns) error {
 	if rest, values := withoutValues(data); values != nil {
-		if json.Unmarshal(rest, into) == nil && len(cols.Values) == 1 && cols.Values[0] == valuesStand {
+		err := json.Unmarshal(rest, into) //nolint:forbidigo // as in decode
+		if err == nil && len(cols.Values) == 1 && cols.Values[0] == valuesStand {
 			cols.Values = values
 			return head.check(want)
 		}

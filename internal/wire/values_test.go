@@ -18,8 +18,10 @@ func FuzzColumns(f *testing.F) {
 		`{"values":["a","b"],"VALUES":["c"]}`, `{"Values":["c"],"values":["a","b"]}`, `{"values":["a"],"values":null}`,
 		`{"values":["a"],"values":["\u0000"]}`, `{"values":["\u0000"]}`,
 		`{"x":{"values":["a"]},"values":["b"]}`, `{"x":{"values":["a"]}}`, `{"x":"\"values\":[\"","values":["b"]}`,
-		`{"values":["a",]}`, `{"values":["a" ,"b"]}`, `{"values":["a"`, `{"values":["a"]`, `{"values":["`, `{"values":["ä"]}`, "{\"values\":[\"a\x01\"]}",
-		`{"values":["a","b",7]}`, `{"values":["a"],"kind":7}`, `{"rows":{"0":{"data":{"values":["x"]}}},"values":["a"]}`, `{"rows":{"values":["a"]}}`,
+		`{"values":["a",]}`, `{"values":["a" ,"b"]}`, `{"values":["a"`, `{"values":["a"]`, `{"values":["`, `{"values":["ä"]}`,
+		"{\"values\":[\"a\x01\"]}",
+		`{"values":["a","b",7]}`, `{"values":["a"],"kind":7}`, `{"rows":{"0":{"data":{"values":["x"]}}},"values":["a"]}`,
+		`{"rows":{"values":["a"]}}`,
 	} {
 		f.Add([]byte(s))
 	}

@@ -13,9 +13,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/request"
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Version is the envelope version that this program writes, and the newest one
@@ -67,13 +70,25 @@ func newest(kind string) int {
 }
 
 func decode(data []byte, want string, into any, head *envelope) error {
-	err := json.Unmarshal(data, into)
+	err := json.Unmarshal(data, into) //nolint:forbidigo // our own, ASCII; what is foreign is kept byte for byte
 	if newer := head.check(want); err == nil || errors.Is(newer, push.ErrNewerSchema) {
 		// A field that changed its type is an error of encoding/json, which reads
 		// the other fields all the same: the version explains it.
 		return newer
 	}
-	return fmt.Errorf("%w: %w", ErrForeign, err)
+	return unreadable(data, err)
+}
+
+// unreadable says why bytes are not what they were taken for, in the words of
+// JSON: what encoding/json says names types of Go.
+func unreadable(data []byte, err error) error {
+	if bad := request.CheckJSON(data); bad != nil {
+		return fmt.Errorf("%w: %s", ErrForeign, bad)
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%w: /%s is of a wrong type (%s)", ErrForeign, strings.ReplaceAll(wrong.Field, ".", "/"), clip(wrong.Value))
+	}
+	return fmt.Errorf("%w: a field has a value that it can't have", ErrForeign)
 }
 
 func encode(v any) ([]byte, error) {
@@ -125,8 +140,5 @@ func appendU16(out []byte, r rune) []byte {
 
 func clip(s string) string {
 	const most = 40
-	if len(s) <= most {
-		return s
-	}
-	return s[:most] + "…"
+	return strict.Clip(s, most)
 }

@@ -36,7 +36,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) start(queue string) {
-	for _, k := range []kind{kindAck, kindRetry, kindDead, kindHandBack, kindBury, kindPass, kindLeave} {
+	for _, k := range []kind{kindAck, kindRetry, kindDead, kindHandBack, kindDeadLetter, kindPass, kindLeave} {
 		m.handled.WithLabelValues(queue, Verdict{kind: k}.String())
 	}
 	for _, op := range []string{"receive", "send", "delete", "extend"} {

@@ -10,10 +10,10 @@ import (
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
-// moved looks at a message that its handler can't read. It may be one of ours that
-// was moved: SQS's redrive, or an operator at the console, puts what is on a
-// dead-letter queue back where it came from, or anywhere else, as it is. To call
-// that foreign would wrap it once more and hide what is in it.
+// moved handles a message that its handler can't read, because Belfry may have
+// written it for another queue. SQS's redrive, or an operator at the console, moves
+// messages unchanged from a dead-letter queue to any queue. A message of Belfry's is
+// never wrapped again as foreign, since that would hide its content.
 //
 //   - A dead letter that holds a message of this queue is handled like that message
 //     (it is the same letter again if it dies again).
@@ -22,7 +22,7 @@ import (
 //     another queue, of a newer program, or of which only the beginning was kept.
 //   - A message that belongs on another queue goes there as it is.
 //
-// What of all that is sent is for the ledger to say, as for every copy of a
+// The ledger decides which recipients are still sent to, as for every copy of a
 // message.
 func (w *Worker) moved(ctx context.Context, msg Message, unread Verdict) Verdict {
 	c, err := wire.Contents(msg.Body)
@@ -30,15 +30,15 @@ func (w *Worker) moved(ctx context.Context, msg Message, unread Verdict) Verdict
 	here := push.Interchangeable(home, w.cfg.Name)
 	switch {
 	case err != nil: // of a newer program
-		return w.route(msg, bury(), w.cfg.Name)
+		return w.route(msg, deadLetter(), w.cfg.Name)
 	case c.Letter != nil && (c.Kind == wire.KindUndelivered || c.Letter.Bytes > 0 || home != "" && !here):
-		return w.route(msg, bury(), home)
+		return w.route(msg, deadLetter(), home)
 	case c.Letter != nil, c.Wrapped && here:
 		return w.again(ctx, msg, &c)
 	case home == "" || here:
 		return unread
 	case w.cfg.Homes[home] == nil:
-		return w.route(msg, bury(), home)
+		return w.route(msg, deadLetter(), home)
 	}
 	return w.route(msg, pass(home), home)
 }

@@ -45,7 +45,8 @@ func aChunk() *push.Chunk {
 func died(queue string, code push.Code, body []byte) []byte {
 	at := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
 	return must(wire.EncodeDeadLetter(&push.DeadLetter{
-		Queue: queue, ID: "first", Code: code, Detail: "why", Body: body, Group: "acme", Receives: 3, SentAt: at, At: at.Add(time.Minute), Software: "v1",
+		Queue: queue, ID: "first", Code: code, Detail: "why", Body: body, Group: "acme", Receives: 3, SentAt: at, At: at.Add(time.Minute),
+		Software: "v1",
 	}))
 }
 
@@ -88,7 +89,9 @@ func (r *reader) Handle(_ context.Context, m worker.Message, _ <-chan struct{}) 
 
 // moving runs a worker of a queue, gives it one message, and returns what it did
 // and what the handler got. homes are the other queues.
-func moving(t *testing.T, queue string, body []byte, answer worker.Verdict, homes bool) (done, dead []string, passed map[string][]byte, lastDead []byte, got []worker.Message) {
+func moving(t *testing.T, queue string, body []byte, answer worker.Verdict,
+	homes bool,
+) (done, dead []string, passed map[string][]byte, lastDead []byte, got []worker.Message) {
 	t.Helper()
 	r := &reader{queue: queue, answer: answer}
 	cfg, passed, others := worker.Config{Name: queue, Software: "v2"}, map[string][]byte{}, map[string]*fake{}
@@ -128,7 +131,9 @@ func TestMovedMessages(t *testing.T) {
 		return body
 	}
 	newer := func(b []byte) []byte { return bytes.Replace(b, []byte(`"v":1`), []byte(`"v":9`), 1) }
-	cut := must(wire.EncodeDeadLetter(&push.DeadLetter{Queue: push.QueueEvents, Code: push.CodeUndecodable, Body: []byte(eventual), Bytes: 1 << 20}))
+	cut := must(wire.EncodeDeadLetter(&push.DeadLetter{
+		Queue: push.QueueEvents, Code: push.CodeUndecodable, Body: []byte(eventual), Bytes: 1 << 20,
+	}))
 	for _, c := range []struct {
 		name, queue string
 		body        []byte
@@ -136,12 +141,21 @@ func TestMovedMessages(t *testing.T) {
 	}{
 		{"a dead event", push.QueueEvents, died(push.QueueEvents, push.CodePayloadInvalid, []byte(eventual)), handled},
 		{"a dead event that came by SNS", push.QueueEvents, bySNS(died(push.QueueEvents, push.CodePayloadInvalid, []byte(eventual))), handled},
-		{"a dead event, wrapped by an older version", push.QueueEvents, damaged(push.QueueEvents, died(push.QueueEvents, push.CodePayloadInvalid, []byte(eventual)), 3), handled},
+		{
+			"a dead event, wrapped by an older version", push.QueueEvents,
+			damaged(push.QueueEvents, died(push.QueueEvents, push.CodePayloadInvalid, []byte(eventual)), 3), handled,
+		},
 		{"a dead task", push.QueueNotifications, died(push.QueueNotifications, push.CodeUnexpandable, aTask()), handled},
-		{"a dead task of an older program, without an id", push.QueueNotifications, bytes.Replace(died("", push.CodeUnexpandable, aTask()), []byte(`"message_id":"first",`), nil, 1), handled},
+		{
+			"a dead task of an older program, without an id", push.QueueNotifications,
+			bytes.Replace(died("", push.CodeUnexpandable, aTask()), []byte(`"message_id":"first",`), nil, 1), handled,
+		},
 		{"a dead chunk", push.QueueBulk, died(push.QueueBulk, push.CodeUnexpandable, chunk), handled},
 		{"a dead chunk of another lane", push.QueueReplay, died(push.QueueHigh, push.CodeUndecodable, chunk), handled},
-		{"a dead chunk, wrapped by an older version", push.QueueBulk, damaged(push.QueueBulk, died(push.QueueBulk, push.CodeUnexpandable, chunk), 2), handled},
+		{
+			"a dead chunk, wrapped by an older version", push.QueueBulk,
+			damaged(push.QueueBulk, died(push.QueueBulk, push.CodeUnexpandable, chunk), 2), handled,
+		},
 		{"a chunk by SNS", push.QueueBulk, bySNS(chunk), handled},
 
 		{"recipients", push.QueueBulk, givenUp(push.QueueBulk), putBack},
@@ -271,7 +285,8 @@ func TestLargeForeignMessages(t *testing.T) {
 				}
 			}
 			d, err := wire.DecodeDeadLetter(r.dead.last)
-			if err != nil || len(r.dead.last) > worker.MaxBodyBytes || !bytes.Equal(d.Body, long[:size]) || !strings.HasSuffix(d.Detail, "(190000 bytes in all)") || len(d.Detail) > 5000 {
+			if err != nil || len(r.dead.last) > worker.MaxBodyBytes || !bytes.Equal(d.Body, long[:size]) ||
+				!strings.HasSuffix(d.Detail, "(190000 bytes in all)") || len(d.Detail) > 5000 {
 				t.Errorf("%d bytes: a letter of %d with %d of them, %.100s (%v)", size, len(r.dead.last), len(d.Body), d.Detail, err)
 			}
 		})

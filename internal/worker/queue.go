@@ -24,8 +24,8 @@ const (
 
 // Outgoing is a message to be sent.
 type Outgoing struct {
-	Body  []byte        // ASCII, at most MaxBodyBytes
-	Group string        // fairness group, the tenant; at most 128 characters, "" is a group of its own
+	Body  []byte        // ASCII, at most MaxBodyBytes; see CheckBody
+	Group string        // fairness group, the tenant; at most MaxGroupBytes visible ASCII characters, "" is a group of its own
 	Delay time.Duration // 0..MaxDelay, whole seconds; the message is invisible that long
 }
 
@@ -36,7 +36,7 @@ type Message struct {
 	Receipt  string // of this receive; needed to delete or extend
 	Body     []byte
 	Group    string // "" where the queue does not return it
-	Receives int    // how often it was received, this one included
+	Receives int    // how often it was received, this one included, also from the queue that gave it up
 	SentAt   time.Time
 	// Letter is the dead letter that the message came back in, by the redrive of a
 	// dead-letter queue; nil of one that came as it was sent. The worker sets it.

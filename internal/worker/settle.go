@@ -95,7 +95,7 @@ func (s *settler) carryOut(ctx context.Context, batch []settled) {
 			deads = append(deads, b)
 		case kindHandBack:
 			handBacks = append(handBacks, b.msg)
-		case kindBury:
+		case kindDeadLetter:
 			buried = append(buried, b)
 		case kindPass:
 			passed[b.verdict.to] = append(passed[b.verdict.to], b)
@@ -190,8 +190,8 @@ func (s *settler) deadLetter(b *settled) push.DeadLetter {
 	return d
 }
 
-// clip bounds the evidence of a message that somebody else wrote: it may name as
-// many faults as a megabyte holds.
+// clip bounds the detail of a dead letter: a foreign message of a megabyte may have
+// any number of faults.
 func clip(detail string) string {
 	const most = 4 << 10
 	if len(detail) <= most {

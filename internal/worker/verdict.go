@@ -27,7 +27,7 @@ const (
 	kindRetry
 	kindDead
 	kindHandBack
-	kindBury
+	kindDeadLetter
 	kindPass
 )
 
@@ -57,13 +57,27 @@ func Dead(code push.Code, detail string) Verdict {
 	return Verdict{kind: kindDead, code: code, detail: detail}
 }
 
-// bury says that the message is a dead letter that somebody moved off its queue:
+// deadLetter says that the message is a dead letter that somebody moved off its queue:
 // it is put back on the dead-letter queue, unchanged.
-func bury() Verdict { return Verdict{kind: kindBury} }
+func deadLetter() Verdict { return Verdict{kind: kindDeadLetter} }
 
 // pass says that the message belongs on another queue: it is sent there,
 // unchanged, then deleted here.
 func pass(queue string) Verdict { return Verdict{kind: kindPass, to: queue} }
+
+// Wait returns for how long the message is to wait: of [RetryAfter] only.
+func (v Verdict) Wait() time.Duration { return v.after }
+
+// Body returns the bytes that come in the place of the message's own, nil for the
+// same: of [RetryAfter] only.
+func (v Verdict) Body() []byte { return v.body }
+
+// Code returns why the message can't be handled: of [Dead] only, otherwise
+// push.CodeOpen.
+func (v Verdict) Code() push.Code { return v.code }
+
+// Detail returns the evidence of [Dead], "" of any other.
+func (v Verdict) Detail() string { return v.detail }
 
 // unread reports whether the handler could make nothing of the message.
 func (v Verdict) unread() bool { return v.kind == kindDead && v.code == push.CodeUndecodable }
@@ -79,7 +93,7 @@ func (v Verdict) String() string {
 		return "dead"
 	case kindHandBack:
 		return "hand_back"
-	case kindBury:
+	case kindDeadLetter:
 		return "put_back"
 	case kindPass:
 		return "pass_on"

@@ -189,3 +189,26 @@ func TestVerdictWords(t *testing.T) {
 		}
 	}
 }
+
+func TestVerdictTellsWhatItIs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		verdict worker.Verdict
+		wait    time.Duration
+		body    string
+		code    push.Code
+		detail  string
+	}{
+		"leave": {}, "ack": {verdict: worker.Ack()}, "hand_back": {verdict: worker.HandBack()},
+		"retry": {verdict: worker.RetryAfter(time.Minute, []byte("b")), wait: time.Minute, body: "b"},
+		"dead":  {verdict: worker.Dead(push.CodePoison, "why"), code: push.CodePoison, detail: "why"},
+	} {
+		v := c.verdict
+		if v.String() != name || v.Wait() != c.wait || string(v.Body()) != c.body || v.Code() != c.code || v.Detail() != c.detail {
+			t.Errorf("%s: %s, wait %v, body %q, code %s, detail %q", name, v, v.Wait(), v.Body(), v.Code(), v.Detail())
+		}
+	}
+	if got := worker.RetryAfter(24*time.Hour, nil).Wait(); got != worker.MaxDelay {
+		t.Errorf("a wait of a day is %v, want the most a queue delays", got)
+	}
+}

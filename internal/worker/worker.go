@@ -150,7 +150,7 @@ func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(M
 		}
 		w.metrics.failures.WithLabelValues(w.cfg.Name, "receive").Inc()
 		w.log.Warn("receive failed; trying again", zap.Error(err), zap.Duration("pause", pause))
-		if !wait(ctx, pause) {
+		if !Wait(ctx, pause) {
 			return
 		}
 		pause = min(2*pause, longestPause)
@@ -177,7 +177,8 @@ func acquire(ctx context.Context, slots chan struct{}) int {
 	return n
 }
 
-func wait(ctx context.Context, d time.Duration) bool {
+// Wait waits for d, or until ctx ends, and reports whether it waited all of d.
+func Wait(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -54,8 +54,10 @@ func newPage(t *testing.T, script string) *page {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, "<!DOCTYPE html><title>a page</title><script type=module>\nconst said = [];\nconst say = (...words) => said.push(words.join(' '));\n"+
-			"try {\n%s\n} catch (e) { say('the page is broken:', e) }\nawait fetch('/report', {method: 'POST', body: said.join('\\n')});\n</script>", script)
+		fmt.Fprintf(w, "<!DOCTYPE html><title>a page</title><script type=module>\nconst said = [];\nconst say = (...words) => "+
+			"said.push(words.join(' '));\n"+
+			"try {\n%s\n} catch (e) { say('the page is broken:', e) }\nawait fetch('/report', {method: 'POST', body: said.join('\\n')});"+
+			"\n</script>", script)
 	})
 	mux.HandleFunc("POST /report", func(_ http.ResponseWriter, r *http.Request) {
 		var b bytes.Buffer

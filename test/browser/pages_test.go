@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -22,6 +20,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/test/sandbox"
 )
 
 func TestMain(m *testing.M) {
@@ -42,29 +41,9 @@ type victim struct {
 func newVictim(t *testing.T) *victim {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
-	cfg := config.Up{
-		Sandbox: true, Store: config.Store{Backend: config.BackendEmbedded, Data: filepath.Join(t.TempDir(), "data"), Visibility: 30 * time.Second},
-		API: config.API{Listen: "127.0.0.1:0"}, FCM: config.FCM{Connections: 1, PerSecond: 1000},
-		Delivery: config.Delivery{MaxAttempts: 3, RecordUnknownDevices: true}, Simulator: config.Simulator{Listen: "127.0.0.1:0"},
-		Stop: config.Stop{Drain: 5 * time.Second},
-	}
-	v := &victim{logs: logs}
-	ctx, cancel := context.WithCancel(t.Context())
-	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
-	go func() {
-		ended <- app.Up(ctx, cfg, zap.New(core), app.Hooks{Ready: func(a app.Addresses) { ready <- a }})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("stopping: %v", err)
-		}
-	})
-	select {
-	case v.Addresses = <-ready:
-	case err := <-ended:
-		t.Fatal(err)
-	}
+	box := sandbox.Start(t, 3, zap.New(core))
+	v := &victim{Addresses: box.Addresses, logs: logs}
+	ctx := t.Context()
 	var err error
 	if v.client, err = client.New(v.API, ""); err != nil {
 		t.Fatal(err)
@@ -77,12 +56,12 @@ func newVictim(t *testing.T) *victim {
 		t.Fatal(err)
 	}
 	v.open = open.ID
-	v.bury(ctx, t, cfg.Store)
+	v.leaveDeadLetter(ctx, t, box.Store)
 	return v
 }
 
-// bury makes a dead letter: an event that is none.
-func (v *victim) bury(ctx context.Context, t *testing.T, store config.Store) {
+// leaveDeadLetter sends an event that is none, which becomes a dead letter.
+func (v *victim) leaveDeadLetter(ctx context.Context, t *testing.T, store config.Store) {
 	t.Helper()
 	b, err := sqlite.Open(ctx, store.Data, zap.NewNop())
 	if err != nil {
@@ -95,7 +74,7 @@ func (v *victim) bury(ctx context.Context, t *testing.T, store config.Store) {
 	if closeErr := b.Close(); err != nil || closeErr != nil {
 		t.Fatal(err, closeErr)
 	}
-	room, stop, err := app.OpenReplay(ctx, store, zap.NewNop())
+	room, stop, err := app.OpenLetters(ctx, store, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +99,7 @@ func (v *victim) letters(ctx context.Context, t *testing.T) int64 {
 func (v *victim) state(t *testing.T) string {
 	t.Helper()
 	count := 0
-	for _, err := range v.client.Notifications(t.Context(), 100) {
+	for _, err := range v.client.Notifications(t.Context(), client.NotificationFilter{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,12 +131,18 @@ const attack = `
 const api = %q, sim = %q, batch = %q;
 const discard = JSON.stringify({all: true, reason: 'because'}), send = JSON.stringify({to: {tokens: ['x']}, message: {data: {a: 'b'}}});
 const outage = JSON.stringify({status: 0});
-const quietly = async (what, url, init) => { try { const r = await fetch(url, init); say(what, 'answered', r.type, r.status, await r.text()) } catch (e) { say(what, 'failed') } };
+const quietly = async (what, url, init) => {
+	try {
+		const r = await fetch(url, init);
+		say(what, 'answered', r.type, r.status, await r.text());
+	} catch (e) { say(what, 'failed') }
+};
 const untyped = text => new Blob([text]);
 const form = text => { const f = new FormData(); f.set('x', text); return f };
 for (const [what, url, text] of [
 	['discard', api + '/v1/dead-letters/discard', discard], ['send', api + '/v1/notifications', send], ['event', api + '/v1/events', send],
-	['cancel', api + '/v1/batches/' + batch + '/cancel', undefined], ['outage', sim + '/_sim/outage', outage], ['reset', sim + '/_sim/reset', undefined],
+	['cancel', api + '/v1/batches/' + batch + '/cancel', undefined],
+	['outage', sim + '/_sim/outage', outage], ['reset', sim + '/_sim/reset', undefined],
 	['fcm', sim + '/v1/projects/p/messages:send', JSON.stringify({message: {token: 't'}})],
 ]) {
 	for (const [how, body] of text === undefined ? [['nothing', undefined]] : [
@@ -168,7 +153,8 @@ for (const [what, url, text] of [
 	await new Promise(done => {
 		const frame = document.createElement('iframe'); frame.name = 'f' + Math.random(); document.body.append(frame);
 		const f = document.createElement('form'); f.method = 'POST'; f.enctype = 'text/plain'; f.action = url; f.target = frame.name;
-		const i = document.createElement('input'); i.name = (text ?? '{}').slice(0, -1) + ',"z":"'; i.value = '"}'; f.append(i); document.body.append(f);
+		const i = document.createElement('input'); i.name = (text ?? '{}').slice(0, -1) + ',"z":"'; i.value = '"}';
+		f.append(i); document.body.append(f);
 		frame.onload = done; f.submit(); setTimeout(done, 3000);
 	});
 }
@@ -178,10 +164,20 @@ await quietly('read', secrets, {});
 await quietly('read blindly', secrets, {mode: 'no-cors'});
 await quietly('read the simulator', sim + '/_sim/accepted', {});
 await quietly('read metrics', api + '/metrics', {});
-const load = (what, e, url) => new Promise(done => { e.onload = () => { say(what, 'loaded'); done() }; e.onerror = () => { say(what, 'failed'); done() }; e.src = url; document.body.append(e); });
+const load = (what, e, url) => new Promise(done => {
+	e.onload = () => { say(what, 'loaded'); done() };
+	e.onerror = () => { say(what, 'failed'); done() };
+	e.src = url;
+	document.body.append(e);
+});
 await load('script', document.createElement('script'), secrets);
 await load('image', document.createElement('img'), secrets);
-await new Promise(done => { const e = new EventSource(api + '/v1/batches/' + batch + '/events'); e.onmessage = e.onopen = () => { say('events', 'opened'); e.close(); done() }; e.onerror = () => { say('events', 'failed'); e.close(); done() } });
+await new Promise(done => {
+	const e = new EventSource(api + '/v1/batches/' + batch + '/events');
+	const end = how => () => { say('events', how); e.close(); done() };
+	e.onmessage = e.onopen = end('opened');
+	e.onerror = end('failed');
+});
 `
 
 // A page of another origin, be that another port of this machine or its other
@@ -203,7 +199,8 @@ func TestPageOfAnotherOrigin(t *testing.T) {
 			p := newPage(t, fmt.Sprintf(attack, "http://"+c.victim+port(v.API), "http://"+c.victim+port(v.Sim), v.open))
 			said := p.visit(t, "http://"+c.page+":"+p.port+"/")
 			for _, line := range said {
-				if strings.Contains(line, "page is broken") || strings.Contains(line, secretToken) || strings.Contains(line, "loaded") || strings.Contains(line, "opened") {
+				if strings.Contains(line, "page is broken") || strings.Contains(line, secretToken) || strings.Contains(line, "loaded") ||
+					strings.Contains(line, "opened") {
 					t.Errorf("the page says: %s", line)
 				}
 				if strings.Contains(line, " answered ") && !strings.Contains(line, "answered opaque 0") {

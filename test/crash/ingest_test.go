@@ -126,7 +126,7 @@ func checkUpload(t *testing.T, api *client.Client, id string, sim programs.Simul
 			t.Fatalf("a row of line %d: %+v", d.Line, d)
 		}
 		rows[d.Line]++
-		want, sends := "sent", 1
+		want, sends := client.ClassSent, 1
 		if bad(int(d.Line)) {
 			want, sends = client.ClassInvalid, 0
 		}

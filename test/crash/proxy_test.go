@@ -96,7 +96,7 @@ func (c *cutter) serve(from net.Conn) {
 	back.Wait()
 }
 
-// due counts bytes and tells whether the connection is cut here.
+// due counts bytes and reports whether the connection is cut here.
 func (c *cutter) due(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
@@ -11,11 +10,4 @@ import (
 // commands are our programs.
 var commands programs.Programs
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := commands.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, "removing the programs:", err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(commands.Main(m.Run, servers.Stop)) }

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/replay"
 )
 
 // parts are what every section of the runbook has, in this order.
@@ -63,7 +63,7 @@ func TestAdviceAgreesWithRunbook(t *testing.T) {
 	sections := runbook(t)
 	anchor := strings.NewReplacer(".", "") // as GitHub makes it of a code's name
 	for _, f := range push.Codes() {
-		a := replay.AdviceFor(f.Code)
+		a := letters.AdviceFor(f.Code)
 		if want := "docs/runbooks/dead-letters.md#" + anchor.Replace(f.Name); a.Runbook != want {
 			t.Errorf("%s: advice leads to %s, want %s", f.Name, a.Runbook, want)
 		}

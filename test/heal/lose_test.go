@@ -1,15 +1,12 @@
 package heal
 
 import (
-	"context"
+	"path/filepath"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"go.uber.org/zap"
 
-	"github.com/belfry-push/belfry/internal/adapter/sqlite"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
 	"github.com/belfry-push/belfry/internal/provision"
-	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // purge empties queues, as a wrong command does, while processes may use them.
@@ -32,29 +29,22 @@ func (h *house) purge(queues ...string) {
 	}
 }
 
-// empty takes every message of queues of a data directory that can be received.
+// empty takes every message of queues of a data directory, also those in hand: a
+// process that was killed a moment ago may have held some.
 func (h *house) empty(queues []string) {
 	h.t.Helper()
-	ctx := context.WithoutCancel(h.t.Context())
-	b, err := sqlite.Open(ctx, h.data, zap.NewNop())
+	d, err := db.OpenExisting(filepath.Join(h.data, "queue.db"), "busy_timeout(60000)")
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	defer b.Close()
+	defer func() { _ = d.Close() }()
 	for _, name := range queues {
-		q, err := b.Queue(ctx, name, sqlite.QueueConfig{MaxReceives: push.MaxReceives, DeadLetterQueue: push.DeadLetterQueue(name)})
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		for {
-			msgs, err := q.Receive(ctx, worker.MaxBatch, 0)
-			if err != nil {
-				h.t.Fatal(err)
-			}
-			if len(msgs) == 0 {
-				break
-			}
-			if err := q.Delete(ctx, msgs); err != nil {
+		const messages = `SELECT m.id FROM message m JOIN queue q ON q.id = m.queue WHERE q.name = ?`
+		for _, remove := range []string{
+			`DELETE FROM body WHERE id IN (` + messages + `)`,
+			`DELETE FROM message WHERE id IN (` + messages + `)`,
+		} {
+			if _, err := d.ExecContext(h.t.Context(), remove, name); err != nil {
 				h.t.Fatal(err)
 			}
 		}

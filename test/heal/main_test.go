@@ -1,7 +1,6 @@
 package heal
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
@@ -15,15 +14,4 @@ var (
 	servers  standins.Servers
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := servers.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the stand-ins:", err)
-		code = max(code, 1)
-	}
-	if err := commands.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, "removing the programs:", err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(commands.Main(m.Run, servers.Stop)) }

@@ -16,13 +16,13 @@ func TestPurgedWhilePlanned(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, h *house) {
 		t.Helper()
-		h.accept()
+		h.accept(visible)
 		planner := h.dispatch("fanout")
 		id := h.batch(client.Request{}, plain)
 		h.planned(id)
 		planner.Kill()
 		h.purge(push.QueueBulk, push.QueueNotifications)
-		h.dispatch("fanout,deliver")
+		h.dispatch("fanout,deliver", visible)
 		if n := h.await(id); n.State != "completed" || n.Counts.Sent != recipients {
 			t.Errorf("%s, %+v", n.State, n.Counts)
 		}
@@ -44,7 +44,7 @@ func TestPurgedTasks(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, h *house) {
 		t.Helper()
-		h.accept("BELFRY_LATE_AFTER=4s")
+		h.accept(visible, "BELFRY_LATE_AFTER=4s")
 		ids := []string{h.batch(client.Request{}, plain)}
 		for i := range 20 {
 			n, err := h.api.Send(t.Context(), client.Request{
@@ -55,10 +55,12 @@ func TestPurgedTasks(t *testing.T) {
 			}
 			ids = append(ids, n.ID)
 		}
-		pause := time.NewTimer(time.Second) // for the outbox, which sends off the request's path
-		<-pause.C
+		programs.WaitFor(t, "the outbox, which sends off the request's path", func() bool {
+			tasks, _ := h.tasks()
+			return tasks >= len(ids)
+		})
 		h.purge(push.QueueNotifications)
-		h.dispatch("fanout,deliver")
+		h.dispatch("fanout,deliver", visible)
 		for _, id := range ids {
 			if n := h.await(id); n.State != "completed" || n.Counts.Sent != n.Recipients {
 				t.Errorf("%s is %s, %+v", id, n.State, n.Counts)
@@ -77,7 +79,7 @@ func TestPurgedPastTheDeadline(t *testing.T) {
 		t.Helper()
 		h.accept("BELFRY_LATE_AFTER=1h") // nothing is late before its deadline
 		planner := h.dispatch("fanout")
-		id := h.batch(client.Request{TTL: "8s"}, plain)
+		id := h.batch(client.Request{TTL: "20s"}, plain)
 		h.planned(id)
 		planner.Kill()
 		h.purge(push.QueueBulk)
@@ -117,5 +119,28 @@ func TestPurgedInMidBatch(t *testing.T) {
 		}
 		h.check(id, name)
 		t.Logf("%d sent to twice, %d flagged", h.sim.Stats(t).Duplicates, n.Counts.PossibleDuplicates)
+	})
+}
+
+// TestPurgedAndSaid: who says that messages are lost does not wait for the
+// janitor's patience.
+func TestPurgedAndSaid(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, h *house) {
+		t.Helper()
+		h.accept("BELFRY_LATE_AFTER=1h")
+		planner := h.dispatch("fanout")
+		id := h.batch(client.Request{}, plain)
+		h.planned(id)
+		planner.Kill()
+		h.purge(push.QueueBulk, push.QueueNotifications)
+		commands.Output(t, "belfry", h.env(), "repair", "--lost", "messages")
+		h.dispatch("fanout,deliver", visible)
+		if n := h.await(id); n.State != "completed" || n.Counts.Sent != recipients {
+			t.Errorf("%s, %+v", n.State, n.Counts)
+		}
+		if s := h.sim.Stats(t); s.Duplicates != 0 {
+			t.Errorf("%d recipients were sent to twice", s.Duplicates)
+		}
 	})
 }

@@ -18,7 +18,8 @@ type Simulator struct {
 // Simulator starts an FCM simulator with a median latency.
 func (p *Programs) Simulator(tb testing.TB, latency time.Duration) Simulator {
 	tb.Helper()
-	_, rest := p.Start(tb, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(), "--log-format", "json")
+	_, rest := p.Start(tb, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(),
+		"--log-format", "json")
 	endpoint, _, _ := strings.Cut(rest, `"`)
 	return Simulator{Endpoint: endpoint}
 }
@@ -57,6 +58,29 @@ func (s Simulator) Accepted(tb testing.TB) map[string]int {
 		}
 	})
 	return times
+}
+
+// Titles returns the title of the last message to each token that was accepted.
+func (s Simulator) Titles(tb testing.TB) map[string]string {
+	tb.Helper()
+	titles := map[string]string{}
+	s.call(tb, "/_sim/accepted", func(dec *json.Decoder) {
+		for {
+			var row struct {
+				Token string
+				Body  struct {
+					Message struct{ Notification struct{ Title string } }
+				}
+			}
+			if err := dec.Decode(&row); errors.Is(err, io.EOF) {
+				return
+			} else if err != nil {
+				tb.Fatal(err)
+			}
+			titles[row.Token] = row.Body.Message.Notification.Title
+		}
+	})
+	return titles
 }
 
 func (s Simulator) call(tb testing.TB, path string, read func(*json.Decoder)) {

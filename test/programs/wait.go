@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for anything.
-const patience = 2 * time.Minute
+// patience is how long a test waits for anything. It ends a test that hangs, and is
+// no bound of what is proven.
+const patience = 4 * time.Minute
 
 // WaitFor looks every few milliseconds until the condition holds, and ends the
-// test after two minutes.
+// test after four minutes.
 func WaitFor(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
 	const every = 10 * time.Millisecond

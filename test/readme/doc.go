@@ -1,2 +1,2 @@
-// Package readme runs what README.md tells a newcomer to type.
+// Package readme runs what README.md and docs/first-steps.md tell a newcomer to type.
 package readme

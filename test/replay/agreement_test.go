@@ -8,6 +8,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/test/programs"
 )
@@ -20,33 +21,33 @@ func TestSimulationAgrees(t *testing.T) {
 	w := newFutures(t)
 	ctx := t.Context()
 	letters := w.all()
-	predicted := map[push.ID]replay.Prediction{}
-	counts := map[replay.Prediction]int64{}
+	predicted := map[push.ID]predict.Prediction{}
+	counts := map[predict.Prediction]int64{}
 	for i := range letters {
 		if letters[i].State != push.LetterParked {
 			continue
 		}
-		d, err := w.room.Get(ctx, letters[i].ID)
+		d, err := w.room.Detail(ctx, letters[i].ID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		predicted[d.ID] = d.Prediction
 		counts[d.Prediction]++
 	}
-	for _, p := range []replay.Prediction{
-		replay.WouldSend, replay.WouldFailAgain, replay.AlreadyDelivered, replay.Expired, replay.Cancelled, replay.Paused,
-		replay.Quarantined, replay.DeviceGone, replay.NotificationGone,
+	for _, p := range []predict.Prediction{
+		predict.WouldSend, predict.WouldFailAgain, predict.AlreadyDelivered, predict.Expired, predict.Cancelled, predict.Paused,
+		predict.Quarantined, predict.DeviceGone, predict.NotificationGone,
 	} {
 		if counts[p] < 20 {
 			t.Errorf("%d letters are predicted as %s, too few to tell: %v", counts[p], p, counts)
 		}
 	}
-	sim, err := w.room.Simulate(ctx, replay.SimulateRequest{All: true})
+	sim, err := w.room.Simulate(ctx, predict.SimulateRequest{All: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	status := w.execute(sim.ID, replay.Options{})
-	for _, p := range replay.Predictions() {
+	for _, p := range predict.Predictions() {
 		if sim.Counts[p] != counts[p] {
 			t.Errorf("the simulation counts %d as %s, one by one they are %d", sim.Counts[p], p, counts[p])
 		}
@@ -56,7 +57,7 @@ func TestSimulationAgrees(t *testing.T) {
 	}
 	agree := 0
 	for id, p := range predicted {
-		l, err := w.room.Get(ctx, id)
+		l, err := w.room.Detail(ctx, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,9 +84,9 @@ const (
 	stays   ending = "stays parked"
 )
 
-func foretold(p replay.Prediction) ending {
+func foretold(p predict.Prediction) ending {
 	switch {
-	case p == replay.WouldFailAgain:
+	case p == predict.WouldFailAgain:
 		return fails
 	case p.Sends():
 		return arrives
@@ -131,7 +132,7 @@ func newFutures(t *testing.T) *losses {
 	fault.mended.Store(true)
 
 	// What has happened since.
-	w.replay(replay.SimulateRequest{Filter: push.LetterFilter{Notification: again}}, replay.Options{})
+	w.replay(predict.SimulateRequest{Filter: push.LetterFilter{Notification: again}}, replay.Options{})
 	w.drain()
 	w.cancel(cancelled)
 	w.pause(paused)
@@ -205,7 +206,8 @@ func (l *losses) deadLetter(c *push.Chunk) {
 		l.tb.Fatal(err)
 	}
 	body, err := wire.EncodeDeadLetter(&push.DeadLetter{
-		Queue: push.QueueBulk, Code: push.CodeAttemptsExhausted, Body: inner, Group: tenant, Receives: 1, SentAt: time.Now(), At: time.Now(), Software: "v1",
+		Queue: push.QueueBulk, Code: push.CodeAttemptsExhausted, Body: inner, Group: tenant, Receives: 1, SentAt: time.Now(), At: time.Now(),
+		Software: "v1",
 	})
 	if err != nil {
 		l.tb.Fatal(err)
@@ -232,9 +234,13 @@ func (l *losses) quarantine(id push.ID, n int) {
 	var notes []push.DeviceNote
 	for _, r := range toTokens(tokensOf("dies-fcm.quota_exceeded", id, n)...) {
 		devices = append(devices, push.Device{
-			Tenant: tenant, ID: push.NewID(push.PrefixDevice), Address: r.Address, State: push.DeviceActive, Source: push.SourceAPI, CreatedAt: now, UpdatedAt: now,
+			Tenant: tenant, ID: push.NewID(push.PrefixDevice), Address: r.Address, State: push.DeviceActive, Source: push.SourceAPI,
+			CreatedAt: now, UpdatedAt: now,
 		})
-		notes = append(notes, push.DeviceNote{Address: r.Address, Code: push.CodeFCMUnregistered, At: now.Add(time.Second), SentAt: now.Add(time.Second), Quarantine: true})
+		notes = append(notes,
+			push.DeviceNote{
+				Address: r.Address, Code: push.CodeFCMUnregistered, At: now.Add(time.Second), SentAt: now.Add(time.Second), Quarantine: true,
+			})
 	}
 	if err := l.store.PutDevices(l.tb.Context(), devices); err != nil {
 		l.tb.Fatal(err)

@@ -57,7 +57,8 @@ func (a *audit) check(t *testing.T, letters, discarded, crashes int) {
 	}
 	a.tokensOnce(t)
 	if most := crashes * perCrash; a.repeated > most {
-		t.Errorf("%d recipients got it more than once in the replay, more than %d crashes of the dispatcher explain (%d)", a.repeated, crashes, most)
+		t.Errorf("%d recipients got it more than once in the replay, more than %d crashes of the dispatcher explain (%d)", a.repeated, crashes,
+			most)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/provision"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -26,6 +27,7 @@ import (
 
 // store is what the house keeps in one place.
 type store interface {
+	letters.Store
 	replay.Letters
 	replay.Lines
 	replay.Notifications

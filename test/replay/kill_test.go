@@ -29,7 +29,9 @@ func TestKilledReplay(t *testing.T) {
 	l := seed(t, sim, letters)
 	t.Logf("%d letters made in %v", l.letters, time.Since(began).Round(time.Millisecond))
 
-	env := []string{"BELFRY_DATA=" + l.data, "BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json", "BELFRY_FCM_ENDPOINT=" + sim.Endpoint, "BELFRY_MAX_ATTEMPTS=1"}
+	env := []string{
+		"BELFRY_DATA=" + l.data, "BELFRY_VISIBILITY=2s", "BELFRY_LOG_FORMAT=json", "BELFRY_FCM_ENDPOINT=" + sim.Endpoint, "BELFRY_MAX_ATTEMPTS=1",
+	}
 	commands.Output(t, "dlq-replayer", env, "drain")
 	l.wantLetters(letters)
 	discarded := l.discardSome(env)
@@ -60,7 +62,8 @@ func TestKilledReplay(t *testing.T) {
 
 	a := &audit{losses: l, run: run, before: before, after: sim.Accepted(t), flagged: l.flagged(t, "http://"+listen)}
 	a.check(t, letters, discarded, crashes)
-	t.Logf("%d of %d letters to be sent; %d kills, and %d of the dispatcher, in %v; states %v, outcomes %v; %d tokens accepted twice, %d of them in the replay, all flagged",
+	t.Logf("%d of %d letters to be sent; %d kills, and %d of the dispatcher, in %v; states %v, outcomes %v; %d tokens accepted twice, %d "+
+		"of them in the replay, all flagged",
 		sends, letters, kills, crashes, took.Round(time.Millisecond), a.states, a.outcomes, a.twice, a.repeated)
 }
 

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
@@ -14,11 +13,4 @@ var (
 	servers  standins.Servers  // the stand-ins for AWS
 )
 
-func TestMain(m *testing.M) {
-	code := servers.Main(m)
-	if err := commands.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, "removing the programs:", err)
-		code = max(code, 1)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(commands.Main(func() int { return servers.Main(m) })) }

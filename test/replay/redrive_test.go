@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -62,12 +64,14 @@ func redriveRecipients(t *testing.T, h *house) {
 	}
 	for cell := range 20 {
 		l, err := h.store.Letter(t.Context(), letterOf(id, cell, 0))
-		if err != nil || l.Code != push.CodeAttemptsExhausted || l.Queue != push.QueueBulk || l.Cell != cell || string(l.Recipient.Address.Value) != fmt.Sprintf("%s-%03d", id, cell) {
+		if err != nil || l.Code != push.CodeAttemptsExhausted || l.Queue != push.QueueBulk || l.Cell != cell ||
+			string(l.Recipient.Address.Value) != fmt.Sprintf("%s-%03d", id, cell) {
 			t.Errorf("letter of recipient %d: %+v (%v)", cell, l, err)
 		}
 	}
 	h.fcm.outage(nil)
-	if s := h.replay(replay.SimulateRequest{Filter: push.LetterFilter{Notification: id}}, replay.Options{}); s.State != replay.RunCompleted || s.Known != 20 || s.Refailed != 0 {
+	s := h.replay(predict.SimulateRequest{Filter: push.LetterFilter{Notification: id}}, replay.Options{})
+	if s.State != replay.RunCompleted || s.Known != 20 || s.Refailed != 0 {
 		t.Errorf("replay: %+v", s)
 	}
 	if c := h.counts(id); c.ByCode[push.CodeSent] != 20 {
@@ -79,7 +83,7 @@ func redriveRecipients(t *testing.T, h *house) {
 	if d := h.drain(); d.Letters != 20 || d.Stored != 0 {
 		t.Errorf("drained once more: %+v", d)
 	}
-	if _, err := h.room.Simulate(t.Context(), replay.SimulateRequest{All: true}); !errors.Is(err, replay.ErrNothing) {
+	if _, err := h.room.Simulate(t.Context(), predict.SimulateRequest{All: true}); !errors.Is(err, letters.ErrNothing) {
 		t.Errorf("there is something to replay: %v", err)
 	}
 }
@@ -90,8 +94,10 @@ func redriveTask(t *testing.T, h *house, pages *shelf) {
 	t.Helper()
 	id := push.NewID(push.PrefixBatch)
 	n := push.Notification{
-		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce,
-		AcceptedAt: time.Now().UTC().Truncate(time.Microsecond), TTL: push.MaxTTL, Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: 20, Pages: 1},
+		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk,
+		Guarantee:  push.AtLeastOnce,
+		AcceptedAt: time.Now().UTC().Truncate(time.Microsecond), TTL: push.MaxTTL,
+		Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: 20, Pages: 1},
 	}
 	if _, _, err := h.store.Create(t.Context(), n); err != nil {
 		t.Fatal(err)
@@ -106,7 +112,8 @@ func redriveTask(t *testing.T, h *house, pages *shelf) {
 	h.move(dlq, push.QueueNotifications)
 	h.move(dlq, push.QueueHigh)
 	dlq = push.DeadLetterQueue(push.QueueHigh)
-	if again := h.letter(dlq); again.ID != first.ID || !again.SentAt.Equal(first.SentAt) || again.Code != push.CodeUnexpandable || !bytes.Equal(again.Body, task) || again.Receives <= first.Receives {
+	if again := h.letter(dlq); again.ID != first.ID || !again.SentAt.Equal(first.SentAt) || again.Code != push.CodeUnexpandable ||
+		!bytes.Equal(again.Body, task) || again.Receives <= first.Receives {
 		t.Errorf("dead again: %+v, before %+v", again, first)
 	}
 	tokens := make([]string, 20)
@@ -155,11 +162,12 @@ func redriveEvents(t *testing.T, h *house) {
 	if d := h.drain(); d.Stored != 1 {
 		t.Errorf("drained: %+v", d)
 	}
-	letters, _, err := h.room.List(t.Context(), push.LetterFilter{Queue: push.QueueEvents}, "", 10)
-	if err != nil || len(letters) != 1 || letters[0].Code != push.CodePayloadInvalid || !bytes.Equal(letters[0].Body, bad) {
-		t.Fatalf("letters: %+v (%v)", letters, err)
+	listed, _, err := h.kept.List(t.Context(), push.LetterFilter{Queue: push.QueueEvents}, "", 10)
+	if err != nil || len(listed) != 1 || listed[0].Code != push.CodePayloadInvalid || !bytes.Equal(listed[0].Body, bad) {
+		t.Fatalf("letters: %+v (%v)", listed, err)
 	}
-	if _, err := h.room.Discard(t.Context(), replay.DiscardRequest{Filter: push.LetterFilter{IDs: []push.ID{letters[0].ID}}, Reason: "the producer sent it again"}); err != nil {
+	if _, err := h.kept.Discard(t.Context(),
+		letters.DiscardRequest{Filter: push.LetterFilter{IDs: []push.ID{listed[0].ID}}, Reason: "the producer sent it again"}); err != nil {
 		t.Fatal(err)
 	}
 	// One that an older program could not read, by SNS, is accepted now: once.
@@ -169,7 +177,9 @@ func redriveEvents(t *testing.T, h *house) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := wire.EncodeDeadLetter(&push.DeadLetter{Queue: push.QueueEvents, ID: "9", Code: push.CodeUndecodable, Body: sns, SentAt: time.Now(), At: time.Now()})
+	body, err := wire.EncodeDeadLetter(
+		&push.DeadLetter{Queue: push.QueueEvents, ID: "9", Code: push.CodeUndecodable, Body: sns, SentAt: time.Now(), At: time.Now()},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +229,9 @@ func redriveChunk(t *testing.T, h *house) {
 	m := h.take(dlq)
 	h.discard(dlq, m)
 	h.plan(id, toTokens(tokens...), nil)
-	wrapped, err := wire.EncodeDeadLetter(&push.DeadLetter{Queue: push.QueueBulk, ID: "8", Code: push.CodeUndecodable, Body: m.Body, SentAt: time.Now(), At: time.Now()})
+	wrapped, err := wire.EncodeDeadLetter(
+		&push.DeadLetter{Queue: push.QueueBulk, ID: "8", Code: push.CodeUndecodable, Body: m.Body, SentAt: time.Now(), At: time.Now()},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +261,7 @@ func TestDamagedLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // the second time they are there already
-			if _, err := h.room.Import(t.Context(), bytes.NewReader(archive)); err != nil {
+			if _, err := h.kept.Import(t.Context(), bytes.NewReader(archive)); err != nil {
 				t.Fatal(err)
 			}
 			whole(t, h, id)
@@ -270,7 +282,8 @@ func TestDamagedLetters(t *testing.T) {
 		}
 		whole(t, h, id)
 		h.fcm.outage(nil)
-		if s := h.replay(replay.SimulateRequest{Filter: push.LetterFilter{Notification: id}}, replay.Options{}); s.Known != 20 || s.Refailed != 0 {
+		if s := h.replay(predict.SimulateRequest{Filter: push.LetterFilter{Notification: id}}, replay.Options{}); s.Known != 20 ||
+			s.Refailed != 0 {
 			t.Errorf("replay: %+v", s)
 		}
 		if c := h.counts(id); c.ByCode[push.CodeSent] != 20 || h.fcm.most() != 1 {
@@ -284,7 +297,7 @@ func TestDamagedLetters(t *testing.T) {
 func whole(t *testing.T, h *house, id push.ID) {
 	t.Helper()
 	byCode := map[push.Code]int{}
-	letters, next, err := h.room.List(context.Background(), push.LetterFilter{States: []push.LetterState{push.LetterParked}}, "", 100)
+	letters, next, err := h.kept.List(context.Background(), push.LetterFilter{States: []push.LetterState{push.LetterParked}}, "", 100)
 	if err != nil || next != "" {
 		t.Fatalf("list: %v", err)
 	}

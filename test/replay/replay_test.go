@@ -7,6 +7,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 )
 
 // Half of a notification dies in an outage; a replay delivers that half, and
@@ -28,16 +29,18 @@ func outage(t *testing.T, h *house) {
 	if d := h.drain(); d.Letters != 8 || d.Stored != 8 {
 		t.Fatalf("drained: %+v", d)
 	}
-	letters, _, err := h.room.List(t.Context(), push.LetterFilter{}, "", 100)
+	letters, _, err := h.kept.List(t.Context(), push.LetterFilter{}, "", 100)
 	if err != nil || len(letters) != 8 {
 		t.Fatalf("%d letters (%v)", len(letters), err)
 	}
 	l := letters[0]
-	if l.Notification != id || l.LastCode != push.CodeFCMUnavailable || l.Pattern != "The service is overloaded (request #)." || l.Template != "welcome" || l.Attempts != 1 {
+	if l.Notification != id || l.LastCode != push.CodeFCMUnavailable || l.Pattern != "The service is overloaded (request #)." ||
+		l.Template != "welcome" || l.Attempts != 1 {
 		t.Errorf("letter: %+v", l)
 	}
 	h.fcm.outage(nil)
-	s := h.replay(replay.SimulateRequest{Filter: push.LetterFilter{Fingerprint: l.Fingerprint}}, replay.Options{Canary: 0.2, StopIfRefail: 0.1})
+	s := h.replay(predict.SimulateRequest{Filter: push.LetterFilter{Fingerprint: l.Fingerprint}},
+		replay.Options{Canary: 0.2, StopIfRefail: 0.1})
 	if s.State != replay.RunCompleted || s.Sent != 8 || s.Known != 8 || s.Refailed != 0 {
 		t.Errorf("replay: %+v", s)
 	}
@@ -50,8 +53,9 @@ func outage(t *testing.T, h *house) {
 	if d := h.drain(); d.Messages != 0 {
 		t.Errorf("the replay made new dead letters: %+v", d)
 	}
-	detail, err := h.room.Get(t.Context(), l.ID)
-	if err != nil || detail.Ledger != push.CodeSent || len(detail.Evidence) != 3 || detail.Outcome != push.CodeSent || detail.State != push.LetterReplayed {
+	detail, err := h.room.Detail(t.Context(), l.ID)
+	if err != nil || detail.Ledger != push.CodeSent || len(detail.Evidence) != 3 || detail.Outcome != push.CodeSent ||
+		detail.State != push.LetterReplayed {
 		t.Errorf("detail: %+v (%v)", detail, err)
 	}
 }
@@ -70,11 +74,11 @@ func edits(t *testing.T, h *house) {
 	h.counts(id)
 	h.drain()
 	h.fcm.outage(nil)
-	sim, err := h.room.Simulate(t.Context(), replay.SimulateRequest{All: true})
-	if err != nil || sim.Counts[replay.WouldSend]+sim.Counts[replay.Expired] != 3 {
+	sim, err := h.room.Simulate(t.Context(), predict.SimulateRequest{All: true})
+	if err != nil || sim.Counts[predict.WouldSend]+sim.Counts[predict.Expired] != 3 {
 		t.Fatalf("simulated %v (%v)", sim.Counts, err)
 	}
-	s := h.replay(replay.SimulateRequest{All: true, Edits: replay.Edits{
+	s := h.replay(predict.SimulateRequest{All: true, Edits: predict.Edits{
 		ExpireAfter: time.Hour, Patch: []byte(`[{"op":"replace","path":"/notification/title","value":"Sorry, late"}]`),
 	}}, replay.Options{})
 	if s.State != replay.RunCompleted || s.Sent != 3 || s.Tally.ByOutcome[push.CodeSent] != 3 {
@@ -106,15 +110,15 @@ func refail(t *testing.T, h *house) {
 		h.counts(id)
 	}
 	h.drain()
-	s := h.replay(replay.SimulateRequest{All: true}, replay.Options{Canary: 0.2, StopIfRefail: 0.2})
+	s := h.replay(predict.SimulateRequest{All: true}, replay.Options{Canary: 0.2, StopIfRefail: 0.2})
 	if s.State != replay.RunStopped || s.Refailed != s.Known || s.Sent >= 60 || s.Sent == 0 || !strings.Contains(s.Why, "failed again") {
 		t.Fatalf("replay: %+v", s)
 	}
 	if d := h.drain(); d.Stored != s.Sent {
 		t.Errorf("%d letters failed again, %d were stored", s.Sent, d.Stored)
 	}
-	sim, err := h.room.Simulate(t.Context(), replay.SimulateRequest{All: true})
-	if err != nil || sim.Counts[replay.WouldFailAgain] != s.Sent || sim.Counts[replay.WouldSend] != 60-s.Sent {
+	sim, err := h.room.Simulate(t.Context(), predict.SimulateRequest{All: true})
+	if err != nil || sim.Counts[predict.WouldFailAgain] != s.Sent || sim.Counts[predict.WouldSend] != 60-s.Sent {
 		t.Errorf("simulated %v after %d refailures (%v)", sim.Counts, s.Sent, err)
 	}
 	h.fcm.outage(nil)
@@ -125,7 +129,7 @@ func refail(t *testing.T, h *house) {
 	if err != nil || s.State != replay.RunCompleted || s.Sent != 60 {
 		t.Errorf("resumed: %+v (%v)", s, err)
 	}
-	last := h.replay(replay.SimulateRequest{All: true}, replay.Options{})
+	last := h.replay(predict.SimulateRequest{All: true}, replay.Options{})
 	if last.State != replay.RunCompleted || h.fcm.most() != 1 {
 		t.Errorf("last: %+v, most %d", last, h.fcm.most())
 	}

@@ -63,7 +63,8 @@ func (h *house) startRooms() *shelf {
 		defer close(sent)
 		outbox.Run(ctx)
 	}()
-	stopFanout, stopEvents := h.work(push.QueueNotifications, f, metrics), h.work(push.QueueEvents, ingest.NewEvents(intake, tenant, zap.NewNop()), metrics)
+	stopFanout, stopEvents := h.work(push.QueueNotifications, f, metrics), h.work(push.QueueEvents,
+		ingest.NewEvents(intake, tenant, zap.NewNop()), metrics)
 	h.tb.Cleanup(func() {
 		stopEvents()
 		stopFanout()

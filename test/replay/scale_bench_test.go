@@ -93,14 +93,16 @@ func (l *losses) strangers(n int) {
 		for k := range min(each, n-i) {
 			to := toTokens(fmt.Sprintf("%0150d", i+k))[0]
 			u.Chunk.Recipients, u.Chunk.Index = append(u.Chunk.Recipients, to), append(u.Chunk.Index, k)
-			u.Codes, u.Detail = append(u.Codes, codes[i/each%len(codes)]), append(u.Detail, fmt.Sprintf("HTTP 503: The service is overloaded (request %d).", i+k))
+			u.Codes, u.Detail = append(u.Codes, codes[i/each%len(codes)]), append(u.Detail,
+				fmt.Sprintf("HTTP 503: The service is overloaded (request %d).", i+k))
 		}
 		inner, err := wire.EncodeUndelivered(&u, "")
 		if err != nil {
 			l.tb.Fatal(err)
 		}
 		body, err := wire.EncodeDeadLetter(&push.DeadLetter{
-			Queue: push.QueueBulk, Code: push.CodeAttemptsExhausted, Body: inner, Group: u.Chunk.Tenant, Receives: 1, SentAt: time.Now(), At: time.Now(), Software: "v1",
+			Queue: push.QueueBulk, Code: push.CodeAttemptsExhausted, Body: inner, Group: u.Chunk.Tenant, Receives: 1, SentAt: time.Now(),
+			At: time.Now(), Software: "v1",
 		})
 		if err != nil {
 			l.tb.Fatal(err)
@@ -147,7 +149,10 @@ func (l *losses) measure(env []string, args ...string) measured {
 			l.tb.Fatal("no resource usage")
 		}
 		const perMiB = 1024 // Linux counts in KiB
-		all[i] = measured{out: out, took: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak: float64(usage.Maxrss) / perMiB}
+		all[i] = measured{
+			out: out, took: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+			peak: float64(usage.Maxrss) / perMiB,
+		}
 	}
 	slices.SortFunc(all, func(a, b measured) int { return cmp.Compare(a.took, b.took) })
 	return all[times/2]

@@ -81,7 +81,8 @@ func seed(t *testing.T, sim programs.Simulator, n int) *losses {
 // is called.
 func (h *house) startFaulty(sim programs.Simulator) (f *faulty, stop func()) {
 	h.tb.Helper()
-	sender, err := fcm.New(h.tb.Context(), fcm.Config{Endpoint: sim.Endpoint, Project: "project"}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	sender, err := fcm.New(h.tb.Context(), fcm.Config{Endpoint: sim.Endpoint, Project: "project"}, zap.NewNop(),
+		fcm.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		h.tb.Fatal(err)
 	}
@@ -163,7 +164,8 @@ func (l *losses) unexpandable(token string) []byte {
 	id := push.NewID(push.PrefixNotification)
 	l.tokens[id] = []string{token}
 	_, _, err := l.store.Create(l.tb.Context(), push.Notification{
-		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`), Target: push.Target{Tokens: []push.Token{push.Token(token)}},
+		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`),
+		Target:   push.Target{Tokens: []push.Token{push.Token(token)}},
 		Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce, AcceptedAt: time.Now().UTC(),
 		Progress: push.Progress{State: push.StateDeadLettered, CompletedAt: time.Now().UTC(), Enqueued: true, Sources: 1, Pages: 1},
 	})

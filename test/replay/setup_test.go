@@ -15,8 +15,10 @@ import (
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -31,7 +33,9 @@ type house struct {
 	store  store
 	queues map[string]worker.Queue
 	fcm    *fakeFCM
+	kept   *letters.Room
 	room   *replay.Room
+	keep   letters.Config
 	cfg    replay.Config
 }
 
@@ -57,13 +61,29 @@ func open(tb testing.TB) *house {
 func newHouse(tb testing.TB, s store, queues map[string]worker.Queue) *house {
 	tb.Helper()
 	h := &house{tb: tb, store: s, queues: queues}
+	h.keep = letters.Config{
+		Letters: h.store, Notifications: h.store, Lines: h.store, Plans: h.store, Documents: h.store, App: "project", Software: "v1",
+		Dead: map[string]worker.Queue{}, Log: zap.NewNop(), Metrics: letters.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+	}
 	h.cfg = replay.Config{
-		Letters: h.store, Notifications: h.store, Lines: h.store, Plans: h.store, Documents: h.store, App: "project", Software: "v1", Owner: "test",
-		Dead: map[string]worker.Queue{}, Sources: map[string]worker.Sink{}, Screens: []replay.Screen{replay.DeviceScreen{Devices: h.store}},
-		Log: zap.NewNop(), Metrics: replay.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+		Letters: h.store, Notifications: h.store, Lines: h.store, Documents: h.store, Owner: "test",
+		Sources: map[string]worker.Sink{},
+		Log:     zap.NewNop(), Metrics: replay.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
 	}
 	for _, name := range push.Queues() {
-		h.cfg.Dead[name], h.cfg.Sources[name] = h.queues[push.DeadLetterQueue(name)], h.queues[name]
+		h.keep.Dead[name], h.cfg.Sources[name] = h.queues[push.DeadLetterQueue(name)], h.queues[name]
+	}
+	var err error
+	if h.kept, err = letters.New(h.keep); err != nil {
+		tb.Fatal(err)
+	}
+	h.cfg.Keeper = h.kept
+	h.cfg.Predict, err = predict.New(predict.Config{
+		Keeper: h.kept, Letters: h.store, Notifications: h.store, Lines: h.store, Documents: h.store, Queues: push.Queues(), Software: "v1",
+		Screens: []predict.Screen{predict.DeviceScreen{Devices: h.store}}, Now: time.Now,
+	})
+	if err != nil {
+		tb.Fatal(err)
 	}
 	room, err := replay.New(h.cfg)
 	if err != nil {
@@ -90,9 +110,10 @@ func (h *house) startDeliver(sender deliver.Sender, encoder deliver.Encoder) (st
 	for _, lane := range []push.Lane{push.LaneHigh, push.LaneBulk, push.LaneReplay} {
 		name := push.DeliveryQueue(lane)
 		d, err := deliver.New(deliver.Config{
-			Owner: "deliver-" + string(lane), Notifications: h.store, Lines: h.store, Sender: sender, Encoder: encoder, Guard: g, Outcomes: ignored{},
-			Chunks: h.lanes(),
-			Dead:   h.queues[push.DeadLetterQueue(name)], Lane: lane, Window: 20, MaxAttempts: 1, MaxElapsed: time.Hour, Software: "v1",
+			Owner: "deliver-" + string(lane), Notifications: h.store, Lines: h.store, Sender: sender, Encoder: encoder, Guard: g,
+			Outcomes: ignored{},
+			Chunks:   h.lanes(),
+			Dead:     h.queues[push.DeadLetterQueue(name)], Lane: lane, Window: 20, MaxAttempts: 1, MaxElapsed: time.Hour, Software: "v1",
 			Log: zap.NewNop(), Metrics: metrics, Now: time.Now, Rand: rand.New(rand.NewPCG(3, 4)),
 		})
 		if err != nil {
@@ -159,7 +180,8 @@ func toTokens(tokens ...string) []push.Recipient {
 func (h *house) plan(id push.ID, to []push.Recipient, tune func(*push.Notification)) push.Chunk {
 	h.tb.Helper()
 	note := push.Notification{
-		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce,
+		ID: id, Tenant: tenant, Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk,
+		Guarantee:  push.AtLeastOnce,
 		AcceptedAt: time.Now().UTC().Truncate(time.Microsecond), Labels: map[string]string{"template": "welcome"},
 		Progress: push.Progress{State: push.StateAccepted, Enqueued: true, Sources: int64(len(to)), Pages: 1},
 	}
@@ -220,9 +242,9 @@ func (h *house) counts(id push.ID) ledger.Counts {
 	}
 }
 
-func (h *house) drain() replay.Drained {
+func (h *house) drain() letters.Drained {
 	h.tb.Helper()
-	d, err := h.room.Drain(h.tb.Context())
+	d, err := h.kept.Drain(h.tb.Context())
 	if err != nil {
 		h.tb.Fatal(err)
 	}
@@ -230,7 +252,7 @@ func (h *house) drain() replay.Drained {
 }
 
 // replay simulates, starts and runs.
-func (h *house) replay(s replay.SimulateRequest, o replay.Options) replay.Status {
+func (h *house) replay(s predict.SimulateRequest, o replay.Options) replay.Status {
 	h.tb.Helper()
 	sim, err := h.room.Simulate(h.tb.Context(), s)
 	if err != nil {
@@ -298,3 +320,4 @@ type ignored struct{}
 
 func (ignored) Settled(context.Context, *push.Notification, *ledger.Line, []push.DeviceNote) {}
 func (ignored) Completed(context.Context, push.Notification, ledger.Counts)                  {}
+func (ignored) Held(context.Context, push.Notification, push.Part, push.Hold)                {}

@@ -15,6 +15,7 @@
 //
 //   - Without Node and npm, tests that need the stand-ins are skipped with
 //     "AWS suites left out: …"; BELFRY_REQUIRE_STANDINS=1 makes them fail.
+//   - BELFRY_LEAVE_OUT_STANDINS=1 skips them although they could run.
 //   - BELFRY_AWS_E2E=1 runs them against the AWS account of the standard AWS
 //     environment instead, under a prefix of their own. They clean up after
 //     themselves and cost cents.
@@ -22,6 +23,7 @@ package standins
 
 // The environment variables that this package reads.
 const (
-	envRequire = "BELFRY_REQUIRE_STANDINS"
-	envAccount = "BELFRY_AWS_E2E"
+	envRequire  = "BELFRY_REQUIRE_STANDINS"
+	envLeaveOut = "BELFRY_LEAVE_OUT_STANDINS"
+	envAccount  = "BELFRY_AWS_E2E"
 )

@@ -19,6 +19,9 @@ const marker = ".belfry-standins"
 
 // Available says why the stand-ins cannot run here, or nil. It installs nothing.
 func Available() error {
+	if set(envLeaveOut) {
+		return errors.New(envLeaveOut + " is set")
+	}
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%s is missing: install Node.js 20 or newer with npm", tool)
@@ -27,19 +30,22 @@ func Available() error {
 	return nil
 }
 
-// install runs npm ci once for this lock file, for all processes together, and
-// returns the directory of the stand-ins.
-func install(ctx context.Context) (string, error) {
+// install returns the directory of the stand-ins, installed.
+func install(ctx context.Context) (string, error) { return Install(ctx, "standins") }
+
+// Install runs npm ci in a folder of test/ once for its lock file, for all
+// processes together, and returns the folder.
+func Install(ctx context.Context, folder string) (string, error) {
 	if err := Available(); err != nil {
 		return "", err
 	}
-	dir, err := findDir()
+	dir, err := findDir(folder)
 	if err != nil {
 		return "", err
 	}
 	lock, err := os.ReadFile(filepath.Join(dir, "package-lock.json")) //nolint:gosec // below the module
 	if err != nil {
-		return "", fmt.Errorf("install the stand-ins: %w", err)
+		return "", fmt.Errorf("install test/%s: %w", folder, err)
 	}
 	sum := sha256.Sum256(lock)
 	want := hex.EncodeToString(sum[:])
@@ -48,7 +54,7 @@ func install(ctx context.Context) (string, error) {
 	}
 	unlock, err := lockFile(filepath.Join(dir, "node_modules.lock"))
 	if err != nil {
-		return "", fmt.Errorf("install the stand-ins: %w", err)
+		return "", fmt.Errorf("install test/%s: %w", folder, err)
 	}
 	defer unlock()
 	if installed(dir) == want { // by the process that had the lock
@@ -60,10 +66,10 @@ func install(ctx context.Context) (string, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("npm ci in test/standins: %w: %s", err, lastLines(out.String()))
+		return "", fmt.Errorf("npm ci in test/%s: %w: %s", folder, err, lastLines(out.String()))
 	}
 	if err := os.WriteFile(filepath.Join(dir, "node_modules", marker), []byte(want), 0o600); err != nil { //nolint:gosec // below the module
-		return "", fmt.Errorf("install the stand-ins: %w", err)
+		return "", fmt.Errorf("install test/%s: %w", folder, err)
 	}
 	return dir, nil
 }
@@ -76,21 +82,21 @@ func installed(dir string) string {
 	return string(sum)
 }
 
-// findDir finds this package's directory from anywhere inside the module; tests
-// run in the directory of their package.
-func findDir() (string, error) {
+// findDir finds a folder of test/ from anywhere inside the module; tests run in the
+// directory of their package.
+func findDir(folder string) (string, error) {
 	at, err := os.Getwd()
 	if err != nil {
-		return "", fmt.Errorf("find the stand-ins: %w", err)
+		return "", fmt.Errorf("find test/%s: %w", folder, err)
 	}
 	for {
-		dir := filepath.Join(at, "test", "standins")
-		if _, err := os.Stat(filepath.Join(dir, "serve.mjs")); err == nil {
+		dir := filepath.Join(at, "test", folder)
+		if _, err := os.Stat(filepath.Join(dir, "package.json")); err == nil {
 			return dir, nil
 		}
 		up := filepath.Dir(at)
 		if up == at {
-			return "", errors.New("find the stand-ins: not inside the repository")
+			return "", fmt.Errorf("find test/%s: not inside the repository", folder)
 		}
 		at = up
 	}

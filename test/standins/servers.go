@@ -97,6 +97,7 @@ func (e Endpoints) Env() []string {
 	}
 	return []string{
 		"AWS_REGION=" + region,
+		"AWS_DEFAULT_REGION=" + region, // what version 1 of the AWS command line reads
 		"AWS_ACCESS_KEY_ID=" + accessKey,
 		"AWS_SECRET_ACCESS_KEY=" + secretKey,
 		"AWS_ENDPOINT_URL_SQS=" + e.SQS,
@@ -140,19 +141,26 @@ func (s *shared) close() error {
 // leaveOut ends a test that cannot run because of err.
 func leaveOut(tb testing.TB, err error) {
 	tb.Helper()
+	LeaveOut(tb, "AWS suites", err)
+}
+
+// LeaveOut ends a test of what that cannot run because of err: it is skipped, or
+// fails where the environment asks for it.
+func LeaveOut(tb testing.TB, what string, err error) {
+	tb.Helper()
 	if err == nil {
 		return
 	}
 	if set(envRequire) {
-		tb.Fatalf("the stand-ins for AWS are required (%s): %v", envRequire, err)
+		tb.Fatalf("%s: required (%s): %v", what, envRequire, err)
 		return
 	}
-	tb.Skipf("AWS suites left out: %v", err)
+	tb.Skipf("%s left out: %v", what, err)
 }
 
 func againstAccount() bool { return set(envAccount) }
 
-// set tells whether a switch is on.
+// set reports whether a switch is on.
 func set(name string) bool {
 	v, ok := config.Environment()(name)
 	return ok && v != "" && v != "0"

@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -13,44 +12,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
-	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/test/sandbox"
 )
-
-// sandbox starts a server with its simulator, until the test ends.
-func sandbox(t *testing.T) app.Addresses {
-	t.Helper()
-	cfg := config.Up{
-		Sandbox: true, Store: config.Store{Backend: config.BackendEmbedded, Data: t.TempDir(), Visibility: 30 * time.Second},
-		API: config.API{Listen: "127.0.0.1:0"}, FCM: config.FCM{Connections: 1, PerSecond: 1000},
-		Delivery: config.Delivery{MaxAttempts: 3, RecordUnknownDevices: true}, Simulator: config.Simulator{Listen: "127.0.0.1:0"},
-		Stop: config.Stop{Drain: 5 * time.Second},
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
-	go func() {
-		ended <- app.Up(ctx, cfg, zap.NewNop(), app.Hooks{Ready: func(a app.Addresses) { ready <- a }})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("stopping: %v", err)
-		}
-	})
-	select {
-	case a := <-ready:
-		return a
-	case err := <-ended:
-		t.Fatal(err)
-		return app.Addresses{}
-	}
-}
 
 // TestOverrides uploads the same recipients as NDJSON, as CSV and compressed,
 // and looks at what the simulator was sent.
 func TestOverrides(t *testing.T) {
 	t.Parallel()
-	where := sandbox(t)
+	where := sandbox.Start(t, 3, zap.NewNop())
 	api, err := client.New(where.API, "")
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +29,8 @@ func TestOverrides(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const header, rows = "token,user_id,data.name,locale,collapse_id\n", "plain,,,,\nboth,,Ada,de-DE,c1\n,ann,\"A, \"\"B\"\"\",fr,\nbad token,,,,\n"
+	const header, rows = "token,user_id,data.name,locale,collapse_id\n", "plain,,,,\nboth,,Ada,de-DE,c1\n,ann,\"A, \"\"B\"\"\",fr,\nbad " +
+		"token,,,,\n"
 	encoder, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +49,8 @@ func TestOverrides(t *testing.T) {
 		{"CSV", header + rows, client.UploadOptions{Offset: 1, CSV: true}},
 		{"CSV with zstd", string(packed), client.UploadOptions{Offset: 1, CSV: true, Encoding: "zstd"}},
 	} {
-		b, err := api.CreateBatch(t.Context(), client.Request{Message: json.RawMessage(`{"notification":{"title":"Hi"},"data":{"name":"you","screen":"home"}}`)})
+		b, err := api.CreateBatch(t.Context(),
+			client.Request{Message: json.RawMessage(`{"notification":{"title":"Hi"},"data":{"name":"you","screen":"home"}}`)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +64,9 @@ func TestOverrides(t *testing.T) {
 		if _, err := api.Await(t.Context(), b.ID, 20*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]string{"plain": "you home " + b.ID, "both": "Ada home c1", "ann-phone": `A, "B" home ` + b.ID, "ann-tablet": `A, "B" home ` + b.ID}
+		want := map[string]string{
+			"plain": "you home " + b.ID, "both": "Ada home c1", "ann-phone": `A, "B" home ` + b.ID, "ann-tablet": `A, "B" home ` + b.ID,
+		}
 		if diff := cmp.Diff(want, sent(t, where.Sim, b.ID)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", u.name, diff)
 		}

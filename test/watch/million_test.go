@@ -46,8 +46,11 @@ func newMillion(tb testing.TB) *million {
 	m := &million{store: b.Store(), dir: dir, id: push.NewID(push.PrefixBatch)}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	n := push.Notification{
-		ID: m.id, Tenant: "default", Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk, Guarantee: push.AtLeastOnce, AcceptedAt: now,
-		Progress: push.Progress{Version: 1, State: push.StateSending, StartedAt: now, Enqueued: true, Sources: recipients, Pages: pages, Watermark: recipients},
+		ID: m.id, Tenant: "default", Message: push.Message(`{"notification":{"title":"Hi"}}`), Priority: push.PriorityBulk,
+		Guarantee: push.AtLeastOnce, AcceptedAt: now,
+		Progress: push.Progress{
+			Version: 1, State: push.StateSending, StartedAt: now, Enqueued: true, Sources: recipients, Pages: pages, Watermark: recipients,
+		},
 	}
 	if _, _, err := m.store.Create(tb.Context(), n); err != nil {
 		tb.Fatal(err)

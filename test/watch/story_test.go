@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,48 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
-	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/test/sandbox"
 )
-
-// sandbox runs everything in this process until stop is called, which returns
-// how that ended.
-func sandbox(t *testing.T) (c *client.Client, stop func() error) {
-	t.Helper()
-	cfg := config.Up{
-		Sandbox: true, Store: config.Store{Backend: config.BackendEmbedded, Data: t.TempDir(), Visibility: 30 * time.Second},
-		API: config.API{Listen: "127.0.0.1:0"}, FCM: config.FCM{Connections: 1, PerSecond: 1000},
-		Delivery: config.Delivery{MaxAttempts: 1, RecordUnknownDevices: true}, Simulator: config.Simulator{Listen: "127.0.0.1:0"},
-		Stop: config.Stop{Drain: 5 * time.Second},
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
-	go func() {
-		ended <- app.Up(ctx, cfg, zap.NewNop(), app.Hooks{Ready: func(a app.Addresses) { ready <- a }})
-		close(ended)
-	}()
-	stop = func() error {
-		cancel()
-		return <-ended
-	}
-	t.Cleanup(func() {
-		if err := stop(); err != nil {
-			t.Errorf("stopping: %v", err)
-		}
-	})
-	select {
-	case a := <-ready:
-		return connect(t, a.API), stop
-	case err := <-ended:
-		t.Fatal(err)
-		return nil, nil
-	}
-}
 
 func message() json.RawMessage { return json.RawMessage(`{"notification":{"title":"Hi"}}`) }
 
@@ -82,7 +45,7 @@ func story(t *testing.T, c *client.Client, id string, key client.TraceKey) (step
 	for _, s := range d.Steps {
 		word := s.Step
 		if s.Code != "" {
-			word += " " + s.Code
+			word += " " + string(s.Code)
 		}
 		if s.Step == "attempt" && (s.LatencyMS == nil || s.At == nil) {
 			t.Errorf("%s: an attempt without latency or time: %+v", key, s)
@@ -96,12 +59,18 @@ func story(t *testing.T, c *client.Client, id string, key client.TraceKey) (step
 // deliveries is explained, by line, token, device and user.
 func TestStories(t *testing.T) {
 	t.Parallel()
-	c, _ := sandbox(t)
+	c := connect(t, sandbox.Start(t, 1, zap.NewNop()).API)
 	if _, err := c.PutDevice(t.Context(), "phone", client.Device{Token: "ada-phone", Platform: "android", UserID: "ada"}); err != nil {
 		t.Fatal(err)
 	}
 	n, err := c.SendBatch(t.Context(), client.Request{Message: message()}, slices.Values([]client.Recipient{
-		{Token: "good"}, {Token: "sim-unregistered-1"}, {Token: "good"}, {UserID: "nobody"}, {UserID: "ada"}, {Token: "sim-unavailable-9-x"}, {DeviceID: "phone"},
+		{Token: "good"},
+		{Token: "sim-unregistered-1"},
+		{Token: "good"},
+		{UserID: "nobody"},
+		{UserID: "ada"},
+		{Token: "sim-unavailable-9-x"},
+		{DeviceID: "phone"},
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +105,9 @@ func TestStories(t *testing.T) {
 			t.Errorf("%s: line %d: %s, want %s", s.key, d.Delivery.Line, got, begin+s.want)
 		}
 	}
-	for key, want := range map[client.TraceKey]int{client.UserKey("ada"): 2, client.DeviceKey("phone"): 2, "ada": 2, client.TokenKey("good"): 2} {
+	for key, want := range map[client.TraceKey]int{
+		client.UserKey("ada"): 2, client.DeviceKey("phone"): 2, "ada": 2, client.TokenKey("good"): 2,
+	} {
 		if tr, err := c.Trace(t.Context(), n.ID, key); err != nil || len(tr.Deliveries) != want {
 			t.Errorf("%s: %d deliveries, want %d: %v", key, len(tr.Deliveries), want, err)
 		}
@@ -146,8 +117,9 @@ func TestStories(t *testing.T) {
 // What may have been delivered, and what was called off.
 func TestStoriesOfDoubtAndCancelling(t *testing.T) {
 	t.Parallel()
-	c, _ := sandbox(t)
-	once, err := c.Send(t.Context(), client.Request{To: &client.Target{Tokens: []string{"sim-drop-9-x"}}, Guarantee: "at_most_once", Message: message()})
+	c := connect(t, sandbox.Start(t, 1, zap.NewNop()).API)
+	once, err := c.Send(t.Context(),
+		client.Request{To: &client.Target{Tokens: []string{"sim-drop-9-x"}}, Guarantee: "at_most_once", Message: message()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +152,8 @@ func TestStoriesOfDoubtAndCancelling(t *testing.T) {
 // streams well, and they notice nothing but the end of the connection.
 func TestShutdownWhileWatched(t *testing.T) {
 	t.Parallel()
-	c, stop := sandbox(t)
+	box := sandbox.Start(t, 1, zap.NewNop())
+	c := connect(t, box.API)
 	b, err := c.CreateBatch(t.Context(), client.Request{Message: message()})
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +174,7 @@ func TestShutdownWhileWatched(t *testing.T) {
 		text.Write(buf[:n])
 		if !begun && strings.Contains(text.String(), "event: progress") {
 			begun = true
-			go func() { stopped <- stop() }()
+			go func() { stopped <- box.Stop() }()
 		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) {

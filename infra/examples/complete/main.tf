@@ -28,10 +28,12 @@ module "queues" {
 module "events" {
   source = "../../modules/events"
 
-  prefix           = var.prefix
-  events_queue_arn = module.queues.queue_arns["events"]
-  events_queue_url = module.queues.queue_urls["events"]
-  tags             = var.tags
+  prefix                       = var.prefix
+  events_queue_arn             = module.queues.queue_arns["events"]
+  events_queue_url             = module.queues.queue_urls["events"]
+  events_dead_letter_queue_arn = module.queues.dead_letter_queue_arns["events"]
+  events_dead_letter_queue_url = module.queues.dead_letter_queue_urls["events"]
+  tags                         = var.tags
 }
 
 module "tables" {

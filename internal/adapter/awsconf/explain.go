@@ -137,7 +137,7 @@ func withoutAnswer(err error) Kind {
 	return KindUnclassified
 }
 
-// broken tells whether the connection failed under an answer, however that
+// broken reports whether the connection failed under an answer, however that
 // began: the SDK's own view of what is worth another try, and time-outs of
 // reading, which it takes for a body that it does not understand.
 func broken(err error) bool {
@@ -145,6 +145,11 @@ func broken(err error) bool {
 		error
 		Timeout() bool
 	}](err); ok && timeout.Timeout() {
+		return true
+	}
+	// A success that is no answer of the service's came from something in between,
+	// such as a proxy's page.
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
 		return true
 	}
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||

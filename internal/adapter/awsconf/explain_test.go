@@ -30,7 +30,11 @@ type answer struct {
 }
 
 func jsonError(status int, code string) answer {
-	return answer{status, map[string]string{"Content-Type": "application/x-amz-json-1.0"}, fmt.Sprintf(`{"__type":"com.amazonaws#%s","message":"because"}`, code)}
+	return answer{
+		status,
+		map[string]string{"Content-Type": "application/x-amz-json-1.0"},
+		fmt.Sprintf(`{"__type":"com.amazonaws#%s","message":"because"}`, code),
+	}
 }
 
 func xmlError(status int, code string) answer {
@@ -127,7 +131,18 @@ func TestExplainAnswers(t *testing.T) {
 		{"S3: elsewhere, without a body", headS3, answer{status: 301}, KindRegion, "AWS_REGION"},
 		{"S3: slow down", callS3, xmlError(503, "SlowDown"), KindThrottled, "slow down"},
 		{"S3: clock", callS3, xmlError(403, "RequestTimeTooSkewed"), KindClock, "clock"},
-		{"a proxy's page", callSQS, answer{502, map[string]string{"Content-Type": "text/html"}, "<html>bad gateway</html>"}, KindUnavailable, "trouble"},
+		{
+			"a page of a network that wants a sign-in", callSQS,
+			answer{200, map[string]string{"Content-Type": "text/html"}, "<html>sign in</html>"},
+			KindUnavailable, "trouble",
+		},
+		{"the same, for XML", callS3, answer{200, map[string]string{"Content-Type": "text/html"}, "<html>sign in"}, KindUnavailable, "trouble"},
+		{
+			"a proxy's page", callSQS,
+			answer{502, map[string]string{"Content-Type": "text/html"}, "<html>bad gateway</html>"},
+			KindUnavailable,
+			"trouble",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

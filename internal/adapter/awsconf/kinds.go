@@ -24,7 +24,7 @@ const (
 	KindDeletedLate  Kind = "deleted_lately" // a name that is not free again yet
 )
 
-// outage is what the kind means to who waits for the call. What is missing,
+// outage is what the kind means to whoever waits for the call. What is missing,
 // refused or malformed stays so until somebody changes it, and is none.
 func (k Kind) outage() push.Outage {
 	switch k {

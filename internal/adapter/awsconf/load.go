@@ -6,11 +6,12 @@ package awsconf
 import (
 	"context"
 	"fmt"
-	"net/http"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/middleware"
@@ -21,17 +22,6 @@ import (
 // call only. Whoever calls again (the worker's poll loop, a queue's redrive)
 // multiplies it, so it stays small.
 const MaxAttempts = 3
-
-// How long a connection may be silent. The SDK's read timeout runs on from the
-// end of the last answer, through the time in which the connection lies idle in
-// the pool: with less than all three together, a poll on a connection that had
-// been idle for a while would break in the middle.
-const (
-	longestIdle = time.Minute
-	longestPoll = 20 * time.Second // SQS's longest long poll
-	readMargin  = 10 * time.Second
-	readTimeout = longestIdle + longestPoll + readMargin
-)
 
 // defaultCalls is how many calls run at once beside the polls when the caller
 // does not say: four settlers and four queues, the ledger's checkpoints of 32
@@ -44,6 +34,9 @@ type Options struct {
 	Pollers int    // long polls open at once in this process, from 0
 	Calls   int    // other calls at once to one service; 0 means 64
 	Version string // of Belfry, for the user agent
+	// Attempt bounds each attempt at a call, whatever the service; 0 means what is
+	// stated for each ([Attempt]). Making resources takes longer than using them.
+	Attempt time.Duration
 }
 
 // Load reads the standard AWS environment: credentials, region and, for
@@ -54,9 +47,8 @@ type Options struct {
 func Load(ctx context.Context, o Options) (aws.Config, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
 		awsconfig.WithRegion(o.Region), // "" is no region
-		awsconfig.WithRetryMaxAttempts(MaxAttempts),
-		awsconfig.WithRetryMode(aws.RetryModeStandard),
-		awsconfig.WithHTTPClient(httpClient(o)),
+		awsconfig.WithRetryer(retryer),
+		awsconfig.WithHTTPClient(forCredentials()),
 		awsconfig.WithAPIOptions([]func(*middleware.Stack) error{awsmiddleware.AddUserAgentKeyValue("belfry", o.Version)}),
 	)
 	if err != nil {
@@ -65,23 +57,41 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	if cfg.Region == "" {
 		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", Explain(&aws.MissingRegionError{}, "AWS"))
 	}
+	cfg.HTTPClient = clientOf(cfg.HTTPClient, o)
 	return cfg, nil
 }
 
-// httpClient keeps a connection for everything that may run at once. AWS speaks
-// HTTP/1.1 here, so that each open poll holds a connection; the SDK's default of
-// 10 idle ones a host would close and dial anew the others with every call.
-func httpClient(o Options) *awshttp.BuildableClient {
+// retryer is made anew for each service, so that one that fails uses up its own
+// allowance of retries only.
+func retryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff, o.Backoff = MaxAttempts, longestPause, retry.BackoffDelayerFunc(pause)
+	})
+}
+
+// pause is how long to wait after an attempt, from 1: full jitter below a bound
+// that doubles. The SDK's own has none below a bound of 1 s.
+func pause(attempt int, _ error) (time.Duration, error) {
+	const first = longestPause / 4
+	return rand.N(min(first<<max(attempt, 0), longestPause)), nil //nolint:gosec // jitter, not secrets
+}
+
+// forCredentials returns the client of the providers of credentials, which the
+// SDK adapts to each. The SDK adds the CA bundle of the environment to it.
+func forCredentials() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTimeout(Attempt)
+}
+
+// clientOf returns the client of all services, which trusts whom that of the
+// credentials trusts.
+func clientOf(c aws.HTTPClient, o Options) aws.HTTPClient {
 	conns := o.Pollers + o.Calls
 	if o.Calls == 0 {
 		conns += defaultCalls
 	}
-	return awshttp.NewBuildableClient().
-		WithReadTimeout(readTimeout).
-		WithTransportOptions(func(t *http.Transport) {
-			t.MaxConnsPerHost = conns
-			t.MaxIdleConnsPerHost = conns
-			t.MaxIdleConns = 0 // no limit beyond that of each host
-			t.IdleConnTimeout = longestIdle
-		})
+	trusted, ok := c.(*awshttp.BuildableClient)
+	if !ok {
+		trusted = forCredentials()
+	}
+	return newClient(connections(trusted.GetTransport(), conns), o.Attempt)
 }

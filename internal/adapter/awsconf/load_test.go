@@ -45,13 +45,17 @@ func TestLoadReadsTheStandardEnvironment(t *testing.T) {
 	defer server.Close()
 	withEnvironment(t, map[string]string{
 		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL_SQS": server.URL,
+		"AWS_MAX_ATTEMPTS": "7",
 	})
 	cfg, err := Load(t.Context(), Options{Version: "1.2.3"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Region != "eu-central-1" || cfg.RetryMaxAttempts != MaxAttempts {
-		t.Errorf("region %q and %d attempts, want eu-central-1 and %d", cfg.Region, cfg.RetryMaxAttempts, MaxAttempts)
+	if _, ok := cfg.HTTPClient.(*Client); !ok {
+		t.Errorf("the client is a %T, without limits of its own", cfg.HTTPClient)
+	}
+	if cfg.Region != "eu-central-1" || cfg.Retryer().MaxAttempts() != MaxAttempts {
+		t.Errorf("region %q and %d attempts, want eu-central-1 and %d", cfg.Region, cfg.Retryer().MaxAttempts(), MaxAttempts)
 	}
 	cfg.HTTPClient = server.Client() // ends with the server
 	if err := callSQS(t.Context(), cfg); err != nil {
@@ -96,13 +100,17 @@ func TestClientHasAConnectionForEveryPoll(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			client := httpClient(c.options)
-			tr := client.GetTransport()
-			if tr.MaxConnsPerHost != c.want || tr.MaxIdleConnsPerHost != c.want || tr.MaxIdleConns != 0 {
-				t.Errorf("connections %d, idle %d of %d in all, want %d, all of them", tr.MaxConnsPerHost, tr.MaxIdleConnsPerHost, tr.MaxIdleConns, c.want)
+			client, ok := clientOf(forCredentials(), c.options).(*Client)
+			if !ok {
+				t.Fatal("not our client")
 			}
-			if read, ok := client.GetReadTimeout(); !ok || read <= tr.IdleConnTimeout+longestPoll {
-				t.Errorf("read timeout %v cuts long polls on a connection that was idle for %v", read, tr.IdleConnTimeout)
+			tr := client.pools.of("SQS")
+			if tr.MaxConnsPerHost != c.want || tr.MaxIdleConnsPerHost != c.want || tr.MaxIdleConns != 0 {
+				t.Errorf("connections %d, idle %d of %d in all, want %d, all of them", tr.MaxConnsPerHost, tr.MaxIdleConnsPerHost, tr.MaxIdleConns,
+					c.want)
+			}
+			if tr == client.pools.of("DynamoDB") || tr != client.pools.of("SQS") {
+				t.Error("services share connections, or one has none of its own")
 			}
 		})
 	}
@@ -110,7 +118,8 @@ func TestClientHasAConnectionForEveryPoll(t *testing.T) {
 
 func TestWhoAmI(t *testing.T) {
 	t.Parallel()
-	const identity = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`
+	const identity = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn><Account>123456789012</Account></` +
+		`GetCallerIdentityResult></GetCallerIdentityResponse>`
 	for _, c := range []struct {
 		name  string
 		arn   string

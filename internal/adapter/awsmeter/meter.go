@@ -59,26 +59,33 @@ type Quantity struct {
 
 // Meter counts calls and units since it was made. A call that AWS refused is
 // counted too, with the least that it can cost. The attempts that the SDK makes
-// behind one call are counted as one: throttled ones are not billed. A nil
+// behind one call are counted as one, since most of what it repeats was not
+// billed; how often it repeated is counted beside them. A nil
 // *Meter counts nothing. Safe for concurrent use.
 type Meter struct {
-	calls *prometheus.CounterVec
-	units *prometheus.CounterVec
+	calls   *prometheus.CounterVec
+	units   *prometheus.CounterVec
+	retries *prometheus.CounterVec
 
 	mu   sync.Mutex // 20 ns beside a network call of milliseconds
 	seen Snapshot
 }
 
-// New returns a meter and registers its counters, belfry_aws_calls_total and
-// belfry_aws_units_total.
+// New returns a meter and registers its counters, belfry_aws_calls_total,
+// belfry_aws_units_total and belfry_aws_retries_total.
 func New(reg prometheus.Registerer) *Meter {
 	m := &Meter{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belfry_aws_calls_total", Help: "Calls to AWS, by service and operation.",
 		}, []string{"service", "op"}),
 		units: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "belfry_aws_units_total", Help: "Units that AWS bills for the calls: requests of 64 KiB, read and write request units, S3 requests.",
+			Name: "belfry_aws_units_total",
+			Help: "Units that AWS bills for the calls: requests of 64 KiB, read and write request units, S3 requests.",
 		}, []string{"service", "unit"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belfry_aws_retries_total",
+			Help: "Attempts that the AWS SDK made again within one call, by service, operation and why the one before failed.",
+		}, []string{"service", "op", "reason"}),
 		seen: Snapshot{Calls: map[Operation]int64{}, Units: map[Quantity]float64{}},
 	}
 	for service, units := range billed() {
@@ -86,7 +93,7 @@ func New(reg prometheus.Registerer) *Meter {
 			m.units.WithLabelValues(string(service), string(u))
 		}
 	}
-	reg.MustRegister(m.calls, m.units)
+	reg.MustRegister(m.calls, m.units, m.retries)
 	return m
 }
 
@@ -121,6 +128,15 @@ func (m *Meter) Add(service Service, unit Unit, n float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen.Units[Quantity{service, unit}] += n
+}
+
+// Retry counts an attempt that was made again within one call; reason is why the
+// one before failed, from a closed set (awsconf.Kind).
+func (m *Meter) Retry(service Service, op, reason string) {
+	if m == nil {
+		return
+	}
+	m.retries.WithLabelValues(string(service), op, reason).Inc()
 }
 
 // Snapshot returns what was counted so far; the caller owns it.

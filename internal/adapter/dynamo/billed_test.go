@@ -3,12 +3,15 @@ package dynamo
 import (
 	"context"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
 )
 
 // bill is what some calls cost.
@@ -42,11 +45,11 @@ func (t *till) Consumed(_ string, read, write float64) {
 // billed lets queries cost what AWS takes where the stand-in says 0: a read
 // that finds nothing costs the least unit
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
-type billed struct{ reader }
+type billed struct{ table.Reader }
 
 func (b billed) Query(ctx context.Context, in *dynamodb.QueryInput, opts ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
-	out, err := b.reader.Query(ctx, in, opts...)
-	if err == nil && units(out.ConsumedCapacity) == 0 {
+	out, err := b.Reader.Query(ctx, in, opts...)
+	if err == nil && (out.ConsumedCapacity == nil || aws.ToFloat64(out.ConsumedCapacity.CapacityUnits) == 0) {
 		least := 0.5
 		if aws.ToBool(in.ConsistentRead) {
 			least = 1
@@ -93,7 +96,7 @@ func (m *meterer) measure(tb testing.TB, f func(s *Store) error) bill {
 	return b
 }
 
-func union(a, b map[string]item) map[string]bool {
+func union(a, b map[string]table.Item) map[string]bool {
 	out := make(map[string]bool, len(a)+len(b))
 	for k := range a {
 		out[k] = true
@@ -104,27 +107,44 @@ func union(a, b map[string]item) map[string]bool {
 	return out
 }
 
+// names are a key's attributes.
+func names(k table.Key) []string {
+	if k.Sort == "" {
+		return []string{k.Partition}
+	}
+	return []string{k.Partition, k.Sort}
+}
+
+// keyName is an item's key as a text.
+func keyName(t Table, i table.Item) string {
+	var parts []string
+	for _, name := range names(t.Key) {
+		parts = append(parts, i.Text(name))
+	}
+	return strings.Join(parts, "\x00")
+}
+
 // entry is what an index holds of an item, nil without its keys.
-func entry(t Table, x Index, i item) item {
-	for _, name := range x.Key.names() {
-		if !i.has(name) {
+func entry(t Table, x Index, i table.Item) table.Item {
+	for _, name := range names(x.Key) {
+		if !i.Has(name) {
 			return nil
 		}
 	}
-	return i.key(append(t.Key.names(), x.Key.names()...)...)
+	return i.Key(append(names(t.Key), names(x.Key)...)...)
 }
 
 // indexUnits is what it costs to turn one entry into another. A changed key is a
 // deletion and an insertion; KEYS_ONLY leaves nothing else to change.
-func indexUnits(before, after item) float64 {
-	size := func(i item) float64 {
+func indexUnits(before, after table.Item) float64 {
+	size := func(i table.Item) float64 {
 		if i == nil {
 			return 0
 		}
-		return math.Ceil(float64(itemSize(i)) / 1024)
+		return math.Ceil(float64(table.ItemSize(i)) / 1024)
 	}
 	for name := range before {
-		if before.text(name) != after.text(name) {
+		if before.Text(name) != after.Text(name) {
 			return size(before) + size(after)
 		}
 	}
@@ -135,21 +155,21 @@ func indexUnits(before, after item) float64 {
 }
 
 // everything reads all tables, by table and key.
-func (m *meterer) everything(tb testing.TB) map[string]map[string]item {
+func (m *meterer) everything(tb testing.TB) map[string]map[string]table.Item {
 	tb.Helper()
-	out := map[string]map[string]item{}
+	out := map[string]map[string]table.Item{}
 	for _, t := range Tables(m.prefix) {
-		items := map[string]item{}
+		items := map[string]table.Item{}
 		out[t.Name] = items
 		if len(t.Indexes) == 0 {
 			continue
 		}
-		var from item
+		var from table.Item
 		for {
 			page, err := m.client.Scan(tb.Context(), &dynamodb.ScanInput{TableName: aws.String(t.Name), ExclusiveStartKey: from})
 			must(tb, err)
 			for _, i := range page.Items {
-				items[m.store.keyName(t.Name, i)] = i
+				items[keyName(t, i)] = i
 			}
 			if from = page.LastEvaluatedKey; len(from) == 0 {
 				break

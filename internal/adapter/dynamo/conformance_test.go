@@ -10,7 +10,7 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/idempotency/idempotencytest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
-	"github.com/belfry-push/belfry/internal/replay/replaytest"
+	"github.com/belfry-push/belfry/internal/letters/letterstest"
 )
 
 var (
@@ -18,7 +18,7 @@ var (
 	_ device.Store      = (*Store)(nil)
 	_ idempotency.Store = (*Store)(nil)
 	_ document.Store    = (*Store)(nil)
-	_ replaytest.Store  = (*Store)(nil)
+	_ letterstest.Store = (*Store)(nil)
 )
 
 // Every suite shares one set of tables among its cases, which run in parallel:
@@ -64,5 +64,5 @@ func TestConformanceDocuments(t *testing.T) {
 func TestConformanceLetters(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
-	replaytest.Run(t, func(*testing.T) replaytest.Store { return x.store() }, replaytest.Features{})
+	letterstest.Run(t, func(*testing.T) letterstest.Store { return x.store() }, letterstest.Features{})
 }

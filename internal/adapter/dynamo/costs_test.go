@@ -44,7 +44,8 @@ func (s *statement) line(tb testing.TB, what string, f func(*Store) error) bill 
 }
 
 func (s *statement) print(what string, b bill) {
-	fmt.Fprintf(&s.b, "| %s | %d | %s | %s | %s | %s |\n", what, b.calls, amount(b.read), amount(b.table), amount(b.indexed), amount(b.written()))
+	fmt.Fprintf(&s.b, "| %s | %d | %s | %s | %s | %s |\n", what, b.calls, amount(b.read), amount(b.table), amount(b.indexed),
+		amount(b.written()))
 }
 
 func (s *statement) heading(first string) {
@@ -241,7 +242,10 @@ func (s *statement) chunk(t *testing.T, lookups bill) {
 	s.print("**a chunk of 350**", total)
 	s.print("**a million recipients**", total.times(1e6/chunkSize))
 	reads, writes := total.read*perRead*1e6/chunkSize, total.written()*perWrite*1e6/chunkSize
-	fmt.Fprintf(&s.b, "\nAt $0.125 per million RRU and $0.625 per million WRU (us-east-1, on demand) a million recipients cost $%.3f of reads and $%.3f of writes.\n", reads, writes)
+	fmt.Fprintf(&s.b,
+		"\nAt $0.125 per million RRU and $0.625 per million WRU (us-east-1, on demand) a million recipients cost $%.3f of reads and $%.3f of "+
+			"writes.\n",
+		reads, writes)
 }
 
 func (s *statement) devicesTable(t *testing.T) {

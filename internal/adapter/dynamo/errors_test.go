@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -62,40 +63,64 @@ func fault(status int, code, more string) canned {
 	return canned{status: status, body: fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"AWS's words"%s}`, code, more)}
 }
 
+// outages is what kinds of errors mean to whoever waits; the others mean none.
+func outages() map[table.Kind]push.Outage {
+	return map[table.Kind]push.Outage{
+		table.KindThrottled: push.OutageThrottled, table.KindUnavailable: push.OutageDown, table.KindCredentials: push.OutageAccess,
+	}
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	const reasons = `,"ThrottlingReasons":[{"reason":"TableWriteKeyRangeThroughputExceeded","resource":"arn:aws:dynamodb:us-east-1:123456789012:table/belfry-chunks"}]`
-	const lower = `,"throttlingReasons":[{"reason":"TableWriteAccountLimitExceeded","resource":"arn:aws:dynamodb:us-east-1:123456789012:table/x"}]`
+	const reasons = `,"ThrottlingReasons":[{"reason":"TableWriteKeyRangeThroughputExceeded",` +
+		`"resource":"arn:aws:dynamodb:us-east-1:123456789012:table/belfry-chunks"}]`
+	const lower = `,"throttlingReasons":[{"reason":"TableWriteAccountLimitExceeded",` +
+		`"resource":"arn:aws:dynamodb:us-east-1:123456789012:table/x"}]`
 	for _, c := range []struct {
 		name        string
 		answer      canned
 		credentials error
-		want        Kind
+		want        table.Kind
 		words       []string
 	}{
 		{
-			"a hot partition", fault(400, "ProvisionedThroughputExceededException", reasons), nil, KindThrottled,
+			"a hot partition", fault(400, "ProvisionedThroughputExceededException", reasons), nil, table.KindThrottled,
 			[]string{"throttled", "TableWriteKeyRangeThroughputExceeded arn:aws:dynamodb:us-east-1:123456789012:table/belfry-chunks"},
 		},
-		{"the account's limit", fault(400, "ThrottlingException", lower), nil, KindThrottled, []string{"TableWriteAccountLimitExceeded"}},
-		{"the request limit", fault(400, "RequestLimitExceeded", ""), nil, KindThrottled, nil},
-		{"no table, or another region", fault(400, "ResourceNotFoundException", ""), nil, KindNoTable, []string{"region", "prefix", "belfry provision"}},
-		{"no permission", fault(400, "AccessDeniedException", ""), nil, KindDenied, []string{"grant", "AWS's words"}},
-		{"expired credentials", fault(400, "ExpiredTokenException", ""), nil, KindCredentials, []string{"renew"}},
-		{"unknown credentials", fault(400, "UnrecognizedClientException", ""), nil, KindCredentials, nil},
-		{"a wrong signature", fault(400, "InvalidSignatureException", ""), nil, KindCredentials, nil},
-		{"no credentials", canned{}, errors.New("no source of credentials"), KindCredentials, []string{"no source of credentials"}},
-		{"a bad request", fault(400, "ValidationException", ""), nil, KindInvalid, []string{"invalid request"}},
-		{"DynamoDB is down", fault(500, "InternalServerError", ""), nil, KindUnavailable, nil},
-		{"something in between is down", canned{status: 503, body: "<html>"}, nil, KindUnavailable, nil},
-		{"the network is down", canned{err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}}, nil, KindUnavailable, []string{"connection refused"}},
-		{"a region that does not exist", canned{err: &net.DNSError{Name: "dynamodb.mars-1.amazonaws.com", Err: "no such host", IsNotFound: true}}, nil, KindUnavailable, []string{"mars-1"}},
-		{"the connection breaks", canned{err: io.ErrUnexpectedEOF}, nil, KindUnavailable, nil},
-		{"something in between that counts", fault(429, "SlowerPlease", ""), nil, KindThrottled, nil},
-		{"something in between that fails, in JSON", fault(502, "BadGateway", ""), nil, KindUnavailable, nil},
-		{"an answer that breaks off", canned{status: 200, err: nil, body: `{"Item":`, torn: io.ErrUnexpectedEOF}, nil, KindUnavailable, nil},
-		{"an answer that never ends", canned{status: 200, body: `{"Item":`, torn: os.ErrDeadlineExceeded}, nil, KindUnavailable, nil},
-		{"something new", fault(400, "BrandNewException", ""), nil, KindUnknown, []string{"BrandNewException"}},
+		{"the account's limit", fault(400, "ThrottlingException", lower), nil, table.KindThrottled, []string{"TableWriteAccountLimitExceeded"}},
+		{"the request limit", fault(400, "RequestLimitExceeded", ""), nil, table.KindThrottled, nil},
+		{
+			"no table, or another region", fault(400, "ResourceNotFoundException", ""), nil, table.KindNoTable,
+			[]string{"region", "prefix", "belfry provision"},
+		},
+		{"no permission", fault(400, "AccessDeniedException", ""), nil, table.KindDenied, []string{"grant", "AWS's words"}},
+		{"expired credentials", fault(400, "ExpiredTokenException", ""), nil, table.KindCredentials, []string{"renew"}},
+		{"unknown credentials", fault(400, "UnrecognizedClientException", ""), nil, table.KindCredentials, nil},
+		{"a wrong signature", fault(400, "InvalidSignatureException", ""), nil, table.KindCredentials, nil},
+		{"no credentials", canned{}, errors.New("no source of credentials"), table.KindCredentials, []string{"no source of credentials"}},
+		{"a bad request", fault(400, "ValidationException", ""), nil, table.KindInvalid, []string{"invalid request"}},
+		{"DynamoDB is down", fault(500, "InternalServerError", ""), nil, table.KindUnavailable, nil},
+		{"something in between is down", canned{status: 503, body: "<html>"}, nil, table.KindUnavailable, nil},
+		{
+			"the network is down",
+			canned{err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}},
+			nil, table.KindUnavailable,
+			[]string{"connection refused"},
+		},
+		{
+			"a region that does not exist",
+			canned{err: &net.DNSError{Name: "dynamodb.mars-1.amazonaws.com", Err: "no such host", IsNotFound: true}},
+			nil, table.KindUnavailable,
+			[]string{"mars-1"},
+		},
+		{"the connection breaks", canned{err: io.ErrUnexpectedEOF}, nil, table.KindUnavailable, nil},
+		{"something in between that counts", fault(429, "SlowerPlease", ""), nil, table.KindThrottled, nil},
+		{"something in between that fails, in JSON", fault(502, "BadGateway", ""), nil, table.KindUnavailable, nil},
+		{
+			"an answer that breaks off", canned{status: 200, err: nil, body: `{"Item":`, torn: io.ErrUnexpectedEOF}, nil, table.KindUnavailable, nil,
+		},
+		{"an answer that never ends", canned{status: 200, body: `{"Item":`, torn: os.ErrDeadlineExceeded}, nil, table.KindUnavailable, nil},
+		{"something new", fault(400, "BrandNewException", ""), nil, table.KindUnknown, []string{"BrandNewException"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -110,10 +135,10 @@ func TestErrors(t *testing.T) {
 				"PutItem on belfry-notifications": createErr, "GetItem on belfry-notifications": readErr, "BatchGetItem on belfry-devices": batchErr,
 				"Query on belfry-chunks": queryErr, "DeleteItem on belfry-config": deleteErr, "UpdateItem on belfry-notifications": advanceErr,
 			} {
-				if got, want := push.OutageOf(err), c.want.outage(); got != want {
+				if got, want := push.OutageOf(err), outages()[c.want]; got != want {
 					t.Errorf("%s: outage %q, want %q", op, got, want)
 				}
-				if got := KindOf(err); got != c.want {
+				if got := table.KindOf(err); got != c.want {
 					t.Errorf("%s: kind = %s, want %s: %v", op, got, c.want, err)
 					continue
 				}
@@ -130,24 +155,6 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestKindNames(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for k := KindUnknown; k <= KindCancelled; k++ {
-		if name := k.String(); seen[name] || strings.HasPrefix(name, "Kind(") {
-			t.Errorf("kind %d is called %q", k, name)
-		} else {
-			seen[name] = true
-		}
-	}
-	if KindOf(errors.New("other")) != KindUnknown || KindOf(nil) != KindUnknown {
-		t.Error("an error of another package has a kind")
-	}
-	if classify("PutItem", "table", nil) != nil {
-		t.Error("no error became one")
-	}
-}
-
 // What the SDK itself thinks worth another try is an outage when its tries are
 // used up, and so is everything that goes wrong between.
 func TestOutages(t *testing.T) {
@@ -160,14 +167,6 @@ func TestOutages(t *testing.T) {
 	for code := range retry.DefaultRetryableErrorCodes {
 		if _, err := cannedStore(fault(400, code, ""), nil).Notification(t.Context(), "ntf_x"); push.OutageOf(err) != push.OutageDown {
 			t.Errorf("%s: outage %q, want %q", code, push.OutageOf(err), push.OutageDown)
-		}
-	}
-	for kind, want := range map[Kind]push.Outage{
-		KindThrottled: push.OutageThrottled, KindUnavailable: push.OutageDown, KindCredentials: push.OutageAccess,
-		KindNoTable: "", KindDenied: "", KindInvalid: "", KindUnknown: "", KindCancelled: "",
-	} {
-		if kind.outage() != want {
-			t.Errorf("%s is the outage %q, want %q", kind, kind.outage(), want)
 		}
 	}
 }
@@ -202,7 +201,7 @@ func TestCancelledIsToldApart(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := cannedStore(fault(500, "InternalServerError", ""), nil).Notification(ctx, "ntf_x")
-	if KindOf(err) != KindCancelled || !errors.Is(err, context.Canceled) {
-		t.Errorf("error = %v of kind %s", err, KindOf(err))
+	if table.KindOf(err) != table.KindCancelled || !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v of kind %s", err, table.KindOf(err))
 	}
 }

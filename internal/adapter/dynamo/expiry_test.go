@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -108,9 +109,9 @@ func TestLargeBodyStaysApart(t *testing.T) {
 	n := newNotification(0)
 	n.Message = push.Message(`{"data":{"k":"` + strings.Repeat("x", 200<<10) + `"}}`) // deflates to little
 	must(t, third(m.store.Create(t.Context(), n)))
-	head, err := m.store.get(t.Context(), m.store.notifications, notificationKey(n.ID))
-	must(t, err)
-	if head.has(attrBodyAt) {
+	notifications := m.prefix + "-notifications"
+	head, ok := m.everything(t)[notifications][string(n.ID)]
+	if !ok || head.Has("body_at") {
 		t.Error("a body that deflates to a few hundred bytes is an item of its own")
 	}
 	big := newNotification(1000)
@@ -124,8 +125,8 @@ func TestLargeBodyStaysApart(t *testing.T) {
 	}
 	same(t, "what the second caller found", stored, big)
 	bodies := 0
-	for _, i := range m.everything(t)[m.store.notifications] {
-		if strings.Contains(i.text(attrID), "#body#") {
+	for _, i := range m.everything(t)[notifications] {
+		if strings.Contains(i.Text(table.AttrID), "#body#") {
 			bodies++
 		}
 	}

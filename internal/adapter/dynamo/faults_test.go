@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/document"
@@ -15,26 +16,30 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/idempotency/idempotencytest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
-	"github.com/belfry-push/belfry/internal/replay/replaytest"
+	"github.com/belfry-push/belfry/internal/letters/letterstest"
 )
 
 // deaf hears the answer to no first try: every write is made twice, as the SDK
 // does when the connection breaks behind a request that arrived.
-type deaf struct{ writer }
+type deaf struct{ table.Writer }
 
 func (d deaf) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
-	_, _ = d.writer.PutItem(ctx, in)
-	return d.writer.PutItem(ctx, in)
+	_, _ = d.Writer.PutItem(ctx, in)
+	return d.Writer.PutItem(ctx, in)
 }
 
-func (d deaf) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
-	_, _ = d.writer.UpdateItem(ctx, in)
-	return d.writer.UpdateItem(ctx, in)
+func (d deaf) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
+	_, _ = d.Writer.UpdateItem(ctx, in)
+	return d.Writer.UpdateItem(ctx, in)
 }
 
-func (d deaf) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
-	_, _ = d.writer.DeleteItem(ctx, in)
-	return d.writer.DeleteItem(ctx, in)
+func (d deaf) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
+	_, _ = d.Writer.DeleteItem(ctx, in)
+	return d.Writer.DeleteItem(ctx, in)
 }
 
 func (t tables) deafStore() *Store {
@@ -68,7 +73,7 @@ func TestRepeatedWrites(t *testing.T) {
 	t.Run("letters", func(t *testing.T) {
 		t.Parallel()
 		x := newTables(t)
-		replaytest.Run(t, func(*testing.T) replaytest.Store { return x.deafStore() }, replaytest.Features{})
+		letterstest.Run(t, func(*testing.T) letterstest.Store { return x.deafStore() }, letterstest.Features{})
 	})
 }
 
@@ -76,7 +81,7 @@ var errCrash = errors.New("the process died here")
 
 // mortal dies after a number of writes: it makes no more.
 type mortal struct {
-	writer
+	table.Writer
 
 	left *atomic.Int64
 }
@@ -85,21 +90,25 @@ func (m mortal) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...fun
 	if m.left.Add(-1) < 0 {
 		return nil, errCrash
 	}
-	return m.writer.PutItem(ctx, in)
+	return m.Writer.PutItem(ctx, in)
 }
 
-func (m mortal) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (m mortal) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	if m.left.Add(-1) < 0 {
 		return nil, errCrash
 	}
-	return m.writer.UpdateItem(ctx, in)
+	return m.Writer.UpdateItem(ctx, in)
 }
 
-func (m mortal) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (m mortal) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput,
+	_ ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	if m.left.Add(-1) < 0 {
 		return nil, errCrash
 	}
-	return m.writer.DeleteItem(ctx, in)
+	return m.Writer.DeleteItem(ctx, in)
 }
 
 // mortalStore makes writes and then no more.

@@ -55,7 +55,8 @@ func (s *statement) lettersTable(t *testing.T) {
 	claimed := s.line(t, "`MoveLetters`, 100 claimed by a replay", move(push.LetterReplaying, time.Minute, push.LetterMove{Replay: replay}))
 	sent := s.line(t, "`MoveLetters`, 100 sent again", move(push.LetterReplayed, 2*time.Minute, push.LetterMove{}))
 	s.line(t, "`Letters`, 50 that wait for their outcome", list(push.LetterFilter{Replay: replay, Awaiting: true}))
-	known := s.line(t, "`MoveLetters`, 100 learn their outcome", move(push.LetterReplayed, 3*time.Minute, push.LetterMove{Outcome: push.CodeSent}))
+	known := s.line(t, "`MoveLetters`, 100 learn their outcome",
+		move(push.LetterReplayed, 3*time.Minute, push.LetterMove{Outcome: push.CodeSent}))
 	s.line(t, "`LetterTally`", func(s *Store) error { return second(s.LetterTally(t.Context(), replay)) })
 	purged := s.line(t, "`PurgeLetters`, 100", func(s *Store) error { return second(s.PurgeLetters(t.Context(), at().Add(time.Hour), page)) })
 

@@ -4,24 +4,38 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
+	"github.com/belfry-push/belfry/internal/letters/letterstest"
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/replay/replaytest"
 )
+
+// marksAreOld is when a call that left marks is taken for one that died.
+const marksAreOld = 6 * time.Minute
 
 // newLetter is the dead letter of one recipient; n varies what may vary.
 func newLetter(app string, n int) push.Letter {
 	l := push.Letter{
-		ID: push.DerivedID(push.PrefixDeadLetter, app, strconv.Itoa(n)), Kind: push.LetterRecipient, Tenant: "tenant", App: app, Queue: push.QueueBulk,
-		Code: push.CodeAttemptsExhausted, LastCode: push.CodeFCMUnavailable, Detail: fmt.Sprintf("The service is overloaded (request %d).", n), Attempts: 5,
+		ID: push.DerivedID(push.PrefixDeadLetter, app, strconv.Itoa(n)), Kind: push.LetterRecipient, Tenant: "tenant", App: app,
+		Queue: push.QueueBulk,
+		Code:  push.CodeAttemptsExhausted, LastCode: push.CodeFCMUnavailable,
+		Detail: fmt.Sprintf("The service is overloaded (request %d).", n), Attempts: 5,
 		Notification: push.DerivedID(push.PrefixBatch, app, "batch"), Seq: n / 350, Cell: n % 350, Turn: 4,
 		Recipient:  push.Recipient{Address: push.Address{Kind: push.KindToken, Value: token(n)}, Line: int64(n + 1)},
 		AcceptedAt: at().Add(-time.Hour), DeadAt: at().Add(time.Duration(n) * time.Second), StoredAt: at().Add(time.Hour), Software: "v1.2.3",
-		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Labels: map[string]string{"template": "welcome", "team": "growth"},
-		Template: "welcome", Pattern: "The service is overloaded (request #).", State: push.LetterParked, Version: 1,
+		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		Labels:      map[string]string{"template": "welcome", "team": "growth"},
+		Template:    "welcome", Pattern: "The service is overloaded (request #).", State: push.LetterParked, Version: 1,
 	}
 	if n%2 == 1 {
 		l.Queue = push.QueueHigh
@@ -39,7 +53,7 @@ func exact(tb testing.TB, s *Store, app string, replay push.ID) []push.Letter {
 	if next != "" {
 		tb.Fatal("more letters than a page holds")
 	}
-	model := &replaytest.Memory{}
+	model := &letterstest.Memory{}
 	_, err = model.PutLetters(tb.Context(), letters)
 	must(tb, err)
 	sums := func(groups []push.LetterGroup, err error) map[string]int64 {
@@ -63,12 +77,12 @@ func exact(tb testing.TB, s *Store, app string, replay push.ID) []push.Letter {
 	return letters
 }
 
-// A drain that dies is repeated. Its letters are stored once, and the books,
+// A drain that dies is repeated. Its letters are stored once, and the counter items,
 // which may trail until then, are right when its mark has grown old.
 func TestCrashInPutLetters(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
-	s, late := x.store(), x.later(markPatience+time.Minute)
+	s, late := x.store(), x.later(marksAreOld)
 	var letters []push.Letter
 	app := ""
 	x.crash(t, 8, func(dying *Store, run int) error {
@@ -97,7 +111,7 @@ func TestCrashInPutLetters(t *testing.T) {
 func TestCrashInMoveLetters(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
-	s, late := x.store(), x.later(markPatience+time.Minute)
+	s, late := x.store(), x.later(marksAreOld)
 	var replay push.ID
 	app := ""
 	x.crash(t, 7, func(dying *Store, run int) error {
@@ -128,7 +142,7 @@ func TestCrashInMoveLetters(t *testing.T) {
 func TestCrashInPurgeLetters(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
-	s, late := x.store(), x.later(markPatience+time.Minute)
+	s, late := x.store(), x.later(marksAreOld)
 	run, app := 0, ""
 	replay := func() push.ID { return push.ID(fmt.Sprint("rpl_", run)) }
 	x.crash(t, 6, func(dying *Store, n int) error {
@@ -149,27 +163,64 @@ func TestCrashInPurgeLetters(t *testing.T) {
 	})
 }
 
-// A group whose letters are all gone leaves no book behind, unless somebody is
+// firstCounterItem is a store that counts letters in the first of their group's counter items.
+func (t tables) firstCounterItem(w table.Writer) *Store {
+	var asked atomic.Bool
+	return newStore(t.client, w, Config{Prefix: t.prefix, Random: func() uint64 {
+		if !asked.Swap(true) {
+			return 0
+		}
+		return rand.Uint64()
+	}})
+}
+
+// counterItems are the counter items of all groups.
+func (t tables) counterItems(tb testing.TB) (found []table.Item) {
+	tb.Helper()
+	out, err := t.client.Scan(tb.Context(), &dynamodb.ScanInput{TableName: aws.String(t.prefix + "-letters")})
+	must(tb, err)
+	for _, i := range out.Items {
+		if strings.HasPrefix(table.Item(i).Text(table.AttrPK), "groups#") {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// A group whose letters are all gone leaves no counter item behind, unless somebody is
 // at it.
-func TestBooksGoWithTheirLetters(t *testing.T) {
+func TestEmptyCounterItemsAreRemoved(t *testing.T) {
 	t.Parallel()
-	s := newTables(t).store()
-	l := newLetter("app", 0)
-	must(t, second(s.PutLetters(t.Context(), []push.Letter{l})))
-	must(t, second(s.MoveLetters(t.Context(), []push.LetterMove{{ID: l.ID, Version: 1, State: push.LetterDiscarded, At: at()}})))
-	must(t, second(s.PurgeLetters(t.Context(), at().Add(time.Hour), 10)))
-	books, err := s.books(t.Context())
-	must(t, err)
-	if len(books) != 0 {
-		t.Errorf("left behind: %v", books)
+	for name, died := range map[string]bool{"nobody is at it": false, "somebody has marked it": true} {
+		x := newTables(t)
+		s := x.firstCounterItem(x.client)
+		l := newLetter("app", 0)
+		must(t, second(s.PutLetters(t.Context(), []push.Letter{l})))
+		must(t, second(s.MoveLetters(t.Context(), []push.LetterMove{{ID: l.ID, Version: 1, State: push.LetterDiscarded, At: at()}})))
+		if died {
+			var left atomic.Int64
+			left.Store(2) // the journal and the mark
+			_, err := x.firstCounterItem(mortal{x.client, &left}).PutLetters(t.Context(), []push.Letter{newLetter("app", 2)})
+			if !errors.Is(err, errCrash) {
+				t.Fatal(err)
+			}
+		}
+		must(t, second(s.PurgeLetters(t.Context(), at().Add(time.Hour), 10)))
+		if counterItems := x.counterItems(t); (len(counterItems) == 1) != died || len(counterItems) > 1 {
+			t.Errorf("%s: left behind: %v", name, counterItems)
+		}
 	}
-	c := s.newCall()
-	c.change(nil, &storedLetter{Letter: newLetter("app", 1)})
-	must(t, s.mark(t.Context(), c.w, &c.books[0]))
-	must(t, s.dropBooks(t.Context(), c))
-	if books, err = s.books(t.Context()); err != nil || len(books) != 1 {
-		t.Errorf("a book that is being written was removed (%v)", err)
-	}
+}
+
+// itemsOf are a letter and what there is of its body.
+func (t tables) itemsOf(tb testing.TB, id push.ID) []map[string]types.AttributeValue {
+	tb.Helper()
+	out, err := t.client.Query(tb.Context(), &dynamodb.QueryInput{
+		TableName: aws.String(t.prefix + "-letters"), KeyConditionExpression: aws.String("pk = :pk"), ConsistentRead: aws.Bool(true),
+		ExpressionAttributeValues: table.Item{":pk": table.Text(string(id))}, ProjectionExpression: aws.String("pk, sk, " + table.TTLAttribute),
+	})
+	must(tb, err)
+	return out.Items
 }
 
 // A body that no item holds is cut, comes back whole, and goes with its letter.
@@ -198,13 +249,12 @@ func TestLargeLetters(t *testing.T) {
 		if len(listed) != 1 || !bytes.Equal(got.Body, body) || !bytes.Equal(listed[0].Body, body) {
 			t.Errorf("%s: the body of %d bytes came back with %d", name, len(body), len(got.Body))
 		}
-		must(t, second(s.MoveLetters(t.Context(), []push.LetterMove{{ID: l.ID, Version: 1, State: push.LetterDiscarded, At: at(), Reason: "noise"}})))
+		must(t,
+			second(s.MoveLetters(t.Context(), []push.LetterMove{{ID: l.ID, Version: 1, State: push.LetterDiscarded, At: at(), Reason: "noise"}})))
 		if got, err = s.Letter(t.Context(), l.ID); err != nil || len(got.Body) != 0 || got.Reason != "noise" {
 			t.Errorf("%s: tombstone with %d bytes of body (%v)", name, len(got.Body), err)
 		}
-		left, err := s.partition(t.Context(), string(l.ID))
-		must(t, err)
-		if len(left) != 1 {
+		if left := x.itemsOf(t, l.ID); len(left) != 1 {
 			t.Errorf("%s: %d items are left, want the tombstone", name, len(left))
 		}
 	}
@@ -221,9 +271,7 @@ func TestParkedLettersNeverExpire(t *testing.T) {
 	if _, err := x.later(100*365*24*time.Hour).Letter(t.Context(), l.ID); err != nil {
 		t.Errorf("a parked letter after a century: %v", err)
 	}
-	i, err := s.get(t.Context(), s.letters, letterKey(l.ID))
-	must(t, err)
-	if i.has(TTLAttribute) {
+	if i := x.itemsOf(t, l.ID); len(i) != 1 || table.Item(i[0]).Has(table.TTLAttribute) {
 		t.Error("a parked letter has an expiry")
 	}
 	must(t, second(s.MoveLetters(t.Context(), []push.LetterMove{{ID: l.ID, Version: 1, State: push.LetterDiscarded, At: at()}})))

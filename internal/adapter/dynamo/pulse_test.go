@@ -16,7 +16,7 @@ func TestPulse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Notification(t.Context(), noNotification); !errors.Is(err, push.ErrNotFound) {
+	if _, err := s.Notification(t.Context(), "pulse"); !errors.Is(err, push.ErrNotFound) {
 		t.Errorf("a pulse left something behind: %v", err)
 	}
 }

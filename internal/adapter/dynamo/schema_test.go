@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
 )
 
 func TestTables(t *testing.T) {
@@ -71,8 +73,8 @@ func TestCreateTables(t *testing.T) {
 	}
 }
 
-func keyOf(schema []types.KeySchemaElement) Key {
-	var k Key
+func keyOf(schema []types.KeySchemaElement) table.Key {
+	var k table.Key
 	for _, e := range schema {
 		if e.KeyType == types.KeyTypeHash {
 			k.Partition = aws.ToString(e.AttributeName)

@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -15,7 +16,12 @@ import (
 
 var servers standins.Servers
 
-func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
+func TestMain(m *testing.M) {
+	if raced { // a race shows in any of the rounds
+		_ = flag.Set("rapid.checks", "25")
+	}
+	os.Exit(servers.Main(m))
+}
 
 // tables are an installation's tables for one test.
 type tables struct {

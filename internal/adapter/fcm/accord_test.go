@@ -21,6 +21,7 @@ import (
 	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/message/messagetest"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/request"
 )
 
 // judges are all who say of a message whether FCM will take it.
@@ -41,17 +42,17 @@ func newJudges(tb testing.TB) *judges {
 }
 
 // door is what POST /v1/notifications says.
-func (j *judges) door(m []byte, audience bool) (push.Request, error) {
+func (j *judges) door(m []byte, audience bool) (request.Request, error) {
 	to := `{"tokens":["t"]}`
 	if audience {
 		to = `{"topic":"t"}`
 	}
 	body := []byte(`{"to":` + to + `,"priority":"high","ttl":"5m","message":` + string(m) + `}`)
-	return push.DecodeRequest(body, false, time.Now())
+	return request.DecodeRequest(body, false, time.Now())
 }
 
 // out is the message as it goes out, encoded.
-func (j *judges) out(req *push.Request) (push.Message, error) {
+func (j *judges) out(req *request.Request) (push.Message, error) {
 	tree, err := message.Decode(req.Message)
 	if err != nil {
 		return nil, err
@@ -105,23 +106,44 @@ var known = []struct {
 	example string                   // a message
 	holds   func(object string) bool // of the text that the objection quotes, if it is not always this
 }{
-	{"a percent sign in a URL that begins no escape", "invalid image URL", `{"notification":{"image":"https://cdn.example.com/100%_off.png"}}`, percent},
-	{"the same in a link", "invalid link URL", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"link":"https://example.com/50%"}}}`, percent},
+	{
+		"a percent sign in a URL that begins no escape", "invalid image URL", `{"notification":{"image":"https://cdn.example.com/100%_off.png"}}`,
+		percent,
+	},
+	{
+		"the same in a link", "invalid link URL", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"link":"https://example.com/50%"}}}`,
+		percent,
+	},
 	{"a fragment right behind the host", "invalid image URL", `{"notification":{"image":"https://example.com#1"}}`, fragment},
-	{"the same fragment in a link", "invalid link URL", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"link":"https://example.com#1"}}}`, fragment},
-	{"web push options without a link", "invalid link URL", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"analytics_label":"l"}}}`, empty},
+	{
+		"the same fragment in a link", "invalid link URL",
+		`{"webpush":{"notification":{"title":"t"},"fcm_options":{"link":"https://example.com#1"}}}`, fragment,
+	},
+	{
+		"web push options without a link", "invalid link URL", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"analytics_label":"l"}}}`,
+		empty,
+	},
 	{"priority in upper case, as the reference has it", "priority must be", `{"android":{"priority":"HIGH"}}`, nil},
 	{"PRIORITY_UNSPECIFIED", "unknown priority value", `{"android":{"notification":{"notification_priority":"PRIORITY_UNSPECIFIED"}}}`, nil},
 	{"VISIBILITY_UNSPECIFIED", "unknown visibility value", `{"android":{"notification":{"visibility":"VISIBILITY_UNSPECIFIED"}}}`, nil},
 	{"PROXY_UNSPECIFIED", "unknown proxy value", `{"android":{"notification":{"proxy":"PROXY_UNSPECIFIED"}}}`, nil},
-	{"a time without nine decimals in Zulu time", "parsing time", `{"android":{"notification":{"event_time":"2026-11-21T12:00:00+01:00"}}}`, nil},
+	{
+		"a time without nine decimals in Zulu time", "parsing time", `{"android":{"notification":{"event_time":"2026-11-21T12:00:00+01:00"}}}`,
+		nil,
+	},
 	{"decimals of a duration that are all zero", "failed to parse", `{"android":{"ttl":"1.000s"}}`, nil},
-	{"a duration that is too long for the client's type", "must not be negative", `{"android":{"notification":{"vibrate_timings":["10000000000s"]}}}`, nil},
+	{
+		"a duration that is too long for the client's type", "must not be negative",
+		`{"android":{"notification":{"vibrate_timings":["10000000000s"]}}}`, nil,
+	},
 	{
 		"a light of a colour that the client spells with too few digits", "color must be",
 		`{"android":{"notification":{"light_settings":{"color":{"red":1},"light_on_duration":"1s","light_off_duration":"1s"}}}}`, nil,
 	},
-	{"members of aps that the client knows in another type", "json: cannot unmarshal", `{"apns":{"payload":{"aps":{"badge":1.5,"content-available":true}}}}`, nil},
+	{
+		"members of aps that the client knows in another type", "json: cannot unmarshal",
+		`{"apns":{"payload":{"aps":{"badge":1.5,"content-available":true}}}}`, nil,
+	},
 	{"members of an alert likewise", "failed to unmarshal alert", `{"apns":{"payload":{"aps":{"alert":{"title":5}}}}}`, nil},
 	{"members of a sound likewise", "failed to unmarshal sound", `{"apns":{"payload":{"aps":{"sound":{"critical":true}}}}}`, nil},
 	{"members of a web notification likewise", "json: cannot unmarshal", `{"webpush":{"notification":{"vibrate":"long"}}}`, nil},
@@ -230,7 +252,8 @@ func FuzzOneVerdict(f *testing.F) {
 		f.Add([]byte(k.example), true)
 	}
 	for _, bad := range []string{
-		`{"apns":{"headers":{"apns-expiration":"tomorrow"}}}`, `{"webpush":{"headers":{"Urgency":"urgent"}}}`, `{"android":{"notification":{"body_loc_args":["a"]}}}`,
+		`{"apns":{"headers":{"apns-expiration":"tomorrow"}}}`, `{"webpush":{"headers":{"Urgency":"urgent"}}}`,
+		`{"android":{"notification":{"body_loc_args":["a"]}}}`,
 		`{"apns":{"payload":{"aps":{"alert":{"subtitle-loc-args":["x"]},"sound":{"volume":2}}}}}`, `{"webpush":{"notification":{"dir":"up"}}}`,
 		`{"android":{"data":{"k":"` + strings.Repeat("x", 6000) + `"}}}`, `{"data":{"k":null}}`, `{"fcmOptions":{}}`,
 	} {
@@ -330,7 +353,8 @@ func compareTypes(t *testing.T, at string, of *message.Type, doc reflect.Type, e
 		want := map[message.Kind]reflect.Type{
 			message.String: reflect.TypeFor[string](), message.Duration: reflect.TypeFor[string](), message.Timestamp: reflect.TypeFor[string](),
 			message.Enum: reflect.TypeFor[string](), message.Bool: reflect.TypeFor[bool](), message.Int32: reflect.TypeFor[int64](),
-			message.Float: reflect.TypeFor[float64](), message.Map: reflect.TypeFor[map[string]string](), message.Struct: reflect.TypeFor[googleapi.RawMessage](),
+			message.Float: reflect.TypeFor[float64](), message.Map: reflect.TypeFor[map[string]string](),
+			message.Struct: reflect.TypeFor[googleapi.RawMessage](),
 		}[f.Kind]
 		if typ != want {
 			t.Errorf("%s is documented as %s, described as %s", where, typ, want)

@@ -35,8 +35,8 @@ func (e apnsError) given() bool { return e != apnsError{} }
 // violation is something that is wrong with a field, or over a quota.
 type violation struct{ field, description string }
 
-// What is read of an answer: the first violations tell the matter, and so do the
-// first words.
+// How much of an answer is read: the first violations and the first words are enough to tell the
+// cause.
 const (
 	maxViolations = 8
 	maxWords      = 1 << 10 // bytes of a message or description
@@ -45,8 +45,7 @@ const (
 // words cuts a text to what is read of it.
 func words(s scalar) string { return string(s[:min(len(s), maxWords)]) }
 
-// The details' types, by the last part of their names: the rest has changed in
-// the past.
+// The types of details, by the last part of their names: Google has changed the rest before.
 const (
 	typeFCMError     = "FcmError"
 	typeFCMErrorCode = "FcmErrorCode" // its former name
@@ -57,15 +56,14 @@ const (
 	typeRetryInfo    = "RetryInfo"
 )
 
-// parseAnswer reads an error body and tells whether it is one of FCM's. What is
-// of no known type or shape in it is skipped: FCM may add some, and whatever
-// stands between it and us may cut or wrap it. An error that is a mere text is
-// none of FCM's; its words are returned all the same.
+// parseAnswer reads an error body and reports whether FCM wrote it. It skips parts of an unknown
+// type or shape: FCM may add some, and a proxy may cut or wrap the body. An error that is only a
+// text is not one of FCM's, but its text is returned.
 func parseAnswer(body []byte) (a answer, ok bool) {
 	body = plain(body)
 	envelope, ok := envelopeOf(body)
 	if !ok {
-		envelope, ok = envelopeOf(mended(body))
+		envelope, ok = envelopeOf(repaired(body))
 	}
 	if !ok {
 		return answer{}, false
@@ -170,14 +168,14 @@ func list(raw []byte) []json.RawMessage {
 	return items
 }
 
-// nameOf reads {"name":"projects/…/messages/…"}, the whole of FCM's answer to a
-// message that it accepted. Anything else is "": whoever answered that may not
-// be FCM, or did not say that it took the message.
+// nameOf reads {"name":"projects/…/messages/…"}, the whole of FCM's answer to a message that it
+// accepted. For any other body it returns "": the answer may not come from FCM, or does not say
+// that FCM accepted the message.
 func nameOf(body []byte) string {
-	// The quick way takes a tenth of the time that decoding takes.
-	if rest, ok := after(body, '{'); ok {
+	// This path takes a tenth of the time of decoding.
+	if rest, ok := afterByte(body, '{'); ok {
 		if rest, ok = bytes.CutPrefix(rest, []byte(`"name"`)); ok {
-			if rest, ok = after(rest, ':'); ok && len(rest) > 0 && rest[0] == '"' {
+			if rest, ok = afterByte(rest, ':'); ok && len(rest) > 0 && rest[0] == '"' {
 				value, rest, whole := bytes.Cut(rest[1:], []byte{'"'})
 				rest = bytes.TrimLeft(rest, " \t\r\n")
 				if whole && bytes.IndexByte(value, '\\') < 0 && (len(rest) == 0 || rest[0] == '}') {
@@ -196,9 +194,8 @@ func nameOf(body []byte) string {
 	return messageName(sent.Name)
 }
 
-// after returns what stands behind a character that b begins with, without the
-// white space around it.
-func after(b []byte, c byte) ([]byte, bool) {
+// afterByte returns what follows c, if b begins with it, without the surrounding white space.
+func afterByte(b []byte, c byte) ([]byte, bool) {
 	const white = " \t\r\n"
 	b = bytes.TrimLeft(b, white)
 	if len(b) == 0 || b[0] != c {

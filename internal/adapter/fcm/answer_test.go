@@ -17,7 +17,8 @@ func apnsDetail(status int, reason string) string {
 }
 
 func quotaDetail(subject, description string) string {
-	return `{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"subject":"` + subject + `","description":"` + description + `"}]}`
+	return `{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"subject":"` + subject + `","description":"` +
+		description + `"}]}`
 }
 
 func infoDetail(reason string) string {
@@ -50,14 +51,31 @@ var shapes = []struct {
 	{"in an array", 400, "[" + dead + "]", push.CodeFCMUnregistered},
 	{"cut behind the details", 400, dead[:len(dead)-3], push.CodeFCMUnregistered},
 	{"cut within the last detail", 400, strings.TrimSuffix(dead, `egistered"}]}}`), push.CodeFCMUnregistered}, // the status is left
-	{"cut before the last detail", 400, dead[:strings.Index(dead, `{"@type":"type.googleapis.com/google.firebase.fcm.v1.Apns`)], push.CodeFCMInvalidArgument},
+	{
+		"cut before the last detail", 400, dead[:strings.Index(dead, `{"@type":"type.googleapis.com/google.firebase.fcm.v1.Apns`)],
+		push.CodeFCMInvalidArgument,
+	},
 	{"cut within the message", 404, fcmError("NOT_FOUND", "x", errorCode("UNREGISTERED"))[:25], push.CodeFCMForbidden},
 	{"numbers as texts", 400, strings.Replace(dead, `"statusCode":410`, `"statusCode":"410"`, 1), push.CodeFCMUnregistered},
-	{"texts of other types", 400, strings.Replace(dead, `"message":"APNs device token is disabled."`, `"message":["x"]`, 1), push.CodeFCMUnregistered},
-	{"details are an object", 400, `{"error":{"message":"The registration token is not valid","status":"INVALID_ARGUMENT","details":{"a":1}}}`, push.CodeFCMInvalidArgument},
+	{
+		"texts of other types", 400, strings.Replace(dead, `"message":"APNs device token is disabled."`, `"message":["x"]`, 1),
+		push.CodeFCMUnregistered,
+	},
+	{
+		"details are an object", 400, `{"error":{"message":"The registration token is not valid","status":"INVALID_ARGUMENT","details":{"a":1}}}`,
+		push.CodeFCMInvalidArgument,
+	},
 	{"details are missing", 400, `{"error":{"message":"bad","status":"INVALID_ARGUMENT"}}`, push.CodeFCMInvalidUnspecified},
-	{"old list of errors", 400, `{"error":{"code":400,"message":"Request contains an invalid argument.","errors":[{"message":"x","domain":"global","reason":"badRequest"}],"status":"INVALID_ARGUMENT"}}`, push.CodeFCMInvalidUnspecified},
-	{"former name of the detail", 404, strings.Replace(fcmError("NOT_FOUND", "?", errorCode("UNREGISTERED")), "v1.FcmError", "v1.FcmErrorCode", 1), push.CodeFCMUnregistered},
+	{
+		"old list of errors", 400,
+		`{"error":{"code":400,"message":"Request contains an invalid argument.","errors":[{"message":"x","domain":"global",` +
+			`"reason":"badRequest"}],"status":"INVALID_ARGUMENT"}}`,
+		push.CodeFCMInvalidUnspecified,
+	},
+	{
+		"former name of the detail", 404,
+		strings.Replace(fcmError("NOT_FOUND", "?", errorCode("UNREGISTERED")), "v1.FcmError", "v1.FcmErrorCode", 1), push.CodeFCMUnregistered,
+	},
 	{"OAuth's form", 400, `{"error":"invalid_request","error_description":"x"}`, push.CodeUnclassified},
 	{"a text", 400, `"Bad Request"`, push.CodeUnclassified},
 	{"empty", 400, "", push.CodeUnclassified},
@@ -67,14 +85,35 @@ var shapes = []struct {
 	{"status in the body says nothing", 302, fcmError("OUT_OF_RANGE", "?", ""), push.CodeUnclassified},
 	{"error code, HTTP differs", 418, fcmError("NOT_FOUND", "?", errorCode("UNREGISTERED")), push.CodeFCMUnregistered},
 
-	{"device quota", 429, fcmError("RESOURCE_EXHAUSTED", "Quota exceeded.", errorCode("QUOTA_EXCEEDED")+","+quotaDetail("device:abc", "Device message rate exceeded")), push.CodeFCMDeviceQuota},
-	{"device quota, in words only", 429, fcmError("RESOURCE_EXHAUSTED", "Device message rate exceeded.", errorCode("QUOTA_EXCEEDED")), push.CodeFCMDeviceQuota},
+	{
+		"device quota", 429,
+		fcmError("RESOURCE_EXHAUSTED", "Quota exceeded.",
+			errorCode("QUOTA_EXCEEDED")+","+quotaDetail("device:abc", "Device message rate exceeded")),
+		push.CodeFCMDeviceQuota,
+	},
+	{
+		"device quota, in words only", 429, fcmError("RESOURCE_EXHAUSTED", "Device message rate exceeded.", errorCode("QUOTA_EXCEEDED")),
+		push.CodeFCMDeviceQuota,
+	},
 	{"topic quota", 429, fcmError("RESOURCE_EXHAUSTED", "Topic quota exceeded.", errorCode("QUOTA_EXCEEDED")), push.CodeFCMTopicQuota},
 	{"topic quota, without FCM's code", 429, fcmError("RESOURCE_EXHAUSTED", "?", quotaDetail("topic:news", "")), push.CodeFCMTopicQuota},
-	{"project quota", 429, fcmError("RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Send requests'", quotaDetail("project:1", "Message rate")), push.CodeFCMQuotaExceeded},
-	{"quota of odd shapes", 429, fcmError("RESOURCE_EXHAUSTED", "?", `{"@type":"x/QuotaFailure","violations":{"a":1}},{"@type":"x/QuotaFailure","violations":[3,null,{"subject":7}]}`), push.CodeFCMQuotaExceeded},
+	{
+		"project quota", 429,
+		fcmError("RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Send requests'", quotaDetail("project:1", "Message rate")),
+		push.CodeFCMQuotaExceeded,
+	},
+	{
+		"quota of odd shapes", 429,
+		fcmError("RESOURCE_EXHAUSTED", "?",
+			`{"@type":"x/QuotaFailure","violations":{"a":1}},{"@type":"x/QuotaFailure","violations":[3,null,{"subject":7}]}`),
+		push.CodeFCMQuotaExceeded,
+	},
 
-	{"API disabled", 403, fcmError("PERMISSION_DENIED", "FCM API has not been used in project 1 before or it is disabled.", infoDetail("SERVICE_DISABLED")), push.CodeFCMForbidden},
+	{
+		"API disabled", 403,
+		fcmError("PERMISSION_DENIED", "FCM API has not been used in project 1 before or it is disabled.", infoDetail("SERVICE_DISABLED")),
+		push.CodeFCMForbidden,
+	},
 	{"project suspended", 403, fcmError("PERMISSION_DENIED", "?", infoDetail("CONSUMER_SUSPENDED")), push.CodeFCMForbidden},
 	{"API key, which is a 400", 400, fcmError("INVALID_ARGUMENT", "API key not valid.", infoDetail("API_KEY_INVALID")), push.CodeFCMForbidden},
 	{"token expired", 401, fcmError("UNAUTHENTICATED", "?", infoDetail("ACCESS_TOKEN_EXPIRED")), push.CodeFCMUnauthorized},
@@ -156,8 +195,9 @@ func FuzzClassify(f *testing.F) {
 		if name := nameOf(body); name != "" && (!strings.HasPrefix(name, "projects/") || !strings.Contains(name, "/messages/")) {
 			t.Errorf("name %q", name)
 		}
-		if n := nameless(200, retryAfter, body, request, time.Unix(0, 0)); n.Code != push.CodeFCMNoName || len(n.Detail) > maxDetail || strings.Contains(n.Detail, token) {
-			t.Errorf("nameless: %v", n)
+		if n := noNameError(200, retryAfter, body, request, time.Unix(0, 0)); n.Code != push.CodeFCMNoName || len(n.Detail) > maxDetail ||
+			strings.Contains(n.Detail, token) {
+			t.Errorf("without a name: %v", n)
 		}
 	})
 }

@@ -75,7 +75,7 @@ func TestAPNs(t *testing.T) {
 				want = w.own
 			}
 			e, unknown := classify(w.status, "", body, nil, time.Now())
-			if e.Code != want || unknown != (strange{}) {
+			if e.Code != want || unknown != (unknownCodes{}) {
 				t.Errorf("%s in a %d: got %v (%+v), want %v", row.reason, w.status, e.Code, unknown, want)
 			}
 		}
@@ -124,7 +124,8 @@ func TestLiveActivity(t *testing.T) {
 			t.Errorf("%s: got %v", reason, e.Code)
 		}
 	}
-	if e, _ := classify(404, "", []byte(fcmError("NOT_FOUND", "?", errorCode("UNREGISTERED"))), request, time.Now()); e.Code != push.CodeFCMUnregistered {
+	e, _ := classify(404, "", []byte(fcmError("NOT_FOUND", "?", errorCode("UNREGISTERED"))), request, time.Now())
+	if e.Code != push.CodeFCMUnregistered {
 		t.Errorf("what FCM says of its own token: got %v", e.Code)
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// classify turns an answer that is not 2xx into an error, and tells what of it
-// the tables don't know. The request, if it is given, is kept out of the words.
-func classify(status int, retryAfter string, body, request []byte, now time.Time) (e *push.Error, unknown strange) {
+// classify turns an answer that is not 2xx into an error, and reports which codes of the answer are
+// not in the tables. It keeps the address of the request, if there is one, out of the detail.
+func classify(status int, retryAfter string, body, request []byte, now time.Time) (e *push.Error, unknown unknownCodes) {
 	a, readable := parseAnswer(body)
 	e = &push.Error{RetryAfter: a.retryDelay}
 	e.Code, unknown = codeOf(status, &a, readable)
@@ -28,21 +28,21 @@ func classify(status int, retryAfter string, body, request []byte, now time.Time
 	}
 	words := a.message
 	if words == "" && !readable {
-		words = foreignWords(body)
+		words = foreignText(body)
 	}
 	e.Detail = withoutSecrets(a.evidence(status, words), request)
 	return e, unknown
 }
 
-// strange says what an answer has that the tables don't know: a newer FCM or
-// Apple. It is counted.
-type strange struct{ fcm, apns bool }
+// unknownCodes reports which codes of an answer are not in the tables, because FCM or Apple is
+// newer. Each is counted.
+type unknownCodes struct{ fcm, apns bool }
 
-// codeOf looks for the code where most is known first: what Apple said, what
-// FCM said, what Google's platform said, the HTTP status, and the name of the
-// status in the body, which may be all that a proxy left of it.
-func codeOf(status int, a *answer, readable bool) (push.Code, strange) {
-	var unknown strange
+// codeOf looks for the code in the most specific part first: Apple's reason, FCM's error code, the
+// reason of Google's platform, the HTTP status, and last the name of the status in the body, which
+// may be all that a proxy left.
+func codeOf(status int, a *answer, readable bool) (push.Code, unknownCodes) {
+	var unknown unknownCodes
 	if a.apns.given() {
 		code, ok := apnsCode(a.apns)
 		if _, known := apnsReasons[a.apns.reason]; !known && a.apns.reason != "" {
@@ -62,7 +62,7 @@ func codeOf(status int, a *answer, readable bool) (push.Code, strange) {
 		return code, unknown
 	}
 	temporary := status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
-	if unknown.fcm && !temporary { // of FCM's health a code that we have not heard of says nothing new
+	if unknown.fcm && !temporary { // an unknown code says nothing about FCM's health
 		return push.CodeUnclassified, unknown
 	}
 	if code, ok := byStatus[status]; ok {
@@ -74,12 +74,11 @@ func codeOf(status int, a *answer, readable bool) (push.Code, strange) {
 	if code, ok := byStatusName[a.status]; ok && status != http.StatusBadRequest {
 		return refined(code, a), unknown
 	}
-	// A 400 that is not FCM's JSON comes from something on the way and says
-	// nothing about the recipient.
+	// A 400 that is not FCM's JSON comes from a proxy and says nothing about the recipient.
 	return push.CodeUnclassified, unknown
 }
 
-// refined tells apart what FCM has one code for.
+// refined distinguishes cases for which FCM has only one code.
 func refined(code push.Code, a *answer) push.Code {
 	if code == push.CodeFCMInvalidArgument {
 		return invalid(a)
@@ -99,13 +98,12 @@ var tooLarge = regexp.MustCompile(`(?i)\b(message|payload|notification)\b.*\b(to
 // registration token is not a valid FCM registration token".
 var aboutToken = regexp.MustCompile(`(?i)\btokens?\b|\bfid\b|\binstallation\b`)
 
-// invalid tells a bad address from a bad message: a message is bad for every
-// recipient, so the difference decides whether the others are asked. A
-// BadRequest that names anything but the target is about the message, one that
-// names nothing as well: FCM refuses what is too large like that. Without one,
-// and without words about the token, there is no telling: Google's pages say
-// that the token is the likely cause, and APNs payloads that are not what Apple
-// wants get the same answer.
+// invalid distinguishes a bad address from a bad message. A message is bad for every recipient, so
+// this decides whether the others are sent to. A BadRequest that names a field other than the
+// target is about the message. So is one that names no field: FCM refuses a message that is too
+// large in this way. Without a BadRequest, and without words about the token, the two cannot be
+// distinguished: Google's documentation calls the token the likely cause, but an APNs payload that
+// Apple refuses gets the same answer.
 func invalid(a *answer) push.Code {
 	target := false
 	for _, v := range a.violations {
@@ -141,10 +139,9 @@ func messageCode(a *answer) push.Code {
 	return push.CodePayloadInvalid
 }
 
-// quotaOf says whose quota it is. FCM tells by a QuotaFailure, or in its words
-// only; its pages don't list their forms, so that what names neither a device nor
-// a topic is the project's
-// (https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode).
+// quotaOf returns the code for the quota that was exceeded. FCM names it in a QuotaFailure or only
+// in its message. Its documentation lists no forms, so an answer that names neither a device nor a
+// topic counts as the project's (https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode).
 func quotaOf(a *answer) push.Code {
 	says := func(word string) bool {
 		return strings.Contains(strings.ToLower(a.message), word) || slices.ContainsFunc(a.quotas, func(q violation) bool {
@@ -160,35 +157,34 @@ func quotaOf(a *answer) push.Code {
 	return push.CodeFCMQuotaExceeded
 }
 
-// classifyTransport turns an error of the HTTP/2 client into ours; ctx's own
-// error, which means that nothing was sent, stays as it is.
+// classifyTransport turns an error of the transport into a push.Error. It returns ctx's own error,
+// which means that nothing was sent, unchanged.
 func classifyTransport(err error) error {
-	var e *h2.Error
+	var e *transport.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	return &push.Error{Code: netCode(e.Kind), Err: err}
 }
 
-func netCode(k h2.Kind) push.Code {
+func netCode(k transport.Kind) push.Code {
 	switch k {
-	case h2.Refused:
+	case transport.Refused:
 		return push.CodeNetRefused
-	case h2.DNS:
+	case transport.DNS:
 		return push.CodeNetDNS
-	case h2.TLS:
+	case transport.TLS:
 		return push.CodeNetTLS
-	case h2.Reset:
+	case transport.Reset:
 		return push.CodeNetReset
-	case h2.Timeout:
+	case transport.Timeout:
 		return push.CodeNetTimeout
 	default:
 		return push.CodeUnclassified
 	}
 }
 
-// maxRetryAfter bounds what a Retry-After is believed to mean: a day is as long
-// as most notifications live.
+// maxRetryAfter bounds a Retry-After to one day, which is as long as most notifications live.
 const maxRetryAfter = 24 * time.Hour
 
 // parseRetryAfter reads seconds or an HTTP date (RFC 9110 §10.2.3). A date in

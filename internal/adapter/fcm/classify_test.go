@@ -10,7 +10,7 @@ import (
 
 	"firebase.google.com/go/v4/messaging"
 
-	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -39,24 +39,81 @@ var answers = []struct {
 	want   push.Code
 }{
 	{"unregistered", 404, fcmError("NOT_FOUND", "Requested entity was not found.", errorCode("UNREGISTERED")), push.CodeFCMUnregistered},
-	{"invalid token", 400, fcmError("INVALID_ARGUMENT", "The registration token is not a valid FCM registration token", errorCode("INVALID_ARGUMENT")), push.CodeFCMInvalidArgument},
-	{"invalid token, with the field", 400, fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", errorCode("INVALID_ARGUMENT")+","+fieldViolation("message.token")), push.CodeFCMInvalidArgument},
+	{
+		"invalid token", 400,
+		fcmError("INVALID_ARGUMENT", "The registration token is not a valid FCM registration token", errorCode("INVALID_ARGUMENT")),
+		push.CodeFCMInvalidArgument,
+	},
+	{
+		"invalid token, with the field", 400,
+		fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", errorCode("INVALID_ARGUMENT")+","+fieldViolation("message.token")),
+		push.CodeFCMInvalidArgument,
+	},
 	{"invalid fid, field only", 400, fcmError("INVALID_ARGUMENT", "Invalid fid", fieldViolation("message.fid")), push.CodeFCMInvalidArgument},
 	{"invalid topic", 400, fcmError("INVALID_ARGUMENT", "Invalid topic", fieldViolation("message.topic")), push.CodeFCMInvalidArgument},
-	{"invalid field", 400, fcmError("INVALID_ARGUMENT", "Invalid value at 'message.data[0].value'", fieldViolation("message.data[0].value")), push.CodePayloadInvalid},
-	{"invalid field, both details", 400, fcmError("INVALID_ARGUMENT", "Invalid ttl", fieldViolation("message.android.ttl")+","+errorCode("INVALID_ARGUMENT")), push.CodePayloadInvalid},
-	{"invalid field and token", 400, fcmError("INVALID_ARGUMENT", "Both", fieldViolation("message.token")+","+fieldViolation("message.android.ttl")), push.CodePayloadInvalid},
-	{"whole message too big", 400, fcmError("INVALID_ARGUMENT", "Android message is too big", errorCode("INVALID_ARGUMENT")+","+fieldViolation("message")), push.CodePayloadTooLarge},
-	{"invalid without details", 400, fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", ""), push.CodeFCMInvalidUnspecified},
-	{"invalid without a word about what", 400, fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", errorCode("INVALID_ARGUMENT")), push.CodeFCMInvalidUnspecified},
-	{"empty list of violations", 400, fcmError("INVALID_ARGUMENT", "?", `{"@type":"type.googleapis.com/google.rpc.BadRequest"}`), push.CodePayloadInvalid},
-	{"too large", 400, fcmError("INVALID_ARGUMENT", "Message is too large. The maximum is 4K (4096 bytes).", `{"@type":"type.googleapis.com/google.rpc.BadRequest"},`+errorCode("INVALID_ARGUMENT")), push.CodePayloadTooLarge},
-	{"too large without details", 400, fcmError("INVALID_ARGUMENT", "Message is too large. The maximum is 4K (4096 bytes).", ""), push.CodePayloadTooLarge},
-	{"sender id mismatch", 403, fcmError("PERMISSION_DENIED", "SenderId mismatch", errorCode("SENDER_ID_MISMATCH")), push.CodeFCMSenderIDMismatch},
-	{"permission missing", 403, fcmError("PERMISSION_DENIED", "Permission 'cloudmessaging.messages.create' denied", `{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"IAM_PERMISSION_DENIED"}`), push.CodeFCMForbidden},
-	{"third party auth", 401, fcmError("UNAUTHENTICATED", "Auth error from APNS or Web Push Service", errorCode("THIRD_PARTY_AUTH_ERROR")), push.CodeFCMThirdPartyAuth},
-	{"third party auth, former name", 401, fcmError("UNAUTHENTICATED", "Auth error from APNS", errorCode("APNS_AUTH_ERROR")), push.CodeFCMThirdPartyAuth},
-	{"access token refused", 401, fcmError("UNAUTHENTICATED", "Request had invalid authentication credentials.", `{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_EXPIRED"}`), push.CodeFCMUnauthorized},
+	{
+		"invalid field", 400, fcmError("INVALID_ARGUMENT", "Invalid value at 'message.data[0].value'", fieldViolation("message.data[0].value")),
+		push.CodePayloadInvalid,
+	},
+	{
+		"invalid field, both details", 400,
+		fcmError("INVALID_ARGUMENT", "Invalid ttl", fieldViolation("message.android.ttl")+","+errorCode("INVALID_ARGUMENT")),
+		push.CodePayloadInvalid,
+	},
+	{
+		"invalid field and token", 400,
+		fcmError("INVALID_ARGUMENT", "Both", fieldViolation("message.token")+","+fieldViolation("message.android.ttl")), push.CodePayloadInvalid,
+	},
+	{
+		"whole message too big", 400,
+		fcmError("INVALID_ARGUMENT", "Android message is too big", errorCode("INVALID_ARGUMENT")+","+fieldViolation("message")),
+		push.CodePayloadTooLarge,
+	},
+	{
+		"invalid without details", 400, fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", ""), push.CodeFCMInvalidUnspecified,
+	},
+	{
+		"invalid without a word about what", 400,
+		fcmError("INVALID_ARGUMENT", "Request contains an invalid argument.", errorCode("INVALID_ARGUMENT")), push.CodeFCMInvalidUnspecified,
+	},
+	{
+		"empty list of violations", 400, fcmError("INVALID_ARGUMENT", "?", `{"@type":"type.googleapis.com/google.rpc.BadRequest"}`),
+		push.CodePayloadInvalid,
+	},
+	{
+		"too large", 400,
+		fcmError("INVALID_ARGUMENT", "Message is too large. The maximum is 4K (4096 bytes).",
+			`{"@type":"type.googleapis.com/google.rpc.BadRequest"},`+errorCode("INVALID_ARGUMENT")),
+		push.CodePayloadTooLarge,
+	},
+	{
+		"too large without details", 400, fcmError("INVALID_ARGUMENT", "Message is too large. The maximum is 4K (4096 bytes).", ""),
+		push.CodePayloadTooLarge,
+	},
+	{
+		"sender id mismatch", 403, fcmError("PERMISSION_DENIED", "SenderId mismatch", errorCode("SENDER_ID_MISMATCH")),
+		push.CodeFCMSenderIDMismatch,
+	},
+	{
+		"permission missing", 403,
+		fcmError("PERMISSION_DENIED", "Permission 'cloudmessaging.messages.create' denied",
+			`{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"IAM_PERMISSION_DENIED"}`),
+		push.CodeFCMForbidden,
+	},
+	{
+		"third party auth", 401, fcmError("UNAUTHENTICATED", "Auth error from APNS or Web Push Service", errorCode("THIRD_PARTY_AUTH_ERROR")),
+		push.CodeFCMThirdPartyAuth,
+	},
+	{
+		"third party auth, former name", 401, fcmError("UNAUTHENTICATED", "Auth error from APNS", errorCode("APNS_AUTH_ERROR")),
+		push.CodeFCMThirdPartyAuth,
+	},
+	{
+		"access token refused", 401,
+		fcmError("UNAUTHENTICATED", "Request had invalid authentication credentials.",
+			`{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_EXPIRED"}`),
+		push.CodeFCMUnauthorized,
+	},
 	{"project not found", 404, fcmError("NOT_FOUND", "Requested entity was not found.", ""), push.CodeFCMForbidden},
 	{"quota", 429, fcmError("RESOURCE_EXHAUSTED", "Quota exceeded", errorCode("QUOTA_EXCEEDED")), push.CodeFCMQuotaExceeded},
 	{"quota of the platform", 429, fcmError("RESOURCE_EXHAUSTED", "Quota exceeded for quota metric", ""), push.CodeFCMQuotaExceeded},
@@ -81,7 +138,10 @@ var answers = []struct {
 	{"redirect", 302, "", push.CodeUnclassified},
 	{"teapot", 418, "", push.CodeUnclassified},
 	{"not implemented", 501, fcmError("UNIMPLEMENTED", "?", ""), push.CodeUnclassified},
-	{"details of strange shapes", 404, fcmError("NOT_FOUND", "?", `3,null,"x",{"@type":7},`+errorCode("UNREGISTERED")), push.CodeFCMUnregistered},
+	{
+		"details of strange shapes", 404, fcmError("NOT_FOUND", "?", `3,null,"x",{"@type":7},`+errorCode("UNREGISTERED")),
+		push.CodeFCMUnregistered,
+	},
 	{"error is no object", 400, `{"error":"invalid_request"}`, push.CodeUnclassified},
 	{"error is missing", 400, `{}`, push.CodeUnclassified},
 	{"body is null", 400, `null`, push.CodeUnclassified},
@@ -186,12 +246,12 @@ func TestRetryAfter(t *testing.T) {
 
 func TestClassifyTransport(t *testing.T) {
 	t.Parallel()
-	for kind, want := range map[h2.Kind]push.Code{
-		h2.Refused: push.CodeNetRefused, h2.DNS: push.CodeNetDNS, h2.TLS: push.CodeNetTLS,
-		h2.Reset: push.CodeNetReset, h2.Timeout: push.CodeNetTimeout, h2.Kind(99): push.CodeUnclassified,
+	for kind, want := range map[transport.Kind]push.Code{
+		transport.Refused: push.CodeNetRefused, transport.DNS: push.CodeNetDNS, transport.TLS: push.CodeNetTLS,
+		transport.Reset: push.CodeNetReset, transport.Timeout: push.CodeNetTimeout, transport.Kind(99): push.CodeUnclassified,
 	} {
 		cause := errors.New("cause")
-		err := classifyTransport(&h2.Error{Kind: kind, Err: cause})
+		err := classifyTransport(&transport.Error{Kind: kind, Err: cause})
 		if got := push.CodeOf(err); got != want || !errors.Is(err, cause) {
 			t.Errorf("%v: got %v (%v), want %v", kind, got, err, want)
 		}

@@ -12,7 +12,8 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/proxy"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // DefaultEndpoint is FCM's service endpoint with the API version
@@ -27,6 +28,12 @@ const googleHost = "fcm.googleapis.com"
 // simulator, may be called with less.
 const minTimeout = 10 * time.Second
 
+// The clients of HTTP/2 that a sender may use.
+const (
+	OwnHTTP = "own"     // package h2: costs least and tells most
+	NetHTTP = "nethttp" // Go's net/http, see package nethttp
+)
+
 // Config says where and as whom to send. Zero fields get the defaults named
 // beside them.
 type Config struct {
@@ -36,6 +43,8 @@ type Config struct {
 	Endpoint string
 	// Project is the Firebase project id; required.
 	Project string
+	// HTTP is the client of HTTP/2, [OwnHTTP] or [NetHTTP]; [OwnHTTP].
+	HTTP string
 	// Connections is how many HTTP/2 connections are kept, 1..1000; 10.
 	Connections int
 	// MaxStreams bounds the concurrent requests of one connection, below what
@@ -52,6 +61,8 @@ type Config struct {
 	TokenSource oauth2.TokenSource
 	// UserAgent names the sender; "belfry".
 	UserAgent string
+
+	proxies proxy.Choose // the environment's
 }
 
 // projectForm is a Google Cloud project id, with the "domain:" prefix that old
@@ -70,10 +81,25 @@ func (c *Config) setDefaults() (target, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 15 * time.Second
 	}
+	if c.HTTP == "" {
+		c.HTTP = OwnHTTP
+	}
+	if c.Connections == 0 {
+		c.Connections = 10
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 90
+	}
+	if c.proxies == nil {
+		c.proxies = proxy.FromEnvironment()
+	}
 	if c.UserAgent == "" {
 		c.UserAgent = "belfry"
 	}
 	var faults []error
+	if c.HTTP != OwnHTTP && c.HTTP != NetHTTP {
+		faults = append(faults, fmt.Errorf("HTTP client: must be %s or %s (got %q)", OwnHTTP, NetHTTP, c.HTTP))
+	}
 	if !projectForm.MatchString(c.Project) {
 		faults = append(faults, fmt.Errorf("project: must be a Firebase project id such as \"my-app-12345\" (got %q)", c.Project))
 	}
@@ -114,7 +140,16 @@ func parseEndpoint(endpoint, project string) (target, error) {
 	}, nil
 }
 
-// headerValue tells whether s may stand in an HTTP field without escaping.
+// proxy returns the proxy that leads to the target, nil for none. Cleartext
+// HTTP/2 by prior knowledge does not pass one.
+func (to target) proxy(choose proxy.Choose) (*url.URL, error) {
+	if to.scheme != "https" {
+		return nil, nil
+	}
+	return choose(&url.URL{Scheme: to.scheme, Host: to.authority})
+}
+
+// headerValue reports whether s may stand in an HTTP field without escaping.
 func headerValue(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -126,10 +161,10 @@ func headerValue(s string) bool {
 
 // headers returns the request's header list with an access token, or without
 // one if it is empty.
-func (to target) headers(userAgent, token string) *h2.Header {
+func (to target) headers(userAgent, token string) *transport.Header {
 	extra := []string{"content-type", "application/json", "user-agent", userAgent}
 	if token != "" {
 		extra = append(extra, "authorization", "Bearer "+token)
 	}
-	return h2.NewHeader(to.scheme, to.authority, to.path, extra...)
+	return transport.NewHeader(to.scheme, to.authority, to.path, extra...)
 }

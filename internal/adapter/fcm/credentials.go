@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +13,9 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/keyfile"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/proxy"
 )
 
 // Scope is the OAuth 2.0 scope that sending needs
@@ -27,30 +29,33 @@ const fetchTimeout = 10 * time.Second
 type Credential struct {
 	// Project is the project id that the credential names, "" if it names none.
 	Project string
-	// Tokens fetches a new access token at each call. Its errors say who said
-	// what: the token endpoint, DNS, this machine.
+	// Tokens fetches a new access token at each call. Its errors name the source: the token
+	// endpoint, DNS or this machine.
 	Tokens oauth2.TokenSource
-	// Warnings are what is wrong with the file and could be put right in reading.
+	// Warnings describe faults of the file that reading it could repair.
 	Warnings []string
 }
 
-// Credentials reads a service-account key file, or, when file is empty, finds
-// Google's application default credentials
-// (https://cloud.google.com/docs/authentication/application-default-credentials).
-// The private key is parsed, and a file that is something else is named for what
-// it is. Nothing is sent yet, except to the metadata server on Google Cloud.
-// Ctx's values, but not its end, hold for later fetches; [oauth2.HTTPClient]
-// among them is honoured.
+// Credentials reads a service-account key file or, if file is empty, finds Google's application
+// default credentials
+// (https://cloud.google.com/docs/authentication/application-default-credentials). It parses the
+// private key, and its error for another kind of file names that kind. It sends nothing, except to
+// the metadata server on Google Cloud. Later fetches use ctx's values but do not end with it. If
+// [oauth2.HTTPClient] is among the values, it is used; otherwise the token endpoint is reached
+// through the proxy of the environment.
 func Credentials(ctx context.Context, file string) (Credential, error) {
 	ctx = context.WithoutCancel(ctx)
 	client := &http.Client{Timeout: fetchTimeout}
 	if given, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok {
 		own := *given
 		client = &own
+		if client.Timeout == 0 {
+			client.Timeout = fetchTimeout // everybody who sends waits for the token
+		}
 	}
-	heard := &witness{next: client.Transport}
+	heard := &exchangeRecord{next: client.Transport}
 	if heard.next == nil {
-		heard.next = http.DefaultTransport
+		heard.next = throughProxy(proxy.FromEnvironment())
 	}
 	client.Transport = heard
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
@@ -71,6 +76,20 @@ func Credentials(ctx context.Context, file string) (Credential, error) {
 	return c, nil
 }
 
+// throughProxy returns net/http's transport with a choice of proxies.
+func throughProxy(choose proxy.Choose) http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok { // somebody has put another in its place, and means it
+		return http.DefaultTransport
+	}
+	t := standard.Clone()
+	t.Proxy = func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
+	t.OnProxyConnectResponse = func(_ context.Context, through *url.URL, ask *http.Request, answer *http.Response) error {
+		return proxy.Check(through, ask.Host, answer)
+	}
+	return t
+}
+
 // readFile reads a file of reasonable size.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name) //nolint:gosec // the operator names the file
@@ -85,20 +104,20 @@ func readFile(name string) ([]byte, error) {
 	case info.IsDir():
 		return nil, fmt.Errorf("%s is a directory: give the key file in it", name)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err == nil && len(data) > maxKeyFile {
-		err = fmt.Errorf("%s has more than %d KiB: it is no service-account key file", name, maxKeyFile>>10)
+	data, err := io.ReadAll(io.LimitReader(f, keyfile.MaxBytes+1))
+	if err == nil && len(data) > keyfile.MaxBytes {
+		err = fmt.Errorf("%s has more than %d KiB: it is no service-account key file", name, keyfile.MaxBytes>>10)
 	}
 	return data, err
 }
 
 // fromKeyFile makes a credential of the bytes of a key file.
-func fromKeyFile(ctx context.Context, data []byte, heard *witness) (Credential, error) {
-	a, repaired, err := readAccount(data)
+func fromKeyFile(ctx context.Context, data []byte, heard *exchangeRecord) (Credential, error) {
+	a, repaired, err := keyfile.Read(data)
 	if err != nil {
 		return Credential{}, err
 	}
-	cfg, err := google.JWTConfigFromJSON(bytes.TrimPrefix(data, []byte(utf8BOM)), Scope)
+	cfg, err := google.JWTConfigFromJSON(bytes.TrimPrefix(data, []byte(keyfile.BOM)), Scope)
 	if err != nil {
 		return Credential{}, err
 	}
@@ -115,12 +134,14 @@ func fromKeyFile(ctx context.Context, data []byte, heard *witness) (Credential, 
 		}),
 	}
 	if repaired {
-		c.Warnings = []string{`private_key has literal \n or spaces for its line breaks; it was read all the same: copy the file again, unchanged`}
+		c.Warnings = []string{
+			`private_key has literal \n or spaces for its line breaks; it was read all the same: copy the file again, unchanged`,
+		}
 	}
 	return c, nil
 }
 
-func defaultCredentials(ctx context.Context, heard *witness) (Credential, error) {
+func defaultCredentials(ctx context.Context, heard *exchangeRecord) (Credential, error) {
 	creds, err := google.FindDefaultCredentials(ctx, Scope)
 	if err != nil {
 		return Credential{}, fmt.Errorf("find application default credentials for FCM: %w", err)
@@ -129,7 +150,7 @@ func defaultCredentials(ctx context.Context, heard *witness) (Credential, error)
 		Type string `json:"type"`
 	}
 	if json.Unmarshal(creds.JSON, &kind) == nil && kind.Type == "service_account" {
-		// Google's library would find out with the first token that its key is none.
+		// Google's library would notice a bad key only with the first token.
 		c, err := fromKeyFile(ctx, creds.JSON, heard)
 		if err != nil {
 			return Credential{}, fmt.Errorf("application default credentials for FCM: %w", err)
@@ -137,7 +158,7 @@ func defaultCredentials(ctx context.Context, heard *witness) (Credential, error)
 		return c, nil
 	}
 	return Credential{Project: creds.ProjectID, Tokens: tokenFunc(func() (*oauth2.Token, error) {
-		// Found anew each time, because the source inside caches its token.
+		// The credentials are found again each time, because the source inside caches its token.
 		creds, err := google.FindDefaultCredentials(ctx, Scope)
 		if err != nil {
 			return nil, fmt.Errorf("find application default credentials for FCM: %w", err)
@@ -148,16 +169,6 @@ func defaultCredentials(ctx context.Context, heard *witness) (Credential, error)
 		}
 		return token, nil
 	})}, nil
-}
-
-// onLoopback reports whether a URL leads to this machine.
-func onLoopback(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // tokenFunc is a function as a token source.

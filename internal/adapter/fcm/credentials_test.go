@@ -86,7 +86,10 @@ func TestCredentialsRefused(t *testing.T) {
 	for _, tc := range []struct{ name, file, want string }{
 		{"no such file", filepath.Join(t.TempDir(), "none.json"), "no such file"},
 		{"not JSON", garbage, "FCM service account"},
-		{"of another type", serviceAccount(t, "http://127.0.0.1:1", func(a map[string]string) { a["type"] = "authorized_user" }), "authorized_user"},
+		{
+			"of another type", serviceAccount(t, "http://127.0.0.1:1", func(a map[string]string) { a["type"] = "authorized_user" }),
+			"authorized_user",
+		},
 		{"without a key", serviceAccount(t, "http://127.0.0.1:1", func(a map[string]string) { delete(a, "private_key") }), "private_key"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

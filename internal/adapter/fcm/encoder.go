@@ -47,9 +47,9 @@ func NewEncoder(ctx context.Context) (*Encoder, error) {
 	return e, nil
 }
 
-// argumentOf makes the argument of a constructor without naming its type:
-// messaging.NewClient takes one of a package that only Google's root package may
-// import, and that one brings in Firestore, Storage and gRPC.
+// argumentOf makes the argument of a constructor without naming its type. messaging.NewClient takes
+// a type that only Google's root package may import, and that package imports Firestore, Storage
+// and gRPC.
 func argumentOf[C any](func(context.Context, *C) (*messaging.Client, error)) *C { return new(C) }
 
 // Encode returns the message as JSON to send, as compact as it goes. m has no
@@ -91,14 +91,13 @@ func compact(m push.Message) (push.Message, error) {
 	return b.Bytes(), nil
 }
 
-// ask returns what Google's client makes of a message, nil if it cannot read it
-// or refuses it: its types are narrower than FCM's, "1.000s" and
-// PRIORITY_UNSPECIFIED among what it cannot read, and it wants more of a URL than
-// a phone does. What it refuses and FCM refuses too, [message.Check] has found;
-// the tests hold the two against each other.
+// ask returns the client's encoding of a message, or nil if the client cannot read it or refuses
+// it. Its types are narrower than FCM's: it cannot read "1.000s" or PRIORITY_UNSPECIFIED, and it is
+// stricter about URLs than a phone. What both the client and FCM refuse, [message.Check] has found
+// already; the tests compare the two.
 func (e *Encoder) ask(m push.Message) (encoded []byte) {
-	// Of light_settings without a color the client's decoder makes a nil
-	// dereference. Nothing that a caller writes may stop the process.
+	// The client's decoder dereferences nil for light_settings without a color. No message of a
+	// caller may stop the process.
 	defer func() {
 		if recover() != nil {
 			encoded = nil
@@ -117,8 +116,8 @@ func (e *Encoder) ask(m push.Message) (encoded []byte) {
 	return encoded
 }
 
-// relax hides from the client what FCM allows and the client refuses. The
-// comparison afterwards sees to it that the original goes out.
+// relax removes what FCM allows and the client refuses. The comparison afterwards makes sure that
+// the original is sent.
 func relax(msg *messaging.Message) {
 	if a := msg.Android; a != nil {
 		// The reference spells the values NORMAL and HIGH, the client takes
@@ -147,9 +146,8 @@ func (e *Encoder) encode(msg *messaging.Message) ([]byte, error) {
 	return withoutTarget(e.capture.body), nil
 }
 
-// withoutTarget cuts the message out of the client's request and the marker out
-// of the message. It works on text, for speed; should that ever go wrong, the
-// comparison with what was given shows it.
+// withoutTarget cuts the message out of the client's request and the marker out of the message. It
+// works on the text, for speed; the comparison with the given message detects a wrong result.
 func withoutTarget(request []byte) []byte {
 	body := bytes.TrimSuffix(bytes.TrimPrefix(request, []byte(`{"message":`)), []byte("}"))
 	// The client writes the target last, after every map that may look like it.

@@ -15,7 +15,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// messages are valid messages without a target. Client tells whether Google's
+// messages are valid messages without a target. Client reports whether Google's
 // client can express them without loss.
 var messages = []struct {
 	name, json string
@@ -32,7 +32,8 @@ var messages = []struct {
 	{"apns", `{"apns":{"headers":{"apns-priority":"10"},"payload":{"aps":{"alert":{"title":"t","loc-key":"k","loc-args":["a"]},"badge":0,
 		"sound":{"critical":1,"name":"s","volume":0.5},"content-available":1,"mutable-content":1,"custom":[1,2.5,null]},"mine":{"x":1000}},
 		"fcm_options":{"analytics_label":"l","image":"https://example.com/i.png"}}}`, true},
-	{"webpush", `{"webpush":{"headers":{"TTL":"15"},"data":{"a":"b"},"notification":{"title":"t","dir":"ltr","actions":[{"action":"a","title":"b"}],
+	{"webpush", `{"webpush":{"headers":{"TTL":"15"},"data":{"a":"b"},"notification":{"title":"t","dir":"ltr",
+		"actions":[{"action":"a","title":"b"}],
 		"requireInteraction":true,"vibrate":[100,200],"own":"field"},"fcm_options":{"link":"https://example.com"}}}`, true},
 
 	{"fields that the client lacks", `{"android":{"bandwidth_constrained_ok":false,"notification":{"bypass_proxy_notification":true}},
@@ -44,7 +45,10 @@ var messages = []struct {
 	{"duration that the client misreads", `{"android":{"ttl":"1.05s"}}`, false},
 	{"false values", `{"android":{"direct_boot_ok":false},"notification":{"title":""}}`, false},
 	{"large numbers", `{"apns":{"payload":{"aps":{"badge":1},"id":12345678901234567890}}}`, false},
-	{"light that the client misreads", `{"android":{"notification":{"light_settings":{"color":{"red":1},"light_on_duration":"1s","light_off_duration":"1s"}}}}`, false},
+	{
+		"light that the client misreads",
+		`{"android":{"notification":{"light_settings":{"color":{"red":1},"light_on_duration":"1s","light_off_duration":"1s"}}}}`, false,
+	},
 	{"data that looks like the marker", `{"data":{"token":"belfry-marker","fid":"belfry-marker"}}`, true},
 	{"number in another spelling", `{"apns":{"payload":{"aps":{"badge":1},"x":1e3}}}`, false},
 	{"aps missing", `{"apns":{"payload":{"mine":1}}}`, false},
@@ -136,10 +140,16 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 	for _, tc := range []struct{ name, json, want string }{
 		{"image is no URL", `{"notification":{"image":"no url"}}`, "/notification/image: must be an absolute"},
-		{"arguments without a key", `{"android":{"notification":{"title_loc_args":["a"]}}}`, "/android/notification/title_loc_args: needs title_loc_key"},
+		{
+			"arguments without a key", `{"android":{"notification":{"title_loc_args":["a"]}}}`,
+			"/android/notification/title_loc_args: needs title_loc_key",
+		},
 		{"link without https", `{"webpush":{"notification":{"title":"t"},"fcm_options":{"link":"http://example.com"}}}`, "https"},
 		{"an expiration in words", `{"apns":{"headers":{"apns-expiration":"tomorrow"}}}`, "seconds since 1970"},
-		{"light that makes the client panic", `{"android":{"notification":{"light_settings":{"light_on_duration":"1s","light_off_duration":"1s"}}}}`, "light_settings needs color"},
+		{
+			"light that makes the client panic",
+			`{"android":{"notification":{"light_settings":{"light_on_duration":"1s","light_off_duration":"1s"}}}}`, "light_settings needs color",
+		},
 		{"a field that FCM lacks", `{"hologram":{"depth":3}}`, "unknown field"},
 		{"a target of its own", `{"token":"t","data":{"a":"b"}}`, "/token: "},
 		{"a topic of its own", `{"topic":"t"}`, "/topic: "},

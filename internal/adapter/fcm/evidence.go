@@ -10,12 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxDetail bounds the provider's words that are kept as evidence, in bytes.
+// maxDetail bounds the provider's text that is kept as evidence, in bytes.
 const maxDetail = 300
 
-// evidence is all that an answer says about why, in maxDetail bytes at the
-// most: FCM's message, and behind it, in brackets, what the details say. If
-// there is not room for both, the message yields: it says least.
+// evidence returns the cause of an answer in at most maxDetail bytes: FCM's message and, in
+// brackets, the details. If there is not room for both, the message is cut, because it says least.
 func (a *answer) evidence(status int, words string) string {
 	head := "HTTP " + strconv.Itoa(status)
 	details := a.details(words)
@@ -30,8 +29,7 @@ func (a *answer) evidence(status int, words string) string {
 	return head + details
 }
 
-// details puts what is known beside the message and the outcome's code into one
-// line, what says most first.
+// details joins what is known beside the message and the outcome's code, the most specific first.
 func (a *answer) details(words string) string {
 	var parts []string
 	if a.apns.given() {
@@ -56,12 +54,12 @@ func (a *answer) details(words string) string {
 	return strings.Join(parts, "; ")
 }
 
-// markup is what a page has around its words.
+// markup matches the tags, scripts and styles of a web page.
 var markup = regexp.MustCompile(`(?s)<(script|style)\b.*?</(script|style)>|<[^>]*>`)
 
-// foreignWords is what an answer says that is not FCM's: most likely a page of
-// a proxy, whose first words say whose.
-func foreignWords(body []byte) string {
+// foreignText returns the first words of an answer that is not FCM's. Most often it is the page of
+// a proxy, and they name the proxy.
+func foreignText(body []byte) string {
 	const read, most = 4 << 10, 120
 	page := plain(body)
 	text := html.UnescapeString(markup.ReplaceAllString(string(page[:min(len(page), read)]), " "))
@@ -99,12 +97,12 @@ var (
 	tokenPiece = regexp.MustCompile(`[A-Za-z0-9_:\-]{` + strconv.Itoa(leastPiece) + `,}`)
 )
 
-// leastPiece is how much of an address must stand in a text for it to be taken
-// out: of what is shorter there is no telling an address from a word.
+// leastPiece is how many characters of an address must stand in a text to be removed: a shorter
+// part may be an ordinary word.
 const leastPiece = 16
 
-// withoutSecrets removes the address of the request from FCM's words, whole or
-// cut, and whatever else looks like a token, and clips them.
+// withoutSecrets removes the address of the request from FCM's text, whole or in parts, and
+// everything else that looks like a token. It then clips the text.
 func withoutSecrets(words string, request []byte) string {
 	var sent struct {
 		Message struct {
@@ -125,8 +123,7 @@ func withoutSecrets(words string, request []byte) string {
 	return clip(tokenLike.ReplaceAllString(words, "…"))
 }
 
-// withoutPieces removes parts of a secret: FCM and those in between shorten what
-// they echo.
+// withoutPieces removes parts of a secret: FCM and proxies shorten what they echo.
 func withoutPieces(words, secret string) string {
 	return tokenPiece.ReplaceAllStringFunc(words, func(run string) string {
 		for at := 0; at+leastPiece <= len(run); at++ {

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"unicode/utf16"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/keyfile"
 )
 
 // keys are a service account's key in both forms, and others that are none.
@@ -43,8 +45,9 @@ var testKeys = sync.OnceValue(func() keys {
 	}
 	return keys{
 		pkcs8: text("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(key))), pkcs1: text("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)),
-		elliptic: text("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(curve))), sec1: text("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(curve))),
-		public: text("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(&key.PublicKey))), encrypted: text("ENCRYPTED PRIVATE KEY", []byte("sealed")),
+		elliptic: text("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(curve))),
+		sec1:     text("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(curve))),
+		public:   text("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(&key.PublicKey))), encrypted: text("ENCRYPTED PRIVATE KEY", []byte("sealed")),
 	}
 })
 
@@ -88,7 +91,7 @@ func TestKeyFiles(t *testing.T) {
 	}{
 		{"as Google makes it", whole, "", false},
 		{"PKCS 1", withKey(t, k.pkcs1), "", false},
-		{"a BOM", utf8BOM + whole, "", false},
+		{"a BOM", keyfile.BOM + whole, "", false},
 		{"CRLF in the file", strings.ReplaceAll(whole, ",", ",\r\n"), "", false},
 		{"CRLF in the key", withKey(t, strings.ReplaceAll(k.pkcs8, "\n", "\r\n")), "", false},
 		{"literal \\n", withKey(t, strings.ReplaceAll(k.pkcs8, "\n", `\n`)), "", true},
@@ -106,6 +109,8 @@ func TestKeyFiles(t *testing.T) {
 		{"half of it", whole[:len(whole)/2], "breaks off", false},
 		{"all but the end", whole[:len(whole)-1], "breaks off", false},
 		{"damaged JSON", strings.Replace(whole, ":", "=", 1), "not JSON from byte", false},
+		{"null", "null", "JSON, but no object", false},
+		{"a list of keys", "[" + whole + "]", "JSON, but no object", false},
 		{"twice", whole + whole, "not JSON from byte", false},
 		{"UTF-16", string(utf16le), "UTF-16", false},
 		{"base64", base64.StdEncoding.EncodeToString([]byte(whole)), "base64 -d", false},
@@ -113,7 +118,10 @@ func TestKeyFiles(t *testing.T) {
 		{"HTML", "<!DOCTYPE html><title>Sign in</title>", "HTML", false},
 		{"binary", "\x30\x82\x01\x00", "binary", false},
 		{"google-services.json", `{"project_info":{"project_id":"x"},"client":[{}],"configuration_version":"1"}`, "google-services.json", false},
-		{"GoogleService-Info.plist", `<?xml version="1.0"?><!DOCTYPE plist><plist version="1.0"><dict></dict></plist>`, "GoogleService-Info.plist", false},
+		{
+			"GoogleService-Info.plist", `<?xml version="1.0"?><!DOCTYPE plist><plist version="1.0"><dict></dict></plist>`,
+			"GoogleService-Info.plist", false,
+		},
 		{"binary plist", "bplist00\xd4", "property list", false},
 		{"OAuth client", `{"installed":{"client_id":"x"}}`, "OAuth client", false},
 		{"OAuth client of the web", `{"web":{"client_id":"x"}}`, "OAuth client", false},
@@ -143,18 +151,22 @@ func TestKeyFiles(t *testing.T) {
 		{"an elliptic key of another form", withKey(t, k.sec1), "elliptic", false},
 		{"a public key", withKey(t, k.public), "public key", false},
 		{"an encrypted key", withKey(t, k.encrypted), "encrypted", false},
-		{"an encrypted key of the old form", withKey(t, strings.Replace(k.pkcs1, "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1)), "encrypted", false},
+		{
+			"an encrypted key of the old form",
+			withKey(t, strings.Replace(k.pkcs1, "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1)), "encrypted",
+			false,
+		},
 		{"no address", keyFile(t, map[string]string{"client_email": ""}), "client_email", false},
 		{"a token endpoint without TLS", keyFile(t, map[string]string{"token_uri": "http://oauth2.example/token"}), "token_uri", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			a, repaired, err := readAccount([]byte(c.file))
+			a, repaired, err := keyfile.Read([]byte(c.file))
 			if c.want == "" {
 				if err != nil || repaired != c.repaired || !strings.HasPrefix(a.PrivateKey, "-----BEGIN ") || a.Project != "belfry-test" {
 					t.Fatalf("got %+v, repaired %v, %v", a.Email, repaired, err)
 				}
-				if _, again, err := readKey(a.PrivateKey); err != nil || again {
+				if _, again, err := keyfile.ReadKey(a.PrivateKey); err != nil || again {
 					t.Errorf("what was read is no key: %v", err)
 				}
 				return
@@ -187,7 +199,7 @@ func TestCredentialsOfDamagedFiles(t *testing.T) {
 	if err != nil || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], mended) {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	for _, name := range []string{t.TempDir(), write(strings.Repeat("x", maxKeyFile+1)), write(""), filepath.Join(t.TempDir(), "none")} {
+	for _, name := range []string{t.TempDir(), write(strings.Repeat("x", keyfile.MaxBytes+1)), write(""), filepath.Join(t.TempDir(), "none")} {
 		if _, err := Credentials(t.Context(), name); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -199,8 +211,8 @@ func FuzzReadAccount(f *testing.F) {
 	f.Add([]byte("-----BEGIN"))
 	f.Add([]byte("0"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if a, _, err := readAccount(data); err == nil {
-			if _, _, err := readKey(a.PrivateKey); err != nil {
+		if a, _, err := keyfile.Read(data); err == nil {
+			if _, _, err := keyfile.ReadKey(a.PrivateKey); err != nil {
 				t.Errorf("what was read is no key: %v", err)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // What follows reads answers that are not quite what FCM's documentation says:
@@ -49,15 +49,15 @@ func (s scalar) number() int {
 func plain(body []byte) []byte {
 	if bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
 		if r, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
-			body, _ = io.ReadAll(io.LimitReader(r, h2.MaxBody))
+			body, _ = io.ReadAll(io.LimitReader(r, transport.MaxBody))
 		}
 	}
 	return bytes.TrimPrefix(body, []byte("\ufeff"))
 }
 
-// mended returns JSON that was cut off, without its last, incomplete value and
+// repaired returns JSON that was cut off, without its last, incomplete value and
 // with every bracket closed; nil where nothing can be saved.
-func mended(body []byte) []byte {
+func repaired(body []byte) []byte {
 	cut := 0
 	brackets(body, func(at int, c byte) {
 		if c == ',' {

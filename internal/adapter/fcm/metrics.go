@@ -26,8 +26,8 @@ func outcomes() []push.Code {
 		push.CodeFCMQuotaExceeded, push.CodeFCMDeviceQuota, push.CodeFCMTopicQuota, push.CodeFCMNoName,
 		push.CodeNetRefused, push.CodeNetDNS, push.CodeNetTLS, push.CodeNetTimeout, push.CodeNetReset,
 		push.CodeCredential, push.CodeUnclassified,
-		push.CodeFCMUnregistered, push.CodeFCMInvalidArgument, push.CodeFCMInvalidUnspecified, push.CodeFCMSenderIDMismatch, push.CodeFCMThirdPartyAuth,
-		push.CodeAPNsUnavailable, push.CodeAPNsBadDeviceToken, push.CodeAPNsTopic, push.CodeAPNsLiveActivity,
+		push.CodeFCMUnregistered, push.CodeFCMInvalidArgument, push.CodeFCMInvalidUnspecified, push.CodeFCMSenderIDMismatch,
+		push.CodeFCMThirdPartyAuth, push.CodeAPNsUnavailable, push.CodeAPNsBadDeviceToken, push.CodeAPNsTopic, push.CodeAPNsLiveActivity,
 		push.CodePayloadInvalid, push.CodePayloadTooLarge,
 	}
 }
@@ -76,7 +76,7 @@ func (m *Metrics) count(code push.Code) {
 	}
 }
 
-func (m *Metrics) strange(s strange) {
+func (m *Metrics) countUnknown(s unknownCodes) {
 	if s.fcm {
 		m.unknown.fcm.Inc()
 	}

@@ -5,64 +5,108 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/nethttp"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/proxy"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 	"github.com/belfry-push/belfry/internal/message"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// Sender sends to FCM on behalf of one project. It is safe for concurrent use.
-type Sender struct {
-	client  *h2.Client
-	tokens  *tokenCache
-	metrics *Metrics
-	answers sync.Pool // of *h2.Response
-	unnamed alarm
-	stands  *standing
+// client is a transport of the sender. Package transporttest tests its contract.
+type client interface {
+	// Do sends one request, exactly once, and waits for its answer. The error is a
+	// [*transport.Error], or what ctx said if the request was certainly not sent.
+	Do(ctx context.Context, h *transport.Header, body []byte, resp *transport.Response) error
+	// Connections returns how many connections are in service.
+	Connections() int
+	// Close waits for the requests under way until ctx ends, then closes all
+	// connections. The error is ctx's.
+	Close(ctx context.Context) error
 }
 
-// New returns a sender and opens its connections. An FCM that cannot be
-// reached, or a credential that yields no token, is no error here: sends fail
-// until that changes. End it with [Sender.Close].
+// Both transports.
+var (
+	_ client = (*h2.Client)(nil)
+	_ client = (*nethttp.Client)(nil)
+)
+
+// Sender sends to FCM on behalf of one project. It is safe for concurrent use.
+type Sender struct {
+	client     client
+	tokens     *tokenCache
+	metrics    *Metrics
+	answers    sync.Pool // of *transport.Response
+	noNames    noNameLog
+	credential *credentialState
+}
+
+// New returns a sender and opens its connections. It is not an error if FCM cannot be reached or
+// the credential yields no token: sends fail until that changes. End the sender with
+// [Sender.Close].
 func New(ctx context.Context, cfg Config, log *zap.Logger, m *Metrics) (*Sender, error) {
 	to, err := cfg.setDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("FCM sender: %w", err)
 	}
-	var tlsConfig *tls.Config
-	if to.scheme == "https" {
-		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		if cfg.TLS != nil {
-			tlsConfig = cfg.TLS
-		}
-	}
-	client, err := h2.New(ctx, h2.Config{
-		Addr: to.addr, TLS: tlsConfig, Timeout: cfg.Timeout,
-		Connections: cfg.Connections, MaxStreams: cfg.MaxStreams,
-		OnConnections: m.connectionsOf(),
-	}, log)
+	through, err := to.proxy(cfg.proxies)
 	if err != nil {
 		return nil, fmt.Errorf("FCM sender: %w", err)
 	}
-	s := &Sender{client: client, metrics: m, unnamed: alarm{log: log, now: time.Now}}
-	s.answers.New = func() any { return new(h2.Response) }
-	s.stands = newStanding(log, m.credential)
-	s.tokens = newTokenCache(cfg.TokenSource, func(token string) *h2.Header { return to.headers(cfg.UserAgent, token) }, s.stands)
+	if through != nil {
+		log.Info("FCM is reached through a proxy", zap.String("proxy", proxy.Name(through)))
+	}
+	cl, err := open(ctx, cfg, to, through, log, m)
+	if err != nil {
+		return nil, fmt.Errorf("FCM sender: %w", err)
+	}
+	s := &Sender{client: cl, metrics: m, noNames: noNameLog{log: log, now: time.Now}}
+	s.answers.New = func() any { return new(transport.Response) }
+	s.credential = newCredentialState(log, m.credential)
+	s.tokens = newTokenCache(cfg.TokenSource, func(token string) *transport.Header { return to.headers(cfg.UserAgent, token) }, s.credential)
 	return s, nil
 }
 
-// Send makes one HTTP request, and exactly one unless FCM refuses the access
-// token: a token may be revoked or fall to a changed key, and what FCM answered
-// with 401 it has not taken, so the same request goes out once more, at once, with
-// a new token if there is one. Body is a whole send request, {"message":{…}}, and
-// must not change until Send returns. It returns the name that FCM gave the
-// message: an answer of 2xx without one is an error, since nobody said that the
-// message was taken. The error is a [*push.Error], or what ctx said if it ended
-// when the request had certainly not been sent.
+// open opens the transport that cfg asks for. Through is the proxy, nil for none.
+func open(ctx context.Context, cfg Config, to target, through *url.URL, log *zap.Logger, m *Metrics) (client, error) {
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.TLS != nil {
+		secure = cfg.TLS
+	}
+	var dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	if through != nil {
+		dial = proxy.NewTunnel(through, cfg.TLS).DialContext
+	}
+	if cfg.HTTP == NetHTTP {
+		return nethttp.New(nethttp.Config{
+			Secure: to.scheme == "https", TLS: secure, Timeout: cfg.Timeout, Dial: dial,
+			Connections: cfg.Connections, MaxStreams: cfg.MaxStreams, OnConnections: m.connectionsOf(),
+		})
+	}
+	own := h2.Config{
+		Addr: to.addr, Timeout: cfg.Timeout, Dial: dial,
+		Connections: cfg.Connections, MaxStreams: cfg.MaxStreams, OnConnections: m.connectionsOf(),
+	}
+	if to.scheme == "https" {
+		own.TLS = secure
+	}
+	return h2.New(ctx, own, log)
+}
+
+// Send makes exactly one HTTP request unless FCM refuses the access token. FCM has not accepted a
+// message that it answers with 401, and a token may be revoked or its key replaced; so Send repeats
+// the same request once, at once, with a new token if there is one. Body is a whole send request,
+// {"message":{…}}, and must not change until Send returns. Send returns the name that FCM gave the
+// message; an answer of 2xx without a name is an error, because it does not say that FCM accepted
+// the message. The error is a [*push.Error], or ctx's error if ctx ended before the request was
+// sent.
 func (s *Sender) Send(ctx context.Context, body []byte) (name string, err error) {
 	bearer, err := s.tokens.get(ctx)
 	if err != nil {
@@ -77,23 +121,23 @@ func (s *Sender) Send(ctx context.Context, body []byte) (name string, err error)
 	case noToken != nil:
 		return "", s.failed(noToken)
 	case next == nil:
-		s.stands.refuse(err)
+		s.credential.rejected(err)
 		return "", err
 	}
 	name, err = s.send(ctx, next, body)
 	if push.CodeOf(err) == push.CodeFCMUnauthorized {
-		s.stands.refuse(err)
+		s.credential.rejected(err)
 	}
 	return name, err
 }
 
-// Credential is nil while there is an access token and FCM takes it, as far as
-// is known: else it says what is wrong, and who said so.
-func (s *Sender) Credential() error { return s.stands.check() }
+// Credential returns nil unless the access token is known to be missing or refused. The error says
+// what is wrong and names its source.
+func (s *Sender) Credential() error { return s.credential.check() }
 
 // send makes one request with a token.
 func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name string, err error) {
-	answer, _ := s.answers.Get().(*h2.Response)
+	answer, _ := s.answers.Get().(*transport.Response)
 	defer s.answers.Put(answer)
 
 	s.metrics.inFlight.Inc()
@@ -107,24 +151,24 @@ func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name st
 
 	if answer.Status >= 200 && answer.Status <= 299 {
 		if name = nameOf(answer.Body); name == "" {
-			failure := nameless(answer.Status, answer.RetryAfter, answer.Body, body, time.Now())
-			s.unnamed.seen(failure)
+			failure := noNameError(answer.Status, answer.RetryAfter, answer.Body, body, time.Now())
+			s.noNames.unnamed(failure)
 			return "", s.failed(failure)
 		}
-		s.unnamed.over()
-		bearer.took()
-		s.stands.took()
+		s.noNames.named()
+		bearer.accepted()
+		s.credential.accepted()
 		s.metrics.count(push.CodeSent)
 		return name, nil
 	}
 	failure, unknown := classify(answer.Status, answer.RetryAfter, answer.Body, body, time.Now())
-	s.metrics.strange(unknown)
+	s.metrics.countUnknown(unknown)
 	switch {
 	case failure.Code.Class() == push.ClassPermanent: // a verdict on the message: the token got it in
-		bearer.took()
-		s.stands.took()
+		bearer.accepted()
+		s.credential.accepted()
 	case failure.Code == push.CodeFCMForbidden:
-		s.stands.refuse(failure)
+		s.credential.rejected(failure)
 	}
 	return "", s.failed(failure)
 }

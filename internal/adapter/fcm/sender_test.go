@@ -27,6 +27,20 @@ func static(token string) oauth2.TokenSource {
 	return oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token})
 }
 
+// both runs a test with each client of HTTP/2.
+func both(t *testing.T, run func(t *testing.T, client string)) {
+	t.Helper()
+	for _, client := range []string{OwnHTTP, NetHTTP} {
+		t.Run(client, func(t *testing.T) { t.Parallel(); run(t, client) })
+	}
+}
+
+func senderOn(t *testing.T, client string, cfg Config) (*Sender, *prometheus.Registry) {
+	t.Helper()
+	cfg.HTTP = client
+	return newSender(t, cfg)
+}
+
 // count reads one sample of a registry; label is the code, or "".
 func count(t *testing.T, reg *prometheus.Registry, name, label string) float64 {
 	t.Helper()
@@ -58,6 +72,11 @@ func count(t *testing.T, reg *prometheus.Registry, name, label string) float64 {
 
 func TestSend(t *testing.T) {
 	t.Parallel()
+	both(t, testSend)
+}
+
+func testSend(t *testing.T, client string) {
+	t.Helper()
 	var requests sync.Map
 	cfg := fakeFCM(t, func(w http.ResponseWriter, r *http.Request) {
 		var sent struct {
@@ -80,7 +99,7 @@ func TestSend(t *testing.T) {
 	})
 	cfg.TokenSource = static("the-access-token")
 	cfg.Connections = 4
-	s, reg := newSender(t, cfg)
+	s, reg := senderOn(t, client, cfg)
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
@@ -108,6 +127,11 @@ func TestSend(t *testing.T) {
 // the code, the wait, and no token in the words.
 func TestSendOnce(t *testing.T) {
 	t.Parallel()
+	both(t, testSendOnce)
+}
+
+func testSendOnce(t *testing.T, client string) {
+	t.Helper()
 	token := "dQw4w9WgXcQ:APA91b" + strings.Repeat("x_Y-9", 25)
 	for _, tc := range answers {
 		t.Run(tc.name, func(t *testing.T) {
@@ -122,7 +146,7 @@ func TestSendOnce(t *testing.T) {
 				_, _ = w.Write([]byte(strings.Replace(tc.body, `"message":"`, `"message":"`+token+` `, 1)))
 				_ = body
 			})
-			s, reg := newSender(t, cfg)
+			s, reg := senderOn(t, client, cfg)
 			name, err := s.Send(t.Context(), []byte(`{"message":{"token":"`+token+`"}}`))
 			e := asError(t, err)
 			if name != "" || e.Code != tc.want || e.RetryAfter != 17*time.Second {
@@ -145,6 +169,11 @@ func TestSendOnce(t *testing.T) {
 // again at once with the next one, and everybody's with the same.
 func TestSendWithANewToken(t *testing.T) {
 	t.Parallel()
+	both(t, testSendWithANewToken)
+}
+
+func testSendWithANewToken(t *testing.T, client string) {
+	t.Helper()
 	var valid, refused, accepted, fetches atomic.Int32
 	cfg := fakeFCM(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != fmt.Sprintf("Bearer token-%d", valid.Load()) {
@@ -158,7 +187,7 @@ func TestSendWithANewToken(t *testing.T) {
 	cfg.TokenSource = tokenFunc(func() (*oauth2.Token, error) {
 		return &oauth2.Token{AccessToken: fmt.Sprintf("token-%d", fetches.Add(1)), Expiry: time.Now().Add(time.Hour)}, nil
 	})
-	s, reg := newSender(t, cfg)
+	s, reg := senderOn(t, client, cfg)
 	send := func() error { _, err := s.Send(t.Context(), []byte(`{"message":{}}`)); return err }
 	valid.Store(2) // the very first one is not good
 	if err := send(); err != nil {
@@ -193,6 +222,11 @@ func TestSendWithANewToken(t *testing.T) {
 
 func TestSendFailures(t *testing.T) {
 	t.Parallel()
+	both(t, testSendFailures)
+}
+
+func testSendFailures(t *testing.T, client string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +234,7 @@ func TestSendFailures(t *testing.T) {
 	_ = ln.Close()
 	t.Run("nobody listens", func(t *testing.T) {
 		t.Parallel()
-		s, reg := newSender(t, Config{Endpoint: "http://" + ln.Addr().String() + "/v1", Project: "belfry-test"})
+		s, reg := senderOn(t, client, Config{Endpoint: "http://" + ln.Addr().String() + "/v1", Project: "belfry-test"})
 		_, err := s.Send(t.Context(), []byte(`{}`))
 		if push.CodeOf(err) != push.CodeNetRefused || s.Connections() != 0 {
 			t.Errorf("got %v with %d connections", err, s.Connections())
@@ -213,7 +247,7 @@ func TestSendFailures(t *testing.T) {
 		t.Parallel()
 		cfg := fakeFCM(t, func(http.ResponseWriter, *http.Request) { t.Error("sent without a token") })
 		cfg.TokenSource = tokenFunc(func() (*oauth2.Token, error) { return nil, errors.New(strings.Repeat("no ", 500)) })
-		s, _ := newSender(t, cfg)
+		s, _ := senderOn(t, client, cfg)
 		_, err := s.Send(t.Context(), []byte(`{}`))
 		if e := asError(t, err); e.Code != push.CodeCredential || len(e.Error()) > 400 {
 			t.Errorf("got %v", err)
@@ -221,7 +255,7 @@ func TestSendFailures(t *testing.T) {
 	})
 	t.Run("ctx ended before", func(t *testing.T) {
 		t.Parallel()
-		s, reg := newSender(t, fakeFCM(t, func(http.ResponseWriter, *http.Request) { t.Error("sent after the end") }))
+		s, reg := senderOn(t, client, fakeFCM(t, func(http.ResponseWriter, *http.Request) { t.Error("sent after the end") }))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := s.Send(ctx, []byte(`{}`))
@@ -235,7 +269,7 @@ func TestSendFailures(t *testing.T) {
 	t.Run("ctx ends on the way", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
-		s, _ := newSender(t, fakeFCM(t, func(_ http.ResponseWriter, r *http.Request) {
+		s, _ := senderOn(t, client, fakeFCM(t, func(_ http.ResponseWriter, r *http.Request) {
 			cancel()
 			<-r.Context().Done()
 		}))
@@ -246,7 +280,7 @@ func TestSendFailures(t *testing.T) {
 	})
 	t.Run("closed", func(t *testing.T) {
 		t.Parallel()
-		s, _ := newSender(t, fakeFCM(t, func(http.ResponseWriter, *http.Request) { t.Error("sent after Close") }))
+		s, _ := senderOn(t, client, fakeFCM(t, func(http.ResponseWriter, *http.Request) { t.Error("sent after Close") }))
 		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -258,6 +292,11 @@ func TestSendFailures(t *testing.T) {
 
 func TestDryRun(t *testing.T) {
 	t.Parallel()
+	both(t, testDryRun)
+}
+
+func testDryRun(t *testing.T, client string) {
+	t.Helper()
 	cfg := fakeFCM(t, func(w http.ResponseWriter, r *http.Request) {
 		tree, err := message.Decode(readAll(t, r.Body))
 		if err != nil || tree["validate_only"] != true {
@@ -268,7 +307,7 @@ func TestDryRun(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusForbidden)
 	})
-	s, _ := newSender(t, cfg)
+	s, _ := senderOn(t, client, cfg)
 	err := s.DryRun(t.Context(), templateOf(t, `{"data":{"a":"b"}}`), push.Address{Kind: push.KindTopic, Value: "t"})
 	if push.CodeOf(err) != push.CodeFCMForbidden {
 		t.Errorf("got %v", err)
@@ -283,10 +322,25 @@ func TestConfig(t *testing.T) {
 		want string // of the error; "" = accepted with the target below
 		to   target
 	}{
-		{"FCM itself", Config{Project: "my-app-1"}, "", target{"https", "fcm.googleapis.com", "/v1/projects/my-app-1/messages:send", "fcm.googleapis.com:443"}},
-		{"simulator", Config{Project: "p-1", Endpoint: "http://127.0.0.1:8090/v1/", Timeout: time.Second}, "", target{"http", "127.0.0.1:8090", "/v1/projects/p-1/messages:send", "127.0.0.1:8090"}},
+		{
+			"FCM itself",
+			Config{Project: "my-app-1"},
+			"",
+			target{"https", "fcm.googleapis.com", "/v1/projects/my-app-1/messages:send", "fcm.googleapis.com:443"},
+		},
+		{
+			"simulator",
+			Config{Project: "p-1", Endpoint: "http://127.0.0.1:8090/v1/", Timeout: time.Second},
+			"",
+			target{"http", "127.0.0.1:8090", "/v1/projects/p-1/messages:send", "127.0.0.1:8090"},
+		},
 		{"IPv6", Config{Project: "p-1", Endpoint: "http://[::1]/v1"}, "", target{"http", "[::1]", "/v1/projects/p-1/messages:send", "[::1]:80"}},
-		{"old project with a domain", Config{Project: "example.com:my-app"}, "", target{"https", "fcm.googleapis.com", "/v1/projects/example.com:my-app/messages:send", "fcm.googleapis.com:443"}},
+		{
+			"old project with a domain",
+			Config{Project: "example.com:my-app"},
+			"",
+			target{"https", "fcm.googleapis.com", "/v1/projects/example.com:my-app/messages:send", "fcm.googleapis.com:443"},
+		},
 		{"project missing", Config{}, "project", target{}},
 		{"project with a path", Config{Project: "a/../b"}, "project", target{}},
 		{"time-out too short for FCM", Config{Project: "p-1", Timeout: 5 * time.Second}, "timeout: must be at least 10s", target{}},
@@ -295,6 +349,8 @@ func TestConfig(t *testing.T) {
 		{"query", Config{Project: "p-1", Endpoint: "https://x/v1?key=1"}, "endpoint", target{}},
 		{"unreadable", Config{Project: "p-1", Endpoint: "http://[::1"}, "endpoint", target{}},
 		{"user agent", Config{Project: "p-1", UserAgent: "a\nb"}, "user agent", target{}},
+		{"HTTP client", Config{Project: "p-1", HTTP: "http3"}, "HTTP client: must be own or nethttp", target{}},
+		{"connections of net/http", Config{Project: "p-1", HTTP: NetHTTP, Connections: 5000}, "connections", target{}},
 		{"connections", Config{Project: "p-1", Connections: 5000}, "connections", target{}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -17,12 +17,26 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
+// both runs a test with each client of HTTP/2.
+func both(t *testing.T, run func(t *testing.T, client string)) {
+	t.Helper()
+	for _, client := range []string{fcm.OwnHTTP, fcm.NetHTTP} {
+		t.Run(client, func(t *testing.T) { t.Parallel(); run(t, client) })
+	}
+}
+
 // TestSimulator sends to every script of the simulator: what it does on the
 // wire and what the sender calls it must agree.
 func TestSimulator(t *testing.T) {
 	t.Parallel()
+	both(t, testSimulator)
+}
+
+func testSimulator(t *testing.T, client string) {
+	t.Helper()
 	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "joint"})
-	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 2, Timeout: time.Second}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	sender, err := fcm.New(t.Context(), fcm.Config{HTTP: client, Endpoint: sim.URL(), Project: "joint", Connections: 2, Timeout: time.Second},
+		zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +92,11 @@ func TestSimulator(t *testing.T) {
 // revoked while it was in use.
 func TestSimulatorRevokesTokens(t *testing.T) {
 	t.Parallel()
+	both(t, testSimulatorRevokesTokens)
+}
+
+func testSimulatorRevokesTokens(t *testing.T, client string) {
+	t.Helper()
 	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "joint", RequireAuth: true})
 	file := filepath.Join(t.TempDir(), "key.json")
 	if err := os.WriteFile(file, sim.ServiceAccountJSON(), 0o600); err != nil {
@@ -87,7 +106,9 @@ func TestSimulatorRevokesTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 2, TokenSource: credential.Tokens}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	sender, err := fcm.New(t.Context(),
+		fcm.Config{HTTP: client, Endpoint: sim.URL(), Project: "joint", Connections: 2, TokenSource: credential.Tokens}, zap.NewNop(),
+		fcm.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +131,14 @@ func TestSimulatorRevokesTokens(t *testing.T) {
 // a message as a whole.
 func TestSimulatorInBetween(t *testing.T) {
 	t.Parallel()
+	both(t, testSimulatorInBetween)
+}
+
+func testSimulatorInBetween(t *testing.T, client string) {
+	t.Helper()
 	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "joint"})
-	sender, err := fcm.New(t.Context(), fcm.Config{Endpoint: sim.URL(), Project: "joint", Connections: 1, Timeout: time.Second}, zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
+	sender, err := fcm.New(t.Context(), fcm.Config{HTTP: client, Endpoint: sim.URL(), Project: "joint", Connections: 1, Timeout: time.Second},
+		zap.NewNop(), fcm.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,40 +3,40 @@ package fcm
 import (
 	"context"
 	"errors"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
 
-	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// When tokens are fetched. Google's live for an hour
+// When tokens are fetched. Google's tokens live for an hour
 // (https://developers.google.com/identity/protocols/oauth2/service-account).
 const (
 	refreshAhead = 5 * time.Minute  // before expiry; a fifth of the lifetime if that is less
 	expiryMargin = 10 * time.Second // a token this close to its end may die on the way
 	refreshRetry = 10 * time.Second // after a fetch ahead of expiry failed
 	failureHolds = time.Second      // a failed fetch answers all callers for so long
-	// refusedAgain is the least time between two fetches because FCM refused
-	// tokens that had never worked: an account without rights must not cost a
-	// fetch for every send.
+	// refusedAgain is the least time between two fetches that are made because FCM refused tokens
+	// that had never worked: an account without rights must not cause a fetch for every send.
 	refusedAgain = 10 * time.Second
 )
 
 // bearer is an access token, ready to be sent.
 type bearer struct {
 	token   string
-	header  *h2.Header
+	header  *transport.Header
 	expires time.Time    // zero = never
 	renew   time.Time    // when to fetch the next; zero = never
 	worked  *atomic.Bool // FCM took it, at least once
 }
 
-// took notes that FCM took the token.
-func (b *bearer) took() {
+// accepted notes that FCM took the token.
+func (b *bearer) accepted() {
 	if !b.worked.Load() { // a store by every send would cost the others their cache line
 		b.worked.Store(true)
 	}
@@ -49,14 +49,14 @@ func (b *bearer) usable(now time.Time) bool {
 // tokenCache holds the present access token and renews it in the background.
 // One goroutine makes all fetches, so there is never more than one.
 type tokenCache struct {
-	source  oauth2.TokenSource
-	header  func(token string) *h2.Header
-	stands  *standing
-	current atomic.Pointer[bearer] // nil = none, or refused by FCM
-	kick    chan struct{}
-	stop    chan struct{}
-	stopped sync.Once
-	done    chan struct{} // the goroutine has ended
+	source     oauth2.TokenSource
+	header     func(token string) *transport.Header
+	credential *credentialState
+	current    atomic.Pointer[bearer] // nil = none, or refused by FCM
+	kick       chan struct{}
+	stop       chan struct{}
+	stopped    sync.Once
+	done       chan struct{} // the goroutine has ended
 
 	mu        sync.Mutex
 	call      *fetch // the fetch that callers wait for, or nil
@@ -75,16 +75,16 @@ type fetch struct {
 
 var errTokenClosed = errors.New("sender is closed")
 
-// newTokenCache begins to fetch at once: whether a credential works must not
-// show with the first notification only.
-func newTokenCache(source oauth2.TokenSource, header func(string) *h2.Header, stands *standing) *tokenCache {
+// newTokenCache begins to fetch at once: a credential that does not work must be known before the
+// first notification.
+func newTokenCache(source oauth2.TokenSource, header func(string) *transport.Header, stands *credentialState) *tokenCache {
 	c := &tokenCache{
-		source: source, header: header, stands: stands,
+		source: source, header: header, credential: stands,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if source == nil {
 		c.current.Store(&bearer{header: header(""), worked: new(atomic.Bool)})
-		stands.none()
+		stands.notNeeded()
 	} else {
 		c.kick <- struct{}{}
 	}
@@ -134,11 +134,10 @@ func (c *tokenCache) get(ctx context.Context) (*bearer, error) {
 	}
 }
 
-// replace returns the token to use instead of b, which FCM refused, waiting for
-// a fetch if there is no newer one: of many refusals at once only the first
-// causes it. Nil without an error says that there is none to be had for now: no
-// token is needed, the source gives out the same one again, or others that never
-// worked were fetched a moment ago. Errors are those of get.
+// replace returns a token to use instead of b, which FCM refused. It waits for a fetch if there is
+// no newer one; of many refusals at once only the first causes a fetch. It returns nil without an
+// error if no other token can be had now: none is needed, the source returns the same one again, or
+// new tokens that never worked were fetched a moment ago. Errors are those of get.
 func (c *tokenCache) replace(ctx context.Context, b *bearer) (*bearer, error) {
 	if c.source == nil || !c.drop(b, time.Now()) {
 		return nil, nil
@@ -153,16 +152,15 @@ func (c *tokenCache) replace(ctx context.Context, b *bearer) (*bearer, error) {
 	return next, nil
 }
 
-// drop takes a refused token out of use, and reports whether another one is
-// there or may be fetched.
+// drop removes a refused token, and reports whether another one is there or may be fetched.
 func (c *tokenCache) drop(b *bearer, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.current.Load(); old != nil && old.token != b.token {
-		return true // the next has come already
+		return true // there is a newer one already
 	}
 	if c.call != nil {
-		return true // it is on its way
+		return true // a fetch is under way
 	}
 	if !b.worked.Load() {
 		if now.Before(c.refetchAt) {
@@ -174,8 +172,8 @@ func (c *tokenCache) drop(b *bearer, now time.Time) bool {
 	return true
 }
 
-// run fetches when callers ask, ahead of expiry, and now and then while there is
-// no token, until close.
+// run fetches a token when a caller asks, before the present one expires and, while there is none,
+// every refreshRetry, until close.
 func (c *tokenCache) run() {
 	defer close(c.done)
 	timer := time.NewTimer(time.Hour)
@@ -183,7 +181,7 @@ func (c *tokenCache) run() {
 	for {
 		var due <-chan time.Time
 		switch b := c.current.Load(); {
-		case b == nil: // nobody may ask for a long time, but readiness is shown meanwhile
+		case b == nil: // readiness depends on a token even if no caller asks for one
 			timer.Reset(refreshRetry)
 			due = timer.C
 		case !b.renew.IsZero():
@@ -216,25 +214,25 @@ func (c *tokenCache) renew() {
 	if err != nil {
 		switch old := c.current.Load(); {
 		case old.usable(now):
-			c.stands.late(credentialError(err), old.expires)
+			c.credential.renewalFailed(credentialError(err), old.expires)
 			retry := *old
 			retry.renew = now.Add(refreshRetry)
 			c.current.CompareAndSwap(old, &retry)
 		default:
 			c.current.CompareAndSwap(old, nil) // from here on callers ask for the next
-			c.stands.failed(credentialError(err))
+			c.credential.fetchFailed(credentialError(err))
 		}
 		c.answer(nil, err)
 		return
 	}
 	b := &bearer{token: token.AccessToken, header: c.header(token.AccessToken), expires: token.Expiry, worked: new(atomic.Bool)}
 	if life := token.Expiry.Sub(now); !token.Expiry.IsZero() {
-		// A source that caches returns the same token again; the floor keeps
-		// that from becoming a loop.
+		// A source that caches returns the same token again; the floor keeps the renewal from
+		// becoming a loop.
 		b.renew = now.Add(max(life-min(refreshAhead, life/5), refreshRetry))
 	}
 	c.current.Store(b)
-	c.stands.got(b.expires)
+	c.credential.received(b.expires)
 	c.answer(b, nil)
 }
 
@@ -259,8 +257,12 @@ func (c *tokenCache) close() {
 	<-c.done
 }
 
-// credentialError keeps the words of the token endpoint short: it may answer
-// with a page of HTML.
+// ownAddress is this end of a broken connection, as net prints it.
+var ownAddress = regexp.MustCompile(`\S+:\d+->`)
+
+// credentialError returns the error of a failed fetch with a short detail, because the token
+// endpoint may answer with a page of HTML. It leaves out this machine's port, which differs with
+// each attempt, so that the same fault always has the same text.
 func credentialError(err error) *push.Error {
-	return &push.Error{Code: push.CodeCredential, Detail: clip(err.Error())}
+	return &push.Error{Code: push.CodeCredential, Detail: clip(ownAddress.ReplaceAllString(err.Error(), ""))}
 }

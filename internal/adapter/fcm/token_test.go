@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/oauth2"
 
-	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -43,7 +43,9 @@ func (f *fakeSource) Token() (*oauth2.Token, error) {
 // newCache returns a cache whose headers tell the token apart by address.
 func newCache(t *testing.T, src oauth2.TokenSource) *tokenCache {
 	t.Helper()
-	c := newTokenCache(src, func(token string) *h2.Header { return h2.NewHeader("https", "x", "/", "authorization", token) }, newStanding(zap.NewNop(), nil))
+	c := newTokenCache(src, func(token string) *transport.Header {
+		return transport.NewHeader("https", "x", "/", "authorization", token)
+	}, newCredentialState(zap.NewNop(), nil))
 	t.Cleanup(c.close)
 	return c
 }
@@ -137,7 +139,7 @@ func TestTokenRefused(t *testing.T) {
 		c := newCache(t, src)
 		for round := range int32(3) { // however soon after each other
 			old := mustGet(t, c)
-			old.took()
+			old.accepted()
 			var wg sync.WaitGroup
 			for range 100 {
 				wg.Go(func() {
@@ -251,11 +253,13 @@ func TestTokenForms(t *testing.T) {
 
 func TestTokenClosed(t *testing.T) {
 	t.Parallel()
-	src := &fakeSource{}
-	src.broken.Store(true)
-	c := newCache(t, src)
-	c.close()
-	if _, err := c.get(t.Context()); push.CodeOf(err) != push.CodeCredential {
-		t.Errorf("got %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{}
+		src.broken.Store(true)
+		c := newCache(t, src)
+		c.close()
+		if _, err := c.get(t.Context()); push.CodeOf(err) != push.CodeCredential {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -51,7 +51,10 @@ func TestNegativeCountsAreClamped(t *testing.T) {
 func TestAttemptsCutShort(t *testing.T) {
 	t.Parallel()
 	want := []ledger.Attempt{
-		{Cell: 3, Attempt: 1, Code: push.CodeSent, At: time.UnixMilli(1_700_000_000_123).UTC(), Latency: 50 * time.Millisecond, Detail: "projects/p/messages/1"},
+		{
+			Cell: 3, Attempt: 1, Code: push.CodeSent, At: time.UnixMilli(1_700_000_000_123).UTC(), Latency: 50 * time.Millisecond,
+			Detail: "projects/p/messages/1",
+		},
 		{Cell: 4, Attempt: 2, Code: push.CodeFCMInternal, At: time.UnixMilli(1_700_000_000_200).UTC(), Detail: "projects/p/messages/2"},
 	}
 	whole := AppendAttempts(nil, want)

@@ -12,14 +12,17 @@ import (
 // refusal is an answer of S3 with a status and a code.
 func refusal(status int, code string) error {
 	return &smithyhttp.ResponseError{
-		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: &smithy.GenericAPIError{Code: code, Message: "because"},
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
+		Err:      &smithy.GenericAPIError{Code: code, Message: "because"},
 	}
 }
 
 // unconditional is a store without conditional puts.
 type unconditional struct{ api }
 
-func (u unconditional) PutObject(ctx context.Context, in *awss3.PutObjectInput, opts ...func(*awss3.Options)) (*awss3.PutObjectOutput, error) {
+func (u unconditional) PutObject(ctx context.Context, in *awss3.PutObjectInput,
+	opts ...func(*awss3.Options),
+) (*awss3.PutObjectOutput, error) {
 	if in.IfNoneMatch != nil {
 		return nil, refusal(http.StatusNotImplemented, "NotImplemented")
 	}
@@ -59,14 +62,18 @@ func (s *sick) UploadPart(ctx context.Context, in *awss3.UploadPartInput, opts .
 	return s.api.UploadPart(ctx, in, opts...)
 }
 
-func (s *sick) CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMultipartUploadInput, opts ...func(*awss3.Options)) (*awss3.CompleteMultipartUploadOutput, error) {
+func (s *sick) CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMultipartUploadInput,
+	opts ...func(*awss3.Options),
+) (*awss3.CompleteMultipartUploadOutput, error) {
 	if s.complete != nil {
 		return nil, s.complete
 	}
 	return s.api.CompleteMultipartUpload(ctx, in, opts...)
 }
 
-func (s *sick) AbortMultipartUpload(ctx context.Context, in *awss3.AbortMultipartUploadInput, opts ...func(*awss3.Options)) (*awss3.AbortMultipartUploadOutput, error) {
+func (s *sick) AbortMultipartUpload(ctx context.Context, in *awss3.AbortMultipartUploadInput,
+	opts ...func(*awss3.Options),
+) (*awss3.AbortMultipartUploadOutput, error) {
 	s.aborted++
 	return s.api.AbortMultipartUpload(ctx, in, opts...)
 }

@@ -50,7 +50,8 @@ func TestPutPageDoesNotRepeatOtherFailures(t *testing.T) {
 	store := open(t, nil)
 	store.api = &sick{api: store.api, puts: []error{refusal(http.StatusForbidden, "AccessDenied")}}
 	_, err := store.PutPage(t.Context(), push.NewID(push.PrefixBatch), push.PagePlan, 7, []byte("page"))
-	if awsconf.KindOf(err) != awsconf.KindDenied || !strings.Contains(err.Error(), "plan page 7") || !strings.Contains(err.Error(), store.bucket) {
+	if awsconf.KindOf(err) != awsconf.KindDenied || !strings.Contains(err.Error(), "plan page 7") ||
+		!strings.Contains(err.Error(), store.bucket) {
 		t.Errorf("error %v, want one of kind %s that names page and bucket", err, awsconf.KindDenied)
 	}
 }
@@ -79,7 +80,8 @@ func TestOutages(t *testing.T) {
 		return err
 	}
 	write := func(status int, code string) error {
-		_, err := newStore(busy{err: refusal(status, code)}, "bucket", "us-east-1", nil).PutPage(t.Context(), "x", push.PagePlan, 0, []byte("page"))
+		_, err := newStore(busy{err: refusal(status, code)}, "bucket", "us-east-1", nil).PutPage(t.Context(), "x", push.PagePlan, 0,
+			[]byte("page"))
 		return err
 	}
 	for _, c := range []struct {
@@ -151,7 +153,9 @@ func TestCallsAreMetered(t *testing.T) {
 	}
 	op := func(name string) awsmeter.Operation { return awsmeter.Operation{Service: awsmeter.S3, Name: name} }
 	want := awsmeter.Snapshot{
-		Calls: map[awsmeter.Operation]int64{op("PutObject"): 2, op("GetObject"): 1, op("ListObjectsV2"): 1, op("DeleteObjects"): 1, op("HeadBucket"): 1},
+		Calls: map[awsmeter.Operation]int64{
+			op("PutObject"): 2, op("GetObject"): 1, op("ListObjectsV2"): 1, op("DeleteObjects"): 1, op("HeadBucket"): 1,
+		},
 		Units: map[awsmeter.Quantity]float64{
 			{Service: awsmeter.S3, Unit: awsmeter.PutRequests}: 3, {Service: awsmeter.S3, Unit: awsmeter.GetRequests}: 2,
 		},

@@ -22,10 +22,13 @@ type api interface {
 	PutObject(ctx context.Context, in *awss3.PutObjectInput, opts ...func(*awss3.Options)) (*awss3.PutObjectOutput, error)
 	ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input, opts ...func(*awss3.Options)) (*awss3.ListObjectsV2Output, error)
 	DeleteObjects(ctx context.Context, in *awss3.DeleteObjectsInput, opts ...func(*awss3.Options)) (*awss3.DeleteObjectsOutput, error)
-	CreateMultipartUpload(ctx context.Context, in *awss3.CreateMultipartUploadInput, opts ...func(*awss3.Options)) (*awss3.CreateMultipartUploadOutput, error)
+	CreateMultipartUpload(ctx context.Context, in *awss3.CreateMultipartUploadInput,
+		opts ...func(*awss3.Options)) (*awss3.CreateMultipartUploadOutput, error)
 	UploadPart(ctx context.Context, in *awss3.UploadPartInput, opts ...func(*awss3.Options)) (*awss3.UploadPartOutput, error)
-	CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMultipartUploadInput, opts ...func(*awss3.Options)) (*awss3.CompleteMultipartUploadOutput, error)
-	AbortMultipartUpload(ctx context.Context, in *awss3.AbortMultipartUploadInput, opts ...func(*awss3.Options)) (*awss3.AbortMultipartUploadOutput, error)
+	CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMultipartUploadInput,
+		opts ...func(*awss3.Options)) (*awss3.CompleteMultipartUploadOutput, error)
+	AbortMultipartUpload(ctx context.Context, in *awss3.AbortMultipartUploadInput,
+		opts ...func(*awss3.Options)) (*awss3.AbortMultipartUploadOutput, error)
 }
 
 var _ api = (*awss3.Client)(nil)

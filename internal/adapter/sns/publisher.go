@@ -33,7 +33,8 @@ const (
 // api is the part of the SDK's client that is used.
 type api interface {
 	PublishBatch(ctx context.Context, in *awssns.PublishBatchInput, opts ...func(*awssns.Options)) (*awssns.PublishBatchOutput, error)
-	GetTopicAttributes(ctx context.Context, in *awssns.GetTopicAttributesInput, opts ...func(*awssns.Options)) (*awssns.GetTopicAttributesOutput, error)
+	GetTopicAttributes(ctx context.Context, in *awssns.GetTopicAttributesInput,
+		opts ...func(*awssns.Options)) (*awssns.GetTopicAttributesOutput, error)
 }
 
 var _ api = (*awssns.Client)(nil)
@@ -64,10 +65,9 @@ func (p *Publisher) Check(ctx context.Context) error {
 	return awsconf.Explain(err, p.what)
 }
 
-// Publish publishes the events in as few calls as their sizes allow. A
-// *worker.BatchError says which were not published, by position; the others
-// were. When a call fails as a whole, the calls after it are not made: what
-// failed it would fail them too.
+// Publish publishes the events in as few calls as their sizes allow. A *worker.BatchError names the
+// events that were not published, by position; all others were. After a call that fails as a whole
+// Publish makes no more calls, because they would fail for the same reason.
 func (p *Publisher) Publish(ctx context.Context, events []wire.Event) error {
 	failed := map[int]error{}
 	calls := plan(events, failed)

@@ -50,7 +50,9 @@ type fake struct {
 	calls  []*awssns.PublishBatchInput
 }
 
-func (f *fake) PublishBatch(_ context.Context, in *awssns.PublishBatchInput, _ ...func(*awssns.Options)) (*awssns.PublishBatchOutput, error) {
+func (f *fake) PublishBatch(_ context.Context, in *awssns.PublishBatchInput,
+	_ ...func(*awssns.Options),
+) (*awssns.PublishBatchOutput, error) {
 	f.calls = append(f.calls, in)
 	if f.answer == nil {
 		return accept(in), nil
@@ -196,7 +198,8 @@ func TestPublishReachesASubscriber(t *testing.T) {
 		t.Errorf("received (-want +got):\n%s", d)
 	}
 	s := meter.Snapshot()
-	if calls, units := s.Total(awsmeter.SNS), s.Units[awsmeter.Quantity{Service: awsmeter.SNS, Unit: awsmeter.Requests}]; calls != 3 || units != 1+2+1 {
+	if calls, units := s.Total(awsmeter.SNS), s.Units[awsmeter.Quantity{Service: awsmeter.SNS, Unit: awsmeter.Requests}]; calls != 3 ||
+		units != 1+2+1 {
 		t.Errorf("metered %d calls and %v requests, want 3 and 4", calls, units)
 	}
 }

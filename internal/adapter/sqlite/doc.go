@@ -11,5 +11,9 @@
 // answer. Several processes of one machine may share a data directory; network
 // file systems are not supported (https://www.sqlite.org/wal.html).
 //
-// The package knows the ports' words and nothing of the rooms that use them.
+// Every store has a package of its own below this one (queue, ledger, devices,
+// letters, documents, idempotency, pages), and all of them stand on db, lock and
+// rows. This package is the data directory: it opens the files and puts the stores
+// on them, copies, examines and repairs them. It knows the ports' words and nothing
+// of the rooms that use them.
 package sqlite

@@ -2,14 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
 )
 
 // FileState is what [Inspect] found of one database file.
@@ -20,54 +16,32 @@ type FileState struct {
 	// last one that this program knows. A program that starts brings a lower
 	// version up to it and refuses a higher one.
 	Version, Known int
+	// Directory is the id of the data directory, empty in a file of an earlier
+	// version.
+	Directory string
+	// StateOf is the moment of a backup that was restored, or of a loss that was
+	// accepted, until a program starts with it; else zero.
+	StateOf time.Time
 }
 
 // Inspect looks at the files of a data directory and changes nothing, neither
 // their schemas nor what is missing: a file that does not exist is left out. It
-// may run beside the processes that use the directory.
-func Inspect(ctx context.Context, dir string) ([]FileState, error) {
-	var all []FileState
-	for _, file := range []struct {
-		name  string
-		known []migration
-	}{
-		{"queue.db", queueMigrations()},
-		{"store.db", storeMigrations()},
-		{"pages.db", pagesMigrations()},
-	} {
-		path := filepath.Join(dir, file.name)
-		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("inspect: %w", err)
-		}
-		version, err := versionOf(ctx, path)
-		if err != nil {
-			return nil, fmt.Errorf("inspect %s: %w", path, err)
-		}
-		all = append(all, FileState{Name: file.name, Bytes: info.Size(), Version: version, Known: len(file.known)})
-	}
-	return all, nil
-}
-
-// versionOf reads the schema version of a file, opened so that it cannot be
-// written.
-func versionOf(ctx context.Context, path string) (version int, err error) {
-	const patience = 5 * time.Second // for a process that recovers the log
-	q := url.Values{"mode": {"ro"}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds())}}
-	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path), OmitHost: true, RawQuery: q.Encode()}
-	c, err := newConnector(name.String(), false)
+// may run beside the processes that use the directory. The faults are what a
+// program that starts refuses the directory for.
+func Inspect(ctx context.Context, dir string) ([]FileState, []*LossError, error) {
+	files, err := examine(ctx, dir)
 	if err != nil {
-		return 0, err
+		return nil, nil, fmt.Errorf("inspect %s: %w", dir, err)
 	}
-	db := sql.OpenDB(c)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	var tables int
-	if err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migration'`).Scan(&tables); err != nil || tables == 0 {
-		return 0, err
+	var all []FileState
+	for _, f := range files {
+		if !f.missing {
+			all = append(all,
+				FileState{
+					Name: f.name, Bytes: f.bytes, Version: f.version, Known: len(f.steps), Directory: f.Directory, StateOf: rows.FromMicros(f.StateOf),
+				})
+		}
 	}
-	err = db.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM migration`).Scan(&version)
-	return version, err
+	_, faults := judge(dir, files)
+	return all, faults, nil
 }

@@ -11,7 +11,7 @@ import (
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if files, err := Inspect(t.Context(), dir); err != nil || len(files) != 0 {
+	if files, _, err := Inspect(t.Context(), dir); err != nil || len(files) != 0 {
 		t.Errorf("an empty directory: %v, %v", files, err)
 	}
 	b, err := Open(t.Context(), dir, zap.NewNop())
@@ -19,7 +19,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	files, err := Inspect(t.Context(), dir) // beside the process that has it open
+	files, _, err := Inspect(t.Context(), dir) // beside the process that has it open
 	if err != nil || len(files) != 3 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -34,16 +34,17 @@ func TestInspectRefusesWhatIsNoDatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "store.db")
-	if err := os.WriteFile(path, []byte("this is no database, whatever it is called, and long enough to be one: SQLite's header has 100 bytes"), 0o600); err != nil {
+	if err := os.WriteFile(path,
+		[]byte("this is no database, whatever it is called, and long enough to be one: SQLite's header has 100 bytes"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if files, err := Inspect(t.Context(), dir); err == nil {
+	if files, _, err := Inspect(t.Context(), dir); err == nil {
 		t.Errorf("inspected as %v", files)
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if files, err := Inspect(t.Context(), dir); err != nil || len(files) != 1 || files[0].Version != 0 {
+	if files, _, err := Inspect(t.Context(), dir); err != nil || len(files) != 1 || files[0].Version != 0 {
 		t.Errorf("an empty file: %v, %v", files, err)
 	}
 }

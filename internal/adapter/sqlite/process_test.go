@@ -1,92 +1,27 @@
 package sqlite
 
 import (
-	"bufio"
-	"context"
-	"database/sql"
-	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
 
-	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/childtest"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/lock"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// These tests run the test binary once more, as another process on the same
-// data directory.
-
-var (
-	childRole = flag.String("sqlite.child", "", "role of a child process of the tests")
-	childDir  = flag.String("sqlite.dir", "", "its data directory")
-)
-
-// child is another process on the same directory.
-type child struct {
-	t   *testing.T
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Scanner
-}
-
-// spawn starts a child that plays one role of TestChild and is gone by the end
-// of the test.
-func spawn(t *testing.T, role, dir string, change ...func(*exec.Cmd)) *child {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChild$", "-sqlite.child="+role, "-sqlite.dir="+dir)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range change {
-		f(cmd)
-	}
-	if err := cmd.Start(); err != nil {
-		if len(change) > 0 {
-			t.Skipf("this system does not let a test have a disk of its own: %v", err)
-		}
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	return &child{t: t, cmd: cmd, in: in, out: bufio.NewScanner(out)}
-}
-
-// line is the next line that the child prints.
-func (c *child) line() string {
-	c.t.Helper()
-	if !c.out.Scan() {
-		c.t.Fatalf("the child ended early: %v", c.out.Err())
-	}
-	return c.out.Text()
-}
-
 // TestChild is what the other process runs.
 func TestChild(t *testing.T) { //nolint:paralleltest // alone in its process
-	if *childRole == "" {
-		t.Skip("only as a child process")
-	}
+	role, dir := childtest.Role(t)
 	say := func(format string, args ...any) { fmt.Fprintf(os.Stdout, format+"\n", args...) }
 	ctx := t.Context()
-	switch *childRole {
+	switch role {
 	case "send": // numbers, until killed; prints what is acknowledged
-		q := openQueue(t, openBackend(t, *childDir), "work", QueueConfig{})
+		q := openQueue(t, openBackend(t, dir), "work", QueueConfig{})
 		var wg sync.WaitGroup
 		for s := range 4 {
 			wg.Go(func() {
@@ -102,50 +37,46 @@ func TestChild(t *testing.T) { //nolint:paralleltest // alone in its process
 		}
 		wg.Wait()
 	case "receive": // one message
-		q := openQueue(t, openBackend(t, *childDir), "work", QueueConfig{})
+		q := openQueue(t, openBackend(t, dir), "work", QueueConfig{})
 		say("ready")
 		msgs, err := q.Receive(ctx, 1, worker.MaxWait)
 		if err != nil || len(msgs) != 1 {
 			t.Fatalf("received %d messages, %v", len(msgs), err)
 		}
 		say("%s", msgs[0].Body)
-	case "write": // without a pause, until its input ends
-		d := openTestDB(t, filepath.Join(*childDir, "a.db"), countSchema())
-		stop := make(chan struct{})
-		go func() {
-			io.Copy(io.Discard, os.Stdin)
-			close(stop)
-		}()
-		say("ready")
-		writeUntil(t, d, "child", stop)
-	case "hold": // the write lock, until its input ends
-		d := openTestDB(t, filepath.Join(*childDir, "a.db"), countSchema())
-		if err := d.write(ctx, func(*sql.Tx) error {
-			say("holding")
-			_, err := io.Copy(io.Discard, os.Stdin)
-			return err
-		}); err != nil {
-			t.Error(err)
+	case "once", "grow", "long": // writes to all files, and waits to be killed
+		b := openBackend(t, dir)
+		rounds, size := map[string]int{"once": 1, "grow": 1 << 20, "long": 40}[role], 500_000
+		for n := range rounds {
+			if err := writeAll(ctx, b, n+1000, size); err != nil {
+				t.Fatal(err)
+			}
+			if role != "long" || n == rounds-1 {
+				say("%d", n)
+			}
 		}
-	case "small": // on a disk of a few megabytes
-		ownDisk(t, *childDir)
-		d := openTestDB(t, filepath.Join(*childDir, "a.db"), itemSchema())
-		say("new: %q", push.OutageOf(d.pulse(ctx)))
-		err := fill(ctx, d)
-		say("write: %q", push.OutageOf(err))
-		err = d.pulse(ctx)
-		say("pulse: %q", push.OutageOf(err))
-	case "limited": // may write no file beyond what is there now
-		d := openTestDB(t, filepath.Join(*childDir, "a.db"), itemSchema())
-		signal.Ignore(syscall.SIGXFSZ)
-		const bytes = 64 << 10
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: bytes}); err != nil {
+		<-ctx.Done()
+	case "opening": // and never done
+		release, err := lock.Directory(ctx, dir)
+		if err != nil {
 			t.Fatal(err)
 		}
-		err := d.write(ctx, func(tx *sql.Tx) error { return insert(ctx, tx, strings.Repeat("x", 4*bytes)) })
-		say("%s", push.OutageOf(err))
+		defer release()
+		say("opening")
+		<-ctx.Done()
+	case "reopen": // over and over
+		for {
+			b, err := Open(ctx, dir, zap.NewNop())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			say("opened")
+		}
 	default:
-		t.Fatalf("unknown role %q", *childRole)
+		t.Fatalf("unknown role %q", role)
 	}
 }
 
@@ -154,16 +85,16 @@ func TestChild(t *testing.T) { //nolint:paralleltest // alone in its process
 func TestAcknowledgedMessagesSurviveKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	c := spawn(t, "send", dir)
+	c := childtest.Spawn(t, "send", dir)
 	acknowledged := map[string]bool{}
 	for range 200 {
-		acknowledged[c.line()] = true
+		acknowledged[c.Line()] = true
 	}
-	if err := c.cmd.Process.Kill(); err != nil {
+	if err := c.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	for c.out.Scan() { // what it still said
-		if s := c.out.Text(); strings.Contains(s, "/") {
+	for c.Out.Scan() { // what it still said
+		if s := c.Out.Text(); strings.Contains(s, "/") {
 			acknowledged[s] = true
 		}
 	}
@@ -198,99 +129,14 @@ func TestReceiveWakesAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	q := openQueue(t, openBackend(t, dir), "work", QueueConfig{})
-	c := spawn(t, "receive", dir)
-	if got := c.line(); got != "ready" {
+	c := childtest.Spawn(t, "receive", dir)
+	if got := c.Line(); got != "ready" {
 		t.Fatalf("child: %q", got)
 	}
 	if err := q.Send(t.Context(), []worker.Outgoing{{Body: []byte("hello")}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.line(); got != "hello" {
+	if got := c.Line(); got != "hello" {
 		t.Errorf("the child received %q, want hello", got)
-	}
-}
-
-func countSchema() []migration {
-	return []migration{{1, `CREATE TABLE tally (who TEXT PRIMARY KEY, n INTEGER NOT NULL)`}}
-}
-
-// busyWriters are enough callers that the next transaction always waits.
-const busyWriters = 64
-
-// writeUntil keeps the writer busy with as many transactions as it can make.
-func writeUntil(t *testing.T, d *db, who string, stop <-chan struct{}) {
-	t.Helper()
-	var wg sync.WaitGroup
-	for range busyWriters {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if err := tally(t.Context(), d, who); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func tally(ctx context.Context, d *db, who string) error {
-	return d.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO tally (who, n) VALUES (?, 1) ON CONFLICT (who) DO UPDATE SET n = n + 1`, who)
-		return err
-	})
-}
-
-// A process that always has something to write does not keep another one from
-// its turn: between two writes of ours it gets only a few in.
-func TestWritersTakeTurnsAcrossProcesses(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	d, err := openDB(t.Context(), filepath.Join(dir, "a.db"), countSchema(), zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.close()
-	c := spawn(t, "write", dir)
-	if got := c.line(); got != "ready" {
-		t.Fatalf("child: %q", got)
-	}
-	theirs := func() (n int) {
-		if err := d.read().QueryRowContext(t.Context(), `SELECT coalesce(max(n), 0) FROM tally WHERE who = 'child'`).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	for theirs() == 0 { // until it is at work
-		if err := tally(t.Context(), d, "parent"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const ours = 200
-	before := theirs()
-	for range ours {
-		if err := tally(t.Context(), d, "parent"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	between := theirs() - before
-	t.Logf("%d of ours, %d of theirs", ours, between)
-	if err := c.in.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.cmd.Wait(); err != nil {
-		t.Errorf("child: %v", err)
-	}
-	if between == 0 {
-		t.Error("the child did not get a turn")
-	}
-	// Each of its turns is one transaction of all its writers.
-	if most := ours * busyWriters * 2; between > most {
-		t.Errorf("the child wrote %d times while we wrote %d times, want at most %d", between, ours, most)
 	}
 }

@@ -60,7 +60,7 @@ func (q *Queue) refusal(r *types.BatchResultErrorEntry) error {
 	return err
 }
 
-// badReceipt tells whether an entry was refused for its receipt. A message that
+// badReceipt reports whether an entry was refused for its receipt. A message that
 // is gone or in nobody's hands is refused as an invalid value of the parameter
 // ReceiptHandle
 // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html).
@@ -73,14 +73,6 @@ func badReceipt(code, message string) bool {
 	default:
 		return false
 	}
-}
-
-// batchError is nil when nothing failed.
-func batchError(failed map[int]error) error {
-	if len(failed) == 0 {
-		return nil
-	}
-	return &worker.BatchError{Failed: failed}
 }
 
 // received splits a batch into the messages that have a receipt and an error

@@ -24,19 +24,27 @@ func (f *fake) GetQueueUrl(context.Context, *awssqs.GetQueueUrlInput, ...func(*a
 	return &awssqs.GetQueueUrlOutput{QueueUrl: &url}, nil
 }
 
-func (f *fake) SendMessageBatch(_ context.Context, in *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
+func (f *fake) SendMessageBatch(_ context.Context, in *awssqs.SendMessageBatchInput,
+	_ ...func(*awssqs.Options),
+) (*awssqs.SendMessageBatchOutput, error) {
 	return f.send(in)
 }
 
-func (f *fake) ReceiveMessage(ctx context.Context, in *awssqs.ReceiveMessageInput, _ ...func(*awssqs.Options)) (*awssqs.ReceiveMessageOutput, error) {
+func (f *fake) ReceiveMessage(ctx context.Context, in *awssqs.ReceiveMessageInput,
+	_ ...func(*awssqs.Options),
+) (*awssqs.ReceiveMessageOutput, error) {
 	return f.receive(ctx, in)
 }
 
-func (f *fake) DeleteMessageBatch(_ context.Context, in *awssqs.DeleteMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.DeleteMessageBatchOutput, error) {
+func (f *fake) DeleteMessageBatch(_ context.Context, in *awssqs.DeleteMessageBatchInput,
+	_ ...func(*awssqs.Options),
+) (*awssqs.DeleteMessageBatchOutput, error) {
 	return f.remove(in)
 }
 
-func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.ChangeMessageVisibilityBatchInput, _ ...func(*awssqs.Options)) (*awssqs.ChangeMessageVisibilityBatchOutput, error) {
+func (f *fake) ChangeMessageVisibilityBatch(_ context.Context, in *awssqs.ChangeMessageVisibilityBatchInput,
+	_ ...func(*awssqs.Options),
+) (*awssqs.ChangeMessageVisibilityBatchOutput, error) {
 	return f.change(in)
 }
 

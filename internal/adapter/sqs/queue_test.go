@@ -69,7 +69,8 @@ func TestSendTellsEntriesApart(t *testing.T) {
 	if kind := awsconf.KindOf(failed.Failed[2]); kind != awsconf.KindUnavailable {
 		t.Errorf("message 2 failed of kind %q, want %q", kind, awsconf.KindUnavailable)
 	}
-	if push.OutageOf(failed.Failed[2]) != push.OutageDown || push.OutageOf(failed.Failed[3]) != push.OutageDown || push.OutageOf(failed.Failed[1]) != "" {
+	if push.OutageOf(failed.Failed[2]) != push.OutageDown || push.OutageOf(failed.Failed[3]) != push.OutageDown ||
+		push.OutageOf(failed.Failed[1]) != "" {
 		t.Errorf("outages %q, %q and %q, want none and twice %q",
 			push.OutageOf(failed.Failed[1]), push.OutageOf(failed.Failed[2]), push.OutageOf(failed.Failed[3]), push.OutageDown)
 	}
@@ -92,8 +93,17 @@ func TestReceiptsThatAreNotValidAreNotFound(t *testing.T) {
 		{"ReceiptHandleIsInvalid", "The input receipt handle is invalid.", true},
 		{"MessageNotInflight", "", true},
 		{"AWS.SimpleQueueService.MessageNotInflight", "", true},
-		{"InvalidParameterValue", "Value x for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", true},
-		{"InvalidParameterValue", "Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds].", false},
+		{
+			"InvalidParameterValue",
+			"Value x for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.",
+			true,
+		},
+		{
+			"InvalidParameterValue",
+			"Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 " +
+				"seconds].",
+			false,
+		},
 		{"InternalError", "", false},
 	} {
 		t.Run(c.code+" "+c.message, func(t *testing.T) {
@@ -217,7 +227,9 @@ func TestCallsAreMetered(t *testing.T) {
 		Calls: map[awsmeter.Operation]int64{},
 		Units: map[awsmeter.Quantity]float64{{Service: awsmeter.SQS, Unit: awsmeter.Requests}: 1 + 3 + 3 + 1 + 1 + 1},
 	}
-	for _, op := range []string{"GetQueueUrl", "SendMessageBatch", "ReceiveMessage", "ChangeMessageVisibilityBatch", "DeleteMessageBatch", "GetQueueAttributes"} {
+	for _, op := range []string{
+		"GetQueueUrl", "SendMessageBatch", "ReceiveMessage", "ChangeMessageVisibilityBatch", "DeleteMessageBatch", "GetQueueAttributes",
+	} {
 		want.Calls[awsmeter.Operation{Service: awsmeter.SQS, Name: op}] = 1
 	}
 	if d := cmp.Diff(want, meter.Snapshot()); d != "" {

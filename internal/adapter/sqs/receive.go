@@ -10,6 +10,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -24,14 +25,13 @@ type answer struct {
 	err  error
 }
 
-// Receive implements worker.Queue. Whoever cancels ctx gets its error at once,
-// but the poll goes on: SQS does not notice that nobody listens any more and
-// would hide the messages it answers with until their visibility lapses. They
-// are handed back when they arrive, which counts as a receive. An error is
-// never fatal: the caller polls again. wait 0 asks for the queue's own waiting
-// time, which belfry provision leaves at 0.
+// Receive implements worker.Queue. It returns as soon as ctx is cancelled, but its poll goes on:
+// SQS does not notice that nobody waits any more and would hide the messages of its answer until
+// their visibility lapses. Those messages are handed back when they arrive, which counts as a
+// receive. No error is fatal: the caller polls again. wait 0 asks for the queue's own waiting time,
+// which belfry provision leaves at 0.
 func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]worker.Message, error) {
-	err := checkReceive(limit, wait)
+	err := worker.CheckReceive(limit, wait)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -83,7 +83,7 @@ func (q *Queue) poll(ctx context.Context, limit int, wait time.Duration) ([]work
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameMessageGroupId,
 		},
-	})
+	}, patient(wait))
 	size := 0
 	if err == nil {
 		for i := range out.Messages {
@@ -99,6 +99,15 @@ func (q *Queue) poll(ctx context.Context, limit int, wait time.Duration) ([]work
 		msgs[i] = message(&out.Messages[i])
 	}
 	return msgs, nil
+}
+
+// patient lets an attempt last as long as SQS may wait, which it alone knows
+// when it was asked for the queue's own time.
+func patient(wait time.Duration) func(*awssqs.Options) {
+	if wait == 0 {
+		wait = worker.MaxWait
+	}
+	return func(o *awssqs.Options) { o.HTTPClient = awsconf.Within(o.HTTPClient, wait+awsconf.PollMargin) }
 }
 
 // message takes what SQS returns as it is. Attributes that are missing or not

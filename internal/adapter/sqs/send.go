@@ -15,7 +15,7 @@ import (
 // messages, the SDK's second try stores them again: the queue is at least once
 // at this end too.
 func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
-	failed, err := checkOutgoing(msgs)
+	failed, err := worker.CheckOutgoing(msgs)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -39,7 +39,7 @@ func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 		entries, sent, size = append(entries, e), append(sent, i), size+len(m.Body)
 	}
 	if len(entries) == 0 {
-		return batchError(failed)
+		return worker.Partly(failed)
 	}
 	q.meter.Call(awsmeter.SQS, "SendMessageBatch", awsmeter.Requests, awsmeter.Requests64K(size))
 	out, err := q.api.SendMessageBatch(ctx, &awssqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: entries})
@@ -47,5 +47,5 @@ func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 		return q.fail("send", err)
 	}
 	q.outcome(failed, sent, ids(out.Successful, func(e *types.SendMessageBatchResultEntry) *string { return e.Id }), out.Failed)
-	return batchError(failed)
+	return worker.Partly(failed)
 }

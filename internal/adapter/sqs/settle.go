@@ -14,7 +14,7 @@ import (
 // Delete implements worker.Queue. SQS takes the latest receipt of a message,
 // lapsed or not, as long as the message was not received again.
 func (q *Queue) Delete(ctx context.Context, msgs []worker.Message) error {
-	err := checkBatch(len(msgs))
+	err := worker.CheckBatch(len(msgs))
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -23,7 +23,7 @@ func (q *Queue) Delete(ctx context.Context, msgs []worker.Message) error {
 	}
 	sent, failed := received(msgs)
 	if len(sent) == 0 {
-		return batchError(failed)
+		return worker.Partly(failed)
 	}
 	entries := make([]types.DeleteMessageBatchRequestEntry, len(sent))
 	for at, i := range sent {
@@ -35,14 +35,14 @@ func (q *Queue) Delete(ctx context.Context, msgs []worker.Message) error {
 		return q.fail("delete", err)
 	}
 	q.outcome(failed, sent, ids(out.Successful, func(e *types.DeleteMessageBatchResultEntry) *string { return e.Id }), out.Failed)
-	return batchError(failed)
+	return worker.Partly(failed)
 }
 
 // Extend implements worker.Queue. Fractions of a second are rounded up.
 func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility time.Duration) error {
-	err := checkBatch(len(msgs))
+	err := worker.CheckBatch(len(msgs))
 	if err == nil {
-		err = checkVisibility(visibility)
+		err = worker.CheckVisibility(visibility)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -52,7 +52,7 @@ func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility ti
 	}
 	sent, failed := received(msgs)
 	if len(sent) == 0 {
-		return batchError(failed)
+		return worker.Partly(failed)
 	}
 	entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(sent))
 	for at, i := range sent {
@@ -66,5 +66,5 @@ func (q *Queue) Extend(ctx context.Context, msgs []worker.Message, visibility ti
 		return q.fail("extend", err)
 	}
 	q.outcome(failed, sent, ids(out.Successful, func(e *types.ChangeMessageVisibilityBatchResultEntry) *string { return e.Id }), out.Failed)
-	return batchError(failed)
+	return worker.Partly(failed)
 }

@@ -1,4 +1,5 @@
-// Package batchtest is the conformance suite of the page store: every driver of
+// Package batchtest is the conformance suite of the page store, and the plainest
+// store that passes it: [Memory], for tests of what stands on the port. Every driver of
 // [batch.Pages] runs it.
 package batchtest
 

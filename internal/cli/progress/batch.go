@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,9 @@ const patience = 10
 
 // Batch shows a notification or batch until nothing more will happen to it: see
 // [Display.Batch].
-func Batch(ctx context.Context, poll func(context.Context) (client.Notification, error), out io.Writer, tty bool) (client.Notification, error) {
+func Batch(ctx context.Context, poll func(context.Context) (client.Notification, error), out io.Writer,
+	tty bool,
+) (client.Notification, error) {
 	return New(out, tty).Batch(ctx, poll)
 }
 
@@ -49,6 +52,7 @@ func (d *Display) Batch(ctx context.Context, poll func(context.Context) (client.
 		case err == nil:
 			failures = 0
 			w.take(n)
+			d.tell(w, &n)
 		case refused(err):
 			return w.answer(), err
 		default:
@@ -87,6 +91,7 @@ func refused(err error) bool {
 // watch is what has been seen so far. The bar's goroutine reads it.
 type watch struct {
 	begun, said time.Time
+	told        map[string]bool // what is held
 	first, last atomic.Pointer[client.Notification]
 }
 
@@ -118,14 +123,11 @@ func counts(n *client.Notification) (accepted, open int64) {
 
 // label is the state in a word that goes with figures.
 func (w *watch) label() string {
-	switch n := w.answer(); n.State {
-	case "":
-		return "waiting"
-	case "accepted": // chunks are sent while others are still planned
+	state := w.answer().State
+	if state == client.StateAccepted { // chunks are sent while others are still planned
 		return "starting"
-	default:
-		return n.State
 	}
+	return cmp.Or(string(state), "waiting")
 }
 
 // status is the line of figures: what was sent, what was not, what is left, how
@@ -145,21 +147,27 @@ func (w *watch) status() string {
 	if eta > 0 {
 		s += ", ETA " + eta.Round(time.Second).String()
 	}
+	if n != nil && n.Waiting != nil {
+		s += ", waiting: " + n.Waiting.Text
+	}
 	return s
 }
 
-// pace is the server's estimate where it gives one, else the mean since the
-// first answer.
+// paceLeast is after how long a mean since the first answer means something.
+const paceLeast = 3 * time.Second
+
+// pace is the server's estimate. Of a batch it gives one as soon as it means something; of
+// anything else it is the mean since the first answer, unless nothing moves.
 func (w *watch) pace(n *client.Notification, decided, open int64) (rate float64, eta time.Duration) {
 	if n == nil {
 		return 0, 0
 	}
 	if n.Rate != nil {
 		rate = *n.Rate
-	} else if first := w.first.Load(); first != nil {
+	} else if first := w.first.Load(); first != nil && n.Received == nil {
 		accepted, then := counts(first)
-		if seconds := time.Since(w.begun).Seconds(); seconds > 0 {
-			rate = float64(decided-(accepted-then)) / seconds
+		if took := time.Since(w.begun); took >= paceLeast {
+			rate = float64(decided-(accepted-then)) / took.Seconds()
 		}
 	}
 	const longest = 1e6 // seconds; beyond eleven days it is no estimate
@@ -167,7 +175,7 @@ func (w *watch) pace(n *client.Notification, decided, open int64) (rate float64,
 	switch {
 	case n.ETASeconds != nil:
 		seconds = *n.ETASeconds
-	case rate > 0:
+	case rate > 0 && n.Received == nil && n.Waiting == nil:
 		seconds = float64(open) / rate
 	}
 	if seconds <= 0 || seconds > longest {

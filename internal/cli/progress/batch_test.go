@@ -92,7 +92,7 @@ func TestLabel(t *testing.T) {
 	if got := w.label(); got != "waiting" {
 		t.Errorf("before the first answer: %q", got)
 	}
-	for state, want := range map[string]string{"accepted": "starting", "paused": "paused"} {
+	for state, want := range map[client.State]string{"accepted": "starting", "paused": "paused"} {
 		w.take(client.Notification{State: state})
 		if got := w.label(); got != want {
 			t.Errorf("label of %s = %q, want %q", state, got, want)
@@ -170,6 +170,47 @@ func TestInterrupted(t *testing.T) {
 			if !errors.Is(err, context.Canceled) || n.ID != "bat_1" || n.Counts.Sent == 0 {
 				t.Errorf("Batch = %+v, %v, want the last answer", n, err)
 			}
+		})
+	}
+}
+
+// A bar says what is waited for, and no estimate where there is none.
+func TestStatusOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	n := client.Notification{
+		State: client.StateSending, Received: new(int64(100)), Counts: &client.Counts{Accepted: 100, Open: 60, Sent: 40},
+		Waiting: &client.Waiting{Reason: client.WaitBreaker, Text: "breaker open until 12:56:34 UTC (fcm.unavailable)"},
+	}
+	for name, c := range map[string]struct {
+		change func(n *client.Notification)
+		want   string
+	}{
+		"the server gives no rate": {
+			func(*client.Notification) {}, "40 sent, 0 failed, 60 open, waiting: breaker open until 12:56:34 UTC (fcm.unavailable)",
+		},
+		"it does": {
+			func(n *client.Notification) { n.Waiting, n.Rate, n.ETASeconds = nil, new(2.0), new(30.0) },
+			"40 sent, 0 failed, 60 open, 2/s, ETA 30s",
+		},
+		"no batch": {func(n *client.Notification) { n.Waiting, n.Received = nil, nil }, "40 sent, 0 failed, 60 open, 2/s, ETA 30s"},
+		"no batch, and it waits": {
+			func(n *client.Notification) { n.Received, n.Waiting.Text = nil, "x" }, "40 sent, 0 failed, 60 open, 2/s, waiting: x",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &watch{begun: time.Now()}
+				w.take(client.Notification{Counts: &client.Counts{Accepted: 100, Open: 100}})
+				now := n
+				now.Waiting = new(*n.Waiting)
+				c.change(&now)
+				time.Sleep(20 * time.Second)
+				w.take(now)
+				if got := w.status(); got != c.want {
+					t.Errorf("got %q, want %q", got, c.want)
+				}
+			})
 		})
 	}
 }

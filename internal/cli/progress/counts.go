@@ -37,7 +37,8 @@ func PrintCounts(w io.Writer, c client.Counts) error {
 	_ = tw.Flush()
 	b.WriteString("\n" + conservation(c) + "\n")
 	if c.PossibleDuplicates > 0 {
-		fmt.Fprintf(&b, "possible duplicates %s: tried again after an answer that left open whether the message was taken\n", Group(c.PossibleDuplicates))
+		fmt.Fprintf(&b, "possible duplicates %s: tried again after an answer that left open whether the message was taken\n",
+			Group(c.PossibleDuplicates))
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("print the table of outcomes: %w", err)
@@ -84,9 +85,9 @@ func classes(c client.Counts) []row {
 func rowsOf(c client.Counts) []row {
 	byClass := map[string][]row{}
 	for name, n := range c.ByCode {
-		if code, ok := push.CodeNamed(name); ok && n != 0 {
+		if code, ok := push.CodeNamed(string(name)); ok && n != 0 {
 			class := code.Class().String()
-			byClass[class] = append(byClass[class], row{class, name, n})
+			byClass[class] = append(byClass[class], row{class, string(name), n})
 		}
 	}
 	var out []row

@@ -25,7 +25,7 @@ func TestPrintCounts(t *testing.T) {
 			"everything",
 			client.Counts{
 				Accepted: 1_000_000, Open: 5, Sent: 998_000, Permanent: 1_500, Suppressed: 400, DeadLettered: 95,
-				ByCode: map[string]int64{
+				ByCode: map[client.Code]int64{
 					"sent": 998_000, "fcm.unregistered": 1_200, "fcm.invalid_argument": 300, "duplicate": 200, "device.quarantined": 200,
 					"attempts_exhausted": 95,
 				},
@@ -47,7 +47,7 @@ possible duplicates 12: tried again after an answer that left open whether the m
 		{"nothing", client.Counts{}, "CLASS  CODE  COUNT    SHARE\n\naccepted 0 = 0\n"},
 		{
 			"a code of a newer server",
-			client.Counts{Accepted: 3, Permanent: 3, ByCode: map[string]int64{"fcm.unregistered": 1, "fcm.brand_new": 2}},
+			client.Counts{Accepted: 3, Permanent: 3, ByCode: map[client.Code]int64{"fcm.unregistered": 1, "fcm.brand_new": 2}},
 			"CLASS      CODE              COUNT    SHARE\n" +
 				"permanent  fcm.unregistered      1   33.33%\n" +
 				"permanent                        2   66.67%\n" +

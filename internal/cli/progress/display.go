@@ -8,6 +8,8 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/belfry-push/belfry/internal/visible"
 )
 
 // plainEvery is how often a display that is not a terminal says something.
@@ -27,13 +29,19 @@ type Display struct {
 }
 
 // New returns a display on out. With tty there are bars that move, otherwise a
-// line every five seconds.
-func New(out io.Writer, tty bool) *Display { return &Display{out: out, tty: tty} }
+// line every five seconds. Of what it is told to say nothing drives the terminal,
+// see [visible.Text].
+func New(out io.Writer, tty bool) *Display {
+	if w, ok := out.(*visible.Writer); ok {
+		out = w.Raw() // the bars move the cursor
+	}
+	return &Display{out: out, tty: tty}
+}
 
 // Printf prints a line, above the bar if there is one. It may be called from
 // any goroutine at any time, to say what happens meanwhile.
 func (d *Display) Printf(format string, args ...any) {
-	line := fmt.Sprintf(format, args...) + "\n"
+	line := visible.Text(fmt.Sprintf(format, args...)) + "\n"
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bars != nil {
@@ -52,7 +60,7 @@ func (d *Display) show(left, right func() string, more ...mpb.BarOption) (bar *m
 		return nil, func(bool) {}
 	}
 	text := func(f func() string) decor.Decorator {
-		return decor.Any(func(decor.Statistics) string { return f() })
+		return decor.Any(func(decor.Statistics) string { return visible.Field(f()) })
 	}
 	bars := mpb.New(mpb.WithOutput(d.out), mpb.WithAutoRefresh())
 	// A total of 0 keeps the bar open until it is told: the total grows while

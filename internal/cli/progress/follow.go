@@ -15,7 +15,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/visible"
 )
 
 // Follow shows what a watch says until it ends: on a terminal a bar, with the
@@ -34,6 +34,7 @@ func (d *Display) Follow(ctx context.Context, updates iter.Seq2[client.BatchProg
 			return w.answer(), err
 		}
 		w.take(p.Notification)
+		d.tell(w, &p.Notification)
 		if bar != nil {
 			accepted, open := w.counts()
 			bar.SetTotal(max(accepted, 1), false)
@@ -69,7 +70,7 @@ func (w *watch) below(out io.Writer, _ decor.Statistics) error {
 	if codes == "" {
 		return nil
 	}
-	_, err := io.WriteString(out, "  "+codes+"\n")
+	_, err := io.WriteString(out, "  "+visible.Field(codes)+"\n")
 	return err
 }
 
@@ -85,8 +86,8 @@ func (w *watch) failures() string {
 	}
 	var reasons []reason
 	for code, count := range n.Counts.ByCode {
-		if code != push.CodeSent.String() {
-			reasons = append(reasons, reason{code, count})
+		if code != client.CodeSent {
+			reasons = append(reasons, reason{string(code), count})
 		}
 	}
 	slices.SortFunc(reasons, func(a, b reason) int {

@@ -22,7 +22,7 @@ func updates(ctx context.Context, end error) iter.Seq2[client.BatchProgress, err
 			rate := 100.0
 			n := client.Notification{ID: "bat_1", State: "sending", Rate: &rate, Counts: &client.Counts{
 				Accepted: 1000, Open: 1000 - decided, Sent: decided * 98 / 100, Permanent: decided / 50,
-				ByCode: map[string]int64{"sent": decided * 98 / 100, "fcm.unregistered": decided / 50},
+				ByCode: map[client.Code]int64{"sent": decided * 98 / 100, "fcm.unregistered": decided / 50},
 			}}
 			if !yield(client.BatchProgress{Notification: n}, nil) {
 				return
@@ -37,9 +37,11 @@ func updates(ctx context.Context, end error) iter.Seq2[client.BatchProgress, err
 			yield(client.BatchProgress{}, end)
 			return
 		}
-		n := client.Notification{ID: "bat_1", State: "completed", Counts: &client.Counts{Accepted: 1000, Sent: 980, Permanent: 20, ByCode: map[string]int64{
-			"sent": 980, "fcm.unregistered": 12, "expired": 3, "duplicate": 2, "b": 1, "a": 1, "c": 1,
-		}}}
+		n := client.Notification{ID: "bat_1", State: "completed", Counts: &client.Counts{
+			Accepted: 1000, Sent: 980, Permanent: 20, ByCode: map[client.Code]int64{
+				"sent": 980, "fcm.unregistered": 12, "expired": 3, "duplicate": 2, "b": 1, "a": 1, "c": 1,
+			},
+		}}
 		yield(client.BatchProgress{Notification: n, Last: true}, nil)
 	}
 }

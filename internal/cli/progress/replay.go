@@ -19,8 +19,8 @@ const paceOver = 10 * time.Second
 func (d *Display) Replay(ctx context.Context, poll func(context.Context) (client.Replay, error)) (client.Replay, error) {
 	w := &replayWatch{}
 	bar, end := d.show(w.label, w.status)
-	done := false
-	defer func() { end(done) }()
+	complete := false
+	defer func() { end(complete) }()
 	said := time.Now()
 	for failures := 0; ; {
 		asked := time.Now()
@@ -46,7 +46,8 @@ func (d *Display) Replay(ctx context.Context, poll func(context.Context) (client
 			bar.SetTotal(max(now.Total, 1), false)
 			bar.SetCurrent(now.Total - remaining(&now))
 		}
-		if done = err == nil && r.Done(); done {
+		if err == nil && r.Done() {
+			complete = r.State == client.ReplayCompleted // the bar of one that stopped stays where it stopped
 			return r, nil
 		}
 		if bar == nil && time.Since(said) >= plainEvery {
@@ -111,7 +112,7 @@ func (w *replayWatch) label() string {
 		if r.State == "" {
 			return "waiting"
 		}
-		return r.State
+		return string(r.State)
 	}
 	switch r.Phase {
 	case "canary":
@@ -141,12 +142,30 @@ func Outcomes(r *client.Replay) string {
 	return s
 }
 
+// named is the code that most letters failed again with.
+func named(r *client.Replay) string {
+	var most client.Code
+	for code, n := range r.RefailedBy {
+		if n > r.RefailedBy[most] || n == r.RefailedBy[most] && code < most {
+			most = code
+		}
+	}
+	switch len(r.RefailedBy) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" (%s)", most)
+	}
+	return fmt.Sprintf(" (most with %s)", most)
+}
+
 // status is the line of figures.
 func (w *replayWatch) status() string {
 	r := w.answer()
 	s := fmt.Sprintf("%s of %s sent", Group(r.Sent), Group(r.Total))
 	if watched(&r) {
 		s += fmt.Sprintf(", %s failed again of %s known", Group(r.Refailed), Group(r.Known))
+		s += named(&r)
 	}
 	if r.Unwatched > 0 {
 		s += fmt.Sprintf(", %s not watched", Group(r.Unwatched))

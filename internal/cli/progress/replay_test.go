@@ -68,8 +68,9 @@ func TestRemaining(t *testing.T) {
 	t.Parallel()
 
 	for want, r := range map[int64]client.Replay{
-		90: {Total: 100, Sent: 10}, 5: {Total: 100, Sent: 10, Max: 15}, 60: {Total: 100, Sent: 10, Skipped: map[string]int64{"expired": 30, "in_delivery": 9}},
-		0: {Total: 100, Sent: 120},
+		90: {Total: 100, Sent: 10}, 5: {Total: 100, Sent: 10, Max: 15},
+		60: {Total: 100, Sent: 10, Skipped: map[string]int64{"expired": 30, "in_delivery": 9}},
+		0:  {Total: 100, Sent: 120},
 	} {
 		if got := remaining(&r); got != want {
 			t.Errorf("%+v: %d remain, want %d", r, got, want)
@@ -95,5 +96,26 @@ func TestOutcomesOfWhatNobodyWatches(t *testing.T) {
 	w.take(&client.Replay{Total: 9, Sent: 7, Unwatched: 7}, time.Now())
 	if got := w.status(); got != "7 of 9 sent, 7 not watched" {
 		t.Errorf("status is %q", got)
+	}
+}
+
+// The bar of a replay that ended early shows how far it came, and only that of a completed
+// one is full.
+func TestReplayBarStaysWhereItStopped(t *testing.T) {
+	t.Parallel()
+
+	for state, full := range map[client.ReplayState]bool{
+		client.ReplayStopped: false, client.ReplayPaused: false, client.ReplayCancelled: false, client.ReplayCompleted: true,
+	} {
+		var out strings.Builder
+		_, err := New(&out, true).Replay(t.Context(), func(context.Context) (client.Replay, error) {
+			return client.Replay{
+				State: state, Total: 1000, Sent: 100, Known: 90, Refailed: 30, RefailedBy: map[client.Code]int64{"fcm.unavailable": 30},
+			}, nil
+		})
+		last := out.String()[strings.LastIndex(out.String(), "["):]
+		if err != nil || strings.Contains(last, "-") == full || !strings.Contains(last, "30 failed again of 90 known (fcm.unavailable)") {
+			t.Errorf("%s: %q (%v)", state, last, err)
+		}
 	}
 }

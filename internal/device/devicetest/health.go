@@ -99,7 +99,8 @@ func quarantine(f *fixture) {
 	a.UserID = "user"
 	f.put(a, b, c)
 	n := unregistered(a.Address, epoch().Add(time.Second))
-	f.note([]push.ID{"a", "b"}, n, unregistered(b.Address, epoch()), push.DeviceNote{Address: c.Address, Code: push.CodeFCMUnregistered, At: n.At, SentAt: n.SentAt})
+	f.note([]push.ID{"a", "b"}, n, unregistered(b.Address, epoch()),
+		push.DeviceNote{Address: c.Address, Code: push.CodeFCMUnregistered, At: n.At, SentAt: n.SentAt})
 
 	a.State, a.QuarantinedAt, a.LastFailureAt, a.LastFailure = push.DeviceQuarantined, n.At, n.At, push.CodeFCMUnregistered
 	f.same("quarantined", f.get("a"), a)

@@ -3,6 +3,7 @@ package devicetest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -10,20 +11,71 @@ import (
 // wantUser checks which devices a user has, in any order.
 func (f *fixture) wantUser(user string, want ...push.ID) {
 	f.Helper()
-	f.eventually(func() string {
-		found, err := f.DevicesByUser(f.Context(), f.tenant, []string{user})
-		f.must(err)
-		var got []push.ID
-		for _, d := range found[user] {
-			got = append(got, d.ID)
-		}
-		slices.Sort(got)
-		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			return fmt.Sprintf("user %q has devices %v, want %v", user, got, want)
-		}
-		return ""
-	})
+	found, err := f.DevicesByUser(f.Context(), f.tenant, []string{user})
+	f.must(err)
+	var got []push.ID
+	for _, d := range found[user] {
+		got = append(got, d.ID)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		f.Fatalf("user %q has devices %v, want %v", user, got, want)
+	}
+}
+
+// fresh follows devices through what a send that comes right after must know:
+// the first device of a user and another one, one that changes its address, its
+// user or both, one that is deleted, and one that registers anew from quarantine.
+func fresh(f *fixture) {
+	f.wantUser("u")
+	a, b := f.device("a"), f.device("b")
+	a.UserID, b.UserID = "u", "u"
+	f.put(a)
+	f.wantUser("u", "a")
+	f.put(b)
+	f.wantUser("u", "a", "b")
+	f.put(a) // renewed
+	f.wantUser("u", "a", "b")
+
+	a.Address.Value = "another"
+	f.put(a)
+	f.wantUser("u", "a", "b")
+	found, err := f.DevicesByUser(f.Context(), f.tenant, []string{"u"})
+	f.must(err)
+	f.same("the address", found["u"][0].Address, a.Address)
+
+	a.UserID = "v"
+	f.put(a)
+	f.wantUser("u", "b")
+	f.wantUser("v", "a")
+	a.UserID, a.Address.Value = "u", "a third"
+	f.put(a)
+	f.wantUser("u", "a", "b")
+	f.wantUser("v")
+	a.UserID = ""
+	f.put(a)
+	f.wantUser("u", "b")
+
+	stolen := f.device("c")
+	stolen.UserID, stolen.Address = "v", b.Address
+	f.put(stolen)
+	f.wantUser("u")
+	f.wantUser("v", "c")
+
+	f.must(f.DeleteDevice(f.Context(), f.tenant, "c"))
+	f.wantUser("v")
+	f.put(stolen)
+	f.wantUser("v", "c")
+
+	_, err = f.NoteDevices(f.Context(), f.tenant, []push.DeviceNote{unregistered(stolen.Address, epoch().Add(time.Second))})
+	f.must(err)
+	f.put(stolen)
+	reach, err := f.ReachByAddress(f.Context(), f.tenant, []push.Address{stolen.Address})
+	f.must(err)
+	if r, known := reach[stolen.Address]; known && !r.Sendable {
+		f.Error("a device that registered anew is passed over as quarantined")
+	}
 }
 
 func lookups(f *fixture) {

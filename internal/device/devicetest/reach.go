@@ -10,6 +10,7 @@ import (
 // have every field set, or are another tenant's.
 func reach(f *fixture) {
 	fresh, sent, gone, full, other := f.device("fresh"), f.device("sent"), f.device("gone"), f.device("full"), *f
+	fresh.Platform, sent.Platform, full.Platform = push.PlatformIOS, "", push.PlatformWeb
 	full.UserID, full.Locale, full.Timezone, full.AppVersion = "grün", "pt-BR", "Europe/Zurich", "4.2 🐝"
 	full.Attributes = map[string]string{"plan": "gold", "": "empty"}
 	full.Address.Kind = push.KindFID
@@ -25,8 +26,9 @@ func reach(f *fixture) {
 	)
 	ghost := push.Address{Kind: push.KindToken, Value: full.Address.Value}
 	want := map[push.Address]push.Reach{
-		fresh.Address: {Sendable: true}, sent.Address: {Sendable: true, LastSuccessAt: at}, gone.Address: {},
-		full.Address: {Sendable: true, LastSuccessAt: at.Add(time.Second)},
+		fresh.Address: {Sendable: true, Platform: fresh.Platform}, sent.Address: {Sendable: true, LastSuccessAt: at, Platform: sent.Platform},
+		gone.Address: {Platform: gone.Platform},
+		full.Address: {Sendable: true, LastSuccessAt: at.Add(time.Second), Platform: full.Platform},
 	}
 	f.eventually(func() string {
 		got, err := f.ReachByAddress(f.Context(), f.tenant, []push.Address{

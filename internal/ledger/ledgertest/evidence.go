@@ -40,6 +40,7 @@ func attemptsInOrder(f *fixture) {
 		attempt(1, "Ünïcödé 🐝 \"quoted\"\n\\"),
 		attempt(499, strings.Repeat("x", 300)),
 		attempt(2, ""),
+		{Cell: 4, Code: push.CodePayloadInvalid, At: epoch().Truncate(time.Millisecond), Detail: "decided: no attempt"},
 		{Cell: 0, Attempt: 3, Code: push.CodeSent, At: epoch().Add(-time.Hour).Truncate(time.Millisecond), Latency: time.Hour},
 	}
 	f.must(f.SaveLine(f.Context(), line, line.Epoch, odd))
@@ -113,7 +114,8 @@ func countsAddUp(f *fixture) {
 		push.ClassSuppressed: 20, push.ClassPermanent: 10, push.ClassSent: 4 * 48, push.ClassOpen: 10*49 + 6*48,
 	}
 	f.same("classes", got.ByClass(), want)
-	if got.Recipients != 1000 || got.Sources != 1000 || got.Chunks != 20 || got.ChunksClosed != 4 || got.PagesPlanned != 2 || got.PossibleDuplicates != 14 {
+	if got.Recipients != 1000 || got.Sources != 1000 || got.Chunks != 20 || got.ChunksClosed != 4 || got.PagesPlanned != 2 ||
+		got.PossibleDuplicates != 14 {
 		f.Errorf("counts are %+v", got)
 	}
 	if !got.FirstAt.Equal(epoch()) || !got.LastAt.Equal(epoch().Add(3*time.Minute)) {
@@ -169,7 +171,9 @@ func randomWalk(f *fixture) {
 			f.Fatalf("step %d: %d recipients, want %d", step, counts.Recipients, chunks*size)
 		}
 		f.same("counts", counts, f.sum(id))
-		if changed := counts.ByCode != before.ByCode || counts.PossibleDuplicates != before.PossibleDuplicates; changed && counts.Revision() <= before.Revision() || counts.Revision() < before.Revision() {
+		if changed := counts.ByCode != before.ByCode ||
+			counts.PossibleDuplicates != before.PossibleDuplicates; changed && counts.Revision() <= before.Revision() ||
+			counts.Revision() < before.Revision() {
 			f.Fatalf("step %d: revision %d follows %d", step, counts.Revision(), before.Revision())
 		}
 		before = counts

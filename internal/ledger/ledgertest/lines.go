@@ -139,7 +139,7 @@ func lineRoundTrip(f *fixture) {
 		l.Cells[i] = ledger.CellOf(fact.Code, i%2 == 0)
 	}
 	l.Cells[499] = ledger.CellOf(push.CodeOpen, true)
-	l.Attempt, l.Turn, l.Vanished = 12, 34, 11
+	l.Attempt, l.Turn, l.Vanished, l.Alone, l.Trial = 12, 34, 11, 1, true
 	l.Reserve(250, 499)
 	f.must(f.SaveLine(f.Context(), l, l.Epoch, nil))
 	got, err := f.Line(f.Context(), p.Ref)
@@ -158,6 +158,32 @@ func lineRoundTrip(f *fixture) {
 	got, err = f.Line(f.Context(), p.Ref)
 	f.must(err)
 	f.same("handed back", got, waiting)
+}
+
+// firstStays holds that the time of the first outcome is kept whatever is written later.
+func firstStays(f *fixture) {
+	id := push.NewID(push.PrefixBatch)
+	ref := push.ChunkRef{Notification: id}
+	p := ledger.Plan{Ref: ref, Tenant: f.tenant, Sources: 3, Last: true, Hashes: make([]uint64, 3), Cells: make([]ledger.Cell, 3)}
+	lines, err := f.Plan(f.Context(), []ledger.Plan{p}, epoch())
+	f.must(err)
+	line := lines[0]
+	for i, want := range []time.Time{{}, epoch().Add(2 * time.Minute), epoch().Add(2 * time.Minute), epoch().Add(2 * time.Minute)} {
+		at := epoch().Add(time.Duration(i+1) * time.Minute)
+		if i > 0 {
+			line.Settle(i-1, push.CodeSent, false)
+		}
+		next, err := line.Claim("one", 0, at)
+		f.must(err)
+		f.must(f.SaveLine(f.Context(), next, line.Epoch, nil))
+		line, err = f.Line(f.Context(), ref)
+		f.must(err)
+		got, err := f.Counts(f.Context(), id)
+		f.must(err)
+		if !line.FirstAt.Equal(want) || !got.FirstAt.Equal(want) || !got.LastAt.Equal(at) {
+			f.Errorf("write %d: first outcome at %v and %v, want %v; last write at %v", i, line.FirstAt, got.FirstAt, want, got.LastAt)
+		}
+	}
 }
 
 func notFound(f *fixture) {

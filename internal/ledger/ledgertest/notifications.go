@@ -76,7 +76,11 @@ func roundTrip(f *fixture) {
 		Fingerprint: "f00d", Keyed: true,
 		Progress: push.Progress{
 			Version: 7, State: push.StateSending, StartedAt: at.Add(time.Second), CompletedAt: at.Add(time.Minute),
-			Enqueued: true, Sources: 1 << 40, Invalid: 3, Pages: 12, Watermark: 1 << 33,
+			Enqueued: true, Sources: 1 << 40, Invalid: 3, Pages: 12, Watermark: 1 << 33, BrakeOff: true,
+			Held: push.Holds{
+				push.PartIOS:   {Code: push.CodeFCMThirdPartyAuth, Refused: 20, Since: at.Add(time.Minute)},
+				push.PartTopic: {Code: push.CodePayloadInvalid, Refused: 21, Since: at.Add(2 * time.Minute), Scattered: true},
+			},
 		},
 	}
 	bare := push.Notification{ID: push.NewID(push.PrefixBatch), Tenant: f.tenant, Message: push.Message(`{}`), AcceptedAt: at}
@@ -276,6 +280,37 @@ func list(f *fixture) {
 	f.must(err)
 	if len(page)+len(rest) != total {
 		f.Errorf("a walk of %d notifications saw %d + %d", total, len(page), len(rest))
+	}
+}
+
+// behind holds that a listing begins where a caller wants it to: behind any
+// notification, and at any time.
+func behind(f *fixture) {
+	const total = 6
+	for i := range total {
+		n := f.notification()
+		n.AcceptedAt = epoch().Add(time.Duration(i/2) * time.Millisecond) // pairs share a time
+		f.create(n)
+	}
+	var all []push.Notification
+	f.eventually(func() string {
+		if all = f.listed(total); len(all) != total {
+			return fmt.Sprintf("%d notifications, want %d", len(all), total)
+		}
+		return ""
+	})
+	for i := range all {
+		rest, _, err := f.Notifications(f.Context(), f.tenant, f.Behind(all[i].AcceptedAt, all[i].ID), total)
+		f.must(err)
+		f.same(fmt.Sprintf("what stands behind number %d", i), rest, append([]push.Notification{}, all[i+1:]...))
+	}
+	for ms, want := range map[int]int{-1: 0, 0: 0, 1: 2, 2: 4, 3: total} {
+		before := f.Behind(epoch().Add(time.Duration(ms)*time.Millisecond), "!") // smaller than any id
+		found, _, err := f.Notifications(f.Context(), f.tenant, before, total)
+		f.must(err)
+		if len(found) != want {
+			f.Errorf("%d notifications from before %d ms, want %d", len(found), ms, want)
+		}
 	}
 }
 

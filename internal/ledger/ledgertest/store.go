@@ -26,6 +26,10 @@ type Store interface {
 	// Notifications lists a tenant's notifications, newest first. cursor is "" or
 	// what the last call returned; "" comes back at the end. limit is 1..1000.
 	Notifications(ctx context.Context, tenant, cursor string, limit int) ([]push.Notification, string, error)
+	// Behind returns the cursor with which Notifications goes on behind a place: with
+	// what was accepted before that time or, at that time, has a smaller id. No such
+	// notification need exist.
+	Behind(accepted time.Time, id push.ID) (cursor string)
 	// Unenqueued returns up to limit notifications in the outbox that were
 	// accepted before the given time, oldest first. Uploading batches are not in it.
 	Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error)

@@ -97,11 +97,15 @@ func (d drawer) value(at string, f *message.Field) any {
 func knownHeaders(at string) map[string][]string {
 	if strings.Contains(at, "apns") {
 		return map[string][]string{
-			message.HeaderPriority: {"1", "5", "10"}, message.HeaderExpiration: {"0", "1795000000"}, message.HeaderCollapseID: {"c", strings.Repeat("x", 64)},
-			message.HeaderPushType: {"alert", "background", "voip"}, "Apns-Topic": {"com.example"}, "apns-id": {"123e4567-e89b-12d3-a456-426614174000"},
+			message.HeaderPriority: {"1", "5", "10"}, message.HeaderExpiration: {"0", "1795000000"},
+			message.HeaderCollapseID: {"c", strings.Repeat("x", 64)},
+			message.HeaderPushType:   {"alert", "background", "voip"}, "Apns-Topic": {"com.example"},
+			"apns-id": {"123e4567-e89b-12d3-a456-426614174000"},
 		}
 	}
-	return map[string][]string{message.HeaderTTL: {"0", "15"}, "ttl": {"86400"}, message.HeaderUrgency: {"high", "very-low"}, "Topic": {"abc_-9"}, "X-Mine": {"a b"}}
+	return map[string][]string{
+		message.HeaderTTL: {"0", "15"}, "ttl": {"86400"}, message.HeaderUrgency: {"high", "very-low"}, "Topic": {"abc_-9"}, "X-Mine": {"a b"},
+	}
 }
 
 func (d drawer) entries(at string) map[string]any {
@@ -124,12 +128,19 @@ func (d drawer) entries(at string) map[string]any {
 func (d drawer) payload(at string) map[string]any {
 	aps := map[string]any{}
 	parts := map[string][]any{
-		"alert": {"text", map[string]any{"title": "t", "body": "b"}, map[string]any{"loc-key": "k", "loc-args": []any{"a"}}, map[string]any{"title-loc-args": []any{}}},
-		"badge": {json.Number("0"), json.Number("3")}, "content-available": {json.Number("1"), json.Number("0")}, "mutable-content": {json.Number("1")},
-		"sound": {"default", map[string]any{"critical": json.Number("1"), "name": "n", "volume": json.Number("0.5")}},
-		"event": {"update", "start"}, "thread-id": {"t"}, "custom": {nil, []any{json.Number("1"), json.Number("2.5"), true}},
+		"alert": {
+			"text",
+			map[string]any{"title": "t", "body": "b"},
+			map[string]any{"loc-key": "k", "loc-args": []any{"a"}},
+			map[string]any{"title-loc-args": []any{}},
+		},
+		"badge": {json.Number("0"), json.Number("3")}, "content-available": {json.Number("1"), json.Number("0")},
+		"mutable-content": {json.Number("1")},
+		"sound":           {"default", map[string]any{"critical": json.Number("1"), "name": "n", "volume": json.Number("0.5")}},
+		"event":           {"update", "start"}, "thread-id": {"t"}, "custom": {nil, []any{json.Number("1"), json.Number("2.5"), true}},
 	}
-	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(sorted(parts)), 0, 4, func(s string) string { return s }).Draw(d.T, at+".aps") {
+	names := rapid.SliceOfNDistinct(rapid.SampledFrom(sorted(parts)), 0, 4, func(s string) string { return s })
+	for _, name := range names.Draw(d.T, at+".aps") {
 		aps[name] = rapid.SampledFrom(parts[name]).Draw(d.T, at+".aps."+name)
 	}
 	m := map[string]any{"aps": aps}

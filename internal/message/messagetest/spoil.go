@@ -66,9 +66,12 @@ func (p *place) spoil(t *rapid.T, label string) {
 // strangers are names of members that do not belong everywhere.
 func strangers() []string {
 	return []string{
-		"", "from", "google.x", "gcm.notification.y", "token", "topic", "name", "title_loc_args", "body_loc_args", "loc-args", "title-loc-args", "subtitle-loc-args",
-		"apns-priority", "apns-expiration", "APNs-Collapse-ID", "apns-push-type", "TTL", "urgency", "Topic", "dir", "volume", "image", "link", "color",
-		"analytics_label", "live_activity_token", "light_settings", "vibrate_timings", "android", "notification", "data", "headers", "payload", "aps", "alert", "x y",
+		"", "from", "google.x", "gcm.notification.y", "token", "topic", "name", "title_loc_args", "body_loc_args", "loc-args",
+		"title-loc-args", "subtitle-loc-args",
+		"apns-priority", "apns-expiration", "APNs-Collapse-ID", "apns-push-type", "TTL", "urgency", "Topic", "dir", "volume", "image", "link",
+		"color",
+		"analytics_label", "live_activity_token", "light_settings", "vibrate_timings", "android", "notification", "data", "headers", "payload",
+		"aps", "alert", "x y",
 	}
 }
 
@@ -79,9 +82,12 @@ func junk(t *rapid.T, label string) any {
 		deep = map[string]any{"d": deep}
 	}
 	return rapid.SampledFrom([]any{
-		nil, true, false, json.Number("0"), json.Number("1"), json.Number("-1"), json.Number("1.5"), json.Number("2147483648"), json.Number("1e400"),
-		"", "x", "10", "-1", "tomorrow", "high", "URGENT", "5s", "-5s", "2419201s", "1.0000000001s", "https://cdn.example.com/100%_off.png", "http://example.com", "no url",
-		"/relative.png", "https://", "ftp://example.com/x", "https://exa mple.com", "#12345", "#123456", "with space", "a\r\nb", "größe", "\x00", "2026-02-30T00:00:00Z",
+		nil, true, false, json.Number("0"), json.Number("1"), json.Number("-1"), json.Number("1.5"), json.Number("2147483648"),
+		json.Number("1e400"),
+		"", "x", "10", "-1", "tomorrow", "high", "URGENT", "5s", "-5s", "2419201s", "1.0000000001s", "https://cdn.example.com/100%_off.png",
+		"http://example.com", "no url",
+		"/relative.png", "https://", "ftp://example.com/x", "https://exa mple.com", "#12345", "#123456", "with space", "a\r\nb", "größe",
+		"\x00", "2026-02-30T00:00:00Z",
 		strings.Repeat("long ", 900),
 		[]any{},
 		[]any{"a"},

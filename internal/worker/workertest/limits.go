@@ -45,8 +45,17 @@ func partialFailure(k *kit) {
 		bad  worker.Outgoing
 	}{
 		{"empty body", worker.Outgoing{}},
-		{"body too long", worker.Outgoing{Body: make([]byte, worker.MaxBodyBytes+1)}},
+		{"body too long", worker.Outgoing{Body: bytes.Repeat([]byte("x"), worker.MaxBodyBytes+1)}},
+		{"body too long in bytes", worker.Outgoing{Body: bytes.Repeat([]byte("ü"), worker.MaxBodyBytes/2+1)}},
 		{"group too long", worker.Outgoing{Body: []byte("x"), Group: strings.Repeat("g", 129)}},
+		{"group with a space", worker.Outgoing{Body: []byte("x"), Group: "a b"}},
+		{"group beyond ASCII", worker.Outgoing{Body: []byte("x"), Group: "größe"}},
+		{"control character", worker.Outgoing{Body: []byte("ab\x1b[2J")}},
+		{"U+0000", worker.Outgoing{Body: []byte("\x00")}},
+		{"not UTF-8", worker.Outgoing{Body: []byte("Fran\xe7ois")}},
+		{"a surrogate", worker.Outgoing{Body: []byte("\xed\xa0\xbd")}},
+		{"U+FFFE", worker.Outgoing{Body: []byte("\ufffe")}},
+		{"U+FFFF", worker.Outgoing{Body: []byte("\uffff")}},
 		{"delay too long", worker.Outgoing{Body: []byte("x"), Delay: worker.MaxDelay + time.Second}},
 		{"delay below zero", worker.Outgoing{Body: []byte("x"), Delay: -time.Second}},
 		{"delay of half a second", worker.Outgoing{Body: []byte("x"), Delay: time.Second / 2}},
@@ -100,7 +109,8 @@ func badArguments(k *kit) {
 }
 
 func atTheLimits(k *kit) {
-	full := slices.Repeat([]worker.Outgoing{{Body: make([]byte, worker.MaxBodyBytes/worker.MaxBatch), Group: strings.Repeat("g", 128)}}, worker.MaxBatch)
+	full := slices.Repeat([]worker.Outgoing{{Body: make([]byte, worker.MaxBodyBytes/worker.MaxBatch), Group: strings.Repeat("g", 128)}},
+		worker.MaxBatch)
 	for i := range full {
 		full[i].Body = bytes.Repeat([]byte{'a' + byte(i)}, len(full[i].Body))
 	}

@@ -32,7 +32,7 @@ type Harness struct {
 	DeadLetters worker.Queue // nil without Config.MaxReceives
 
 	// Reopen drops the queue and opens it again from what is durable, as a
-	// restarted process would. nil skips the case that needs it.
+	// restarted process would. nil skips the cases that need it.
 	Reopen func(t *testing.T) worker.Queue
 	// Another opens the same queue once more, as another process of this machine
 	// would. Needed with Features.WallClock.
@@ -183,6 +183,20 @@ func (k *kit) none(q worker.Queue, wait time.Duration) {
 	if len(msgs) != 0 {
 		k.Fatalf("received %d messages, want none; the first is %.60q (receive %d)", len(msgs), msgs[0].Body, msgs[0].Receives)
 	}
+}
+
+// notYet looks once for messages that must not come within d of begun. On a real
+// clock that time may be over by the answer: then it returns what came.
+func (k *kit) notYet(begun time.Time, d time.Duration) []worker.Message {
+	k.Helper()
+	msgs, err := k.Queue.Receive(k.ctx, 1, 0)
+	if err != nil {
+		k.Fatalf("Receive: %v", err)
+	}
+	if took := time.Since(begun); len(msgs) != 0 && took < d {
+		k.Fatalf("received %.60q after %v, want nothing within %v", msgs[0].Body, took, d)
+	}
+	return msgs
 }
 
 func (k *kit) remove(msgs ...worker.Message) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // Client sends requests over a fixed number of connections to one origin. It
@@ -57,14 +59,14 @@ func New(ctx context.Context, cfg Config, log *zap.Logger) (*Client, error) {
 }
 
 // Do sends one request, once, and waits for its answer, which it puts into resp.
-// Body must not change until Do returns. The error is an [*Error], or what ctx
+// Body must not change until Do returns. The error is an [*transport.Error], or what ctx
 // said if it ended before the whole request was written; an answer of any
 // status is no error.
-func (cl *Client) Do(ctx context.Context, h *Header, body []byte, resp *Response) error {
+func (cl *Client) Do(ctx context.Context, h *transport.Header, body []byte, resp *transport.Response) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	resp.reset()
+	resp.Reset()
 	deadline := time.Now().Add(cl.cfg.Timeout)
 	for {
 		c, err := cl.acquire(ctx, deadline)
@@ -118,7 +120,7 @@ func (cl *Client) Close(ctx context.Context) error {
 	cl.mu.Lock()
 	if !cl.closed {
 		cl.closed = true
-		cl.failWaiters(&Error{Kind: Refused, Err: errClosed})
+		cl.failWaiters(&transport.Error{Kind: transport.Refused, Err: errClosed})
 		cl.checkIdle()
 	}
 	cl.mu.Unlock()

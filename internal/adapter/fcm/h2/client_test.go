@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,117 +21,25 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2/h2test"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
-// stdServer is net/http's own HTTP/2 server, over TLS or in the clear.
-func stdServer(t *testing.T, secure bool, h http.Handler) (addr string, tc *tls.Config) {
+// secureServer is net/http's own HTTP/2 server over TLS.
+func secureServer(t *testing.T) (addr string, tc *tls.Config) {
 	t.Helper()
-	srv := httptest.NewUnstartedServer(h)
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	srv.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 20}
-	if secure {
-		srv.EnableHTTP2 = true
-		srv.StartTLS()
-		pool := x509.NewCertPool()
-		pool.AddCert(srv.Certificate())
-		tc = &tls.Config{RootCAs: pool, ServerName: "example.com", MinVersion: tls.VersionTLS13}
-	} else {
-		srv.Config.Protocols = new(http.Protocols)
-		srv.Config.Protocols.SetUnencryptedHTTP2(true)
-		srv.Start()
-	}
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
 	t.Cleanup(srv.Close)
-	return srv.Listener.Addr().String(), tc
-}
-
-func TestDoAgainstNetHTTP(t *testing.T) {
-	t.Parallel()
-	for _, secure := range []bool{true, false} {
-		t.Run(fmt.Sprintf("tls=%t", secure), func(t *testing.T) {
-			t.Parallel()
-			var conns sync.Map
-			addr, tc := stdServer(t, secure, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				conns.Store(r.RemoteAddr, true)
-				body, err := io.ReadAll(r.Body)
-				if err != nil || r.Method != http.MethodPost || r.URL.Path != "/v1/projects/p/messages:send" ||
-					r.Header.Get("Authorization") != "Bearer one" || r.ContentLength != int64(len(body)) {
-					http.Error(w, fmt.Sprintf("bad request: %v %v %v", r.Method, r.URL, r.Header), http.StatusTeapot)
-					return
-				}
-				w.Header().Set("Retry-After", "7")
-				_, _ = w.Write(body)
-			}))
-			cl := newClient(t, h2.Config{Addr: addr, TLS: tc, Connections: 3})
-			header := postHeader()
-			var wg sync.WaitGroup
-			for i := range 200 {
-				wg.Go(func() {
-					var resp h2.Response
-					// Up to 60 kB: several frames, and more than a window in sum.
-					body := strings.Repeat(strconv.Itoa(i), 1+i*100)
-					if err := cl.Do(t.Context(), header, []byte(body), &resp); err != nil || resp.Status != 200 ||
-						string(resp.Body) != body || resp.RetryAfter != "7" || resp.Truncated {
-						t.Errorf("request %d: status %d, %d of %d bytes, %v", i, resp.Status, len(resp.Body), len(body), err)
-					}
-				})
-			}
-			wg.Wait()
-			n := 0
-			conns.Range(func(any, any) bool { n++; return true })
-			if n != 3 || cl.Connections() != 3 {
-				t.Errorf("%d connections used, %d open, want 3", n, cl.Connections())
-			}
-		})
-	}
-}
-
-// TestStreamsLimit checks the lesser of both sides' limits, and that callers
-// beyond it wait rather than fail.
-func TestStreamsLimit(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name      string
-		ours      int
-		most      int32
-		newClient func(addr string, tc *tls.Config) h2.Config
-	}{
-		{name: "peer's 20", ours: 90, most: 20},
-		{name: "our 7", ours: 7, most: 7},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			var now, most atomic.Int32
-			release := make(chan struct{})
-			addr, _ := stdServer(t, false, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-				n := now.Add(1)
-				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-				}
-				if n == tc.most {
-					close(release) // full: from here on everybody may go
-				}
-				<-release
-				now.Add(-1)
-			}))
-			cl := newClient(t, h2.Config{Addr: addr, MaxStreams: tc.ours})
-			var wg sync.WaitGroup
-			for range 100 {
-				wg.Go(func() {
-					if resp, err := do(t.Context(), cl); err != nil || resp.Status != 200 {
-						t.Errorf("status %d, %v", resp.Status, err)
-					}
-				})
-			}
-			wg.Wait()
-			if most.Load() != tc.most {
-				t.Errorf("%d requests at once, want %d", most.Load(), tc.most)
-			}
-		})
-	}
+	pool := x509.NewCertPool()
+	pool.AddCert(srv.Certificate())
+	return srv.Listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: "example.com", MinVersion: tls.VersionTLS13}
 }
 
 func TestDialFailures(t *testing.T) {
 	t.Parallel()
-	secureAddr, good := stdServer(t, true, http.NotFoundHandler())
+	secureAddr, good := secureServer(t)
 	plain := listen(t, func(c *h2test.Conn) {
 		_, _ = io.WriteString(c.Conn, "HTTP/1.0 400 Bad Request\r\n\r\n")
 		_, _ = io.Copy(io.Discard, c.Conn)
@@ -158,19 +65,23 @@ func TestDialFailures(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		cfg  h2.Config
-		want h2.Kind
+		want transport.Kind
 	}{
-		{"nobody listens", h2.Config{Addr: closedAddr}, h2.Refused},
+		{"nobody listens", h2.Config{Addr: closedAddr}, transport.Refused},
 		{"name does not resolve", h2.Config{Addr: "fcm.invalid:443", Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "fcm.invalid", IsNotFound: true}}
-		}}, h2.DNS},
-		{"unknown certificate", h2.Config{Addr: secureAddr, TLS: &tls.Config{MinVersion: tls.VersionTLS13}}, h2.TLS},
-		{"wrong name in the certificate", h2.Config{Addr: secureAddr, TLS: &tls.Config{RootCAs: good.RootCAs, ServerName: "fcm.test", MinVersion: tls.VersionTLS13}}, h2.TLS},
-		{"peer speaks HTTP/1 only", h2.Config{Addr: http1.Listener.Addr().String(), TLS: http1Roots}, h2.TLS},
-		{"peer does not speak TLS", h2.Config{Addr: plain, TLS: good}, h2.TLS},
-		{"peer hangs up", h2.Config{Addr: hangUp}, h2.Refused},
-		{"peer hangs up during the handshake", h2.Config{Addr: hangUp, TLS: good}, h2.Refused},
-		{"first frame is not SETTINGS", h2.Config{Addr: wrongFirst}, h2.Refused},
+		}}, transport.DNS},
+		{"unknown certificate", h2.Config{Addr: secureAddr, TLS: &tls.Config{MinVersion: tls.VersionTLS13}}, transport.TLS},
+		{
+			"wrong name in the certificate",
+			h2.Config{Addr: secureAddr, TLS: &tls.Config{RootCAs: good.RootCAs, ServerName: "fcm.test", MinVersion: tls.VersionTLS13}},
+			transport.TLS,
+		},
+		{"peer speaks HTTP/1 only", h2.Config{Addr: http1.Listener.Addr().String(), TLS: http1Roots}, transport.TLS},
+		{"peer does not speak TLS", h2.Config{Addr: plain, TLS: good}, transport.TLS},
+		{"peer hangs up", h2.Config{Addr: hangUp}, transport.Refused},
+		{"peer hangs up during the handshake", h2.Config{Addr: hangUp, TLS: good}, transport.Refused},
+		{"first frame is not SETTINGS", h2.Config{Addr: wrongFirst}, transport.Refused},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -213,7 +124,7 @@ func TestRedial(t *testing.T) {
 	for <-changes != 0 {
 	}
 	_, err = do(t.Context(), cl)
-	wantKind(t, err, h2.Refused)
+	wantKind(t, err, transport.Refused)
 
 	down.Store(false)
 	for <-changes != 2 {
@@ -254,8 +165,8 @@ func TestClose(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 			_, err := do(ctx, cl)
 			cancel()
-			var e *h2.Error
-			refused = errors.As(err, &e) && e.Kind == h2.Refused
+			var e *transport.Error
+			refused = errors.As(err, &e) && e.Kind == transport.Refused
 		}
 		close(release)
 		if err := <-answer; err != nil {
@@ -290,7 +201,7 @@ func TestClose(t *testing.T) {
 		if err := cl.Close(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("close: %v, want canceled", err)
 		}
-		wantKind(t, <-answer, h2.Reset)
+		wantKind(t, <-answer, transport.Reset)
 	})
 }
 

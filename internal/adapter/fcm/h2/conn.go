@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // Defaults that hold until the peer's SETTINGS say otherwise (§6.5.2).
@@ -103,7 +105,7 @@ func (c *conn) start() {
 
 // open writes a request to the output and enters its stream into the table. It
 // returns nil when the connection no longer takes requests.
-func (c *conn) open(h *Header, body []byte, resp *Response, deadline time.Time) *stream {
+func (c *conn) open(h *transport.Header, body []byte, resp *transport.Response, deadline time.Time) *stream {
 	c.mu.Lock()
 	if c.state != stateOpen || c.nextID > c.lastID {
 		c.mu.Unlock()
@@ -131,9 +133,9 @@ func (c *conn) open(h *Header, body []byte, resp *Response, deadline time.Time) 
 	return s
 }
 
-// take removes a stream from the table, and tells whether it was still there:
+// removeStream removes a stream from the table, and reports whether it was still there:
 // only then the caller owns it. The lock is held.
-func (c *conn) take(s *stream) bool {
+func (c *conn) removeStream(s *stream) bool {
 	if c.streams[s.id] != s {
 		return false
 	}
@@ -154,8 +156,8 @@ func (c *conn) finish(s *stream, err error) {
 	s.done <- struct{}{}
 }
 
-// settle turns a failure into the answer if the status had come in before: then
-// the peer's verdict is known and only its words are lost.
+// settle turns a failure into an answer if the status had arrived: the peer's decision is known
+// then, and only the body is lost.
 func settle(s *stream, err error) error {
 	if s.resp.Status != 0 {
 		s.resp.Truncated = true
@@ -169,7 +171,7 @@ func settle(s *stream, err error) error {
 func (c *conn) abandon(s *stream, cause error) (bool, error) {
 	c.mu.Lock()
 	unsent := s.sentEnd == 0
-	if !c.take(s) {
+	if !c.removeStream(s) {
 		c.mu.Unlock()
 		return false, nil
 	}
@@ -179,7 +181,7 @@ func (c *conn) abandon(s *stream, cause error) (bool, error) {
 	if unsent {
 		return true, cause
 	}
-	return true, settle(s, &Error{Kind: Timeout, Err: cause})
+	return true, settle(s, &transport.Error{Kind: transport.Timeout, Err: cause})
 }
 
 // drain stops new requests; the connection closes after its last one.
@@ -217,10 +219,10 @@ func (c *conn) fail(cause error) {
 	_ = c.raw.Close() // the cause is known already
 	c.client.retire(c, cause)
 	for _, s := range left {
-		kind := Reset
+		kind := transport.Reset
 		if s.sentEnd == 0 || s.sentEnd > offered {
-			kind = Refused
+			kind = transport.Refused
 		}
-		c.finish(s, settle(s, &Error{Kind: kind, Err: cause}))
+		c.finish(s, settle(s, &transport.Error{Kind: kind, Err: cause}))
 	}
 }

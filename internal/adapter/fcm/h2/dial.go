@@ -12,28 +12,30 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // readBuffer is the size of a connection's read buffer: some hundred answers.
 const readBuffer = 16 << 10
 
 // dial connects, shakes hands and exchanges SETTINGS, all within DialTimeout.
-// The error is an [*Error] of kind Refused, DNS or TLS.
+// The error is an [*transport.Error] of kind Refused, DNS or TLS.
 func (cl *Client) dial(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, cl.cfg.DialTimeout)
 	defer cancel()
 	raw, err := cl.cfg.Dial(ctx, "tcp", cl.cfg.Addr)
 	if err != nil {
 		if _, ok := errors.AsType[*net.DNSError](err); ok {
-			return nil, &Error{Kind: DNS, Err: err}
+			return nil, &transport.Error{Kind: transport.DNS, Err: err}
 		}
-		return nil, &Error{Kind: Refused, Err: err}
+		return nil, &transport.Error{Kind: transport.Refused, Err: err}
 	}
 	// One context bounds every step, and Close ends them at once.
 	unwatch := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	c, err := cl.shakeHands(ctx, raw)
 	if !unwatch() && err == nil {
-		err = &Error{Kind: Refused, Err: ctx.Err()}
+		err = &transport.Error{Kind: transport.Refused, Err: ctx.Err()}
 	}
 	if err != nil {
 		_ = raw.Close()
@@ -52,23 +54,23 @@ func (cl *Client) shakeHands(ctx context.Context, raw net.Conn) (*conn, error) {
 		nc = t
 	}
 	c := newConn(cl, nc, raw, bufio.NewReaderSize(nc, readBuffer))
-	c.greet()
+	c.writePreface()
 	if _, err := nc.Write(c.out.b); err != nil {
-		return nil, &Error{Kind: Refused, Err: fmt.Errorf("write the connection preface: %w", err)}
+		return nil, &transport.Error{Kind: transport.Refused, Err: fmt.Errorf("write the connection preface: %w", err)}
 	}
 	c.out.b = c.out.b[:0]
 	// Requests could go out at once (§3.4), but only the peer's SETTINGS show
 	// that it speaks HTTP/2, and how many requests it takes.
 	f, err := c.rd.ReadFrame()
 	if err != nil {
-		return nil, &Error{Kind: Refused, Err: fmt.Errorf("read the peer's SETTINGS: %w", err)}
+		return nil, &transport.Error{Kind: transport.Refused, Err: fmt.Errorf("read the peer's SETTINGS: %w", err)}
 	}
 	settings, ok := f.(*http2.SettingsFrame)
 	if !ok || settings.IsAck() {
-		return nil, &Error{Kind: Refused, Err: fmt.Errorf("the first frame is %v, not SETTINGS", f.Header().Type)}
+		return nil, &transport.Error{Kind: transport.Refused, Err: fmt.Errorf("the first frame is %v, not SETTINGS", f.Header().Type)}
 	}
 	if err := c.onSettings(settings); err != nil {
-		return nil, &Error{Kind: Refused, Err: fmt.Errorf("apply the peer's SETTINGS: %w", err)}
+		return nil, &transport.Error{Kind: transport.Refused, Err: fmt.Errorf("apply the peer's SETTINGS: %w", err)}
 	}
 	return c, nil
 }
@@ -84,24 +86,24 @@ func (cl *Client) startTLS(ctx context.Context, raw net.Conn) (*tls.Conn, error)
 	if cfg.ServerName == "" {
 		host, _, err := net.SplitHostPort(cl.cfg.Addr)
 		if err != nil {
-			return nil, &Error{Kind: TLS, Err: err}
+			return nil, &transport.Error{Kind: transport.TLS, Err: err}
 		}
 		cfg.ServerName = host
 	}
 	t := tls.Client(raw, cfg)
 	if err := t.HandshakeContext(ctx); err != nil {
 		if cutShort(err) {
-			return nil, &Error{Kind: Refused, Err: fmt.Errorf("TLS handshake: %w", err)}
+			return nil, &transport.Error{Kind: transport.Refused, Err: fmt.Errorf("TLS handshake: %w", err)}
 		}
-		return nil, &Error{Kind: TLS, Err: err}
+		return nil, &transport.Error{Kind: transport.TLS, Err: err}
 	}
 	if got := t.ConnectionState().NegotiatedProtocol; got != http2.NextProtoTLS {
-		return nil, &Error{Kind: TLS, Err: fmt.Errorf("the peer does not offer HTTP/2 (ALPN %q)", got)}
+		return nil, &transport.Error{Kind: transport.TLS, Err: fmt.Errorf("the peer does not offer HTTP/2 (ALPN %q)", got)}
 	}
 	return t, nil
 }
 
-// cutShort tells whether a handshake failed because the peer went away, which
+// cutShort reports whether a handshake failed because the peer went away, which
 // says nothing about TLS.
 func cutShort(err error) bool {
 	var timeout net.Error

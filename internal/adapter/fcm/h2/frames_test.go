@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2/h2test"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // TestEndings drives the ways in which a request can end, each by one script
@@ -26,7 +27,7 @@ func TestEndings(t *testing.T) {
 		name      string
 		script    func(c *h2test.Conn, id uint32)
 		status    int // 0 = an error of kind
-		kind      h2.Kind
+		kind      transport.Kind
 		body      string
 		truncated bool
 		seen      string // a frame that the server must see afterwards
@@ -53,33 +54,54 @@ func TestEndings(t *testing.T) {
 			_ = c.WriteSettings(http2.Setting{ID: 0xfafa, Val: 1})
 			_ = c.Respond(id, 200, "ok")
 		}},
-		{name: "body beyond the cap", status: 500, body: strings.Repeat("x", h2.MaxBody), truncated: true, seen: "RST_STREAM CANCEL", script: func(c *h2test.Conn, id uint32) {
-			headers(c, id, 500, false)
-			for range 5 {
-				_ = c.WriteData(id, false, []byte(long))
-			}
-		}},
-		{name: "refused stream", kind: h2.Refused, script: func(c *h2test.Conn, id uint32) { _ = c.WriteRSTStream(id, http2.ErrCodeRefusedStream) }},
-		{name: "reset stream", kind: h2.Reset, script: func(c *h2test.Conn, id uint32) { _ = c.WriteRSTStream(id, http2.ErrCodeInternal) }},
+		{
+			name: "body beyond the cap", status: 500, body: strings.Repeat("x", transport.MaxBody), truncated: true,
+			seen: "RST_STREAM CANCEL",
+			script: func(c *h2test.Conn, id uint32) {
+				headers(c, id, 500, false)
+				for range 5 {
+					_ = c.WriteData(id, false, []byte(long))
+				}
+			},
+		},
+		{
+			name: "refused stream", kind: transport.Refused,
+			script: func(c *h2test.Conn, id uint32) { _ = c.WriteRSTStream(id, http2.ErrCodeRefusedStream) },
+		},
+		{
+			name: "reset stream", kind: transport.Reset, script: func(c *h2test.Conn, id uint32) { _ = c.WriteRSTStream(id, http2.ErrCodeInternal) },
+		},
 		{name: "reset after the status", status: 200, truncated: true, script: func(c *h2test.Conn, id uint32) {
 			headers(c, id, 200, false)
 			_ = c.WriteRSTStream(id, http2.ErrCodeInternal)
 		}},
-		{name: "connection lost", kind: h2.Reset, script: func(c *h2test.Conn, _ uint32) { _ = c.Close() }},
+		{name: "connection lost", kind: transport.Reset, script: func(c *h2test.Conn, _ uint32) { _ = c.Close() }},
 		{name: "connection lost after the status", status: 400, truncated: true, script: func(c *h2test.Conn, id uint32) {
 			headers(c, id, 400, false)
 			_ = c.Close()
 		}},
-		{name: "status missing", kind: h2.Reset, seen: "RST_STREAM PROTOCOL_ERROR", script: func(c *h2test.Conn, id uint32) {
+		{name: "status missing", kind: transport.Reset, seen: "RST_STREAM PROTOCOL_ERROR", script: func(c *h2test.Conn, id uint32) {
 			_ = c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.Block(200)[:0], EndHeaders: true, EndStream: true})
 		}},
-		{name: "status out of range", kind: h2.Reset, seen: "RST_STREAM PROTOCOL_ERROR", script: func(c *h2test.Conn, id uint32) { headers(c, id, 99, true) }},
-		{name: "interim status ends the stream", kind: h2.Reset, seen: "RST_STREAM PROTOCOL_ERROR", script: func(c *h2test.Conn, id uint32) { headers(c, id, 103, true) }},
-		{name: "body before headers", kind: h2.Reset, seen: "RST_STREAM PROTOCOL_ERROR", script: func(c *h2test.Conn, id uint32) { _ = c.WriteData(id, true, []byte("x")) }},
-		{name: "window update of zero", kind: h2.Reset, seen: "RST_STREAM PROTOCOL_ERROR", script: func(c *h2test.Conn, id uint32) {
+		{
+			name: "status out of range", kind: transport.Reset, seen: "RST_STREAM PROTOCOL_ERROR",
+			script: func(c *h2test.Conn, id uint32) { headers(c, id, 99, true) },
+		},
+		{
+			name: "interim status ends the stream", kind: transport.Reset, seen: "RST_STREAM PROTOCOL_ERROR",
+			script: func(c *h2test.Conn, id uint32) { headers(c, id, 103, true) },
+		},
+		{
+			name: "body before headers", kind: transport.Reset, seen: "RST_STREAM PROTOCOL_ERROR",
+			script: func(c *h2test.Conn, id uint32) { _ = c.WriteData(id, true, []byte("x")) },
+		},
+		{name: "window update of zero", kind: transport.Reset, seen: "RST_STREAM PROTOCOL_ERROR", script: func(c *h2test.Conn, id uint32) {
 			_ = c.WriteRawFrame(http2.FrameWindowUpdate, 0, id, make([]byte, 4))
 		}},
-		{name: "stream window overflows", kind: h2.Reset, seen: "RST_STREAM FLOW_CONTROL_ERROR", script: func(c *h2test.Conn, id uint32) { _ = c.WriteWindowUpdate(id, 1<<31-1) }},
+		{
+			name: "stream window overflows", kind: transport.Reset, seen: "RST_STREAM FLOW_CONTROL_ERROR",
+			script: func(c *h2test.Conn, id uint32) { _ = c.WriteWindowUpdate(id, 1<<31-1) },
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -153,7 +175,10 @@ func TestBrokenPeer(t *testing.T) {
 				raw(http2.FrameContinuation, 0, 1, make([]byte, 16<<10)...)(c)
 			}
 		}, ""},
-		{"header block is no HPACK", raw(http2.FrameHeaders, http2.FlagHeadersEndHeaders, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), "COMPRESSION_ERROR"},
+		{
+			"header block is no HPACK",
+			raw(http2.FrameHeaders, http2.FlagHeadersEndHeaders, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), "COMPRESSION_ERROR",
+		},
 		{"header block is cut", raw(http2.FrameHeaders, http2.FlagHeadersEndHeaders, 1, 0x40), "COMPRESSION_ERROR"},
 		{"frame too large", raw(http2.FrameData, 0, 1, make([]byte, 17<<10)...), "FRAME_SIZE_ERROR"},
 		{"settings of a wrong size", raw(http2.FrameSettings, 0, 0, 1, 2, 3), "FRAME_SIZE_ERROR"},
@@ -185,16 +210,16 @@ func TestBrokenPeer(t *testing.T) {
 				}
 			})
 			_, err := do(t.Context(), cl)
-			wantKind(t, err, h2.Reset)
+			wantKind(t, err, transport.Reset)
 			if got := <-seen; tc.goAway != "" {
 				wantSeen(t, got, "GOAWAY "+tc.goAway)
 			}
 			for err = errors.New("not yet"); err != nil; {
-				var resp h2.Response
+				var resp transport.Response
 				if resp, err = do(t.Context(), cl); err == nil {
 					wantOK(t, resp, err, bodyText)
 				} else {
-					wantKind(t, err, h2.Refused) // between two connections
+					wantKind(t, err, transport.Refused) // between two connections
 				}
 			}
 		})
@@ -241,7 +266,7 @@ func TestGoAway(t *testing.T) {
 			results <- string(resp.Body)
 		}()
 	}
-	wantKind(t, <-failures, h2.Refused)
+	wantKind(t, <-failures, transport.Refused)
 	// The others are still open; meanwhile a new connection serves.
 	resp, err := do(t.Context(), cl)
 	wantOK(t, resp, err, bodyText)
@@ -256,6 +281,7 @@ func TestGoAway(t *testing.T) {
 func TestFlowControl(t *testing.T) {
 	t.Parallel()
 	const size = 70_000 // more than the connection's first window of 65,535
+	smallWindow := []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 30_000}}
 	for _, tc := range []struct {
 		name     string
 		settings []http2.Setting
@@ -270,7 +296,7 @@ func TestFlowControl(t *testing.T) {
 			}
 			_ = c.WriteWindowUpdate(1, 7000)
 		}},
-		{"stream window by SETTINGS, down and up", []http2.Setting{{ID: http2.SettingInitialWindowSize, Val: 30_000}}, func(c *h2test.Conn, round int) {
+		{"stream window by SETTINGS, down and up", smallWindow, func(c *h2test.Conn, round int) {
 			switch round {
 			case 0:
 				_ = c.WriteWindowUpdate(0, size)
@@ -313,7 +339,7 @@ func TestFlowControl(t *testing.T) {
 				}
 			})
 			cl := newClient(t, cfg)
-			var resp h2.Response
+			var resp transport.Response
 			err := cl.Do(t.Context(), postHeader(), make([]byte, size), &resp)
 			got, _ := binary.Uvarint(resp.Body)
 			if err != nil || resp.Status != 200 || got != size {

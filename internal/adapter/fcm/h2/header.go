@@ -5,33 +5,9 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
-
-// Header is the header list of a request except content-length, prepared once
-// and used for many requests: connections recognise it by its address and send
-// it again as a handful of bytes. It is immutable.
-type Header struct {
-	fields []hpack.HeaderField
-}
-
-// NewHeader returns the header list of a POST (§8.3.1). The extra fields come
-// in pairs of lower-case name and value and must be valid in HTTP.
-//
-// Every field goes through HPACK's dynamic table, a bearer token too: RFC 7541
-// §7.1 warns of that where an attacker can add fields of his own to the same
-// connection, which is not possible here.
-func NewHeader(scheme, authority, path string, extra ...string) *Header {
-	h := &Header{fields: []hpack.HeaderField{
-		{Name: ":method", Value: "POST"},
-		{Name: ":scheme", Value: scheme},
-		{Name: ":authority", Value: authority},
-		{Name: ":path", Value: path},
-	}}
-	for i := 0; i+1 < len(extra); i += 2 {
-		h.fields = append(h.fields, hpack.HeaderField{Name: extra[i], Value: extra[i+1]})
-	}
-	return h
-}
 
 // headerEncoder writes header blocks for one connection and keeps its half of
 // the HPACK state. The connection's lock guards it.
@@ -42,7 +18,7 @@ type headerEncoder struct {
 
 	// cached is the block of cachedFor when it consists of nothing but indexes
 	// into the table: writing it again changes no state, so it may be repeated.
-	cachedFor *Header
+	cachedFor *transport.Header
 	cached    []byte
 }
 
@@ -60,11 +36,15 @@ func (e *headerEncoder) setTableSize(n uint32) {
 
 // encode returns the header block for a body of n bytes. It is valid until the
 // next call, and must be written before the block of the next call.
-func (e *headerEncoder) encode(h *Header, n int) []byte {
+func (e *headerEncoder) encode(h *transport.Header, n int) []byte {
 	if e.cachedFor != h {
 		e.buf.b = e.buf.b[:0]
-		for _, f := range h.fields {
-			_ = e.enc.WriteField(f) // a sink never fails
+		e.write(":method", "POST")
+		e.write(":scheme", h.Scheme)
+		e.write(":authority", h.Authority)
+		e.write(":path", h.Path)
+		for _, f := range h.Fields {
+			e.write(f.Name, f.Value)
 		}
 		e.cachedFor = nil // whatever was inserted has moved the indexes
 		if allIndexed(e.buf.b) {
@@ -79,7 +59,14 @@ func (e *headerEncoder) encode(h *Header, n int) []byte {
 	return e.block
 }
 
-// allIndexed tells whether a block has only indexed fields (RFC 7541 §6.1),
+// write encodes a field. Every field goes through HPACK's dynamic table, a bearer
+// token too: RFC 7541 §7.1 warns of that where an attacker can add fields of his
+// own to the same connection, which is not possible here.
+func (e *headerEncoder) write(name, value string) {
+	_ = e.enc.WriteField(hpack.HeaderField{Name: name, Value: value}) // a sink never fails
+}
+
+// allIndexed reports whether a block has only indexed fields (RFC 7541 §6.1),
 // each in one byte: the high bit set and an index below 127, which the table of
 // some ten fields never reaches.
 func allIndexed(block []byte) bool {

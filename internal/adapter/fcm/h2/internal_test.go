@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/net/http2"
 	"pgregory.net/rapid"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // TestWaiters compares the queue with a slice.
@@ -70,7 +72,7 @@ func loose(r io.Reader) (*conn, []*stream) {
 		c.active++
 		cl.inflight++
 		cl.mu.Unlock()
-		open = append(open, c.open(NewHeader("http", "x", "/"), []byte("body"), &Response{}, time.Time{}))
+		open = append(open, c.open(transport.NewHeader("http", "x", "/"), []byte("body"), &transport.Response{}, time.Time{}))
 	}
 	return c, open
 }
@@ -126,10 +128,10 @@ func TestStreamIDsRunOut(t *testing.T) {
 	t.Parallel()
 	c, _ := loose(strings.NewReader(""))
 	c.lastID = 7
-	if s := c.open(NewHeader("http", "x", "/"), nil, &Response{}, time.Time{}); s == nil || s.id != 7 {
+	if s := c.open(transport.NewHeader("http", "x", "/"), nil, &transport.Response{}, time.Time{}); s == nil || s.id != 7 {
 		t.Fatalf("got %+v, want the last stream, 7", s)
 	}
-	if s := c.open(NewHeader("http", "x", "/"), nil, &Response{}, time.Time{}); s != nil {
+	if s := c.open(transport.NewHeader("http", "x", "/"), nil, &transport.Response{}, time.Time{}); s != nil {
 		t.Fatalf("opened stream %d beyond the last", s.id)
 	}
 	if c.client.Connections() != 0 {

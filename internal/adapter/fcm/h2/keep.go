@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // backoffDoublings bounds the wait between dials at about 100 times the first.
@@ -69,10 +71,10 @@ func (cl *Client) run(c *conn) {
 }
 
 func asRefused(err error) error {
-	if _, ok := errors.AsType[*Error](err); ok {
+	if _, ok := errors.AsType[*transport.Error](err); ok {
 		return err
 	}
-	return &Error{Kind: Refused, Err: err}
+	return &transport.Error{Kind: transport.Refused, Err: err}
 }
 
 // pause waits before the next dial: exponential with full jitter. It returns

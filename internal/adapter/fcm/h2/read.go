@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"golang.org/x/net/http2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // readLoop reads frames until the connection ends.
@@ -41,7 +43,7 @@ func (c *conn) readFrames() error {
 			if !errors.As(err, &se) {
 				return err
 			}
-			c.endStream(se.StreamID, se.Code, &Error{Kind: Reset, Err: err})
+			c.endStream(se.StreamID, se.Code, &transport.Error{Kind: transport.Reset, Err: err})
 			continue
 		}
 		c.heard.Store(true)
@@ -118,10 +120,10 @@ func (c *conn) onHeaders(f *http2.HeadersFrame) error {
 	case s.resp.Status == 0 && status >= 100 && !end:
 		// An interim response; the final one follows (§8.1).
 	default:
-		c.take(s)
+		c.removeStream(s)
 		c.cancel(id, http2.ErrCodeProtocol)
 		c.mu.Unlock()
-		c.finish(s, settle(s, &Error{Kind: Reset, Err: errMalformed}))
+		c.finish(s, settle(s, &transport.Error{Kind: transport.Reset, Err: errMalformed}))
 		return nil
 	}
 	if !end {
@@ -140,7 +142,7 @@ func (c *conn) complete(s *stream) {
 		// wanted (§8.1).
 		c.cancel(s.id, http2.ErrCodeNo)
 	}
-	c.take(s)
+	c.removeStream(s)
 	c.mu.Unlock()
 	c.finish(s, nil)
 }
@@ -165,14 +167,14 @@ func (c *conn) onData(f *http2.DataFrame) error {
 		return nil
 	}
 	if s.resp.Status == 0 {
-		c.take(s)
+		c.removeStream(s)
 		c.cancel(s.id, http2.ErrCodeProtocol)
 		c.mu.Unlock()
-		c.finish(s, &Error{Kind: Reset, Err: errMalformed})
+		c.finish(s, &transport.Error{Kind: transport.Reset, Err: errMalformed})
 		return nil
 	}
 	data := f.Data()
-	room := MaxBody - len(s.resp.Body)
+	room := transport.MaxBody - len(s.resp.Body)
 	s.resp.Truncated = len(data) > room
 	s.resp.Body = append(s.resp.Body, data[:min(len(data), room)]...)
 	switch {
@@ -182,7 +184,7 @@ func (c *conn) onData(f *http2.DataFrame) error {
 		// The window that we offered is used up and is not renewed: what there
 		// is must do.
 		s.resp.Truncated = true
-		c.take(s)
+		c.removeStream(s)
 		c.cancel(s.id, http2.ErrCodeCancel)
 		c.mu.Unlock()
 		c.finish(s, nil)
@@ -195,22 +197,22 @@ func (c *conn) onData(f *http2.DataFrame) error {
 // onReset ends one stream at the peer's wish (§6.4). REFUSED_STREAM promises
 // that nothing was processed (§8.7).
 func (c *conn) onReset(f *http2.RSTStreamFrame) {
-	kind := Reset
+	kind := transport.Reset
 	if f.ErrCode == http2.ErrCodeRefusedStream {
-		kind = Refused
+		kind = transport.Refused
 	}
-	c.endStream(f.StreamID, http2.ErrCodeNo, &Error{Kind: kind, Err: fmt.Errorf("peer reset the stream: %v", f.ErrCode)})
+	c.endStream(f.StreamID, http2.ErrCodeNo, &transport.Error{Kind: kind, Err: fmt.Errorf("peer reset the stream: %v", f.ErrCode)})
 }
 
 // endStream ends a stream with an error, and tells the peer unless code is NO_ERROR.
-func (c *conn) endStream(id uint32, code http2.ErrCode, err *Error) {
+func (c *conn) endStream(id uint32, code http2.ErrCode, err *transport.Error) {
 	c.mu.Lock()
 	s, ok := c.streams[id]
 	if !ok {
 		c.mu.Unlock()
 		return
 	}
-	c.take(s)
+	c.removeStream(s)
 	if code != http2.ErrCodeNo {
 		c.cancel(id, code)
 	}
@@ -236,15 +238,15 @@ func (c *conn) onGoAway(f *http2.GoAwayFrame) {
 		}
 	}
 	for _, s := range refused {
-		c.take(s)
+		c.removeStream(s)
 	}
 	c.mu.Unlock()
 	c.drain(cause)
 	for _, s := range refused {
-		c.finish(s, &Error{Kind: Refused, Err: cause})
+		c.finish(s, &transport.Error{Kind: transport.Refused, Err: cause})
 	}
 }
 
-// idle tells whether a stream was never opened: frames on it are an error of
+// idle reports whether a stream was never opened: frames on it are an error of
 // the connection (§5.1). The lock is held.
 func (c *conn) idle(id uint32) bool { return id >= c.nextID || id%2 == 0 }

@@ -4,15 +4,17 @@ import (
 	"fmt"
 
 	"golang.org/x/net/http2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
-// greet writes the connection preface and our SETTINGS (§3.4), and widens the
+// writePreface writes the connection preface and our SETTINGS (§3.4), and widens the
 // connection's receive window, which SETTINGS cannot (§6.9.2).
-func (c *conn) greet() {
+func (c *conn) writePreface() {
 	c.out.b = append(c.out.b, http2.ClientPreface...)
 	_ = c.wr.WriteSettings(
 		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
-		http2.Setting{ID: http2.SettingInitialWindowSize, Val: MaxBody},
+		http2.Setting{ID: http2.SettingInitialWindowSize, Val: transport.MaxBody},
 		http2.Setting{ID: http2.SettingMaxFrameSize, Val: maxRecvFrame},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderBytes},
 	)
@@ -103,7 +105,7 @@ func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	}
 	if int64(s.window)+int64(f.Increment) > maxWindow {
 		c.mu.Unlock()
-		c.endStream(f.StreamID, http2.ErrCodeFlowControl, &Error{Kind: Reset, Err: errMalformed})
+		c.endStream(f.StreamID, http2.ErrCodeFlowControl, &transport.Error{Kind: transport.Reset, Err: errMalformed})
 		return nil
 	}
 	s.window += int32(f.Increment) //nolint:gosec // 31 bits
@@ -112,8 +114,8 @@ func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	return nil
 }
 
-// checkOutput is an error when the peer makes us answer more than it reads. The
-// lock is held.
+// checkOutput returns an error if the peer makes this side answer more than it reads. The lock is
+// held.
 func (c *conn) checkOutput() error {
 	if len(c.out.b) > maxOutput {
 		return fmt.Errorf("%d bytes wait to be written: %w", len(c.out.b), http2.ConnectionError(http2.ErrCodeEnhanceYourCalm))

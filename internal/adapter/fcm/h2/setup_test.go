@@ -16,14 +16,16 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2/h2test"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const bodyText = `{"message":{"token":"t"}}`
 
-func postHeader() *h2.Header {
-	return h2.NewHeader("http", "sim", "/v1/projects/p/messages:send", "content-type", "application/json", "authorization", "Bearer one")
+func postHeader() *transport.Header {
+	return transport.NewHeader("http", "sim", "/v1/projects/p/messages:send", "content-type", "application/json", "authorization",
+		"Bearer one")
 }
 
 // listen serves every connection with script on a free port, and waits for the
@@ -126,16 +128,16 @@ func drain(c *h2test.Conn) []string {
 	}
 }
 
-func do(ctx context.Context, cl *h2.Client) (h2.Response, error) {
-	var resp h2.Response
+func do(ctx context.Context, cl *h2.Client) (transport.Response, error) {
+	var resp transport.Response
 	err := cl.Do(ctx, postHeader(), []byte(bodyText), &resp)
 	return resp, err
 }
 
-// wantKind fails unless err is an h2.Error of that kind.
-func wantKind(t *testing.T, err error, want h2.Kind) {
+// wantKind fails unless err is an transport.Error of that kind.
+func wantKind(t *testing.T, err error, want transport.Kind) {
 	t.Helper()
-	var e *h2.Error
+	var e *transport.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("error is %v, want one of kind %v", err, want)
 	}
@@ -144,7 +146,7 @@ func wantKind(t *testing.T, err error, want h2.Kind) {
 	}
 }
 
-func wantOK(t *testing.T, resp h2.Response, err error, body string) {
+func wantOK(t *testing.T, resp transport.Response, err error, body string) {
 	t.Helper()
 	if err != nil || resp.Status != 200 || string(resp.Body) != body {
 		t.Fatalf("got %d %q, %v; want 200 %q", resp.Status, resp.Body, err, body)

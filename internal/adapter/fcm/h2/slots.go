@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // waiter is a caller without a place. Whoever takes it out of the queue sends
@@ -42,7 +44,7 @@ func (w *waiters) pop() *waiter {
 	return x
 }
 
-// remove tells whether x was still queued.
+// remove reports whether x was still queued.
 func (w *waiters) remove(x *waiter) bool {
 	i := slices.Index(w.q[w.head:], x)
 	if i < 0 {
@@ -58,7 +60,7 @@ func (cl *Client) acquire(ctx context.Context, deadline time.Time) (*conn, error
 	cl.mu.Lock()
 	if cl.closed {
 		cl.mu.Unlock()
-		return nil, &Error{Kind: Refused, Err: errClosed}
+		return nil, &transport.Error{Kind: transport.Refused, Err: errClosed}
 	}
 	if cl.waiters.len() == 0 {
 		if c := cl.free(); c != nil {
@@ -147,7 +149,7 @@ func (cl *Client) failWaiters(err error) {
 func (cl *Client) expireWaiters(now time.Time) {
 	cl.mu.Lock()
 	for cl.waiters.len() > 0 && now.After(cl.waiters.q[cl.waiters.head].deadline) {
-		cl.waiters.pop().grant <- grant{err: &Error{Kind: Refused, Err: errNoStream}}
+		cl.waiters.pop().grant <- grant{err: &transport.Error{Kind: transport.Refused, Err: errNoStream}}
 	}
 	cl.mu.Unlock()
 }
@@ -206,8 +208,8 @@ func (cl *Client) alive() []*conn {
 	return list
 }
 
-// unreachable notes that an attempt to hold a connection failed. With none left
-// nobody should wait for one: the caller has better use for the time.
+// unreachable notes that an attempt to open a connection failed. If no connection is left, it fails
+// all waiters at once: their callers should not spend their time waiting for a peer that is down.
 func (cl *Client) unreachable(err error) {
 	cl.mu.Lock()
 	if len(cl.conns) > 0 || cl.closed {

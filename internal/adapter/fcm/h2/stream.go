@@ -3,31 +3,16 @@ package h2
 import (
 	"sync"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
-
-// MaxBody is how many bytes of a response body are kept; the rest is cut. It is
-// the stream's receive window (§5.2), so a peer cannot even send more.
-const MaxBody = 64<<10 - 1
-
-// Response is what came back. The caller may use one for many requests; Body's
-// array is kept.
-type Response struct {
-	Status     int    // HTTP status, 200 and above
-	RetryAfter string // the field of that name, "" without one
-	Body       []byte // at most MaxBody bytes
-	Truncated  bool   // the body is longer, or the stream broke within it
-}
-
-func (r *Response) reset() {
-	r.Status, r.RetryAfter, r.Body, r.Truncated = 0, "", r.Body[:0], false
-}
 
 // stream is one request under way. The connection's lock guards it as long as
 // it is in the connection's table; whoever takes it out of the table owns it
 // and, unless that is the caller himself, signals done once.
 type stream struct {
 	id       uint32
-	resp     *Response
+	resp     *transport.Response
 	deadline time.Time
 	rest     []byte // the body's bytes that wait for flow control
 	window   int32  // how much of it the peer will take (§5.2); may be negative
@@ -39,7 +24,7 @@ type stream struct {
 // streamPool keeps streams for reuse, their channels above all.
 type streamPool struct{ p sync.Pool }
 
-func (sp *streamPool) get(body []byte, resp *Response, deadline time.Time) *stream {
+func (sp *streamPool) get(body []byte, resp *transport.Response, deadline time.Time) *stream {
 	s, ok := sp.p.Get().(*stream)
 	if !ok {
 		s = &stream{done: make(chan struct{}, 1)}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // sweepEvery is how coarse time-outs are. One sweep over a thousand open
@@ -52,19 +54,19 @@ func (c *conn) sweep(now time.Time) {
 			late = append(late, s)
 		}
 	}
-	kinds := make([]Kind, len(late))
+	kinds := make([]transport.Kind, len(late))
 	for i, s := range late {
-		kinds[i] = Timeout
+		kinds[i] = transport.Timeout
 		if s.sentEnd == 0 {
-			kinds[i] = Refused // without END_STREAM there is no whole request
+			kinds[i] = transport.Refused // without END_STREAM there is no whole request
 		}
 		c.cancel(s.id, http2.ErrCodeCancel)
-		c.take(s)
+		c.removeStream(s)
 	}
 	dead := c.examine(now)
 	c.mu.Unlock()
 	for i, s := range late {
-		c.finish(s, settle(s, &Error{Kind: kinds[i], Err: errNoAnswer}))
+		c.finish(s, settle(s, &transport.Error{Kind: kinds[i], Err: errNoAnswer}))
 	}
 	if dead != nil {
 		c.fail(dead)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2"
 	"github.com/belfry-push/belfry/internal/adapter/fcm/h2/h2test"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // within fails unless took is at least want and not more than four sweeps above.
@@ -34,7 +35,7 @@ func TestTimeout(t *testing.T) {
 		})
 		start := time.Now()
 		_, err := do(t.Context(), cl)
-		wantKind(t, err, h2.Timeout)
+		wantKind(t, err, transport.Timeout)
 		within(t, time.Since(start), 15*time.Second)
 		_ = cl.Close(context.Background())
 		synctest.Wait()
@@ -53,11 +54,11 @@ func TestTimeoutUnsent(t *testing.T) {
 		})
 		synctest.Wait()
 		_, err := do(t.Context(), cl)
-		wantKind(t, err, h2.Refused)
+		wantKind(t, err, transport.Refused)
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := do(ctx, cl); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*h2.Error)) {
+		if _, err := do(ctx, cl); !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*transport.Error)) {
 			t.Errorf("error is %v, want ctx's own: nothing was sent", err)
 		}
 	})
@@ -75,11 +76,11 @@ func TestContextEnds(t *testing.T) {
 
 		// The only place is taken: this one never gets as far as being sent.
 		_, err := do(ctx, cl)
-		if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*h2.Error)) {
+		if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*transport.Error)) {
 			t.Errorf("waiting: %v, want ctx's own error", err)
 		}
 		err = <-sent
-		wantKind(t, err, h2.Timeout)
+		wantKind(t, err, transport.Timeout)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("sent: %v, want ctx's error as the cause", err)
 		}
@@ -100,7 +101,7 @@ func TestNoFreeStream(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		_, err := do(t.Context(), cl)
-		wantKind(t, err, h2.Refused)
+		wantKind(t, err, transport.Refused)
 		within(t, time.Since(start), 3*time.Second)
 	})
 }
@@ -135,7 +136,7 @@ func TestSilentPeer(t *testing.T) {
 				})
 				if tc.busy {
 					_, err := do(t.Context(), cl)
-					wantKind(t, err, h2.Reset)
+					wantKind(t, err, transport.Reset)
 				}
 				within(t, (<-gone).Sub(start), tc.want)
 			})
@@ -178,8 +179,8 @@ func TestStalledPeer(t *testing.T) {
 		go func() { _, err := do(t.Context(), cl); first <- err }()
 		synctest.Wait()
 		go func() { _, err := do(t.Context(), cl); second <- err }()
-		wantKind(t, <-first, h2.Reset)
-		wantKind(t, <-second, h2.Refused)
+		wantKind(t, <-first, transport.Reset)
+		wantKind(t, <-second, transport.Refused)
 		within(t, time.Since(start), 10*time.Second)
 	})
 }
@@ -224,7 +225,7 @@ func TestDialBacksOff(t *testing.T) {
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				_, err = do(t.Context(), cl)
-				wantKind(t, err, h2.Refused)
+				wantKind(t, err, transport.Refused)
 				// 0.1+0.2+…+12.8 s, then one each 12.8 s.
 				if n := dials.Load(); n < 280 || n > 300 {
 					t.Errorf("%d dials in an hour, want about 287", n)
@@ -250,7 +251,7 @@ func TestDialHangs(t *testing.T) {
 		})
 		within(t, time.Since(start), 10*time.Second)
 		_, err := do(t.Context(), cl)
-		wantKind(t, err, h2.Refused)
+		wantKind(t, err, transport.Refused)
 		within(t, time.Since(start), 10*time.Second)
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/net/http2"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/transport"
 )
 
 // maxOutput bounds what may wait to be written: far more than the requests of
@@ -83,7 +85,7 @@ func (c *conn) wake() {
 
 // writeHeaders appends the request's HEADERS, and CONTINUATION frames if the
 // block is larger than the peer's frames (§4.3, §6.10). The lock is held.
-func (c *conn) writeHeaders(s *stream, h *Header) {
+func (c *conn) writeHeaders(s *stream, h *transport.Header) {
 	block := c.enc.encode(h, len(s.rest))
 	first, rest := cut(block, int(c.maxFrame))
 	end := len(s.rest) == 0

@@ -42,10 +42,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	if *check {
 		if err := standins.Available(); err != nil {
-			_, _ = fmt.Fprintln(out, "AWS suites left out:", err)
+			_, _ = fmt.Fprintln(out, "AWS suites and checks of the API's document left out:", err)
 			return 0
 		}
-		_, _ = fmt.Fprintln(out, "AWS suites run with the others, on fauxqs, dynalite and gofakes3: internal/adapter/{sqs,sns,dynamo,s3}, internal/provision, internal/doctor, test/crash, test/replay")
+		_, _ = fmt.Fprintln(out,
+			"AWS suites run with the others, on fauxqs, dynalite and gofakes3: internal/adapter/{sqs,sns,dynamo,s3}, internal/provision, "+
+				"internal/doctor, test/cost, test/crash, test/docs, test/examples, test/heal, test/outage, test/replay")
 		return 0
 	}
 	if flags.NArg() > 0 {

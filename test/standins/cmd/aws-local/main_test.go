@@ -35,7 +35,7 @@ func TestRunUntilInterrupted(t *testing.T) {
 	for lines.Scan() {
 		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
 		exports[name] = value
-		if len(exports) == 8 {
+		if len(exports) == 9 {
 			interrupt()
 		}
 	}

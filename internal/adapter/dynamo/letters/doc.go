@@ -1,0 +1,3 @@
+// Package letters is the DynamoDB driver of dead letters. What becomes of a letter
+// is decided elsewhere.
+package letters

@@ -1,0 +1,3 @@
+// Package keyfile reads key files of Google service accounts. Its errors name the kind of a file
+// that is something else.
+package keyfile

@@ -1,0 +1,296 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/lock"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+const (
+	// maxGroup and maxGroupTime bound one transaction, so that other processes
+	// get their turn and the first of a group does not wait long for the last.
+	maxGroup     = 512
+	maxGroupTime = 10 * time.Millisecond
+)
+
+// ErrClosed is what a write gets after close.
+var ErrClosed = push.WithOutage(push.OutageClosing, errors.New("database is closed"))
+
+// writer is the one goroutine of the process that writes a file. Whatever asks
+// while a transaction is being committed shares the next one: no artificial
+// wait when idle, and one sync of the disk for hundreds of writes under load.
+type writer struct {
+	path  string  // of the file
+	conn  *sql.DB // of exactly one connection
+	turn  *lock.Fair
+	spare int64 // free pages that tidy leaves
+	log   *zap.Logger
+
+	moves  *os.File // whose lock is the turn at moving the log
+	moveAt int      // pages written at which the log is moved
+	stuck  bool     // the last move failed
+
+	mu      sync.Mutex
+	waiting []*request
+	closed  bool
+
+	wake   chan struct{} // holds one token when something was put into waiting
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the goroutine has ended
+
+	unsettled error // why the mark could not be settled, once it has ended
+}
+
+// request is one caller's share of a group.
+type request struct {
+	f      func(tx *sql.Tx) error
+	taken  atomic.Bool // by the writer, to run; or by its caller, to give up
+	err    error       // f's own, for the writer
+	result chan error  // buffered, answered at most once
+}
+
+// claim is won by one side only.
+func (r *request) claim() bool { return r.taken.CompareAndSwap(false, true) }
+
+// do hands f to the writer and waits for its outcome.
+func (w *writer) do(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r := &request{f: f, result: make(chan error, 1)}
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return ErrClosed
+	}
+	w.waiting = append(w.waiting, r)
+	w.mu.Unlock()
+	w.notify()
+
+	var err error
+	select {
+	case err = <-r.result:
+	case <-ctx.Done():
+		if r.claim() {
+			return ctx.Err() // the writer will skip it
+		}
+		err = <-r.result
+	}
+	if p, ok := errors.AsType[*panicked](err); ok {
+		panic(p.value) // where it belongs: on f's own goroutine
+	}
+	return err
+}
+
+func (w *writer) notify() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run commits group after group until ctx ends, then refuses what is left.
+func (w *writer) run(ctx context.Context) {
+	defer close(w.done)
+	tidy := time.NewTicker(tidyEvery)
+	defer tidy.Stop()
+	for {
+		select {
+		case <-w.wake:
+			w.group(ctx)
+			w.moveLongLog(ctx)
+		case <-tidy.C:
+			w.tidy(ctx)
+			w.moveLongLog(ctx)
+		case <-ctx.Done():
+			w.mu.Lock()
+			w.closed = true
+			w.mu.Unlock()
+			answer(w.take(), ErrClosed)
+			w.unsettled = w.settleMark(context.WithoutCancel(ctx))
+			return
+		}
+	}
+}
+
+// group runs everything that waits in one transaction.
+func (w *writer) group(ctx context.Context) {
+	tx, err := w.admit(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ErrClosed
+		}
+		answer(w.take(), err)
+		return
+	}
+	// The requests are collected only now, so that those that came while another process had the
+	// lock are included.
+	group := w.take()
+	if len(group) == 1 && group[0].claim() {
+		group[0].result <- finish(tx, call(tx, group[0].f))
+		return
+	}
+	ran := make([]*request, 0, len(group))
+	start := time.Now()
+	for i, r := range group {
+		if i >= maxGroup || time.Since(start) > maxGroupTime {
+			w.requeue(group[i:])
+			break
+		}
+		if !r.claim() {
+			continue
+		}
+		ran = append(ran, r)
+		if r.err = inSavepoint(ctx, tx, r.f); errors.Is(r.err, errRolledBack) {
+			rollback(tx)
+			w.requeue(group[i+1:])
+			w.runSeparately(ctx, ran)
+			return
+		}
+	}
+	if err := finish(tx, nil); err != nil {
+		answer(ran, err)
+		return
+	}
+	// The caller of a failed f also waits for the commit: f may have failed because of another
+	// request in the same transaction.
+	for _, r := range ran {
+		r.result <- r.err
+	}
+}
+
+// runSeparately runs requests one by one, after one of them made the transaction that they shared
+// fail.
+func (w *writer) runSeparately(ctx context.Context, requests []*request) {
+	for _, r := range requests {
+		tx, err := w.admit(ctx)
+		if err != nil {
+			r.result <- err
+			continue
+		}
+		r.result <- finish(tx, call(tx, r.f))
+	}
+}
+
+// finish commits, or rolls back for the sake of err.
+func finish(tx *sql.Tx, err error) error {
+	if err != nil {
+		rollback(tx)
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// admit begins a transaction for the callers. It begins none on a file that was removed: SQLite
+// would go on writing to a file that nobody can open any more, and acknowledged writes would be
+// lost with this process.
+func (w *writer) admit(ctx context.Context) (*sql.Tx, error) {
+	if err := checkThere(w.path); err != nil {
+		return nil, err
+	}
+	return w.begin(ctx)
+}
+
+// begin opens a transaction that holds the file's write lock.
+func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
+	var tx *sql.Tx
+	err := w.turn.Pass(ctx, func() (err error) {
+		// The transaction outlives ctx: close lets it finish.
+		tx, err = w.conn.BeginTx(context.WithoutCancel(ctx), nil)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write lock: %w", err)
+	}
+	return tx, nil
+}
+
+func (w *writer) take() []*request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	group := w.waiting
+	w.waiting = nil
+	return group
+}
+
+// requeue puts requests back to the head of the queue.
+func (w *writer) requeue(requests []*request) {
+	if len(requests) == 0 {
+		return
+	}
+	w.mu.Lock()
+	w.waiting = append(requests, w.waiting...)
+	w.mu.Unlock()
+	w.notify()
+}
+
+// answer ends requests with an error. Nobody receives the error of a request that its caller gave
+// up; its buffered channel takes it.
+func answer(requests []*request, err error) {
+	for _, r := range requests {
+		r.result <- err
+	}
+}
+
+// close ends the writer after the transaction that is running.
+func (w *writer) close() error {
+	w.cancel()
+	<-w.done
+	return errors.Join(w.unsettled, w.conn.Close(), w.turn.Close(), w.moves.Close())
+}
+
+// errRolledBack means that a transaction cannot continue because SQLite rolled it back itself, as
+// it does when the disk is full (https://www.sqlite.org/lang_transaction.html).
+var errRolledBack = errors.New("shared transaction is gone")
+
+// inSavepoint runs f under its own savepoint, so that its failure leaves the others
+// in the transaction as they were.
+func inSavepoint(ctx context.Context, tx *sql.Tx, f func(tx *sql.Tx) error) error {
+	ctx = context.WithoutCancel(ctx)
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
+		return errors.Join(errRolledBack, err)
+	}
+	err := call(tx, f)
+	if err != nil {
+		if _, undo := tx.ExecContext(ctx, "ROLLBACK TO one"); undo != nil {
+			return errors.Join(errRolledBack, undo)
+		}
+	}
+	if _, undo := tx.ExecContext(ctx, "RELEASE one"); undo != nil {
+		return errors.Join(errRolledBack, undo)
+	}
+	return err
+}
+
+// panicked carries a panic of f to the goroutine that asked for f.
+type panicked struct{ value any }
+
+func (p *panicked) Error() string { return fmt.Sprint("panic in a write: ", p.value) }
+
+func call(tx *sql.Tx, f func(tx *sql.Tx) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicked{value: v}
+		}
+	}()
+	return f(tx)
+}
+
+// rollback ends a failed transaction. It drops the error of the rollback, which would only repeat
+// the first one; the connection is checked before it is used again.
+func rollback(tx *sql.Tx) {
+	_ = tx.Rollback()
+}

@@ -1,0 +1,106 @@
+package devices
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/belfry-push/belfry/internal/adapter/packed"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// ReachByAddress returns what a send must know of the devices among the
+// addresses. It reads a row's bytes where they are and makes nothing of them but
+// that: a whole device takes twice the time.
+func (s *Store) ReachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error) {
+	found, err := s.reachByAddress(ctx, tenant, as)
+	if err != nil {
+		return nil, fmt.Errorf("reach of %d addresses: %w", len(as), err)
+	}
+	return found, nil
+}
+
+func (s *Store) reachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error) {
+	wanted := make(map[int64]push.Address, len(as))
+	keys := make([]int64, 0, len(as))
+	for _, a := range as {
+		key := addressKey(tenant, a)
+		other, taken := wanted[key]
+		switch {
+		case !taken:
+			wanted[key] = a
+			keys = append(keys, key)
+		case other != a: // once in many millions
+			return s.reachOfDevices(ctx, tenant, as)
+		}
+	}
+	found := make(map[push.Address]push.Reach, len(as))
+	var key, quarantined int64
+	var of, body sql.RawBytes
+	err := rows.Each(ctx, s.file.Read(), func(row rows.Scanner) error {
+		if err := row.Scan(&key, &of, &quarantined, &body); err != nil {
+			return err
+		}
+		a := wanted[key]
+		if string(of) != tenant {
+			return nil
+		}
+		reach, same, err := decodeReach(body, a)
+		if err == nil && same { // another address may have the same key
+			reach.Sendable = quarantined == 0
+			found[a] = reach
+		}
+		return err
+	}, `SELECT address_key, tenant, quarantined_at, body FROM device WHERE address_key IN (SELECT value FROM json_each(?))`, jsonList(keys))
+	return found, err
+}
+
+// reachOfDevices is the long way, for addresses that share a key.
+func (s *Store) reachOfDevices(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error) {
+	devices, err := devicesByAddress(ctx, s.file.Read(), tenant, as)
+	found := make(map[push.Address]push.Reach, len(devices))
+	for a, d := range devices {
+		found[a] = push.Reach{Sendable: d.Sendable(), LastSuccessAt: d.LastSuccessAt, Platform: d.Platform}
+	}
+	return found, err
+}
+
+// decodeReach reads the part of a body that is before the last success, see
+// encodeDevice, and reports whether it is a device of that address.
+func decodeReach(body []byte, a push.Address) (push.Reach, bool, error) {
+	if err := checkFormat(body); err != nil {
+		return push.Reach{}, false, err
+	}
+	r := packed.Reader{Left: body[1:]}
+	kind, value := r.Bytes(), r.Bytes()
+	platform := platformOf(r.Bytes())
+	const others = 4 // texts: locale, time zone, version, source
+	for range others {
+		r.Bytes()
+	}
+	r.Code()
+	at := rows.FromMicros(r.Signed())
+	if r.Bad {
+		return push.Reach{}, false, errDevice
+	}
+	same := string(kind) == string(a.Kind) && bytes.Equal(value, []byte(a.Value))
+	return push.Reach{LastSuccessAt: at, Platform: platform}, same, nil
+}
+
+// platformOf makes no copy of what nearly all devices have.
+func platformOf(b []byte) push.Platform {
+	switch string(b) {
+	case "":
+		return ""
+	case string(push.PlatformAndroid):
+		return push.PlatformAndroid
+	case string(push.PlatformIOS):
+		return push.PlatformIOS
+	case string(push.PlatformWeb):
+		return push.PlatformWeb
+	default:
+		return push.Platform(b)
+	}
+}

@@ -1,0 +1,201 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+const selectNotification = `SELECT b.body, h.progress FROM notification h JOIN notification_body b ON b.seq = h.seq `
+
+// Create stores the notification unless its id exists; it returns what is
+// stored now and whether this call stored it.
+func (s *Store) Create(ctx context.Context, n push.Notification) (push.Notification, bool, error) {
+	body, progress, err := encodeNotification(&n)
+	if err != nil {
+		return push.Notification{}, false, fmt.Errorf("create %s: %w", n.ID, err)
+	}
+	var stored push.Notification
+	var created bool
+	err = s.file.Write(ctx, func(tx *sql.Tx) error {
+		stored, created = n, false
+		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, version, outbox, unfinished, progress)
+			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			n.ID, n.Tenant, rows.Micros(n.AcceptedAt), n.Progress.Version, inOutbox(&n.Progress), onItsWay(&n.Progress), progress)
+		if created, err = rows.Changed(r, err); err != nil {
+			return err
+		}
+		if !created {
+			stored, err = notification(ctx, tx, n.ID)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO notification_body (seq, body) VALUES (last_insert_rowid(), ?)`, body)
+		return err
+	})
+	if err != nil {
+		return push.Notification{}, false, fmt.Errorf("create %s: %w", n.ID, err)
+	}
+	return stored, created, nil
+}
+
+// Notification returns the stored notification or push.ErrNotFound.
+func (s *Store) Notification(ctx context.Context, id push.ID) (push.Notification, error) {
+	n, err := notification(ctx, s.file.Read(), id)
+	if err != nil {
+		return push.Notification{}, fmt.Errorf("notification %s: %w", id, err)
+	}
+	return n, nil
+}
+
+func notification(ctx context.Context, q rows.Querier, id push.ID) (push.Notification, error) {
+	n, err := scanNotification(q.QueryRowContext(ctx, selectNotification+`WHERE h.id = ?`, id))
+	return n, rows.Found(err)
+}
+
+// Advance replaces the progress on condition that the stored version is
+// next.Version-1; otherwise push.ErrConflict.
+func (s *Store) Advance(ctx context.Context, id push.ID, next push.Progress) error {
+	progress, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("advance %s: %w", id, err)
+	}
+	err = s.file.Write(ctx, func(tx *sql.Tx) error {
+		ok, err := rows.Changed(tx.ExecContext(ctx, `UPDATE notification SET version = ?, outbox = ?, unfinished = ?, progress = ? WHERE id `+
+			`= ? AND version = ?`,
+			next.Version, inOutbox(&next), onItsWay(&next), string(progress), id, next.Version-1))
+		if err == nil && !ok {
+			return push.ErrConflict
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("advance %s to version %d: %w", id, next.Version, err)
+	}
+	return nil
+}
+
+// listing is the name of the listing of notifications, in its cursors.
+const listing = "notifications"
+
+// Behind returns the cursor with which Notifications goes on behind a place.
+func (*Store) Behind(accepted time.Time, id push.ID) string {
+	return rows.Cursor(listing, strconv.FormatInt(rows.Micros(accepted), 10), string(id))
+}
+
+// Notifications lists a tenant's notifications, newest first.
+func (s *Store) Notifications(ctx context.Context, tenant, after string, limit int) ([]push.Notification, string, error) {
+	limit = rows.Limit(limit)
+	place, err := rows.CursorFields(listing, after, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	query, args := selectNotification+`WHERE h.tenant = ? `, []any{tenant}
+	if place != nil {
+		at, err := rows.CursorTime(listing, place[0])
+		if err != nil {
+			return nil, "", err
+		}
+		query += `AND (h.accepted_at, h.id) < (?, ?) `
+		args = append(args, at, place[1])
+	}
+	query += `ORDER BY h.accepted_at DESC, h.id DESC LIMIT ?`
+	all, err := rows.Collect(ctx, s.file.Read(), scanNotification, query, append(args, limit+1)...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list notifications: %w", err)
+	}
+	page, next := rows.Cut(all, limit, func(n *push.Notification) string { return s.Behind(n.AcceptedAt, n.ID) })
+	return page, next, nil
+}
+
+// Unenqueued returns up to limit notifications in the outbox that were accepted
+// before the given time, oldest first.
+func (s *Store) Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error) {
+	all, err := rows.Collect(ctx, s.file.Read(), scanNotification,
+		selectNotification+`WHERE h.outbox = 1 AND h.accepted_at < ? ORDER BY h.accepted_at, h.id LIMIT ?`,
+		rows.Micros(before), rows.Limit(limit))
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", err)
+	}
+	return all, nil
+}
+
+// Unfinished lists the notifications that are not in the outbox, of which
+// something may be open, and that were accepted before the given time.
+func (s *Store) Unfinished(ctx context.Context, before time.Time, after string, limit int) ([]push.Notification, string, error) {
+	const listing = "unfinished"
+	limit = rows.Limit(limit)
+	place, err := rows.CursorFields(listing, after, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	query, args := selectNotification+`WHERE h.unfinished = 1 AND h.accepted_at < ? `, []any{rows.Micros(before)}
+	if place != nil {
+		at, err := rows.CursorTime(listing, place[0])
+		if err != nil {
+			return nil, "", err
+		}
+		query += `AND (h.accepted_at, h.id) > (?, ?) `
+		args = append(args, at, place[1])
+	}
+	query += `ORDER BY h.accepted_at, h.id LIMIT ?`
+	all, err := rows.Collect(ctx, s.file.Read(), scanNotification, query, append(args, limit+1)...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list what is not finished: %w", err)
+	}
+	page, next := rows.Cut(all, limit, func(n *push.Notification) string {
+		return rows.Cursor(listing, strconv.FormatInt(rows.Micros(n.AcceptedAt), 10), string(n.ID))
+	})
+	return page, next, nil
+}
+
+// onItsWay reports whether a janitor looks after a notification: it is not
+// finished, and no sweeper answers for it.
+func onItsWay(p *push.Progress) bool { return p.Unfinished() && !inOutbox(p) }
+
+// inOutbox reports whether a notification waits for a sweeper to enqueue it. A
+// batch that is uploading waits for its caller instead.
+func inOutbox(p *push.Progress) bool { return !p.Enqueued && p.State != push.StateUploading }
+
+func encodeNotification(n *push.Notification) (body, progress string, err error) {
+	fixed := *n
+	fixed.Progress = push.Progress{}
+	if body, err = encodeJSON(fixed); err != nil {
+		return "", "", err
+	}
+	progress, err = encodeJSON(n.Progress)
+	return body, progress, err
+}
+
+// encodeJSON leaves <, > and & as they are, because a message comes back byte
+// for byte as it was accepted.
+func encodeJSON(v any) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return "", err
+	}
+	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+func scanNotification(row rows.Scanner) (push.Notification, error) {
+	var body, progress []byte
+	var n push.Notification
+	if err := row.Scan(&body, &progress); err != nil {
+		return n, err
+	}
+	if err := json.Unmarshal(body, &n); err != nil {
+		return n, fmt.Errorf("stored notification: %w", err)
+	}
+	if err := json.Unmarshal(progress, &n.Progress); err != nil {
+		return n, fmt.Errorf("stored progress of %s: %w", n.ID, err)
+	}
+	return n, nil
+}

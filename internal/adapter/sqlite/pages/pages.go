@@ -1,0 +1,78 @@
+package pages
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Store is the embedded driver of upload pages. It is safe for concurrent use;
+// every write is durable when it returns.
+type Store struct {
+	file *db.DB
+}
+
+// New returns the driver on a file that has the tables of [Schema].
+func New(file *db.DB) *Store { return &Store{file: file} }
+
+// deleteAtOnce bounds how many pages, of up to 4 MiB, one transaction removes,
+// so that the uploads of others go on in between.
+const deleteAtOnce = 16
+
+// PutPage stores data unless the page exists; it returns what is stored now.
+func (s *Store) PutPage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) ([]byte, error) {
+	var stored []byte
+	err := s.file.Write(ctx, func(tx *sql.Tx) error {
+		created, err := rows.Changed(tx.ExecContext(ctx, `INSERT INTO page (notification, kind, n, data) VALUES (?, ?, ?, ?) ON CONFLICT DO `+
+			`NOTHING`,
+			id, kind, n, rows.Blob(data)))
+		stored = data
+		if err == nil && !created {
+			stored, err = page(ctx, tx, id, kind, n)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("put %s page %d of %s: %w", kind, n, id, err)
+	}
+	return stored, nil
+}
+
+// Page returns a page, or push.ErrNotFound.
+func (s *Store) Page(ctx context.Context, id push.ID, kind push.PageKind, n int) ([]byte, error) {
+	data, err := page(ctx, s.file.Read(), id, kind, n)
+	if err != nil {
+		return nil, fmt.Errorf("%s page %d of %s: %w", kind, n, id, err)
+	}
+	return data, nil
+}
+
+func page(ctx context.Context, q rows.Querier, id push.ID, kind push.PageKind, n int) ([]byte, error) {
+	var data []byte
+	err := q.QueryRowContext(ctx, `SELECT data FROM page WHERE notification = ? AND kind = ? AND n = ?`, id, kind, n).Scan(&data)
+	return data, rows.Found(err)
+}
+
+// DeletePages removes all pages of a notification. One that fails half-way has
+// removed some and is simply repeated.
+func (s *Store) DeletePages(ctx context.Context, id push.ID) error {
+	for {
+		var more bool
+		err := s.file.Write(ctx, func(tx *sql.Tx) error {
+			var err error
+			more, err = rows.Changed(tx.ExecContext(ctx, `DELETE FROM page WHERE rowid IN (SELECT rowid FROM page WHERE notification = ? LIMIT ?)`,
+				id, deleteAtOnce))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("delete the pages of %s: %w", id, err)
+		}
+		if !more {
+			return nil
+		}
+	}
+}

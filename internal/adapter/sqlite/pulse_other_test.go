@@ -1,8 +1,0 @@
-//go:build !linux
-
-package sqlite
-
-import "testing"
-
-// ownDisk needs Linux; no test asks for it elsewhere.
-func ownDisk(*testing.T, string) {}

@@ -1,0 +1,104 @@
+package rows
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// maxList bounds a page of every listing.
+const maxList = 1000
+
+// Limit is how many rows a page has, of those that were asked for: 1 to maxList.
+func Limit(limit int) int { return min(max(limit, 1), maxList) }
+
+// Querier is what the reading pool and a writing transaction have in common.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Scanner is what one row and the current one of many have in common.
+type Scanner interface {
+	Scan(dest ...any) error
+}
+
+// Collect runs a query and turns every row into a T.
+func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+	var out []T
+	err := Each(ctx, q, func(row Scanner) error {
+		v, err := scan(row)
+		if err != nil {
+			return err
+		}
+		out = append(out, v)
+		return nil
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Each runs a query and calls visit for every row.
+func Each(ctx context.Context, q Querier, visit func(Scanner) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // Err below has what went wrong
+	for rows.Next() {
+		if err := visit(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Found turns database/sql's word for "no row" into the ports' own.
+func Found(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return push.ErrNotFound
+	}
+	return err
+}
+
+// Changed reports whether a statement changed any row.
+func Changed(r sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("rows affected: %w", err)
+	}
+	return n > 0, nil
+}
+
+// Micros is how times are stored: microseconds since 1970, 0 for the zero time.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// FromMicros is the time of which micros is the number, in UTC.
+func FromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// Blob keeps an empty body from becoming NULL.
+func Blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,10 @@
+package remote
+
+// Commands are the commands, to embed in a grammar.
+type Commands struct {
+	Send         sendCmd         `cmd:"" group:"use" help:"Send a notification, to a few or to millions, and watch how it ends."`
+	Batch        batchCmd        `cmd:"" group:"use" help:"Create, fill, start, list, watch, pause and cancel batches step by step."`
+	Notification notificationCmd `cmd:"" group:"use" help:"Look at notifications and their deliveries; pause, resume and cancel them."`
+	Explain      explainCmd      `cmd:"" group:"use" help:"Explain one delivery: what happened to it, when and why."`
+	Devices      devicesCmd      `cmd:"" group:"use" help:"Register, look up, restore and remove devices."`
+}

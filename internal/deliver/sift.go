@@ -1,0 +1,59 @@
+package deliver
+
+import (
+	"context"
+
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// sifting settles the recipients that need no sending any more: expired, cancelled,
+// without another attempt, or, with at-most-once delivery, perhaps delivered already.
+type sifting struct {
+	*timing
+
+	maxAttempts int // see Config
+	metrics     *Metrics
+}
+
+// run implements stage.
+func (s *sifting) run(_ context.Context, j *job) (*worker.Verdict, error) {
+	if j.n.Guarantee == push.AtMostOnce {
+		for _, cell := range j.chunk.Index {
+			if c := j.lease.Line.Cells[cell]; c.Open() && c.PossibleDuplicate() {
+				j.settle(cell, push.CodeUnknown, s.metrics)
+			}
+		}
+	}
+	switch why := j.stopReason(s.now()); why {
+	case stopExpired:
+		j.settleAll(push.CodeExpired, s.metrics)
+	case stopCancelled:
+		j.settleAll(push.CodeCancelled, s.metrics)
+	case stopPaused, stopNone:
+	case stopDrained, stopDeferred, stopLedger, stopFinished:
+	}
+	s.exhausted(j)
+	return nil, nil
+}
+
+// exhausted gives up the rows that have had all their attempts. They came again only
+// because their dead letter could not be sent.
+func (s *sifting) exhausted(j *job) {
+	if j.chunk.Attempt <= s.maxAttempts {
+		return
+	}
+	code := j.chunk.LastCode
+	if code == push.CodeOpen {
+		code = push.CodeUnclassified
+	}
+	for row, cell := range j.chunk.Index {
+		if j.chunk.AttemptOf(row) > s.maxAttempts && j.lease.Line.Cells[cell].Open() {
+			r := result{row: row, code: code}
+			if code == push.CodePoison {
+				r.detail = "the worker died again and again while sending to this recipient; it may have been delivered"
+			}
+			j.dead = append(j.dead, r)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+// Package describe is what the API's document says beside its routes, so that a
+// client can be generated from it: the message that FCM takes, the closed sets of
+// words, samples of every body, and what the server sends by itself (the events of
+// a stream and the outgoing events). All of it is made from the types and tables
+// that the program runs on: package message, the taxonomy of codes, package wire.
+package describe
+
+import (
+	"maps"
+	"reflect"
+
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/telemetry"
+)
+
+// Groups by which the document shows operations.
+const (
+	GroupNotifications = "notifications"
+	GroupBatches       = "batches"
+	GroupDevices       = "devices"
+	GroupDeadLetters   = "dead letters"
+	GroupOperators     = "operators"
+	GroupEvents        = "outgoing events"
+)
+
+const intro = `Push notifications through FCM: accepted durably, delivered within limits, and every outcome accounted for.
+
+- **Errors.** Every error is a problem document (RFC 9457) with a stable ` + "`code`" + `; its ` + "`type`" + ` is where ` +
+	"`/problems`" + ` explains it, and ` + "`errors`" + ` names each fault with its place.
+- **Repeating.** A POST with an ` + "`Idempotency-Key`" + ` may be repeated: it happens once.
+- **Lists** are read with ` + "`limit`" + ` and ` + "`cursor`" + `; the page without ` + "`next_cursor`" + ` is the last.
+- **Bodies** need their ` + "`Content-Type`" + `. A name that is not in the document is refused, with the name that was probably meant.
+- **Web pages** of another origin are refused (` + "`cross_origin`, `wrong_host`" + `).
+- **Tracing.** Every answer has an ` + "`X-Request-Id`" + `, the caller's own if it is usable; ` + "`traceparent`" + ` (W3C) is continued.
+- **New words.** Fields, codes and types of event may be added: skip what you do not know. What is here keeps its name, type and meaning.`
+
+// API returns what the document says. letters says whether dead letters are served.
+func API(version string, letters bool) *door.About {
+	about := &door.About{
+		Title: "Belfry", Version: version, Intro: intro, License: "Apache-2.0", Home: "https://github.com/belfry-push/belfry",
+		Groups: []door.Group{
+			{Name: GroupNotifications, About: "Send to up to 1,000 recipients, and follow the deliveries."},
+			{Name: GroupBatches, About: "Send to any number of recipients: create, upload, start."},
+			{Name: GroupDevices, About: "The registry of app instances."},
+		},
+		Names:   map[reflect.Type]string{reflect.TypeFor[telemetry.Report](): "HealthReport"},
+		Abouts:  abouts(),
+		Sets:    sets(),
+		Schemas: messageSchemas(),
+		Fields:  fields(),
+		Places:  places(),
+		Samples: samples(),
+		Notices: notices(),
+		Events:  door.RefTo("WatchEvent"), SampleEvents: sampleEvents(),
+	}
+	if letters {
+		about.Groups = append(about.Groups, door.Group{
+			Name:  GroupDeadLetters,
+			About: "What could not be delivered or understood: look at it by cause, simulate a replay, replay, discard, export.",
+		})
+	}
+	about.Groups = append(about.Groups,
+		door.Group{Name: GroupOperators, About: "Health, metrics, and what this server says of itself; no key is needed."},
+		door.Group{Name: GroupEvents, About: "What Belfry publishes: on AWS to an SNS topic, with the embedded backend inside the process."})
+	maps.Copy(about.Schemas, eventSchemas())
+	return about
+}

@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
+	"github.com/belfry-push/belfry/internal/httpapi/describe"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+)
+
+// New returns the handler of the whole API. It fails when a field of cfg is
+// missing or the door's metrics are registered already.
+func New(cfg Config) (http.Handler, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return door.New(cfg.door(), table(&cfg))
+}
+
+// table returns the routes of all resources, in the order of the OpenAPI document.
+func table(cfg *Config) []*door.Route {
+	rows := deliveries{cfg.Reports}
+	intake := acceptance{cfg.Intake, cfg.Previews}
+	resources := [][]*door.Route{
+		(&notifications{acceptance: intake, reports: cfg.Reports, lifecycle: cfg.Batches, deliveries: rows}).routes(),
+		(&batches{acceptance: intake, reports: cfg.Reports, room: cfg.Batches, deliveries: rows}).routes(),
+		(&closeups{reports: cfg.Reports}).routes(),
+		(&devices{cfg.Devices}).routes(),
+	}
+	if cfg.Letters != nil && cfg.Replays != nil {
+		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays, cfg.Operator))
+	}
+	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
+	return slices.Concat(resources...)
+}
+
+// The groups by which the document shows routes.
+const (
+	groupNotifications = describe.GroupNotifications
+	groupBatches       = describe.GroupBatches
+	groupDevices       = describe.GroupDevices
+	groupOperators     = describe.GroupOperators
+)
+
+// about is what the document says beside the routes.
+func about(cfg *Config) *door.About {
+	a := describe.API(cfg.Version, cfg.Letters != nil && cfg.Replays != nil)
+	a.Samples[reflect.TypeFor[event]()] = event{
+		SpecVersion: "1.0", ID: "order-1042", Source: "/shop/orders", Type: client.EventRequested, DataContentType: door.TypeJSON,
+		Data: describe.SampleRequest(),
+	}
+	a.Samples[reflect.TypeFor[recipient]()] = recipient{ //nolint:gosec // a sample
+		Token: "fcm-token-1", Data: map[string]string{"name": "Ada"}, Locale: "en-GB",
+		Notification: &recipientTexts{Title: "Hello Ada"}, Badge: new(int32(3)),
+	}
+	return a
+}

@@ -1,0 +1,207 @@
+package cost
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
+	"github.com/belfry-push/belfry/internal/adapter/dynamo"
+	"github.com/belfry-push/belfry/internal/cost"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/test/programs"
+)
+
+const (
+	// recipients make whole chunks of one page.
+	recipients = 2800
+	singles    = 60
+	// indexed is what a notification writes to indexes, which the stand-in does
+	// not bill (docs/dynamodb.md).
+	indexed = 2 + 2 + 1
+	message = `{"notification":{"title":"The bells are ringing","body":"As long as messages are."}}`
+)
+
+var (
+	reads  = cost.Metered(awsmeter.Quantity{Service: awsmeter.DynamoDB, Unit: awsmeter.ReadUnits})
+	writes = cost.Metered(awsmeter.Quantity{Service: awsmeter.DynamoDB, Unit: awsmeter.WriteUnits})
+)
+
+// TestCasesAreAsMetered sends each case of the model through the whole pipeline
+// and compares the units that the program's meter counted with the model's: to
+// devices that were noted lately, that were noted more than a week ago, that
+// nobody knows, and one notification each. It fails when the two part by more
+// than what polls, sweeps and looks at the progress make.
+func TestCasesAreAsMetered(t *testing.T) { //nolint:paralleltest // one meter
+	h := newHouse(t)
+	models := map[string]cost.Case{}
+	for _, c := range cost.CasesOf(recipients) {
+		models[c.Name] = c
+	}
+	lately, longAgo := time.Now().Add(-time.Hour), time.Now().Add(-push.SuccessGrain-time.Hour)
+	h.register("known", recipients, lately)
+	h.register("weekly", recipients, longAgo)
+	for _, name := range []string{"known", "weekly", "first"} {
+		used := h.meter(func() { h.batch(name) })
+		compare(t, name, models[name].Usage, used, indexed)
+	}
+	h.register("single", singles, lately)
+	used := h.meter(func() { h.singles("single") })
+	for _, c := range cost.CasesOf(singles) {
+		if c.Name == "single" {
+			compare(t, c.Name, c.Usage, used, singles*indexed)
+		}
+	}
+}
+
+// compare wants both units within a tenth of the model's, without what the
+// stand-in does not bill. The clock makes a few checkpoints more or less, too
+// few to hide a unit a device.
+func compare(t *testing.T, name string, model, used cost.Usage, unbilled float64) {
+	t.Helper()
+	t.Logf("%s: metered %v", name, used)
+	const tolerance, clock = 0.1, 40
+	for item, want := range map[cost.Item]float64{reads: model[reads], writes: model[writes] - unbilled} {
+		t.Logf("%s: %s: metered %.1f, the model says %.1f", name, item, used[item], want)
+		if used[item] < want*(1-tolerance)-clock || used[item] > want*(1+tolerance)+clock {
+			t.Errorf("%s: %s: metered %.1f, the model says %.1f", name, item, used[item], want)
+		}
+	}
+}
+
+// house is a running Belfry on stand-ins.
+type house struct {
+	t     *testing.T
+	addr  string
+	api   *client.Client
+	store *dynamo.Store
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	const prefix = "belfry-metered"
+	env := append(servers.Start(t).Env(), "BELFRY_AWS_PREFIX="+prefix)
+	if len(env) == 1 {
+		t.Skip("an account is not metered by a test")
+	}
+	commands.Output(t, "belfry", env, "provision")
+	env = append(env, "BELFRY_BACKEND=aws", "BELFRY_LISTEN=127.0.0.1:0", "BELFRY_SIM_LISTEN=127.0.0.1:0", "BELFRY_LOG_FORMAT=json")
+	_, rest := commands.Start(t, `"listen":"`, "belfry", env, "up", "--sandbox")
+	addr, _, _ := strings.Cut(rest, `"`)
+	h := &house{t: t, addr: "http://" + addr}
+	var err error
+	if h.api, err = client.New(h.addr, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	h.store = dynamo.New(dynamodb.NewFromConfig(servers.Tables(t).Config), dynamo.Config{Prefix: prefix})
+	return h
+}
+
+// token has the length of FCM's.
+func token(kind string, i int) string {
+	return fmt.Sprintf("%s-%06d-%s", kind, i, strings.Repeat("x", 163-len(kind)-8))
+}
+
+// register puts devices into the registry as sends leave them, the last success
+// noted at a time.
+func (h *house) register(kind string, n int, success time.Time) {
+	h.t.Helper()
+	const most = 700
+	for from := 0; from < n; from += most {
+		var devices []push.Device
+		var notes []push.DeviceNote
+		for i := from; i < min(from+most, n); i++ {
+			a := push.Address{Kind: push.KindToken, Value: push.Token(token(kind, i))}
+			devices = append(devices, push.Device{
+				Tenant: "default", ID: push.DerivedID(push.PrefixDevice, "default", token(kind, i)), Address: a,
+				State: push.DeviceActive, Source: push.SourceSend, CreatedAt: success, UpdatedAt: success,
+			})
+			notes = append(notes, push.DeviceNote{Address: a, Code: push.CodeSent, At: success, SentAt: success})
+		}
+		if err := h.store.RecordDevices(h.t.Context(), devices); err != nil {
+			h.t.Fatal(err)
+		}
+		if _, err := h.store.NoteDevices(h.t.Context(), "default", notes); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// batch sends to all devices of a kind.
+func (h *house) batch(kind string) {
+	h.t.Helper()
+	b, err := h.api.CreateBatch(h.t.Context(), client.Request{Message: json.RawMessage(message), Priority: "bulk"})
+	h.must(err)
+	var lines strings.Builder
+	for i := range recipients {
+		fmt.Fprintf(&lines, "{\"token\":%q}\n", token(kind, i))
+	}
+	_, err = h.api.UploadRecipients(h.t.Context(), b.ID, strings.NewReader(lines.String()), client.UploadOptions{Offset: 1})
+	h.must(err)
+	_, err = h.api.StartBatch(h.t.Context(), b.ID)
+	h.must(err)
+	final, err := h.api.Await(h.t.Context(), b.ID, time.Second)
+	h.must(err)
+	if final.Counts == nil || final.Counts.Sent != recipients {
+		h.t.Fatalf("%s: %+v", kind, final.Counts)
+	}
+}
+
+// singles sends one notification to each device of a kind.
+func (h *house) singles(kind string) {
+	h.t.Helper()
+	for i := range singles {
+		_, err := h.api.Send(h.t.Context(),
+			client.Request{To: &client.Target{Tokens: []string{token(kind, i)}}, Message: json.RawMessage(message)})
+		h.must(err)
+	}
+	programs.WaitForMoment(h.t, time.Second, "all outcomes", func() bool { return h.outcomes() >= 3*recipients+singles })
+}
+
+// meter returns what the program used for f, once its meter stands still.
+func (h *house) meter(f func()) cost.Usage {
+	h.t.Helper()
+	before := h.measured().Units
+	f()
+	var after cost.Measured
+	const still = 2 * time.Second // device notes and events follow the outcome
+	last := time.Now()
+	programs.WaitForMoment(h.t, still/10, "the meter to stand still", func() bool {
+		now := h.measured()
+		if cost.Of(now.Units)[writes] != cost.Of(after.Units)[writes] {
+			last = time.Now()
+		}
+		after = now
+		return time.Since(last) > still
+	})
+	return cost.Of(after.Units.Since(before))
+}
+
+func (h *house) outcomes() int64 { return h.measured().Notifications }
+
+// measured reads the program's meter.
+func (h *house) measured() cost.Measured {
+	h.t.Helper()
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, h.addr+"/metrics", http.NoBody)
+	h.must(err)
+	res, err := http.DefaultClient.Do(req)
+	h.must(err)
+	defer func() { _ = res.Body.Close() }()
+	m, err := cost.ReadMetrics(res.Body)
+	h.must(err)
+	return m
+}
+
+func (h *house) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
