@@ -24,11 +24,10 @@ func TestRunUntilInterrupted(t *testing.T) {
 	defer interrupt()
 	out, in := io.Pipe()
 	code := make(chan int, 1)
+	var errs bytes.Buffer // the run's own until its code is known
 	go func() {
-		var errs bytes.Buffer
+		defer func() { _ = in.CloseWithError(io.EOF) }()
 		code <- run(ctx, []string{"-sqs-port=0", "-dynamodb-port=0", "-s3-port=0"}, in, &errs)
-		_ = in.CloseWithError(io.EOF)
-		t.Log(errs.String())
 	}()
 	exports := map[string]string{}
 	lines := bufio.NewScanner(out)
@@ -40,7 +39,7 @@ func TestRunUntilInterrupted(t *testing.T) {
 		}
 	}
 	if got := <-code; got != 0 {
-		t.Errorf("exit code %d, want 0", got)
+		t.Errorf("exit code %d, want 0: %s", got, &errs)
 	}
 	for _, name := range []string{"AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"} {
 		if !strings.HasPrefix(exports[name], "http://127.0.0.1:") {
