@@ -84,10 +84,12 @@ func Open(ctx context.Context, path string, migrations []Migration, log *zap.Log
 // for anything but the database, or call Write. It sees everything committed
 // before, by any process, and nobody else writes while it runs.
 //
+// Bulk goes to [DB.WriteLater] instead, so that it holds nobody up.
+//
 // A ctx that is cancelled before f starts ends the wait with f not run; after
 // that, Write returns f's outcome.
 func (d *DB) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return d.writer.do(ctx, f)
+	return d.writer.do(ctx, laneSoon, f)
 }
 
 // Read is the pool of read-only connections. A query sees every write that

@@ -79,7 +79,7 @@ func inOneGroup(t *testing.T, d *DB, writes ...func(tx *sql.Tx) error) []error {
 	}
 	for waiting := 0; waiting < len(writes); {
 		d.writer.mu.Lock()
-		waiting = len(d.writer.waiting)
+		waiting = len(d.writer.waiting[laneSoon])
 		d.writer.mu.Unlock()
 	}
 	close(release)

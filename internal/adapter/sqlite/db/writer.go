@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,9 +39,10 @@ type writer struct {
 	moveAt int      // pages written at which the log is moved
 	stuck  bool     // the last move failed
 
-	mu      sync.Mutex
-	waiting []*request
-	closed  bool
+	mu       sync.Mutex
+	waiting  [lanes][]*request
+	ranLater time.Time // when a group of the later lane ran last
+	closed   bool
 
 	wake   chan struct{} // holds one token when something was put into waiting
 	cancel context.CancelFunc
@@ -51,33 +51,17 @@ type writer struct {
 	unsettled error // why the mark could not be settled, once it has ended
 }
 
-// request is one caller's share of a group.
-type request struct {
-	f      func(tx *sql.Tx) error
-	taken  atomic.Bool // by the writer, to run; or by its caller, to give up
-	err    error       // f's own, for the writer
-	result chan error  // buffered, answered at most once
-}
-
-// claim is won by one side only.
-func (r *request) claim() bool { return r.taken.CompareAndSwap(false, true) }
-
 // do hands f to the writer and waits for its outcome.
-func (w *writer) do(ctx context.Context, f func(tx *sql.Tx) error) error {
+func (w *writer) do(ctx context.Context, l lane, f func(tx *sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	r := &request{f: f, result: make(chan error, 1)}
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
-		return ErrClosed
+	err := w.put(l, r)
+	if err != nil {
+		return err
 	}
-	w.waiting = append(w.waiting, r)
-	w.mu.Unlock()
 	w.notify()
-
-	var err error
 	select {
 	case err = <-r.result:
 	case <-ctx.Done():
@@ -116,26 +100,32 @@ func (w *writer) run(ctx context.Context) {
 			w.mu.Lock()
 			w.closed = true
 			w.mu.Unlock()
-			answer(w.take(), ErrClosed)
+			answer(w.takeAll(), ErrClosed)
 			w.unsettled = w.settleMark(context.WithoutCancel(ctx))
 			return
 		}
 	}
 }
 
-// group runs everything that waits in one transaction.
+// group runs what waits in a lane in one transaction.
 func (w *writer) group(ctx context.Context) {
+	if !w.occupied(laneSoon) && !w.occupied(laneLater) {
+		return // an earlier group took along what it was woken for
+	}
 	tx, err := w.admit(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ErrClosed
 		}
-		answer(w.take(), err)
+		answer(w.takeAll(), err)
 		return
 	}
 	// The requests are collected only now, so that those that came while another process had the
 	// lock are included.
-	group := w.take()
+	l, group := w.take()
+	if w.occupied(lanes - 1 - l) {
+		w.notify()
+	}
 	if len(group) == 1 && group[0].claim() {
 		group[0].result <- finish(tx, call(tx, group[0].f))
 		return
@@ -143,8 +133,8 @@ func (w *writer) group(ctx context.Context) {
 	ran := make([]*request, 0, len(group))
 	start := time.Now()
 	for i, r := range group {
-		if i >= maxGroup || time.Since(start) > maxGroupTime {
-			w.requeue(group[i:])
+		if !w.hasTurn(l, len(ran), start) {
+			w.requeue(l, group[i:])
 			break
 		}
 		if !r.claim() {
@@ -153,7 +143,7 @@ func (w *writer) group(ctx context.Context) {
 		ran = append(ran, r)
 		if r.err = inSavepoint(ctx, tx, r.f); errors.Is(r.err, errRolledBack) {
 			rollback(tx)
-			w.requeue(group[i+1:])
+			w.requeue(l, group[i+1:])
 			w.runSeparately(ctx, ran)
 			return
 		}
@@ -216,25 +206,6 @@ func (w *writer) begin(ctx context.Context) (*sql.Tx, error) {
 		return nil, fmt.Errorf("write lock: %w", err)
 	}
 	return tx, nil
-}
-
-func (w *writer) take() []*request {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	group := w.waiting
-	w.waiting = nil
-	return group
-}
-
-// requeue puts requests back to the head of the queue.
-func (w *writer) requeue(requests []*request) {
-	if len(requests) == 0 {
-		return
-	}
-	w.mu.Lock()
-	w.waiting = append(requests, w.waiting...)
-	w.mu.Unlock()
-	w.notify()
 }
 
 // answer ends requests with an error. Nobody receives the error of a request that its caller gave

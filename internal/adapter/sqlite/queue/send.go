@@ -7,6 +7,17 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
+// bulkBytes is what a send may have to go along with heartbeats and receives. More is a
+// batch being cut into chunks, ten messages of 60 KB a call, which can wait for them.
+const bulkBytes = 64 << 10
+
+func bytesOf(msgs []worker.Outgoing) (n int) {
+	for i := range msgs {
+		n += len(msgs[i].Body)
+	}
+	return n
+}
+
 // Send implements worker.Sink.
 func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 	failed, err := worker.CheckOutgoing(msgs)
@@ -16,7 +27,11 @@ func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 	if len(failed) == len(msgs) {
 		return worker.Partly(failed)
 	}
-	err = q.db.Write(ctx, func(tx *sql.Tx) error {
+	write := q.db.Write
+	if bytesOf(msgs) > bulkBytes {
+		write = q.db.WriteLater
+	}
+	err = write(ctx, func(tx *sql.Tx) error {
 		now, err := q.time.within(ctx, tx, q.id)
 		if err != nil {
 			return err
