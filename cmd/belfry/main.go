@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
+	"github.com/belfry-push/belfry/internal/app/operations"
 	"github.com/belfry-push/belfry/internal/bench"
 	"github.com/belfry-push/belfry/internal/cli/belfry"
 	"github.com/belfry-push/belfry/internal/config"
@@ -21,14 +23,14 @@ func main() {
 }
 
 // services are the commands that run Belfry itself.
-type services struct{ app.Operations }
+type services struct{ operations.Operations }
 
-func (services) Up(ctx context.Context, c config.Up, ready func(app.Addresses)) error {
-	return logged(c.Log, func(log *zap.Logger) error { return app.Up(ctx, c, log, app.Hooks{Ready: ready}) })
+func (services) Up(ctx context.Context, c config.Up, ready func(allinone.Addresses)) error {
+	return logged(c.Log, func(log *zap.Logger) error { return allinone.Up(ctx, c, log, allinone.Hooks{Ready: ready}) })
 }
 
 func (services) Sim(ctx context.Context, c config.Sim) error {
-	return logged(c.Log, func(log *zap.Logger) error { return app.Sim(ctx, c, log, nil) })
+	return logged(c.Log, func(log *zap.Logger) error { return allinone.Sim(ctx, c, log, nil) })
 }
 
 func (services) Demo(ctx context.Context, c config.Demo) error {

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/dispatcher"
 	"github.com/belfry-push/belfry/internal/config"
 )
 
@@ -24,6 +25,6 @@ func run(args []string) int {
 		return code
 	}
 	return app.Main("dispatcher", cfg.Log, os.Stderr, func(ctx context.Context, log *zap.Logger) error {
-		return app.Dispatcher(ctx, cfg, log)
+		return dispatcher.Run(ctx, cfg, log)
 	})
 }

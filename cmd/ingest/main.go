@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/ingester"
 	"github.com/belfry-push/belfry/internal/config"
 )
 
@@ -24,6 +25,6 @@ func run(args []string) int {
 		return code
 	}
 	return app.Main("ingest", cfg.Log, os.Stderr, func(ctx context.Context, log *zap.Logger) error {
-		return app.Ingest(ctx, cfg, log)
+		return ingester.Run(ctx, cfg, log)
 	})
 }

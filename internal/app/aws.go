@@ -37,7 +37,7 @@ const pollers = 6
 // openAWS opens queues, tables, bucket and topic in the account and region of
 // the standard AWS environment. What is missing is an error that names it;
 // `belfry provision` makes it.
-func openAWS(ctx context.Context, c config.Store, log *zap.Logger, reg prometheus.Registerer) (*backend, error) {
+func openAWS(ctx context.Context, c config.Store, log *zap.Logger, reg prometheus.Registerer) (*Backend, error) {
 	cfg, err := awsconf.Load(ctx, awsconf.Options{Pollers: pollers, Version: telemetry.Version()})
 	if err != nil {
 		return nil, err
@@ -59,18 +59,18 @@ func openAWS(ctx context.Context, c config.Store, log *zap.Logger, reg prometheu
 		return nil, err
 	}
 	bus := NewBus()
-	b := &backend{
-		store: awsStore{tables, pages}, queues: map[string]queue{}, bus: bus, events: tee{bus, outcomes}, meter: meter, visibility: c.Visibility,
+	b := &Backend{
+		Store: awsStore{tables, pages}, Queues: map[string]Queue{}, Bus: bus, Events: tee{bus, outcomes}, Meter: meter, Visibility: c.Visibility,
 	}
-	b.pulses = pulses{ledger: tables.Pulse, pages: pages.Check, events: outcomes.Check, queues: depths(b.queues)}
+	b.Pulses = Pulses{Ledger: tables.Pulse, Pages: pages.Check, Events: outcomes.Check, Queues: depths(b.Queues)}
 	return b, openQueues(ctx, b, cfg, c.AWS.Prefix, meter)
 }
 
 // openQueues opens every source queue and its dead-letter queue.
-func openQueues(ctx context.Context, b *backend, cfg aws.Config, prefix string, meter *awsmeter.Meter) error {
+func openQueues(ctx context.Context, b *Backend, cfg aws.Config, prefix string, meter *awsmeter.Meter) error {
 	client := sqs.New(cfg, meter)
 	var opened []*sqs.Queue
-	b.close = func(ctx context.Context) error {
+	b.Close = func(ctx context.Context) error {
 		// Polls that are still open hand back what they bring; see sqs.Queue.Close.
 		const patience = 2 * time.Second
 		ctx, cancel := context.WithTimeout(ctx, patience)
@@ -89,9 +89,9 @@ func openQueues(ctx context.Context, b *backend, cfg aws.Config, prefix string, 
 		for _, name := range []string{source, push.DeadLetterQueue(source)} {
 			q, err := client.Open(ctx, provision.QueueName(prefix, name))
 			if err != nil {
-				return errors.Join(err, b.close(context.WithoutCancel(ctx)))
+				return errors.Join(err, b.Close(context.WithoutCancel(ctx)))
 			}
-			b.queues[name] = q
+			b.Queues[name] = q
 			opened = append(opened, q)
 		}
 	}

@@ -28,8 +28,8 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// store is every storage port of every room: one backend drives them all.
-type store interface {
+// Store is every storage port of every room: one backend drives them all.
+type Store interface {
 	ingest.Recorder
 	ingest.Marker
 	ingest.Backlog
@@ -48,32 +48,32 @@ type store interface {
 	replay.Lines
 }
 
-// queue is a queue that tells its depth.
-type queue interface {
+// Queue is a queue that tells its depth.
+type Queue interface {
 	worker.Queue
 	worker.Gauge
 }
 
-// backend is the storage and the queues of a running service.
-type backend struct {
-	store  store
-	queues map[string]queue // source queues and, by their names, dead-letter queues
-	events outcome.Publisher
-	// visibility is how long a received message stays invisible without a
+// Backend is the storage and the queues of a running service.
+type Backend struct {
+	Store  Store
+	Queues map[string]Queue // source queues and, by their names, dead-letter queues
+	Events outcome.Publisher
+	// Visibility is how long a received message stays invisible without a
 	// heartbeat, which comes at a third of it.
-	visibility time.Duration
-	bus        *Bus            // subscribers in this process
-	meter      *awsmeter.Meter // aws: what calls cost
-	pulses     pulses
-	close      func(ctx context.Context) error
+	Visibility time.Duration
+	Bus        *Bus            // subscribers in this process
+	Meter      *awsmeter.Meter // aws: what calls cost
+	Pulses     Pulses
+	Close      func(ctx context.Context) error
 }
 
-// openFunc opens a backend; drivers that count register with reg.
-type openFunc func(ctx context.Context, reg prometheus.Registerer) (*backend, error)
+// Open opens a backend; drivers that count register with reg.
+type Open func(ctx context.Context, reg prometheus.Registerer) (*Backend, error)
 
-// opener returns the function that opens the chosen backend.
-func opener(c config.Store, log *zap.Logger) openFunc {
-	return func(ctx context.Context, reg prometheus.Registerer) (*backend, error) {
+// Opener returns the function that opens the chosen backend.
+func Opener(c config.Store, log *zap.Logger) Open {
+	return func(ctx context.Context, reg prometheus.Registerer) (*Backend, error) {
 		if c.Backend == config.BackendAWS {
 			return openAWS(ctx, c, log, reg)
 		}
@@ -82,21 +82,21 @@ func opener(c config.Store, log *zap.Logger) openFunc {
 }
 
 // openEmbedded opens a data directory.
-func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*backend, error) {
+func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*Backend, error) {
 	b, err := sqlite.Open(ctx, c.Data, log)
 	if err != nil {
 		return nil, err
 	}
-	out := &backend{
-		store: b.Store(), queues: map[string]queue{}, bus: NewBus(), close: func(context.Context) error { return b.Close() },
-		visibility: c.Visibility,
+	out := &Backend{
+		Store: b.Store(), Queues: map[string]Queue{}, Bus: NewBus(), Close: func(context.Context) error { return b.Close() },
+		Visibility: c.Visibility,
 	}
-	out.events = out.bus
+	out.Events = out.Bus
 	if err := reportRestored(ctx, b, log); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	out.pulses = pulses{
-		ledger: b.PulseLedger, pages: b.PulsePages, queues: func(ctx context.Context, _ ...string) error { return b.PulseQueues(ctx) },
+	out.Pulses = Pulses{
+		Ledger: b.PulseLedger, Pages: b.PulsePages, Queues: func(ctx context.Context, _ ...string) error { return b.PulseQueues(ctx) },
 	}
 	for _, name := range push.Queues() {
 		dlq := push.DeadLetterQueue(name)
@@ -112,7 +112,7 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*backen
 				_ = b.Close()
 				return nil, fmt.Errorf("open queue: %w", err)
 			}
-			out.queues[q.name] = opened
+			out.Queues[q.name] = opened
 		}
 	}
 	return out, nil

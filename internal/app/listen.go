@@ -19,27 +19,27 @@ import (
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
 
-// listen serves handler on addr, with no more connections than the settings
+// Listen serves handler on addr, with no more connections than the settings
 // allow, until the stack unwinds. It returns the address that it got.
-func (s *service) listen(ctx context.Context, name, addr string, c config.Listeners, handler http.Handler) (string, error) {
+func (s *Service) Listen(ctx context.Context, name, addr string, c config.Listeners, handler http.Handler) (string, error) {
 	inner, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return "", fmt.Errorf("%s: listen on %s: %w", name, addr, err)
 	}
-	ln := connlimit.New(inner, cmp.Or(c.MaxConnections, config.DefaultMaxConnections), connlimit.Busy, s.log)
-	if err := registerConnections(s.reg, name, ln); err != nil {
+	ln := connlimit.New(inner, cmp.Or(c.MaxConnections, config.DefaultMaxConnections), connlimit.Busy, s.Log)
+	if err := registerConnections(s.Reg, name, ln); err != nil {
 		return "", errors.Join(err, ln.Close())
 	}
-	srv := door.NewServer(handler, s.log)
+	srv := door.NewServer(handler, s.Log)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.fail(fmt.Errorf("%s: %w", name, err))
+			s.Fail(fmt.Errorf("%s: %w", name, err))
 		}
 	}()
 	const grace = 10 * time.Second
-	s.stack.onStop(name, grace, func(ctx context.Context) error { return stopServer(ctx, srv, served) })
+	s.Stack.OnStop(name, grace, func(ctx context.Context) error { return stopServer(ctx, srv, served) })
 	return ln.Addr().String(), nil
 }
 
@@ -69,9 +69,9 @@ func registerConnections(reg prometheus.Registerer, name string, ln *connlimit.L
 	)
 }
 
-// serveProbes serves health and metrics for a program without an API; an empty
+// ServeProbes serves health and metrics for a program without an API; an empty
 // address is none.
-func (s *service) serveProbes(ctx context.Context, m config.Metrics, c config.Listeners, up string, fields ...zap.Field) error {
+func (s *Service) ServeProbes(ctx context.Context, m config.Metrics, c config.Listeners, up string, fields ...zap.Field) error {
 	if m.Listen == "" {
 		return nil
 	}
@@ -80,10 +80,10 @@ func (s *service) serveProbes(ctx context.Context, m config.Metrics, c config.Li
 	if err != nil {
 		return err
 	}
-	addr, err := s.listen(ctx, "health and metrics", m.Listen, c, httpapi.NewProbes(s.health, pages, s.reg, s.log))
+	addr, err := s.Listen(ctx, "health and metrics", m.Listen, c, httpapi.NewProbes(s.Health, pages, s.Reg, s.Log))
 	if err != nil {
 		return err
 	}
-	s.log.Info(up, append(fields, zap.String("metrics", addr))...)
+	s.Log.Info(up, append(fields, zap.String("metrics", addr))...)
 	return nil
 }

@@ -19,12 +19,12 @@ import (
 // address is free.
 func TestListenIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	s := &service{log: zap.NewNop(), reg: prometheus.NewRegistry(), stack: &stack{log: zap.NewNop()}, failed: make(chan error, 1)}
-	addr, err := s.listen(t.Context(), "test", "127.0.0.1:0", config.Listeners{}, http.NotFoundHandler())
+	s := &Service{Log: zap.NewNop(), Reg: prometheus.NewRegistry(), Stack: NewStack(zap.NewNop()), failed: make(chan error, 1)}
+	addr, err := s.Listen(t.Context(), "test", "127.0.0.1:0", config.Listeners{}, http.NotFoundHandler())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.stack.unwind(t.Context()); err != nil {
+	if err := s.Stack.Unwind(t.Context()); err != nil {
 		t.Error(err)
 	}
 	again, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)

@@ -41,15 +41,15 @@ func Main(name string, l config.Log, stderr io.Writer, run func(ctx context.Cont
 	return exitOK
 }
 
-// warn logs what is allowed and hardly meant.
-func warn(log *zap.Logger, settings interface{ Warnings() []string }) {
+// Warn logs what is allowed and hardly meant.
+func Warn(log *zap.Logger, settings interface{ Warnings() []string }) {
 	for _, w := range settings.Warnings() {
 		log.Warn("settings", zap.String("warning", w))
 	}
 }
 
-// warn logs one thing that was found while starting.
-func (s *service) warn(w string) { s.log.Warn("settings", zap.String("warning", w)) }
+// Warn logs one thing that was found while starting.
+func (s *Service) Warn(w string) { s.Log.Warn("settings", zap.String("warning", w)) }
 
 // NewLogger returns the logger that the settings ask for.
 func NewLogger(l config.Log, stderr io.Writer) (*zap.Logger, error) {

@@ -11,14 +11,14 @@ import (
 // depthGauges shows how full every queue is, read when Prometheus asks, at most
 // once every few seconds.
 type depthGauges struct {
-	queues map[string]queue
+	queues map[string]Queue
 	log    *zap.Logger
 
 	depth *prometheus.Desc
 	age   *prometheus.Desc
 }
 
-func newDepthGauges(queues map[string]queue, log *zap.Logger) *depthGauges {
+func newDepthGauges(queues map[string]Queue, log *zap.Logger) *depthGauges {
 	return &depthGauges{
 		queues: queues, log: log,
 		depth: prometheus.NewDesc("belfry_queue_depth", "Messages on the queue, by state.", []string{"queue", "state"}, nil),

@@ -17,40 +17,38 @@ import (
 // healthTimeout bounds one readiness check.
 const healthTimeout = 3 * time.Second
 
-// pulses are what a backend can be asked whether it does its work. A nil one is
+// Pulses are what a backend can be asked whether it does its work. A nil one is
 // part of another, or is not there.
-type pulses struct {
-	ledger func(ctx context.Context) error // by a write
-	pages  func(ctx context.Context) error
-	events func(ctx context.Context) error // outgoing
-	queues func(ctx context.Context, names ...string) error
+type Pulses struct {
+	Ledger func(ctx context.Context) error // by a write
+	Pages  func(ctx context.Context) error
+	Events func(ctx context.Context) error // outgoing
+	Queues func(ctx context.Context, names ...string) error
 }
 
 // The names of the checks. What a program needs to do its job, and what it can
-// do without, is said where it starts: readyForIngest, readyForDispatch and
-// readyForDrain.
+// do without, is said by ReadyForIngest, ReadyForDispatch and ReadyForDrain.
 const (
-	checkLedger     = "ledger"
-	checkQueues     = "queues"
-	checkOutbox     = "outbox"
-	checkPages      = "pages"
-	checkEvents     = "events"
-	checkDead       = "dead-letter queues"
-	checkCredential = "FCM credential" //nolint:gosec // a name, not a credential
+	checkLedger = "ledger"
+	checkQueues = "queues"
+	checkOutbox = "outbox"
+	checkPages  = "pages"
+	checkEvents = "events"
+	checkDead   = "dead-letter queues"
 )
 
-// need registers a check that the program cannot do its job without. One that is
+// Need registers a check that the program cannot do its job without. One that is
 // registered already, by the other half of this process, stands.
-func (s *service) need(name string, check telemetry.Check) error {
-	return s.check(name, check, s.health.Register)
+func (s *Service) Need(name string, check telemetry.Check) error {
+	return s.check(name, check, s.Health.Register)
 }
 
-// like registers a check that it can do its job without.
-func (s *service) like(name string, check telemetry.Check) error {
-	return s.check(name, check, s.health.RegisterOptional)
+// Like registers a check that it can do its job without.
+func (s *Service) Like(name string, check telemetry.Check) error {
+	return s.check(name, check, s.Health.RegisterOptional)
 }
 
-func (s *service) check(name string, check telemetry.Check, register func(string, telemetry.Check) error) error {
+func (s *Service) check(name string, check telemetry.Check, register func(string, telemetry.Check) error) error {
 	if check == nil || slices.Contains(s.checks, name) {
 		return nil
 	}
@@ -58,24 +56,24 @@ func (s *service) check(name string, check telemetry.Check, register func(string
 	return register(name, check)
 }
 
-// readyForIngest: the ledger is the acceptance. While the queue is away the
+// ReadyForIngest registers what ingest needs: the ledger is the acceptance. While the queue is away the
 // outbox keeps what is accepted; without a place for pages single sends go on.
-func (s *service) readyForIngest() error {
-	p := s.backend.pulses
+func (s *Service) ReadyForIngest() error {
+	p := s.Backend.Pulses
 	return errors.Join(
-		s.need(checkLedger, p.ledger),
-		s.like(checkOutbox, func(ctx context.Context) error { return p.queues(ctx, push.QueueNotifications) }),
-		s.like(checkPages, p.pages),
+		s.Need(checkLedger, p.Ledger),
+		s.Like(checkOutbox, func(ctx context.Context) error { return p.Queues(ctx, push.QueueNotifications) }),
+		s.Like(checkPages, p.Pages),
 	)
 }
 
-// readyForDispatch: a dispatcher takes from queues, writes the ledger and, if it
+// ReadyForDispatch registers what a dispatcher needs, which takes from queues, writes the ledger and, if it
 // delivers, has to be let in by FCM. Events that are not published are lost to
 // their subscribers, not to the ledger.
-func (s *service) readyForDispatch(o dispatcherOptions) error {
-	p := s.backend.pulses
+func (s *Service) ReadyForDispatch(fanout bool) error {
+	p := s.Backend.Pulses
 	var names []string
-	if o.fanout {
+	if fanout {
 		names = append(names, push.QueueNotifications)
 	}
 	for _, name := range push.Queues() {
@@ -84,31 +82,31 @@ func (s *service) readyForDispatch(o dispatcherOptions) error {
 		}
 	}
 	return errors.Join(
-		s.need(checkLedger, p.ledger),
-		s.need(checkQueues, func(ctx context.Context) error { return p.queues(ctx, names...) }),
-		s.like(checkPages, p.pages),
-		s.like(checkEvents, p.events),
+		s.Need(checkLedger, p.Ledger),
+		s.Need(checkQueues, func(ctx context.Context) error { return p.Queues(ctx, names...) }),
+		s.Like(checkPages, p.Pages),
+		s.Like(checkEvents, p.Events),
 	)
 }
 
-// readyForDrain: dead letters go from their queues into the store.
-func (s *service) readyForDrain() error {
-	p := s.backend.pulses
+// ReadyForDrain registers what draining needs: dead letters go from their queues into the store.
+func (s *Service) ReadyForDrain() error {
+	p := s.Backend.Pulses
 	return errors.Join(
-		s.need(checkLedger, p.ledger),
-		s.need(checkDead, func(ctx context.Context) error {
+		s.Need(checkLedger, p.Ledger),
+		s.Need(checkDead, func(ctx context.Context) error {
 			var names []string
 			for _, name := range push.Queues() {
 				names = append(names, push.DeadLetterQueue(name))
 			}
-			return p.queues(ctx, names...)
+			return p.Queues(ctx, names...)
 		}),
-		s.like(checkEvents, p.events),
+		s.Like(checkEvents, p.Events),
 	)
 }
 
 // depths asks queues for their depths, all at the same time.
-func depths(queues map[string]queue) func(ctx context.Context, names ...string) error {
+func depths(queues map[string]Queue) func(ctx context.Context, names ...string) error {
 	return func(ctx context.Context, names ...string) error {
 		g, ctx := errgroup.WithContext(ctx)
 		for _, name := range names {

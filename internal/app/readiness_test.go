@@ -18,7 +18,7 @@ import (
 
 // away is a backend of which some parts are: ledger, pages, topic, or queues by
 // their names.
-func away(parts ...string) pulses {
+func away(parts ...string) Pulses {
 	pulse := func(part string) func(context.Context) error {
 		return func(context.Context) error {
 			if slices.Contains(parts, part) {
@@ -27,9 +27,9 @@ func away(parts ...string) pulses {
 			return nil
 		}
 	}
-	return pulses{
-		ledger: pulse("ledger"), pages: pulse("pages"), events: pulse("topic"),
-		queues: func(ctx context.Context, names ...string) error {
+	return Pulses{
+		Ledger: pulse("ledger"), Pages: pulse("pages"), Events: pulse("topic"),
+		Queues: func(ctx context.Context, names ...string) error {
 			for _, name := range names {
 				if err := pulse(name)(ctx); err != nil {
 					return err
@@ -62,22 +62,22 @@ func TestReadinessOfEachProgram(t *testing.T) {
 		t.Run(c.away, func(t *testing.T) {
 			t.Parallel()
 			for program, p := range map[string]struct {
-				start func(*service) error
+				start func(*Service) error
 				want  telemetry.Status
 			}{
-				"ingest":  {(*service).readyForIngest, c.ingest},
-				"fanout":  {func(s *service) error { return s.readyForDispatch(dispatcherOptions{fanout: true}) }, c.fanout},
-				"deliver": {func(s *service) error { return s.readyForDispatch(dispatcherOptions{deliver: true}) }, c.deliver},
-				"drain":   {(*service).readyForDrain, c.drain},
-				"up": {func(s *service) error {
-					return errors.Join(s.readyForDispatch(dispatcherOptions{fanout: true, deliver: true}), s.readyForIngest())
+				"ingest":  {(*Service).ReadyForIngest, c.ingest},
+				"fanout":  {func(s *Service) error { return s.ReadyForDispatch(true) }, c.fanout},
+				"deliver": {func(s *Service) error { return s.ReadyForDispatch(false) }, c.deliver},
+				"drain":   {(*Service).ReadyForDrain, c.drain},
+				"up": {func(s *Service) error {
+					return errors.Join(s.ReadyForDispatch(true), s.ReadyForIngest())
 				}, c.allOne},
 			} {
-				s := &service{health: telemetry.NewHealth(time.Second), backend: &backend{pulses: away(c.away)}}
+				s := &Service{Health: telemetry.NewHealth(time.Second), Backend: &Backend{Pulses: away(c.away)}}
 				if err := p.start(s); err != nil {
 					t.Fatal(err)
 				}
-				r := s.health.Ready(t.Context())
+				r := s.Health.Ready(t.Context())
 				if r.Status != p.want || r.OK() == (p.want == failing) {
 					t.Errorf("%s is %s, want %s: %+v", program, r.Status, p.want, r.Checks)
 				}
@@ -93,12 +93,12 @@ func TestReadinessOfEachProgram(t *testing.T) {
 func TestReadinessWithoutATopic(t *testing.T) {
 	t.Parallel()
 	p := away()
-	p.events = nil
-	s := &service{health: telemetry.NewHealth(time.Second), backend: &backend{pulses: p}}
-	if err := s.readyForDispatch(dispatcherOptions{deliver: true}); err != nil {
+	p.Events = nil
+	s := &Service{Health: telemetry.NewHealth(time.Second), Backend: &Backend{Pulses: p}}
+	if err := s.ReadyForDispatch(false); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range s.health.Ready(t.Context()).Checks {
+	for _, c := range s.Health.Ready(t.Context()).Checks {
 		if c.Name == checkEvents {
 			t.Errorf("checked %+v", c)
 		}
@@ -110,8 +110,8 @@ func TestHealthIsShown(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.InfoLevel)
 	reg, h := prometheus.NewRegistry(), telemetry.NewHealth(time.Second)
-	if err := errors.Join(watchHealth(h, reg, zap.New(core)), h.Register("ledger", away("ledger").ledger),
-		h.RegisterOptional("pages", away().pages)); err != nil {
+	if err := errors.Join(watchHealth(h, reg, zap.New(core)), h.Register("ledger", away("ledger").Ledger),
+		h.RegisterOptional("pages", away().Pages)); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

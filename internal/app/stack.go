@@ -1,6 +1,3 @@
-// Package app is the house: it joins rooms to adapters and runs them. It is the
-// only package that sees both sides. Every service is built here, so that a
-// test, a command and `belfry up` start the same thing.
 package app
 
 import (
@@ -14,13 +11,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// stack stops what was started, in reverse, by name, each in bounded time.
+// Stack stops what was started, in reverse, by name, each in bounded time.
 // Register the stop on the line after the start.
-type stack struct {
+type Stack struct {
 	log   *zap.Logger
 	mu    sync.Mutex
 	stops []namedStop
 }
+
+// NewStack returns a stack with nothing on it.
+func NewStack(log *zap.Logger) *Stack { return &Stack{log: log} }
 
 type namedStop struct {
 	name  string
@@ -28,29 +28,30 @@ type namedStop struct {
 	stop  func(ctx context.Context) error
 }
 
-// onStop registers a stop that may take up to grace.
-func (s *stack) onStop(name string, grace time.Duration, stop func(ctx context.Context) error) {
+// OnStop registers a stop that may take up to grace.
+func (s *Stack) OnStop(name string, grace time.Duration, stop func(ctx context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stops = append(s.stops, namedStop{name, grace, stop})
 }
 
-// background runs f until the stack unwinds to here; f must return soon after
+// Background runs f until the stack unwinds to here; f must return soon after
 // its ctx ends.
-func (s *stack) background(ctx context.Context, name string, grace time.Duration, f func(ctx context.Context)) {
+func (s *Stack) Background(ctx context.Context, name string, grace time.Duration, f func(ctx context.Context)) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		f(ctx)
 	}()
-	s.onStop(name, grace, func(ctx context.Context) error {
+	s.OnStop(name, grace, func(ctx context.Context) error {
 		cancel()
-		return waitFor(ctx, ended)
+		return WaitFor(ctx, ended)
 	})
 }
 
-func waitFor(ctx context.Context, ended <-chan struct{}) error {
+// WaitFor waits for something to end, until ctx does.
+func WaitFor(ctx context.Context, ended <-chan struct{}) error {
 	select {
 	case <-ended:
 		return nil
@@ -59,9 +60,9 @@ func waitFor(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-// unwind stops everything, whether or not ctx has ended. It returns all errors,
+// Unwind stops everything, whether or not ctx has ended. It returns all errors,
 // each with its name.
-func (s *stack) unwind(ctx context.Context) error {
+func (s *Stack) Unwind(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	s.mu.Lock()
 	stops := s.stops

@@ -16,11 +16,11 @@ import (
 // though the service's own context has ended.
 func TestStackUnwinds(t *testing.T) {
 	t.Parallel()
-	s := &stack{log: zap.NewNop()}
+	s := NewStack(zap.NewNop())
 	away := errors.New("it is away")
 	var order []string
 	for _, name := range []string{"backend", "worker", "API"} {
-		s.onStop(name, time.Second, func(ctx context.Context) error {
+		s.OnStop(name, time.Second, func(ctx context.Context) error {
 			order = append(order, name)
 			if ctx.Err() != nil {
 				t.Errorf("%s is stopped with a context that has ended", name)
@@ -33,14 +33,14 @@ func TestStackUnwinds(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := s.unwind(ended)
+	err := s.Unwind(ended)
 	if !slices.Equal(order, []string{"API", "worker", "backend"}) {
 		t.Errorf("stopped in the order %q", order)
 	}
 	if !errors.Is(err, away) || !strings.Contains(err.Error(), "stop worker") {
 		t.Errorf("error %v, want the worker's, by name", err)
 	}
-	if err := s.unwind(ended); err != nil || len(order) != 3 {
+	if err := s.Unwind(ended); err != nil || len(order) != 3 {
 		t.Errorf("unwound twice: %v, %q", err, order)
 	}
 }
@@ -49,12 +49,12 @@ func TestStackUnwinds(t *testing.T) {
 func TestStackIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stack{log: zap.NewNop()}
+		s := NewStack(zap.NewNop())
 		stopped := false
-		s.onStop("first", time.Second, func(context.Context) error { stopped = true; return nil })
-		s.onStop("hangs", time.Minute, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		s.OnStop("first", time.Second, func(context.Context) error { stopped = true; return nil })
+		s.OnStop("hangs", time.Minute, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		begun := time.Now()
-		err := s.unwind(t.Context())
+		err := s.Unwind(t.Context())
 		if took := time.Since(begun); took != time.Minute || !errors.Is(err, context.DeadlineExceeded) || !stopped {
 			t.Errorf("took %v (%v), the other was stopped: %v", took, err, stopped)
 		}
@@ -66,10 +66,10 @@ func TestStackIsBounded(t *testing.T) {
 func TestStackWaitsForTheBackground(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stack{log: zap.NewNop()}
+		s := NewStack(zap.NewNop())
 		ctx, cancel := context.WithCancel(t.Context())
 		told, ended := false, false
-		s.background(ctx, "news", time.Minute, func(ctx context.Context) {
+		s.Background(ctx, "news", time.Minute, func(ctx context.Context) {
 			<-ctx.Done()
 			told = true
 			time.Sleep(time.Second)
@@ -80,7 +80,7 @@ func TestStackWaitsForTheBackground(t *testing.T) {
 		if told {
 			t.Error("it ended with the service's context, before the parts that use it")
 		}
-		if err := s.unwind(t.Context()); err != nil || !ended {
+		if err := s.Unwind(t.Context()); err != nil || !ended {
 			t.Errorf("unwound (%v) before it had ended: %v", err, !ended)
 		}
 	})

@@ -102,6 +102,18 @@ func TestCheckFinds(t *testing.T) {
 			"internal/httpapi reaches firebase.google.com/go/v4",
 		},
 		{"a main that wires", in("cmd/dispatcher", imp(own+"internal/adapter/fcm")), "cmd/dispatcher imports internal/adapter/fcm"},
+		{
+			"a program that does not send and contains what sends", in("cmd/ingest", reach("google.golang.org/grpc/codes")),
+			"cmd/ingest reaches google.golang.org/grpc/codes, which the main of ingest must not",
+		},
+		{
+			"a command line that contains the sender", in("cmd/dlq-replayer", reach(own+"internal/adapter/fcm")),
+			"cmd/dlq-replayer reaches internal/adapter/fcm",
+		},
+		{
+			"a dispatcher with a simulator", in("cmd/dispatcher", reach(own+"internal/fcmsim/sendapi")),
+			"cmd/dispatcher reaches internal/fcmsim/sendapi",
+		},
 		{"a service with commands", in("cmd/ingest", imp(own+"internal/cli/belfry")), "cmd/ingest imports internal/cli/belfry"},
 		{"a client that shows the inside", in("client", imp(own+"internal/push")), "client imports internal/push"},
 		{
@@ -152,7 +164,7 @@ func TestCheckLetsPass(t *testing.T) {
 		{"the wiring", in("internal/app", imp(own+"internal/deliver", own+"internal/adapter/sqlite", own+"internal/httpapi"))},
 		{"a doorbell", in("cmd/belfry", func(p *pkg) {
 			p.files = []file{{"main.go", 60}}
-			p.imports = []string{"os", own + "internal/app", own + "internal/cli/belfry", own + "internal/config"}
+			p.imports = []string{"os", own + "internal/app/allinone", own + "internal/cli/belfry", own + "internal/config"}
 		})},
 		{"an end-to-end test", in("test/e2e", testImp(own+"internal/app", own+"client"))},
 	}

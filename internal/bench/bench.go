@@ -16,7 +16,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
+	"github.com/belfry-push/belfry/internal/app/operations"
 	"github.com/belfry-push/belfry/internal/config"
 )
 
@@ -50,7 +51,7 @@ func (r *run) all(ctx context.Context) error {
 		return r.separate(ctx, sim)
 	}
 	if r.cfg.Backend == config.BackendAWS {
-		if err := app.ProvisionStandIns(ctx, awsNames()); err != nil {
+		if err := operations.ProvisionStandIns(ctx, awsNames()); err != nil {
 			return err
 		}
 	}
@@ -96,9 +97,9 @@ func (r *run) start(ctx context.Context, endpoint string) (addr string, stop fun
 	}
 	cfg.FCM.Endpoint = endpoint
 	ctx, cancel := context.WithCancel(ctx)
-	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
+	ready, ended := make(chan allinone.Addresses, 1), make(chan error, 1)
 	go func() {
-		ended <- app.Up(ctx, cfg, r.log, app.Hooks{Ready: func(a app.Addresses) { ready <- a }})
+		ended <- allinone.Up(ctx, cfg, r.log, allinone.Hooks{Ready: func(a allinone.Addresses) { ready <- a }})
 	}()
 	select {
 	case a := <-ready:

@@ -16,7 +16,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
+	"github.com/belfry-push/belfry/internal/app/operations"
 	"github.com/belfry-push/belfry/internal/cli/progress"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/visible"
@@ -61,7 +62,7 @@ type show struct {
 
 func (s *show) run(ctx context.Context) error {
 	if s.cfg.Backend == config.BackendAWS {
-		if err := app.ProvisionStandIns(ctx, s.aws()); err != nil {
+		if err := operations.ProvisionStandIns(ctx, s.aws()); err != nil {
 			return err
 		}
 	}
@@ -121,13 +122,13 @@ func (s *show) say(format string, args ...any) {
 }
 
 // start runs the whole pipeline in this process.
-func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
+func (s *show) start(ctx context.Context) (allinone.Addresses, func(), error) {
 	ctx, cancel := context.WithCancel(ctx)
-	ready := make(chan app.Addresses, 1)
+	ready := make(chan allinone.Addresses, 1)
 	ended := make(chan error, 1)
 	cfg := s.settings()
 	go func() {
-		ended <- app.Up(ctx, cfg, s.log, app.Hooks{Ready: func(a app.Addresses) { ready <- a }, Event: s.event})
+		ended <- allinone.Up(ctx, cfg, s.log, allinone.Hooks{Ready: func(a allinone.Addresses) { ready <- a }, Event: s.event})
 	}()
 	stop := func() {
 		cancel()
@@ -138,7 +139,7 @@ func (s *show) start(ctx context.Context) (app.Addresses, func(), error) {
 		return a, stop, nil
 	case err := <-ended:
 		cancel()
-		return app.Addresses{}, nil, err
+		return allinone.Addresses{}, nil, err
 	}
 }
 

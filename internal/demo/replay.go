@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/cli/progress"
 )
 
@@ -58,7 +58,7 @@ func (s *show) replay(ctx context.Context, batch client.Notification) (client.No
 // drain moves the dead letters from their queues into the store, as dlq-replayer
 // drain does.
 func (s *show) drain(ctx context.Context) error {
-	room, stop, err := app.OpenLetters(ctx, s.store(), s.log)
+	room, stop, err := deadletters.OpenLetters(ctx, s.store(), s.log)
 	if err != nil {
 		return fmt.Errorf("open the dead letters: %w", err)
 	}

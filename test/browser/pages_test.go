@@ -15,7 +15,8 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
+	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/sameorigin"
@@ -32,7 +33,7 @@ const secretToken = "registration-token-of-alice"
 // victim is a sandbox on the loopback interface without a key, as README starts
 // it, with something to read and something to lose.
 type victim struct {
-	app.Addresses
+	allinone.Addresses
 	client *client.Client
 	logs   *observer.ObservedLogs
 	open   string // a notification that is not sent yet
@@ -74,7 +75,7 @@ func (v *victim) leaveDeadLetter(ctx context.Context, t *testing.T, store config
 	if closeErr := b.Close(); err != nil || closeErr != nil {
 		t.Fatal(err, closeErr)
 	}
-	room, stop, err := app.OpenLetters(ctx, store, zap.NewNop())
+	room, stop, err := deadletters.OpenLetters(ctx, store, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,13 +11,13 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
 	"github.com/belfry-push/belfry/internal/config"
 )
 
 // Sandbox is a running sandbox.
 type Sandbox struct {
-	app.Addresses
+	allinone.Addresses
 
 	Store config.Store // where it keeps its data
 
@@ -36,9 +36,9 @@ func Start(tb testing.TB, maxAttempts int, log *zap.Logger) *Sandbox {
 		Stop: config.Stop{Drain: 5 * time.Second},
 	}
 	ctx, cancel := context.WithCancel(tb.Context())
-	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
+	ready, ended := make(chan allinone.Addresses, 1), make(chan error, 1)
 	go func() {
-		ended <- app.Up(ctx, cfg, log, app.Hooks{Ready: func(a app.Addresses) { ready <- a }})
+		ended <- allinone.Up(ctx, cfg, log, allinone.Hooks{Ready: func(a allinone.Addresses) { ready <- a }})
 		close(ended)
 	}()
 	s := &Sandbox{Store: store, stop: func() error { cancel(); return <-ended }}

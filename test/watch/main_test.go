@@ -19,7 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/ingester"
 	"github.com/belfry-push/belfry/internal/config"
 )
 
@@ -49,7 +49,7 @@ func serve(dir string) int {
 		Store: config.Store{Backend: config.BackendEmbedded, Data: dir, Visibility: 30 * time.Second},
 		API:   config.API{Listen: "127.0.0.1:0"}, Stop: config.Stop{Drain: time.Second},
 	}
-	if err := app.Ingest(ctx, cfg, log); err != nil {
+	if err := ingester.Run(ctx, cfg, log); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
 	"github.com/belfry-push/belfry/internal/cli/command"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/cli/operate"
@@ -51,7 +51,7 @@ func (upCmd) Help() string {
 
 // Run serves until it is told to stop.
 func (c *upCmd) Run(ctx context.Context, s Services, con *display.Console) error {
-	return s.Up(ctx, c.Up, func(at app.Addresses) { greet(con.Out, c.Up, at) })
+	return s.Up(ctx, c.Up, func(at allinone.Addresses) { greet(con.Out, c.Up, at) })
 }
 
 type simCmd struct {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
@@ -18,7 +18,7 @@ const documentation = "https://github.com/belfry-push/belfry#readme"
 
 // greet tells whoever has started everything in one process what runs where, and
 // what to try next.
-func greet(out io.Writer, c config.Up, at app.Addresses) {
+func greet(out io.Writer, c config.Up, at allinone.Addresses) {
 	api := reachable(at.API)
 	var b strings.Builder
 	row := func(name, format string, args ...any) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
 	"github.com/belfry-push/belfry/internal/cli/display"
 )
 
@@ -23,13 +23,13 @@ func TestGreeting(t *testing.T) {
 	for name, c := range map[string]struct {
 		args   []string
 		env    map[string]string
-		at     app.Addresses
+		at     allinone.Addresses
 		has    []string
 		hasNot []string
 	}{
 		"sandbox": {
 			args: []string{"up", "--sandbox", "--data", dir},
-			at:   app.Addresses{API: "http://127.0.0.1:8080", Sim: "http://127.0.0.1:8090"},
+			at:   allinone.Addresses{API: "http://127.0.0.1:8080", Sim: "http://127.0.0.1:8090"},
 			has: []string{
 				"is up", "API    http://127.0.0.1:8080", "data   " + dir, "none is needed", "simulator at http://127.0.0.1:8090",
 				"\n  belfry send --to-token my-phone --title Hello\n", "\n  curl http://127.0.0.1:8080/v1/notifications\n", documentation,
@@ -37,12 +37,12 @@ func TestGreeting(t *testing.T) {
 			hasNot: []string{"--api", "BELFRY_API_KEY"},
 		},
 		"another port": {
-			args: []string{"up", "--sandbox", "--data", dir}, at: app.Addresses{API: "http://127.0.0.1:9000", Sim: "http://127.0.0.1:1"},
+			args: []string{"up", "--sandbox", "--data", dir}, at: allinone.Addresses{API: "http://127.0.0.1:9000", Sim: "http://127.0.0.1:1"},
 			has: []string{"--title Hello --api http://127.0.0.1:9000\n", "curl http://127.0.0.1:9000/"},
 		},
 		"with a key, on every interface, for real": {
 			args: []string{"up", "--data", dir, "--listen", ":8080", "--fcm-credentials", key}, env: map[string]string{"BELFRY_API_KEY": "s3cret"},
-			at: app.Addresses{API: "http://[::]:8080"},
+			at: allinone.Addresses{API: "http://[::]:8080"},
 			has: []string{
 				"API    http://127.0.0.1:8080", "callers must send the API key", "export BELFRY_API_KEY=", "--to-token TOKEN",
 				`curl -H "Authorization: Bearer $BELFRY_API_KEY" http://127.0.0.1:8080/v1/notifications`, "FCM    https://fcm.googleapis.com",

@@ -6,7 +6,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
 	"github.com/belfry-push/belfry/internal/cli/command"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/cli/operate"
@@ -19,7 +19,7 @@ import (
 // program's exit code.
 type Services interface {
 	// Up tells ready where it listens as soon as it does.
-	Up(ctx context.Context, c config.Up, ready func(app.Addresses)) error
+	Up(ctx context.Context, c config.Up, ready func(allinone.Addresses)) error
 	Sim(ctx context.Context, c config.Sim) error
 	Demo(ctx context.Context, c config.Demo) error
 	Bench(ctx context.Context, c config.Bench) error

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/allinone"
 	"github.com/belfry-push/belfry/internal/cli/clitest"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/cli/operate"
@@ -39,10 +39,10 @@ type services struct {
 
 	ran     any
 	err     error
-	listens app.Addresses
+	listens allinone.Addresses
 }
 
-func (s *services) Up(_ context.Context, c config.Up, ready func(app.Addresses)) error {
+func (s *services) Up(_ context.Context, c config.Up, ready func(allinone.Addresses)) error {
 	s.ran = c
 	ready(s.listens)
 	return s.err

@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/operations"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/cli/progress"
 	"github.com/belfry-push/belfry/internal/config"
@@ -45,7 +45,7 @@ func (c *backupCmd) Run(ctx context.Context, con *display.Console, s Services) e
 	return printCopy(con.Out, &made, time.Since(began))
 }
 
-func printCopy(w io.Writer, c *app.Copy, took time.Duration) error {
+func printCopy(w io.Writer, c *operations.Copy, took time.Duration) error {
 	var bytes int64
 	for _, f := range c.Files {
 		bytes += f.Bytes

@@ -3,7 +3,7 @@ package operate
 import (
 	"context"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/operations"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/doctor"
 	"github.com/belfry-push/belfry/internal/provision"
@@ -28,7 +28,7 @@ type Services interface {
 	// Doctor examines where a service with these settings would run.
 	Doctor(ctx context.Context, c config.Doctor) doctor.Report
 	// Backup copies a data directory; progress is told bytes and may be called often.
-	Backup(ctx context.Context, c config.Backup, to string, progress func(done, total int64)) (app.Copy, error)
+	Backup(ctx context.Context, c config.Backup, to string, progress func(done, total int64)) (operations.Copy, error)
 	// Repair gives up what a data directory or a queue has lost.
 	Repair(ctx context.Context, c config.Repair) error
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/operations"
 	"github.com/belfry-push/belfry/internal/cli/clitest"
 	"github.com/belfry-push/belfry/internal/cli/command"
 	"github.com/belfry-push/belfry/internal/cli/display"
@@ -40,10 +40,11 @@ func (s *services) Doctor(_ context.Context, c config.Doctor) doctor.Report {
 	return s.report
 }
 
-func (s *services) Backup(_ context.Context, c config.Backup, to string, progress func(done, total int64)) (app.Copy, error) {
+func (s *services) Backup(_ context.Context, c config.Backup, to string, progress func(done, total int64)) (operations.Copy, error) {
 	s.ran = c
 	progress(1<<20, 1<<20)
-	return app.Copy{Path: to, At: time.Unix(1_800_000_000, 0).UTC(), Files: []app.CopyFile{{Name: "queue.db", Bytes: 1 << 20}}}, s.err
+	files := []operations.CopyFile{{Name: "queue.db", Bytes: 1 << 20}}
+	return operations.Copy{Path: to, At: time.Unix(1_800_000_000, 0).UTC(), Files: files}, s.err
 }
 
 func (s *services) Repair(_ context.Context, c config.Repair) error { s.ran = c; return s.err }

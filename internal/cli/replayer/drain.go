@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/cli/progress"
 	"github.com/belfry-push/belfry/internal/config"
@@ -47,7 +48,7 @@ func (c *drainCmd) Run(ctx context.Context, con *display.Console) error {
 		if err != nil {
 			return err
 		}
-		return app.DrainWatch(ctx, c.Config, c.Keep, log.With(zap.String("service", "dlq-replayer")))
+		return deadletters.DrainWatch(ctx, c.Config, c.Keep, log.With(zap.String("service", "dlq-replayer")))
 	}
 	var (
 		done client.Drained
@@ -73,7 +74,7 @@ func (c *drainCmd) directly(ctx context.Context, con *display.Console) (client.D
 	if err != nil {
 		return client.Drained{}, err
 	}
-	room, closeRoom, err := app.OpenLetters(ctx, c.Config.Store, log)
+	room, closeRoom, err := deadletters.OpenLetters(ctx, c.Config.Store, log)
 	if err != nil {
 		return client.Drained{}, err
 	}

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/cli/command"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/config"
@@ -98,8 +98,8 @@ func (l letters) Validate() error { return l.Access.Check(l.Store) }
 type session struct {
 	*client.Client
 
-	direct *app.Direct // nil: a server's
-	suffix string      // of commands that the reader may run next
+	direct *deadletters.Direct // nil: a server's
+	suffix string              // of commands that the reader may run next
 }
 
 // with opens the API for one piece of work.
@@ -114,13 +114,13 @@ func (l letters) with(ctx context.Context, con *display.Console, f func(*session
 	if err := l.exists(); err != nil {
 		return err
 	}
-	direct, err := app.OpenDirect(ctx, l.Store, zap.NewNop())
+	direct, err := deadletters.OpenDirect(ctx, l.Store, zap.NewNop())
 	if err != nil {
 		return err
 	}
 	once := client.Retry{Attempts: 1} // there is no network that could fail
 	agent := client.WithUserAgent("dlq-replayer/" + telemetry.Version())
-	c, err := client.New(app.DirectURL, "", agent, client.WithHTTPClient(direct.HTTP()), client.WithRetry(once))
+	c, err := client.New(deadletters.DirectURL, "", agent, client.WithHTTPClient(direct.HTTP()), client.WithRetry(once))
 	if err == nil {
 		err = withoutRequest(f(&session{Client: c, direct: direct}))
 	}

@@ -1,4 +1,4 @@
-package app
+package dispatcher
 
 import (
 	"crypto/rand"
@@ -29,7 +29,7 @@ func TestKeyOfAnotherProjectIsWarnedOf(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var warned []string
-			cfg, err := fcmConfig(t.Context(), config.FCM{Project: c.project, Credentials: file}, func(w string) { warned = append(warned, w) })
+			cfg, err := FCMConfig(t.Context(), config.FCM{Project: c.project, Credentials: file}, func(w string) { warned = append(warned, w) })
 			if err != nil || cfg.Project == "" {
 				t.Fatalf("%+v, %v", cfg, err)
 			}

@@ -1,4 +1,4 @@
-package app
+package ingester
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/janitor"
 	"github.com/belfry-push/belfry/internal/ledger"
@@ -17,31 +18,31 @@ import (
 // startJanitor looks after the ledger from every process that accepts: one of
 // them at a time is the janitor of the deployment. It asks by tasks, so what it
 // finds is mended wherever dispatchers run.
-func (s *service) startJanitor(ctx context.Context, c config.Janitor, replays *replay.Room) error {
-	ended, err := s.ended()
+func startJanitor(ctx context.Context, s *app.Service, c config.Janitor, replays *replay.Room) error {
+	ended, err := ended(s)
 	if err != nil {
 		return err
 	}
 	gauges := map[string]worker.Gauge{}
 	for _, name := range push.Queues() {
-		gauges[name] = s.backend.queues[name]
+		gauges[name] = s.Backend.Queues[name]
 	}
 	j := janitor.New(janitor.Config{
-		Ledger: s.backend.store, Documents: s.backend.store, Tasks: s.backend.queues[push.QueueNotifications], Queues: gauges,
+		Ledger: s.Backend.Store, Documents: s.Backend.Store, Tasks: s.Backend.Queues[push.QueueNotifications], Queues: gauges,
 		Replays: replays.NewReconciler(ended),
-		Events:  s.backend.events, Source: "belfry", Owner: owner(), Late: c.Late, Visibility: s.backend.visibility,
-		Log: s.log, Metrics: janitor.NewMetrics(s.reg), Now: s.now,
+		Events:  s.Backend.Events, Source: "belfry", Owner: app.Owner(), Late: c.Late, Visibility: s.Backend.Visibility,
+		Log: s.Log, Metrics: janitor.NewMetrics(s.Reg), Now: s.Now,
 	})
 	const grace = 5 * time.Second
-	s.stack.background(ctx, "janitor", grace, j.Run)
+	s.Stack.Background(ctx, "janitor", grace, j.Run)
 	return nil
 }
 
 // ended counts and tells the outcomes of lines that the janitor ends itself. A
 // dispatcher in the same process has its own metrics of effects; an end like this
 // has none but its event.
-func (s *service) ended() (replay.Ended, error) {
-	outcomes, err := s.newOutcomes(prometheus.NewRegistry())
+func ended(s *app.Service) (replay.Ended, error) {
+	outcomes, err := s.NewOutcomes(prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *service) ended() (replay.Ended, error) {
 		for i, c := range was.Cells {
 			if c.Open() {
 				code := now.Cells[i].Code()
-				s.outcomes.WithLabelValues(code.Class().String(), code.String()).Inc()
+				s.Outcomes.WithLabelValues(code.Class().String(), code.String()).Inc()
 			}
 		}
 		outcomes.Settled(ctx, n, now, nil)

@@ -1,4 +1,4 @@
-package app
+package deadletters
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
@@ -22,7 +23,7 @@ import (
 type Direct struct {
 	replays *replay.Room
 	http    *http.Client
-	stack   *stack
+	stack   *app.Stack
 }
 
 // DirectURL is the base URL under which [Direct.HTTP] finds the API.
@@ -31,20 +32,20 @@ const DirectURL = "http://in-process"
 // OpenDirect opens the backend and serves the API. Close it when done.
 func OpenDirect(ctx context.Context, c config.Store, log *zap.Logger) (*Direct, error) {
 	reg := prometheus.NewRegistry()
-	b, err := opener(c, log)(ctx, reg)
+	b, err := app.Opener(c, log)(ctx, reg)
 	if err != nil {
 		return nil, err
 	}
-	d := &Direct{stack: &stack{log: log}}
+	d := &Direct{stack: app.NewStack(log)}
 	const grace = 10 * time.Second
-	d.stack.onStop("backend", grace, b.close)
+	d.stack.OnStop("backend", grace, b.Close)
 	if err := d.serve(b, reg, log); err != nil {
-		return nil, errors.Join(err, d.stack.unwind(ctx))
+		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
 	return d, nil
 }
 
-func (d *Direct) serve(b *backend, reg prometheus.Registerer, log *zap.Logger) error {
+func (d *Direct) serve(b *app.Backend, reg prometheus.Registerer, log *zap.Logger) error {
 	kept, err := newLetters(b, letters.Retention{}, reg, log)
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (d *Direct) serve(b *backend, reg prometheus.Registerer, log *zap.Logger) e
 	if d.replays, err = newReplays(b, kept, reg, log); err != nil {
 		return err
 	}
-	handler, err := httpapi.NewDeadLetters(kept, d.replays, b.store, log)
+	handler, err := httpapi.NewDeadLetters(kept, d.replays, b.Store, log)
 	if err != nil {
 		return err
 	}
@@ -66,13 +67,13 @@ func (d *Direct) serve(b *backend, reg prometheus.Registerer, log *zap.Logger) e
 	transport := &http.Transport{DialContext: ln.dial, DisableCompression: true}
 	d.http = &http.Client{Transport: transport}
 	const grace = 10 * time.Second
-	d.stack.onStop("API", grace, func(ctx context.Context) error {
+	d.stack.OnStop("API", grace, func(ctx context.Context) error {
 		transport.CloseIdleConnections()
 		err := srv.Shutdown(ctx)
 		if err != nil {
 			err = srv.Close()
 		}
-		return errors.Join(err, waitFor(ctx, ended))
+		return errors.Join(err, app.WaitFor(ctx, ended))
 	})
 	return nil
 }
@@ -88,4 +89,4 @@ func (d *Direct) Execute(ctx context.Context, id string) error {
 }
 
 // Close stops serving and closes the backend.
-func (d *Direct) Close(ctx context.Context) error { return d.stack.unwind(ctx) }
+func (d *Direct) Close(ctx context.Context) error { return d.stack.Unwind(ctx) }

@@ -1,4 +1,4 @@
-package app
+package breakers
 
 import (
 	"context"
@@ -28,27 +28,25 @@ func TestBreakersAreNoted(t *testing.T) {
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	now := at
 	clock := func() time.Time { return now }
-	dispatcher, replayer := &breakers{docs: b.Store(), log: zap.NewNop(), now: clock}, &breakers{
-		docs: b.Store(), log: zap.NewNop(), now: clock,
-	}
+	dispatcher, replayer := NewNotes(b.Store(), zap.NewNop(), clock), NewNotes(b.Store(), zap.NewNop(), clock)
 	for i, step := range []struct {
 		credential string
-		note       breakerNote
+		note       entry
 		now        time.Time
 		want       time.Time
 	}{
-		{"older", breakerNote{At: at, State: "open", Since: at}, at, at},
+		{"older", entry{At: at, State: "open", Since: at}, at, at},
 		// nobody renewed them
-		{"main", breakerNote{At: at.Add(time.Second), State: "open", Since: at.Add(time.Second)}, at.Add(3 * time.Minute), time.Time{}},
+		{"main", entry{At: at.Add(time.Second), State: "open", Since: at.Add(time.Second)}, at.Add(3 * time.Minute), time.Time{}},
 		{
 			"main",
-			breakerNote{At: at.Add(3 * time.Minute), State: "open", Since: at.Add(time.Second)},
+			entry{At: at.Add(3 * time.Minute), State: "open", Since: at.Add(time.Second)},
 			at.Add(4 * time.Minute),
 			at.Add(time.Second),
 		},
-		{"main", breakerNote{At: at.Add(5 * time.Minute), State: "closed"}, at.Add(5 * time.Minute), time.Time{}},
+		{"main", entry{At: at.Add(5 * time.Minute), State: "closed"}, at.Add(5 * time.Minute), time.Time{}},
 		// written late
-		{"main", breakerNote{At: at.Add(4 * time.Minute), State: "open", Since: at.Add(time.Second)}, at.Add(5 * time.Minute), time.Time{}},
+		{"main", entry{At: at.Add(4 * time.Minute), State: "open", Since: at.Add(time.Second)}, at.Add(5 * time.Minute), time.Time{}},
 	} {
 		dispatcher.note(t.Context(), step.credential, step.note)
 		now = step.now
@@ -64,7 +62,7 @@ func TestBreakersNobodyNoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	none := &breakers{docs: b.Store(), log: zap.NewNop(), now: time.Now}
+	none := NewNotes(b.Store(), zap.NewNop(), time.Now)
 	if got, err := none.OpenSince(t.Context(), "default"); err != nil || !got.IsZero() {
 		t.Errorf("open since %v (%v)", got, err)
 	}
@@ -84,12 +82,12 @@ func (quiet) State() guard.State { return guard.State{} }
 func TestNews(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		notes := &breakers{docs: &documenttest.Memory{}, log: zap.NewNop(), now: time.Now}
+		notes := NewNotes(&documenttest.Memory{}, zap.NewNop(), time.Now)
 		var told []string
-		n := newChanges(notes, time.Now, func(_ context.Context, c guard.Change) { told = append(told, c.To.String()) })
+		n := NewChanges(notes, time.Now, func(_ context.Context, c guard.Change) { told = append(told, c.To.String()) })
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { n.run(ctx, quiet{}); close(ended) }()
+		go func() { n.Run(ctx, quiet{}); close(ended) }()
 		since := func() time.Duration {
 			at, err := notes.OpenSince(t.Context(), "")
 			if err != nil {
@@ -101,7 +99,7 @@ func TestNews(t *testing.T) {
 			return time.Since(at)
 		}
 		move := func(from, to guard.BreakerState) {
-			n.tell(guard.Change{Credential: "p", From: from, To: to, At: time.Now()})
+			n.Tell(guard.Change{Credential: "p", From: from, To: to, At: time.Now()})
 			time.Sleep(time.Millisecond)
 		}
 		move(guard.BreakerClosed, guard.BreakerOpen)
@@ -116,7 +114,7 @@ func TestNews(t *testing.T) {
 			t.Errorf("closed, and open since %v", got)
 		}
 		time.Sleep(time.Hour)
-		n.tell(guard.Change{Credential: "p", From: guard.BreakerClosed, To: guard.BreakerOpen, At: time.Now()})
+		n.Tell(guard.Change{Credential: "p", From: guard.BreakerClosed, To: guard.BreakerOpen, At: time.Now()})
 		stop()
 		<-ended
 		if diff := cmp.Diff([]string{"open", "half_open", "open", "closed", "open"}, told); diff != "" {
@@ -150,12 +148,12 @@ func TestFlowIsNoted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		docs := &documenttest.Memory{}
-		notes, reader := &breakers{docs: docs, log: zap.NewNop(), now: time.Now}, &breakers{docs: docs, log: zap.NewNop(), now: time.Now}
-		n := newChanges(notes, time.Now, func(context.Context, guard.Change) {})
+		notes, reader := NewNotes(docs, zap.NewNop(), time.Now), NewNotes(docs, zap.NewNop(), time.Now)
+		n := NewChanges(notes, time.Now, func(context.Context, guard.Change) {})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		g := &pausing{state: guard.State{Credential: "p"}}
-		go func() { n.run(ctx, g); close(ended) }()
+		go func() { n.Run(ctx, g); close(ended) }()
 		want := func(when, text string) {
 			t.Helper()
 			w, err := reader.Holding(t.Context())
@@ -176,7 +174,7 @@ func TestFlowIsNoted(t *testing.T) {
 		}
 		clock := func(at time.Time) string { return at.UTC().Format("15:04:05 UTC") }
 		move := func(from, to guard.BreakerState, until time.Time, cause push.Code) {
-			n.tell(guard.Change{Credential: "p", From: from, To: to, At: time.Now(), Until: until, Cause: cause})
+			n.Tell(guard.Change{Credential: "p", From: from, To: to, At: time.Now(), Until: until, Cause: cause})
 			synctest.Wait()
 		}
 		time.Sleep(time.Hour)

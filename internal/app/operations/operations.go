@@ -1,4 +1,6 @@
-package app
+// Package operations is what an operator does with the command belfry beside running
+// it: provision, examine, copy and repair.
+package operations
 
 import (
 	"context"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/fcm"
+	"github.com/belfry-push/belfry/internal/app/dispatcher"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/doctor"
 	"github.com/belfry-push/belfry/internal/provision"
@@ -75,7 +78,7 @@ func dryRunner(c config.FCM, warn func(string)) doctor.Opener {
 		if c.Credentials == "" && !c.Private() {
 			return nil, nil, errors.New("no credentials are set")
 		}
-		cfg, err := fcmConfig(ctx, c, warn)
+		cfg, err := dispatcher.FCMConfig(ctx, c, warn)
 		if err != nil {
 			return nil, nil, err
 		}

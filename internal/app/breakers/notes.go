@@ -1,0 +1,160 @@
+package breakers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/guard"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay/predict"
+	"github.com/belfry-push/belfry/internal/report"
+)
+
+// kindBreaker is the kind of document that tells of a credential's breaker.
+const kindBreaker = "breaker"
+
+// believed is how long a note of a breaker that is not closed is believed.
+const believed = 2 * time.Minute
+
+// Notes store the states of the dispatchers' breakers for predictions, which
+// may run in another process. Each credential has one document, which holds the
+// latest change of any dispatcher, since all of them see the same provider. The note
+// of a dispatcher that died counts for two minutes. Safe for concurrent use.
+type Notes struct {
+	docs document.Store
+	log  *zap.Logger
+	now  func() time.Time
+	mu   sync.Mutex // changes of one process are written one by one
+}
+
+// Predictions and reports read them.
+var (
+	_ predict.Breakers = (*Notes)(nil)
+	_ report.Flow      = (*Notes)(nil)
+)
+
+// NewNotes returns the notes that docs hold.
+func NewNotes(docs document.Store, log *zap.Logger, now func() time.Time) *Notes {
+	return &Notes{docs: docs, log: log, now: now}
+}
+
+// entry is what was written down last.
+type entry struct {
+	At    time.Time `json:"at"`
+	State string    `json:"state"`
+	Since time.Time `json:"since,omitzero"` // it holds sends back; zero if it is closed
+	Until time.Time `json:"until,omitzero"` // before it nothing probes
+	Cause push.Code `json:"cause,omitzero"` // the answer that opened it
+	// What else holds sends back.
+	PausedUntil time.Time `json:"paused_until,omitzero"` // FCM's quota
+	Throttled   bool      `json:"throttled,omitempty"`   // FCM fails most
+}
+
+// holds reports whether the entry says that something holds sends back.
+func (n *entry) holds() bool {
+	return !n.Since.IsZero() || !n.PausedUntil.IsZero() || n.Throttled
+}
+
+// waiting returns what the entry lets notifications wait for at a time, nil for nothing.
+func (n *entry) waiting(now time.Time) *report.Waiting {
+	// A breaker that nobody asks stays open when its time is over: nothing waits for it.
+	const asked = 15 * time.Second
+	switch {
+	case now.Sub(n.At) >= believed:
+	case n.State == guard.BreakerOpen.String() && now.Before(n.Until):
+		return &report.Waiting{Reason: report.WaitBreaker, Until: n.Until, Code: n.Cause}
+	case n.State == guard.BreakerHalfOpen.String(), n.State == guard.BreakerOpen.String() && now.Before(n.Until.Add(asked)):
+		return &report.Waiting{Reason: report.WaitBreaker, Code: n.Cause}
+	case n.PausedUntil.After(now):
+		return &report.Waiting{Reason: report.WaitQuota, Until: n.PausedUntil, Code: push.CodeFCMQuotaExceeded}
+	case n.Throttled:
+		return &report.Waiting{Reason: report.WaitSick}
+	}
+	return nil
+}
+
+// note stores the state of a breaker unless a later one is stored. Only predictions
+// read it, so a failure is logged, and the next note makes up for it.
+func (b *Notes) note(ctx context.Context, credential string, n entry) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	const patience, tries = 5 * time.Second, 4
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := push.ErrConflict
+	for try := 0; try < tries && errors.Is(err, push.ErrConflict); try++ {
+		err = b.replace(ctx, credential, n)
+	}
+	if err != nil {
+		b.log.Warn("breaker not noted; simulations may not tell of it", zap.String("credential", credential), zap.Error(err))
+	}
+}
+
+func (b *Notes) replace(ctx context.Context, credential string, n entry) error {
+	stored, err := b.docs.Document(ctx, kindBreaker, credential)
+	if err != nil && !errors.Is(err, push.ErrNotFound) {
+		return err
+	}
+	var last entry
+	if err == nil && json.Unmarshal(stored.Body, &last) == nil && last.At.After(n.At) {
+		return nil
+	}
+	body, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("write the note: %w", err)
+	}
+	return b.docs.PutDocument(ctx, document.Document{
+		Kind: kindBreaker, Name: credential, Version: stored.Version + 1, Body: body, UpdatedAt: n.At.UTC(),
+	})
+}
+
+// all returns the notes of all credentials.
+func (b *Notes) all(ctx context.Context) ([]entry, error) {
+	const most = 100 // credentials ever used
+	docs, _, err := b.docs.Documents(ctx, kindBreaker, "", most)
+	if err != nil {
+		return nil, fmt.Errorf("list breakers: %w", err)
+	}
+	notes := make([]entry, len(docs))
+	for i := range docs {
+		if err := json.Unmarshal(docs[i].Body, &notes[i]); err != nil {
+			return nil, fmt.Errorf("breaker of %s: %w", docs[i].Name, err)
+		}
+	}
+	return notes, nil
+}
+
+// Holding implements report.Flow. An installation has one app, so any credential of it
+// counts.
+func (b *Notes) Holding(ctx context.Context) (*report.Waiting, error) {
+	notes, err := b.all(ctx)
+	for i := range notes {
+		if w := notes[i].waiting(b.now()); w != nil {
+			return w, nil
+		}
+	}
+	return nil, err
+}
+
+// OpenSince implements predict.Breakers. An installation has one app, so any
+// credential of it counts.
+func (b *Notes) OpenSince(ctx context.Context, _ string) (time.Time, error) {
+	notes, err := b.all(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var since time.Time
+	for _, n := range notes {
+		if !n.Since.IsZero() && b.now().Sub(n.At) < believed && (since.IsZero() || n.Since.Before(since)) {
+			since = n.Since
+		}
+	}
+	return since, nil
+}

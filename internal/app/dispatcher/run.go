@@ -1,0 +1,40 @@
+// Package dispatcher is the dispatcher as a program: fanout and deliver on the
+// backend, and what only they need, which is FCM. No other program of the house sends
+// anything, so no other contains what this package imports.
+package dispatcher
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/config"
+)
+
+// Run runs the dispatcher service until ctx ends.
+func Run(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) error {
+	app.Warn(log, cfg)
+	s, err := app.NewService(ctx, log, cfg.Stop.Drain, app.Opener(cfg.Store, log))
+	if err != nil {
+		return err
+	}
+	o := Options{
+		Fanout: cfg.Roles.Has(config.RoleFanout), Deliver: cfg.Roles.Has(config.RoleDeliver),
+		PerSecond: float64(cfg.FCM.PerSecond), Ramp: RampFor(cfg.FCM.Endpoint), Delivery: cfg.Delivery,
+	}
+	if o.Deliver {
+		if o.FCM, err = FCMConfig(ctx, cfg.FCM, s.Warn); err != nil {
+			return errors.Join(err, s.Stack.Unwind(ctx))
+		}
+	}
+	if err := Start(ctx, s, o); err != nil {
+		return errors.Join(err, s.Stack.Unwind(ctx))
+	}
+	roles := []zap.Field{zap.Bool("fanout", o.Fanout), zap.Bool("deliver", o.Deliver)}
+	if err := s.ServeProbes(ctx, cfg.Metrics, cfg.Listeners, "dispatcher is up", roles...); err != nil {
+		return errors.Join(err, s.Stack.Unwind(ctx))
+	}
+	return s.Run(ctx)
+}

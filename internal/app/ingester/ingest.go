@@ -1,0 +1,141 @@
+// Package ingester is ingest as a program: the HTTP API, the consumer of events, the janitor and
+// replays on the backend. It never sends anything to FCM.
+package ingester
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/breakers"
+	"github.com/belfry-push/belfry/internal/app/deadletters"
+	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/device"
+	"github.com/belfry-push/belfry/internal/fanout"
+	"github.com/belfry-push/belfry/internal/httpapi"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/sameorigin"
+	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// tenant owns everything until there are more than one: the single API key
+// names it.
+const tenant = "default"
+
+// Start starts the HTTP API, the consumer of events, and what they rely on: the
+// outbox with its sweeper, the janitor, and the removal of expired records. It
+// returns the API's address.
+func Start(ctx context.Context, s *app.Service, api config.API, listeners config.Listeners, tidy config.Janitor) (string, error) {
+	if err := s.ReadyForIngest(); err != nil {
+		return "", err
+	}
+	metrics := ingest.NewMetrics(s.Reg)
+	outbox := ingest.NewOutbox(s.Backend.Queues[push.QueueNotifications], s.Backend.Store, s.Log, metrics)
+	intake := ingest.NewIntake(s.Backend.Store, outbox, s.Log, metrics, s.Now)
+	const grace = 5 * time.Second
+	s.Stack.Background(ctx, "outbox", grace, outbox.Run)
+	s.Stack.Background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.Backend.Store, outbox, s.Log, s.Now).Run)
+	s.Stack.Background(ctx, "broom", grace, func(ctx context.Context) { sweepExpired(ctx, s) })
+
+	const eventConcurrency = 32
+	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, s.Log))
+
+	kept, replays, err := deadletters.Serve(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if err := startJanitor(ctx, s, tidy, replays); err != nil {
+		return "", err
+	}
+	reports := report.New(report.Config{
+		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
+		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),
+	})
+	keys := door.NewKeys(map[string]string{api.Key.Reveal(): tenant})
+	pages, err := sameorigin.New(sameorigin.Config{Listen: api.Listen, Allowed: listeners.AllowedHosts, AnyHost: !keys.Open()})
+	if err != nil {
+		return "", err
+	}
+	handler, err := httpapi.New(httpapi.Config{
+		Letters: kept, Replays: replays, Operator: tenant,
+		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s), Reports: reports,
+		Answers: s.Backend.Store, Auth: keys, Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
+		Version: telemetry.Version(),
+	})
+	if err != nil {
+		return "", err
+	}
+	addr, err := s.Listen(ctx, "HTTP API", api.Listen, listeners, handler)
+	if err != nil {
+		return "", err
+	}
+	s.Stack.OnStop("watchers", grace, reports.Stop) // before the HTTP API, which waits for their streams
+	announce(s, api, addr)
+	return addr, nil
+}
+
+func newBatches(s *app.Service) *batch.Batches {
+	return batch.New(batch.Config{
+		Ledger: s.Backend.Store, Pages: s.Backend.Store, Tasks: s.Backend.Queues[push.QueueNotifications],
+		Log: s.Log, Metrics: batch.NewMetrics(s.Reg), Now: s.Now,
+	})
+}
+
+func newRegistry(s *app.Service) *device.Registry {
+	return device.New(device.Config{
+		Writer: s.Backend.Store, Finder: s.Backend.Store, Log: s.Log, Metrics: device.NewMetrics(s.Reg), Now: s.Now,
+	})
+}
+
+// announce says where the API is, and how safe that is.
+func announce(s *app.Service, api config.API, addr string) {
+	if api.Key.IsZero() {
+		s.Log.Warn("no API key: every caller is let in, on the loopback interface only; set BELFRY_API_KEY to listen elsewhere",
+			zap.String("listen", addr))
+		return
+	}
+	s.Log.Info("HTTP API is up", zap.String("listen", addr))
+}
+
+// Run runs the ingest service until ctx ends.
+func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
+	app.Warn(log, cfg)
+	s, err := app.NewService(ctx, log, cfg.Stop.Drain, app.Opener(cfg.Store, log))
+	if err != nil {
+		return err
+	}
+	if _, err := Start(ctx, s, cfg.API, cfg.Listeners, cfg.Janitor); err != nil {
+		return errors.Join(err, s.Stack.Unwind(ctx))
+	}
+	return s.Run(ctx)
+}
+
+// sweepExpired removes what has passed its time: answers kept for repeats, and
+// devices long in quarantine.
+func sweepExpired(ctx context.Context, s *app.Service) {
+	const every, most = 10 * time.Minute, 1000
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		now := s.Now()
+		if _, err := s.Backend.Store.PurgeExpired(ctx, now, most); err != nil && ctx.Err() == nil {
+			s.Log.Warn("expired idempotency records not removed", zap.Error(err))
+		}
+		if _, err := s.Backend.Store.PurgeQuarantined(ctx, now.Add(-push.QuarantineKeep), most); err != nil && ctx.Err() == nil {
+			s.Log.Warn("devices past their quarantine not removed", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
