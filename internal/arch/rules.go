@@ -101,6 +101,10 @@ func httpRigs() []string {
 	return []string{"internal/httpapi/door/doortest", "internal/httpapi/deadletters/deadletterstest"}
 }
 
+// shared is what any test may import: the suites, and what sizes tests for the race
+// detector.
+func shared() []string { return append(suites(), "test/raced") }
+
 // suites are the conformance suites. They are test code that is importable, so
 // only tests and other suites import them.
 func suites() []string {
@@ -136,13 +140,13 @@ func table() []rule {
 
 		{
 			layer: "a piece of machinery", covers: machinery(),
-			uses: append(words(), "internal/guard", "internal/telemetry"), testsUse: suites(),
+			uses: append(words(), "internal/guard", "internal/telemetry"), testsUse: shared(),
 			notStd: transport(), notReached: blind,
 		},
 
 		{
 			layer: "a port", covers: ports(),
-			uses: words(), testsUse: suites(),
+			uses: words(), testsUse: shared(),
 			notStd: transport(), notReached: blind,
 		},
 
@@ -152,21 +156,21 @@ func table() []rule {
 			layer: "a room", covers: []string{"internal/deliver"},
 			uses: append(slices.Clone(pure), "internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation",
 				"internal/deliver/pace"),
-			testsUse: suites(), notStd: transport(), notReached: blind,
+			testsUse: shared(), notStd: transport(), notReached: blind,
 		},
 		{
 			layer: "a room", covers: []string{"internal/replay"},
-			uses: append(slices.Clone(pure), "internal/letters", "internal/replay/predict"), testsUse: suites(),
+			uses: append(slices.Clone(pure), "internal/letters", "internal/replay/predict"), testsUse: shared(),
 			notStd: transport(), notReached: blind,
 		},
 		{
 			layer: "a room", covers: []string{"internal/replay/predict"},
-			uses: append(slices.Clone(pure), "internal/letters"), testsUse: suites(),
+			uses: append(slices.Clone(pure), "internal/letters"), testsUse: shared(),
 			notStd: transport(), notReached: blind,
 		},
 		{
 			layer: "a room", covers: rooms(),
-			uses: pure, testsUse: suites(),
+			uses: pure, testsUse: shared(),
 			notStd: transport(), notReached: blind,
 		},
 
@@ -185,7 +189,7 @@ func table() []rule {
 		{
 			layer: "an edge", covers: httpapi(),
 			uses:       append(slices.Concat(pure, rooms(), listening(), httpapi()), "internal/httpapi/door", "client"),
-			testsUse:   append(suites(), httpRigs()...),
+			testsUse:   append(shared(), httpRigs()...),
 			notStd:     []string{"database/sql/..."},
 			notReached: append(allSDKs(), "internal/adapter/...", "internal/app/...", "internal/cli/...", "internal/config"),
 		},
@@ -204,7 +208,7 @@ func table() []rule {
 		},
 		{
 			layer: "an edge", covers: []string{"internal/fcmsim/..."},
-			uses: append(slices.Concat(words(), listening()), "internal/telemetry", "internal/fcmsim/..."), testsUse: suites(),
+			uses: append(slices.Concat(words(), listening()), "internal/telemetry", "internal/fcmsim/..."), testsUse: shared(),
 			notReached: append(allSDKs(), "internal/adapter/..."),
 		},
 		{
@@ -254,7 +258,7 @@ func table() []rule {
 				"internal/app/allinone", "internal/config", "internal/telemetry", "internal/cli/display", "internal/cli/command",
 				"internal/cli/remote", "internal/cli/operate",
 			}),
-			testsUse: append(suites(), "internal/cli/clitest", "client"),
+			testsUse: append(shared(), "internal/cli/clitest", "client"),
 		},
 		{
 			layer: "part of the house", covers: []string{"internal/cli/..."},
@@ -262,7 +266,7 @@ func table() []rule {
 				"internal/app/...", "internal/config", "internal/cli/display", "internal/cli/progress", "internal/cli/command", "internal/fcmsim",
 				"internal/provision", "internal/doctor", "internal/cost", "client",
 			}),
-			testsUse: append(suites(), "internal/cli/clitest"),
+			testsUse: append(shared(), "internal/cli/clitest"),
 		},
 		{
 			layer: "part of the house", covers: []string{"internal/demo", "internal/bench"},
@@ -277,7 +281,7 @@ func table() []rule {
 		{
 			layer: "part of the house", covers: []string{"internal/provision", "internal/doctor", "internal/cost"},
 			uses:     append(slices.Clone(pure), "internal/adapter/...", "internal/config", "internal/provision"),
-			testsUse: append(suites(), "test/standins", "internal/fcmsim"),
+			testsUse: append(shared(), "test/standins", "internal/fcmsim"),
 		},
 
 		// main is a doorbell: it wires nothing, so that a test can start the service too.
@@ -327,7 +331,7 @@ func table() []rule {
 func word(name string, uses ...string) rule {
 	return rule{
 		layer: "a word", covers: []string{name},
-		uses: uses, testsUse: suites(),
+		uses: uses, testsUse: shared(),
 		strict: true, outside: []string{"github.com/google/uuid"},
 		notStd: append(transport(), "os", "os/exec", "net"),
 	}
@@ -361,7 +365,7 @@ func simulator() []string { return []string{"internal/fcmsim/..."} }
 func house(name string, uses []string) rule {
 	return rule{
 		layer: "part of the house", covers: []string{name},
-		uses: append(uses, "internal/config"), testsUse: append(suites(), storage()...),
+		uses: append(uses, "internal/config"), testsUse: append(shared(), storage()...),
 		notReached: append(fcm(), simulator()...),
 	}
 }
@@ -381,7 +385,7 @@ func adapter(name string, barred ...[]string) rule {
 		layer: "an adapter", covers: []string{"internal/adapter/" + name + "/..."},
 		uses: append(slices.Concat(words(), ports()), "internal/worker", "internal/telemetry", "internal/adapter/awsconf",
 			"internal/adapter/awsmeter", "internal/adapter/packed", "internal/adapter/"+name+"/..."),
-		testsUse:   slices.Concat(suites(), rooms(), []string{"internal/fcmsim", "test/standins"}),
+		testsUse:   slices.Concat(shared(), rooms(), []string{"internal/fcmsim", "test/standins"}),
 		notReached: slices.Concat(slices.Concat(barred...), rooms(), sides()),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 // TestFlagsFollowThePace kills a process that sends several chunks at some pace,
@@ -41,7 +42,7 @@ func TestFlagsFollowThePace(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(7, 7))
 			flags, repeats, worst := 0, 0, 0
-			kills := max(rounds(c.kills), c.kills/2) // the bound is one of averages
+			kills := max(raced.Rounds(c.kills), c.kills/2) // the bound is one of averages
 			for range kills {
 				at := c.until/5 + time.Duration(rnd.Int64N(int64(c.until*4/5)))
 				synctest.Test(t, func(t *testing.T) {

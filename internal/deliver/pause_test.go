@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 // lane is the room in one process, with a queue to itself.
@@ -51,7 +52,7 @@ func (l *lane) run(tb testing.TB, until time.Time) {
 // although the ledger takes its time to answer.
 func TestNothingStartsAfterAPause(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(rounds(60)) {
+	for seed := range uint64(raced.Rounds(60)) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		between := func(low, high time.Duration) time.Duration { return low + time.Duration(rnd.Int64N(int64(high-low))) }
 		pick := func(of ...time.Duration) time.Duration { return of[rnd.IntN(len(of))] }

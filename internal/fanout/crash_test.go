@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 // TestCrashAnywhere lets every call of a port fail once, before and after its
@@ -82,7 +83,7 @@ func TestCrashInTheChain(t *testing.T) {
 			return w
 		}
 		calls := live(0, false).calls.Made()
-		for at := 1; at <= calls; at += calls / rounds(calls) {
+		for at := 1; at <= calls; at += calls / raced.Rounds(calls) {
 			for _, after := range []bool{false, true} {
 				w := live(at, after)
 				where := fmt.Sprintf("%d/s: call %d of %d fails (after its effect: %t)", rate, at, calls, after)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 // early stores a batch that was started before its upload.
@@ -111,7 +112,7 @@ func TestEarlyCancelled(t *testing.T) {
 func TestPace(t *testing.T) {
 	t.Parallel()
 	all := []struct{ rate, recipients int }{{50, 6000}, {1, 90}, {7, 1000}, {450, 20_000}, {3000, 60_000}, {20_000, 50_000}}
-	for _, c := range all[:rounds(len(all))] {
+	for _, c := range all[:raced.Rounds(len(all))] {
 		w := newWorld(t, t)
 		var pages [][]push.Recipient
 		for from := 0; from < c.recipients; from += 2800 {
@@ -194,7 +195,7 @@ func TestPaceUnderTrouble(t *testing.T) {
 // clock is set to, and no burst is larger than what may wait on the queue.
 func TestPaceAndSteps(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []int{60, 5, 700}[:rounds(3)] {
+	for _, rate := range []int{60, 5, 700}[:raced.Rounds(3)] {
 		for _, by := range []time.Duration{-8 * time.Second, -time.Minute, -24 * time.Hour, time.Minute} {
 			w := newWorld(t, t)
 			n := w.batch(t, tokens(1, 20*rate), tokens(1+20*rate, 20*rate))

@@ -2,15 +2,12 @@ package fanout_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"reflect"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/batch/batchtest"
@@ -22,21 +19,10 @@ import (
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 	"github.com/belfry-push/belfry/internal/worker/workertest"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
-func TestMain(m *testing.M) {
-	_ = flag.Set("rapid.checks", strconv.Itoa(rounds(100)))
-	goleak.VerifyTestMain(m)
-}
-
-// rounds is how often something is tried: n times, under the race detector a quarter of
-// it, for a race shows in any of them.
-func rounds(n int) int {
-	if raced {
-		return max(1, n/4)
-	}
-	return n
-}
+func TestMain(m *testing.M) { raced.Main(m) }
 
 const (
 	ntfID = "ntf_01890a5d-ac96-774b-bcce-b302099a8057"

@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { raced.Main(m) }
 
 // world is the room and everything around it.
 type world struct {

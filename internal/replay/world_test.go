@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/letters"
@@ -17,9 +16,10 @@ import (
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/wire/wiretest"
 	"github.com/belfry-push/belfry/internal/worker/workertest"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { raced.Main(m) }
 
 const (
 	dead     = push.CodeAttemptsExhausted

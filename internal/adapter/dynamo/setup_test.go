@@ -2,7 +2,6 @@ package dynamo
 
 import (
 	"context"
-	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -11,15 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/belfry-push/belfry/test/raced"
 	"github.com/belfry-push/belfry/test/standins"
 )
 
 var servers standins.Servers
 
 func TestMain(m *testing.M) {
-	if raced { // a race shows in any of the rounds
-		_ = flag.Set("rapid.checks", "25")
-	}
+	raced.Checks()
 	os.Exit(servers.Main(m))
 }
 

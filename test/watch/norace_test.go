@@ -1,6 +1,0 @@
-//go:build !race
-
-package watch
-
-// raced says that memory is as in production.
-const raced = false
