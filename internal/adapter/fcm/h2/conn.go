@@ -38,8 +38,8 @@ const (
 // conn is one HTTP/2 connection: a reader and a writer goroutine, and the
 // streams that callers opened on it.
 type conn struct {
-	nc     net.Conn // TLS or plain
-	raw    net.Conn // below TLS; the same as nc without
+	nc     net.Conn   // TLS or plain
+	raw    *gathering // below TLS; the same as nc without
 	rd     *http2.Framer
 	hdr    *headerDecoder
 	client *Client
@@ -63,6 +63,7 @@ type conn struct {
 	lastID  uint32 // ids above it are used up
 
 	out     sink          // frames not yet taken by the writer
+	timer   *time.Timer   // the writer's
 	wr      *http2.Framer // writes to out
 	enc     *headerEncoder
 	offered uint64 // bytes that the writer has taken so far
@@ -78,10 +79,11 @@ type conn struct {
 	health       health
 }
 
-func newConn(cl *Client, nc, raw net.Conn, br *bufio.Reader) *conn {
+func newConn(cl *Client, nc net.Conn, raw *gathering, br *bufio.Reader) *conn {
 	c := &conn{
 		client: cl, nc: nc, raw: raw, born: time.Now(),
 		hdr:     newHeaderDecoder(),
+		timer:   stoppedTimer(),
 		retired: make(chan error, 1),
 		streams: make(map[uint32]*stream, cl.cfg.MaxStreams),
 		nextID:  1, lastID: maxStreamID,

@@ -45,15 +45,16 @@ func (cl *Client) dial(ctx context.Context) (*conn, error) {
 }
 
 func (cl *Client) shakeHands(ctx context.Context, raw net.Conn) (*conn, error) {
-	nc := raw
+	in := newGathering(raw)
+	var nc net.Conn = in
 	if cl.cfg.TLS != nil {
-		t, err := cl.startTLS(ctx, raw)
+		t, err := cl.startTLS(ctx, in)
 		if err != nil {
 			return nil, err
 		}
 		nc = t
 	}
-	c := newConn(cl, nc, raw, bufio.NewReaderSize(nc, readBuffer))
+	c := newConn(cl, nc, in, bufio.NewReaderSize(nc, readBuffer))
 	c.writePreface()
 	if _, err := nc.Write(c.out.b); err != nil {
 		return nil, &transport.Error{Kind: transport.Refused, Err: fmt.Errorf("write the connection preface: %w", err)}

@@ -8,7 +8,8 @@
 // there every request starts a goroutine, and its headers and its body take a
 // TLS record and a write each. Here a connection has one reader and one writer
 // goroutine; callers append frames to the connection's output under a short
-// lock, and the writer sends all that gathered in one write.
+// lock, and the writer sends all that gathered in one write. On a busy connection
+// both let a few milliseconds of frames gather for each system call (gather.go).
 //
 // What it never does: retry a request, follow a redirect, decompress, keep
 // cookies, accept a push, or speak HTTP/1. Frames and HPACK are those of

@@ -64,7 +64,7 @@ func loose(r io.Reader) (*conn, []*stream) {
 	_ = cl.cfg.setDefaults()
 	ours, theirs := net.Pipe()
 	_ = theirs.Close()
-	c := newConn(cl, ours, ours, bufio.NewReader(r))
+	c := newConn(cl, ours, newGathering(ours), bufio.NewReader(r))
 	cl.install(c)
 	var open []*stream
 	for range 3 {

@@ -17,7 +17,8 @@ const maxOutput = 32 << 20
 // keepOutput is the largest output buffer worth keeping between writes.
 const keepOutput = 256 << 10
 
-// writeLoop writes whatever has gathered in out, in one write each time.
+// writeLoop writes whatever has gathered in out, in one write each time. On a busy
+// connection it lets more gather first.
 func (c *conn) writeLoop() {
 	var spare []byte
 	for {
@@ -56,12 +57,16 @@ func (c *conn) nextBatch(spare []byte) (batch []byte, hangUp error) {
 		c.cond.Wait()
 		slept = true
 	}
-	if slept && c.hangUp == nil {
-		// The first caller woke the writer; others that the same read of
-		// answers set free are ready to run. Letting them go first puts their
-		// requests into the same write.
+	if c.hangUp == nil && c.state != stateClosed {
+		// Others whose answers came with the one that woke the writer are ready to go on. They go
+		// first, so that their requests are in the same write.
 		c.mu.Unlock()
-		runtime.Gosched()
+		switch {
+		case c.raw.busy.Load():
+			wait(c.timer, gatherOut)
+		case slept:
+			runtime.Gosched()
+		}
 		c.mu.Lock()
 	}
 	defer c.mu.Unlock()
