@@ -62,10 +62,23 @@ type Backend struct {
 	// Visibility is how long a received message stays invisible without a
 	// heartbeat, which comes at a third of it.
 	Visibility time.Duration
+	Embedded   *Embedded       // nil on AWS
 	Bus        *Bus            // subscribers in this process
 	Meter      *awsmeter.Meter // aws: what calls cost
 	Pulses     Pulses
 	Close      func(ctx context.Context) error
+}
+
+// Embedded is what of a data directory retention needs beside the ports of all backends. On AWS,
+// DynamoDB's TTL and the bucket's lifecycle rule do that part.
+type Embedded struct {
+	Store *sqlite.Store
+	Dead  []Peeked // dead-letter queues
+}
+
+// Peeked is a queue that can be looked into without receiving.
+type Peeked interface {
+	Peek(ctx context.Context, limit int, visit func(body []byte)) (int, error)
 }
 
 // Open opens a backend; drivers that count register with reg.
@@ -89,7 +102,7 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*Backen
 	}
 	out := &Backend{
 		Store: b.Store(), Queues: map[string]Queue{}, Bus: NewBus(), Close: func(context.Context) error { return b.Close() },
-		Visibility: c.Visibility,
+		Visibility: c.Visibility, Embedded: &Embedded{Store: b.Store()},
 	}
 	out.Events = out.Bus
 	if err := reportRestored(ctx, b, log); err != nil {
@@ -113,6 +126,9 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*Backen
 				return nil, fmt.Errorf("open queue: %w", err)
 			}
 			out.Queues[q.name] = opened
+			if q.name == dlq {
+				out.Embedded.Dead = append(out.Embedded.Dead, opened)
+			}
 		}
 	}
 	return out, nil

@@ -139,6 +139,32 @@ const (
 
 func (j Janitor) check(f *Faults) { between(f, "late-after", j.Late, minLate, maxLate) }
 
+const (
+	// leastKept is the promise of idempotency keys: a notification is its key's record.
+	leastKept = 72 * time.Hour
+	// leastPages is what may be looked at once more right after the end, and leastReplays how
+	// long a replay may quote a simulation.
+	leastPages   = time.Hour
+	leastReplays = time.Hour
+	mostKept     = 10 * 365 * 24 * time.Hour
+)
+
+func (k Keep) check(f *Faults) {
+	for _, s := range []struct {
+		flag     string
+		v, least time.Duration
+	}{
+		{"keep-notifications", k.Notifications, leastKept},
+		{"keep-pages", k.Pages, leastPages},
+		{"keep-done", k.Done, 0},
+		{"keep-replays", k.Replays, leastReplays},
+	} {
+		if s.v != 0 && (s.v < s.least || s.v > mostKept) {
+			f.add(s.flag, s.v.String(), "must be %v to %v, or 0s for ever", s.least, mostKept)
+		}
+	}
+}
+
 func (s Stop) check(f *Faults) { between(f, "drain", s.Drain, 0, maxDrain) }
 
 func (m Metrics) check(f *Faults) {

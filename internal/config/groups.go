@@ -25,6 +25,14 @@ type Janitor struct {
 	Late time.Duration `name:"late-after" default:"20m" env:"BELFRY_LATE_AFTER" group:"proc" help:"${late_after}"`
 }
 
+// Keep says how long records are kept that nobody needs to go on. Zero is for ever.
+type Keep struct {
+	Notifications time.Duration `name:"keep-notifications" default:"2160h" env:"BELFRY_KEEP_NOTIFICATIONS" group:"proc" help:"${keep_notifications}"`
+	Pages         time.Duration `name:"keep-pages" default:"2160h" env:"BELFRY_KEEP_PAGES" group:"proc" help:"${keep_pages}"`
+	Done          time.Duration `name:"keep-done" default:"720h" env:"BELFRY_KEEP_DONE" group:"proc" help:"${keep_done}"`
+	Replays       time.Duration `name:"keep-replays" default:"2160h" env:"BELFRY_KEEP_REPLAYS" group:"proc" help:"${keep_replays}"`
+}
+
 // AWS says what Belfry's resources are called in an AWS account. Account, region
 // and endpoints come from the standard AWS environment alone
 // (https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html).

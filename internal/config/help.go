@@ -79,8 +79,14 @@ func helpTexts() map[string]string {
 		"api":            "URL of a running server. Without it the command works on the backend directly.",
 		"api_server":     "URL of the server (default: http://127.0.0.1:8080).",
 		"api_key_direct": "API key of that server. Prefer the variable: arguments are visible to other users.",
-		"keep_parked":    "How long a letter waits for an operator before it is discarded, with a tombstone; 0s for ever.",
-		"keep_warning":   "How long before that it is warned of.",
-		"keep_done":      "How long replayed and discarded letters are kept; 0s for ever.",
+		"keep_notifications": "Embedded backend: how long a notification is kept, with what became of every delivery, after its last " +
+			"change; 72h to 87600h, 0s for ever. With --backend aws it is 90 days.",
+		"keep_pages": "Embedded backend: how long the pages of uploads are kept after their batch has ended; 1h to 87600h, 0s for ever. " +
+			"With --backend aws it is what the bucket's lifecycle rule says.",
+		"keep_replays": "How long the record of a replay is kept after its end, and after its last letter, and a simulation; 1h to " +
+			"87600h, 0s for ever.",
+		"keep_parked":  "How long a letter waits for an operator before it is discarded, with a tombstone; 0s for ever.",
+		"keep_warning": "How long before that it is warned of.",
+		"keep_done":    "How long replayed and discarded letters are kept; 0s for ever.",
 	}
 }

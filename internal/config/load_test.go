@@ -36,6 +36,7 @@ func TestDefaults(t *testing.T) {
 		},
 		Simulator: Simulator{Listen: "127.0.0.1:8090"},
 		Janitor:   Janitor{Late: 20 * time.Minute},
+		Keep:      Keep{Notifications: 2160 * time.Hour, Pages: 2160 * time.Hour, Done: 720 * time.Hour, Replays: 2160 * time.Hour},
 		Listeners: Listeners{MaxConnections: DefaultMaxConnections},
 		Stop:      Stop{Drain: 15 * time.Second},
 		Log:       Log{Level: "info", Format: "auto"},
@@ -91,6 +92,15 @@ func TestFaults(t *testing.T) {
 		want []string // lines of faults, as they begin
 	}{
 		{"backend", &Replayer{}, env{"BELFRY_BACKEND": "redis"}, []string{`--backend (BELFRY_BACKEND): must be embedded or aws (got "redis")`}},
+		{
+			"kept for too short", &Ingest{},
+			env{"BELFRY_KEEP_NOTIFICATIONS": "24h", "BELFRY_KEEP_PAGES": "1m", "BELFRY_KEEP_REPLAYS": "-1h"},
+			[]string{
+				`--keep-notifications (BELFRY_KEEP_NOTIFICATIONS): must be 72h0m0s to 87600h0m0s, or 0s for ever (got "24h0m0s")`,
+				`--keep-pages (BELFRY_KEEP_PAGES): must be 1h0m0s to`, `--keep-replays (BELFRY_KEEP_REPLAYS): must be 1h0m0s to`,
+			},
+		},
+		{"kept for ever", &Ingest{}, env{"BELFRY_KEEP_NOTIFICATIONS": "0s", "BELFRY_KEEP_PAGES": "0s", "BELFRY_KEEP_DONE": "0s"}, nil},
 		{"data", &Replayer{}, env{"BELFRY_DATA": " "}, []string{`--data (BELFRY_DATA): must name a directory`}},
 		{"data does not matter on AWS", &Replayer{}, env{"BELFRY_DATA": " ", "BELFRY_BACKEND": "aws"}, nil},
 		{

@@ -59,6 +59,7 @@ type Ingest struct {
 	API   API   `embed:""`
 
 	Janitor   Janitor   `embed:""`
+	Keep      Keep      `embed:""`
 	Listeners Listeners `embed:""`
 	Stop      Stop      `embed:""`
 	Log       Log       `embed:""`
@@ -66,7 +67,7 @@ type Ingest struct {
 
 // Validate reports everything that is wrong, as [Faults].
 func (c Ingest) Validate() error {
-	return checkAll(c.Store, c.API, c.Janitor, c.Listeners, c.Stop, c.Log).Err()
+	return checkAll(c.Store, c.API, c.Janitor, c.Keep, c.Listeners, c.Stop, c.Log).Err()
 }
 
 // Dispatcher is the configuration of cmd/dispatcher: fanout and delivery.
@@ -118,6 +119,7 @@ type Up struct {
 	Delivery  Delivery  `embed:""`
 	Simulator Simulator `embed:""`
 	Janitor   Janitor   `embed:""`
+	Keep      Keep      `embed:""`
 	Listeners Listeners `embed:""`
 	Stop      Stop      `embed:""`
 	Log       Log       `embed:""`
@@ -126,7 +128,7 @@ type Up struct {
 // Validate reports everything that is wrong, as [Faults]. With Sandbox the
 // settings of FCM's place are not looked at, without it those of the simulator.
 func (c Up) Validate() error {
-	f := checkAll(c.Store, c.API, c.Delivery, c.Janitor, c.Listeners, c.Stop, c.Log)
+	f := checkAll(c.Store, c.API, c.Delivery, c.Janitor, c.Keep, c.Listeners, c.Stop, c.Log)
 	if c.Sandbox {
 		c.Simulator.check(&f)
 		c.FCM.checkPace(&f)

@@ -106,11 +106,10 @@ type Retention struct {
 
 // Validate reports everything that is wrong, as [Faults].
 func (r Retention) Validate() error {
-	const longest = 10 * 365 * 24 * time.Hour
 	var f Faults
-	between(&f, "keep-parked", r.Parked, 0, longest)
-	between(&f, "keep-warning", r.Warn, 0, longest)
-	between(&f, "keep-done", r.Done, 0, longest)
+	between(&f, "keep-parked", r.Parked, 0, mostKept)
+	between(&f, "keep-warning", r.Warn, 0, mostKept)
+	between(&f, "keep-done", r.Done, 0, mostKept)
 	if r.Parked > 0 && r.Warn > r.Parked {
 		f.add("keep-warning", r.Warn.String(), "must not be longer than --keep-parked, %v", r.Parked)
 	}

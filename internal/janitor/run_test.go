@@ -232,3 +232,24 @@ func TestFailureIsLoggedOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestSettled: while a suspicion stands nothing should be removed.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	in(t, func(r *rig) {
+		settled := func(want bool) {
+			t.Helper()
+			if got, err := janitor.Settled(r.t.Context(), r.docs); err != nil || got != want {
+				t.Errorf("settled: %t (%v), want %t", got, err, want)
+			}
+		}
+		settled(true)
+		if err := janitor.Suspect(r.t.Context(), r.docs, "restored", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		settled(false)
+		r.sleep(time.Minute)
+		r.round()
+		settled(true)
+	})
+}

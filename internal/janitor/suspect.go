@@ -56,6 +56,14 @@ func Suspect(ctx context.Context, docs document.Store, why string, now time.Time
 	return fmt.Errorf("tell the janitor: lost %d times: %w", tries, push.ErrConflict)
 }
 
+// Settled reports whether nobody suspects that messages are lost, or the janitor has gone over
+// everything since: before that, nothing that it may look at should be removed.
+func Settled(ctx context.Context, docs document.Store) (bool, error) {
+	var s suspicion
+	_, err := load(ctx, docs, nameLost, &s)
+	return s.Before.IsZero() || !s.Healed.IsZero(), err
+}
+
 func (j *Janitor) suspicion(ctx context.Context) (suspicion, error) {
 	var s suspicion
 	version, err := load(ctx, j.cfg.Documents, nameLost, &s)

@@ -151,6 +151,28 @@ func (r *Room) policy(ctx context.Context) (Retention, error) {
 	return p, nil
 }
 
+// PurgeDone removes up to most letters that were replayed or discarded long enough ago, by the
+// policy that was applied last or, as long as none was, after the given time; 0 is for ever.
+// It is for a process that applies no policy itself.
+func (r *Room) PurgeDone(ctx context.Context, otherwise time.Duration, most int) (int, error) {
+	var p Retention
+	_, err := document.Load(ctx, r.cfg.Documents, kindRetention, policyName, &p)
+	switch {
+	case errors.Is(err, push.ErrNotFound):
+		p.Done = otherwise
+	case err != nil:
+		return 0, fmt.Errorf("read the retention policy: %w", err)
+	}
+	if p.Done <= 0 {
+		return 0, nil
+	}
+	n, err := r.cfg.Letters.PurgeLetters(ctx, r.now().Add(-p.Done), most)
+	if err != nil {
+		return n, fmt.Errorf("purge: %w", err)
+	}
+	return n, nil
+}
+
 // announce records the policy for rooms that show letters and apply no policy. If two rooms
 // apply one, the last to write wins.
 func (r *Room) announce(ctx context.Context) error {

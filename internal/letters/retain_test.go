@@ -88,3 +88,31 @@ func (r *reads) Letters(ctx context.Context, f push.LetterFilter, cursor string,
 	r.n++
 	return r.Store.Letters(ctx, f, cursor, limit)
 }
+
+// TestPurgeDone: who applies no policy removes what is done with by the one that was applied
+// last, and by its own only until there was one.
+func TestPurgeDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, t.Context)
+		purge := func(otherwise time.Duration, want int) {
+			t.Helper()
+			if n, err := w.room.PurgeDone(t.Context(), otherwise, 15); err != nil || n != want {
+				t.Errorf("purged %d (%v), want %d", n, err, want)
+			}
+		}
+		w.crowd(20)
+		time.Sleep(time.Second)
+		_, err := w.room.Discard(t.Context(), DiscardRequest{All: true, Reason: "test"})
+		w.Must(err)
+		time.Sleep(48 * time.Hour)
+		purge(0, 0)
+		purge(72*time.Hour, 0)
+		purge(24*time.Hour, 15)
+		_, err = w.other(func(c *Config) { c.Retention = Retention{Parked: time.Hour, Done: 96 * time.Hour} }).Retain(t.Context())
+		w.Must(err)
+		purge(24*time.Hour, 0)
+		time.Sleep(49 * time.Hour)
+		purge(0, 5)
+	})
+}

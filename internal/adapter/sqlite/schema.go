@@ -23,6 +23,7 @@ func storeMigrations() []db.Migration {
 		{Version: 7, SQL: ledger.SchemaSuspects},
 		{Version: 8, SQL: ledger.SchemaUnfinished},
 		{Version: 9, SQL: ledger.SchemaFirst},
+		{Version: 10, SQL: ledger.SchemaRetired},
 	}
 }
 

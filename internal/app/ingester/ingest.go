@@ -31,9 +31,11 @@ import (
 const tenant = "default"
 
 // Start starts the HTTP API, the consumer of events, and what they rely on: the
-// outbox with its sweeper, the janitor, and the removal of expired records. It
+// outbox with its sweeper, the janitor, and the removal of what is past its retention. It
 // returns the API's address.
-func Start(ctx context.Context, s *app.Service, api config.API, listeners config.Listeners, tidy config.Janitor) (string, error) {
+func Start(ctx context.Context, s *app.Service, api config.API, listeners config.Listeners, tidy config.Janitor,
+	keep config.Keep,
+) (string, error) {
 	if err := s.ReadyForIngest(); err != nil {
 		return "", err
 	}
@@ -43,7 +45,6 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 	const grace = 5 * time.Second
 	s.Stack.Background(ctx, "outbox", grace, outbox.Run)
 	s.Stack.Background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.Backend.Store, outbox, s.Log, s.Now).Run)
-	s.Stack.Background(ctx, "broom", grace, func(ctx context.Context) { sweepExpired(ctx, s) })
 
 	const eventConcurrency = 32
 	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, s.Log))
@@ -55,6 +56,7 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 	if err := startJanitor(ctx, s, tidy, replays); err != nil {
 		return "", err
 	}
+	startRetention(ctx, s, keep, kept, replays)
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),
@@ -112,30 +114,8 @@ func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	if _, err := Start(ctx, s, cfg.API, cfg.Listeners, cfg.Janitor); err != nil {
+	if _, err := Start(ctx, s, cfg.API, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	return s.Run(ctx)
-}
-
-// sweepExpired removes what has passed its time: answers kept for repeats, and
-// devices long in quarantine.
-func sweepExpired(ctx context.Context, s *app.Service) {
-	const every, most = 10 * time.Minute, 1000
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		now := s.Now()
-		if _, err := s.Backend.Store.PurgeExpired(ctx, now, most); err != nil && ctx.Err() == nil {
-			s.Log.Warn("expired idempotency records not removed", zap.Error(err))
-		}
-		if _, err := s.Backend.Store.PurgeQuarantined(ctx, now.Add(-push.QuarantineKeep), most); err != nil && ctx.Err() == nil {
-			s.Log.Warn("devices past their quarantine not removed", zap.Error(err))
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }

@@ -112,8 +112,9 @@ func bodyTexts() map[Code]text {
 func stateTexts() map[Code]text {
 	return map[Code]text{
 		CodeNotFound: {
-			"There is nothing with this id, it was removed, or it belongs to another tenant, which looks the same.",
-			"Check the id (ntf_, bat_, dlt_, sim_ or rpl_ and a UUID) and whose key is used. Lists show what there is.",
+			"There is nothing with this id, it was removed because it is past its retention, or it belongs to another tenant, which looks the same.",
+			"Check the id (ntf_, bat_, dlt_, sim_ or rpl_ and a UUID) and whose key is used. Lists show what there is, and " +
+				"docs/operating.md how long it is kept.",
 		},
 		CodeNoRoute: {
 			"No operation has this path. Often an id in it is empty, or it ends in a slash too many.",

@@ -121,7 +121,7 @@ func (d *Door) refusalOf(err error) *RefusalError {
 	}
 	switch {
 	case errors.Is(err, push.ErrNotFound):
-		return Refuse(CodeNotFound, "it does not exist, or belongs to another tenant")
+		return Refuse(CodeNotFound, "it does not exist, is past its retention, or belongs to another tenant")
 	case errors.Is(err, push.ErrCursor):
 		return Refuse(CodeCursor, "give next_cursor of the page before, unchanged and with the same parameters, or leave it out")
 	case errors.Is(err, push.ErrConflict):

@@ -14,6 +14,8 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/drivertest"
 	idempotencystore "github.com/belfry-push/belfry/internal/adapter/sqlite/idempotency"
 	ledgerstore "github.com/belfry-push/belfry/internal/adapter/sqlite/ledger"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/letters"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/pages"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/idempotency"
@@ -21,7 +23,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// stores are all that live in store.db.
+// stores are all that live in store.db, and the pages.
 type (
 	ledgers = ledgerstore.Store
 	records = idempotencystore.Store
@@ -30,6 +32,8 @@ type (
 		*devices.Store
 		*records
 		documents *documents.Store
+		pages     *pages.Store
+		letters   *letters.Store
 		file      *db.DB
 	}
 )
@@ -39,13 +43,15 @@ func openStores(t *testing.T) *stores {
 	var steps []db.Migration
 	for i, schema := range []string{
 		ledgerstore.SchemaNotifications, ledgerstore.SchemaLines, ledgerstore.SchemaSuspects, ledgerstore.SchemaUnfinished,
-		ledgerstore.SchemaFirst,
-		devices.Schema, idempotencystore.Schema, documents.Schema,
+		ledgerstore.SchemaFirst, ledgerstore.SchemaRetired,
+		devices.Schema, idempotencystore.Schema, documents.Schema, pages.Schema, letters.Schema,
 	} {
 		steps = append(steps, db.Migration{Version: i + 1, SQL: schema})
 	}
 	file := drivertest.Open(t, steps)
-	return &stores{ledgerstore.New(file), devices.New(file), idempotencystore.New(file), documents.New(file), file}
+	return &stores{
+		ledgerstore.New(file), devices.New(file), idempotencystore.New(file), documents.New(file), pages.New(file), letters.New(file), file,
+	}
 }
 
 // everyOperation makes both connections of the store prepare every statement
@@ -92,6 +98,21 @@ func everyOperation(t *testing.T, s *stores) {
 	_, attempts := s.Attempts(ctx, ref)
 	_, counts := s.Counts(ctx, n.ID)
 	must(lines, plans, attempts, counts)
+
+	aged, err := s.Aged(ctx, 0, 10)
+	_, retire := s.Retire(ctx, aged, at)
+	_, retired := s.Retired(ctx, at, 10)
+	_, erase := s.Erase(ctx, []push.ID{n.ID}, 10)
+	_, stored := s.pages.PutPage(ctx, n.ID, push.PageUpload, 0, nil)
+	_, _, owners := s.pages.PageOwners(ctx, 0, 10)
+	_, removed := s.pages.RemovePages(ctx, n.ID, 10)
+	must(err, retire, retired, erase, stored, owners, removed)
+	_, put := s.letters.PutLetters(ctx, []push.Letter{{
+		ID: push.NewID(push.PrefixDeadLetter), Notification: n.ID, State: push.LetterReplayed, Replay: push.NewID(push.PrefixReplay), MovedAt: at,
+	}})
+	_, has := s.letters.HasLetters(ctx, n.ID)
+	_, done := s.letters.PurgeLetters(ctx, at.Add(time.Hour), 10)
+	must(put, has, done)
 
 	d, other := device(1), device(2)
 	must(s.PutDevices(ctx, []push.Device{d}), s.PutDevices(ctx, []push.Device{d}), s.RecordDevices(ctx, []push.Device{other}))

@@ -19,10 +19,14 @@ type Store struct {
 	file *db.DB
 
 	doubt int64 // see SetRestoredUpTo
+	now   func() time.Time
 }
 
 // New returns the driver on a file that has the tables of this package.
-func New(file *db.DB) *Store { return &Store{file: file} }
+func New(file *db.DB) *Store { return &Store{file: file, now: time.Now} }
+
+// SetNow sets the clock by which changes age. Call it before any other method.
+func (s *Store) SetNow(now func() time.Time) { s.now = now }
 
 const (
 	selectLine = `SELECT notification, seq, tenant, sources, last, epoch, owner, state, attempt, turn, reserved_from, reserved, vanished, ` +

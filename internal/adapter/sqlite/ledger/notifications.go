@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,6 +15,9 @@ import (
 )
 
 const selectNotification = `SELECT b.body, h.progress FROM notification h JOIN notification_body b ON b.seq = h.seq `
+
+// errRetired is what a key gets that is used again while what it stood for is being erased.
+var errRetired = push.WithOutage(push.OutageBusy, errors.New("the notification of that id is past its retention and is being removed"))
 
 // Create stores the notification unless its id exists; it returns what is
 // stored now and whether this call stored it.
@@ -26,14 +30,17 @@ func (s *Store) Create(ctx context.Context, n push.Notification) (push.Notificat
 	var created bool
 	err = s.file.Write(ctx, func(tx *sql.Tx) error {
 		stored, created = n, false
-		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, version, outbox, unfinished, progress)
-			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			n.ID, n.Tenant, rows.Micros(n.AcceptedAt), n.Progress.Version, inOutbox(&n.Progress), onItsWay(&n.Progress), progress)
+		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, changed_at, version, outbox, unfinished, progress)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			n.ID, n.Tenant, rows.Micros(n.AcceptedAt), rows.Micros(s.now()), n.Progress.Version, inOutbox(&n.Progress),
+			onItsWay(&n.Progress), progress)
 		if created, err = rows.Changed(r, err); err != nil {
 			return err
 		}
 		if !created {
-			stored, err = notification(ctx, tx, n.ID)
+			if stored, err = notification(ctx, tx, n.ID); errors.Is(err, push.ErrNotFound) {
+				return errRetired
+			}
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO notification_body (seq, body) VALUES (last_insert_rowid(), ?)`, body)
@@ -55,7 +62,7 @@ func (s *Store) Notification(ctx context.Context, id push.ID) (push.Notification
 }
 
 func notification(ctx context.Context, q rows.Querier, id push.ID) (push.Notification, error) {
-	n, err := scanNotification(q.QueryRowContext(ctx, selectNotification+`WHERE h.id = ?`, id))
+	n, err := scanNotification(q.QueryRowContext(ctx, selectNotification+`WHERE h.id = ? AND h.retired = 0`, id))
 	return n, rows.Found(err)
 }
 
@@ -67,9 +74,9 @@ func (s *Store) Advance(ctx context.Context, id push.ID, next push.Progress) err
 		return fmt.Errorf("advance %s: %w", id, err)
 	}
 	err = s.file.Write(ctx, func(tx *sql.Tx) error {
-		ok, err := rows.Changed(tx.ExecContext(ctx, `UPDATE notification SET version = ?, outbox = ?, unfinished = ?, progress = ? WHERE id `+
-			`= ? AND version = ?`,
-			next.Version, inOutbox(&next), onItsWay(&next), string(progress), id, next.Version-1))
+		ok, err := rows.Changed(tx.ExecContext(ctx, `UPDATE notification SET version = ?, outbox = ?, unfinished = ?, changed_at = ?, `+
+			`progress = ? WHERE id = ? AND version = ?`,
+			next.Version, inOutbox(&next), onItsWay(&next), rows.Micros(s.now()), string(progress), id, next.Version-1))
 		if err == nil && !ok {
 			return push.ErrConflict
 		}
@@ -96,7 +103,7 @@ func (s *Store) Notifications(ctx context.Context, tenant, after string, limit i
 	if err != nil {
 		return nil, "", err
 	}
-	query, args := selectNotification+`WHERE h.tenant = ? `, []any{tenant}
+	query, args := selectNotification+`WHERE h.tenant = ? AND h.retired = 0 `, []any{tenant}
 	if place != nil {
 		at, err := rows.CursorTime(listing, place[0])
 		if err != nil {

@@ -17,6 +17,7 @@ func openStore(tb testing.TB) *Store {
 		{Version: 3, SQL: SchemaSuspects},
 		{Version: 4, SQL: SchemaUnfinished},
 		{Version: 5, SQL: SchemaFirst},
+		{Version: 6, SQL: SchemaRetired},
 	}))
 }
 

@@ -89,3 +89,12 @@ CREATE INDEX notification_unfinished ON notification (accepted_at, id) WHERE unf
 const SchemaFirst = `
 ALTER TABLE chunk_line ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0;
 UPDATE chunk_line SET first_at = updated_at WHERE epoch > 0 OR state = 4;`
+
+// SchemaRetired is the sixth step: what retention goes by. Of notifications that changed last
+// before this step the times in their progress tell when, but for uploads, which age from now.
+const SchemaRetired = `
+ALTER TABLE notification ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notification ADD COLUMN retired INTEGER NOT NULL DEFAULT 0; -- when it was; then it is absent
+UPDATE notification SET changed_at = unixepoch() * 1000000
+	WHERE outbox = 0 AND unfinished = 0 AND json_extract(progress, '$.state') = 'uploading';
+CREATE INDEX notification_retired ON notification (retired) WHERE retired > 0;`

@@ -108,3 +108,14 @@ func scanLetter(row rows.Scanner) (storedLetter, error) {
 	}
 	return l, nil
 }
+
+// HasLetters reports whether a letter of the notification is stored.
+func (s *Store) HasLetters(ctx context.Context, id push.ID) (bool, error) {
+	var has bool
+	err := s.file.Read().QueryRowContext(ctx,
+		`SELECT EXISTS (SELECT 1 FROM letter WHERE notification <> '' AND notification = ?)`, id).Scan(&has)
+	if err != nil {
+		return false, fmt.Errorf("dead letters of %s: %w", id, err)
+	}
+	return has, nil
+}

@@ -144,7 +144,7 @@ func (s *Store) LetterTally(ctx context.Context, replay push.ID) (push.LetterTal
 // time, and groups that have none left.
 func (s *Store) PurgeLetters(ctx context.Context, before time.Time, limit int) (int, error) {
 	var purged int
-	err := s.file.Write(ctx, func(tx *sql.Tx) error {
+	err := s.file.WriteLater(ctx, func(tx *sql.Tx) error {
 		counts := newLetterCounts(tx)
 		gone, err := rows.Collect(ctx, tx, scanHead, `DELETE FROM letter WHERE seq IN (
 			SELECT seq FROM letter INDEXED BY letter_done WHERE state >= 2 AND moved_at < ? ORDER BY moved_at LIMIT ?)
@@ -167,6 +167,11 @@ func (s *Store) PurgeLetters(ctx context.Context, before time.Time, limit int) (
 		}
 		if err := counts.close(ctx); err != nil {
 			return err
+		}
+		for k := range counts.tally {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM letter_tally WHERE replay = ? AND n = 0`, k.replay); err != nil {
+				return err
+			}
 		}
 		for grp := range counts.groups {
 			_, err := tx.ExecContext(ctx, `DELETE FROM letter_group WHERE id = ? AND parked + replaying + replayed + discarded = 0`, grp)

@@ -76,3 +76,35 @@ func (s *Store) DeletePages(ctx context.Context, id push.ID) error {
 		}
 	}
 }
+
+// PageOwners lists, behind a place, up to limit pages in the order in which they were
+// stored, by their notifications; next is the place of the last, 0 if there was none.
+func (s *Store) PageOwners(ctx context.Context, after int64, limit int) (owners []push.ID, next int64, err error) {
+	err = rows.Each(ctx, s.file.Read(), func(row rows.Scanner) error {
+		var id push.ID
+		if err := row.Scan(&next, &id); err != nil {
+			return err
+		}
+		owners = append(owners, id)
+		return nil
+	}, `SELECT rowid, notification FROM page WHERE rowid > ? ORDER BY rowid LIMIT ?`, after, rows.Limit(limit))
+	if err != nil {
+		return nil, 0, fmt.Errorf("list old pages: %w", err)
+	}
+	return owners, next, nil
+}
+
+// RemovePages removes up to limit pages of a notification, and returns how many. Without any
+// it writes nothing.
+func (s *Store) RemovePages(ctx context.Context, id push.ID, limit int) (int, error) {
+	var some bool
+	err := s.file.Read().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM page WHERE notification = ?)`, id).Scan(&some)
+	n := 0
+	if err == nil && some {
+		n, err = s.file.DeleteRows(ctx, `DELETE FROM page WHERE rowid IN (SELECT rowid FROM page WHERE notification = ? LIMIT ?)`, id, limit)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("remove pages of %s: %w", id, err)
+	}
+	return n, nil
+}

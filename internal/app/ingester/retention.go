@@ -1,0 +1,68 @@
+package ingester
+
+import (
+	"context"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/janitor"
+	"github.com/belfry-push/belfry/internal/letters"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/retention"
+)
+
+// startRetention removes what is past its retention, from every process that accepts.
+func startRetention(ctx context.Context, s *app.Service, keep config.Keep, kept *letters.Room, replays *replay.Room) {
+	metrics := retention.NewMetrics(s.Reg)
+	all := shared(s.Backend.Store, keep, replays)
+	if s.Backend.Embedded != nil {
+		all = append(all, embedded(s.Backend.Embedded, keep, kept, metrics)...)
+	}
+	room := retention.New(retention.Config{Sweeps: all, Log: s.Log, Metrics: metrics, Now: s.Now, Elapsed: s.Elapsed})
+	const grace = 5 * time.Second
+	s.Stack.Background(ctx, "retention", grace, room.Run)
+}
+
+// most is how many rows, of a few hundred bytes, a transaction removes: milliseconds.
+const most = 200
+
+// shared are the sweeps of both backends.
+func shared(store app.Store, keep config.Keep, replays *replay.Room) []retention.Sweep {
+	all := []retention.Sweep{
+		retention.Every("idempotency_key", most, store.PurgeExpired),
+		retention.Every("quarantined_device", most, func(ctx context.Context, now time.Time, most int) (int, error) {
+			return store.PurgeQuarantined(ctx, now.Add(-push.QuarantineKeep), most)
+		}),
+	}
+	if keep.Replays > 0 {
+		all = append(all, retention.Sweep{What: "replay", Step: func(ctx context.Context, now time.Time) (int, bool, error) {
+			n, err := replays.Forget(ctx, now.Add(-keep.Replays))
+			return n, false, err
+		}})
+	}
+	return all
+}
+
+// embedded are the sweeps of a data directory, in the order in which one kind holds up another:
+// letters keep notifications.
+func embedded(e *app.Embedded, keep config.Keep, kept *letters.Room, metrics *retention.Metrics) []retention.Sweep {
+	about := &retention.Letters{Store: e.Store}
+	for _, q := range e.Dead {
+		about.Dead = append(about.Dead, q)
+	}
+	settled := func(ctx context.Context) (bool, error) { return janitor.Settled(ctx, e.Store) }
+	all := []retention.Sweep{retention.Every("letter", most, func(ctx context.Context, _ time.Time, most int) (int, error) {
+		return kept.PurgeDone(ctx, keep.Done, most)
+	})}
+	if keep.Notifications > 0 {
+		n := &retention.Notifications{Ledger: e.Store, Pages: e.Store, Letters: about, Keep: keep.Notifications, Metrics: metrics}
+		all = append(all, retention.While(settled, n.Sweep()))
+	}
+	if keep.Pages > 0 {
+		p := &retention.Pages{Ledger: e.Store, Pages: e.Store, Letters: about, Keep: keep.Pages}
+		all = append(all, retention.While(settled, p.Sweep()))
+	}
+	return all
+}

@@ -1,0 +1,166 @@
+package retention
+
+import (
+	"context"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Ledger is the part of the notification ledger that removes. A notification leaves it in
+// two steps: it is retired, and so absent for every reader at once, and later erased, which
+// takes several transactions if it is large.
+type Ledger interface {
+	// Notification returns the stored notification or push.ErrNotFound.
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
+	// Aged lists up to limit notifications that are not retired behind a place, in the
+	// order in which they were accepted.
+	Aged(ctx context.Context, after int64, limit int) ([]ledger.Aged, error)
+	// Retire makes notifications absent as of the given time, each on condition that
+	// nothing has changed it since it was listed, and tells which it did.
+	Retire(ctx context.Context, ns []ledger.Aged, at time.Time) ([]bool, error)
+	// Retired lists up to limit notifications that were retired before the given time,
+	// and are not erased.
+	Retired(ctx context.Context, before time.Time, limit int) ([]push.ID, error)
+	// Erase removes what the ledger has of retired notifications, up to so many rows. It
+	// takes one after the other, and returns how many are gone for good.
+	Erase(ctx context.Context, ids []push.ID, most int) (int, error)
+}
+
+// PageStore is the part of the page store that removes.
+type PageStore interface {
+	// PageOwners lists, behind a place, up to limit pages in the order in which they were
+	// stored, by their notifications; next is the place of the last, 0 if there was none.
+	PageOwners(ctx context.Context, after int64, limit int) (owners []push.ID, next int64, err error)
+	// RemovePages removes up to limit pages of a notification, and returns how many.
+	RemovePages(ctx context.Context, id push.ID, limit int) (int, error)
+}
+
+const (
+	// listed is how many notifications are looked at, and retired, at once, and
+	// together how many are erased.
+	listed   = 200
+	together = 32
+	// rows is how many rows of the ledger one transaction removes, and pagesAtOnce how many
+	// pages of up to 4 MiB: some milliseconds each.
+	rows        = 128
+	pagesAtOnce = 1
+	// settle is how long a notification is retired before it is erased: who read it before
+	// has finished with it by then.
+	settle = time.Minute
+	// skew is how far ahead a time may be of now.
+	skew = 5 * time.Minute
+)
+
+// Notifications removes notifications with everything that belongs to them, in the ledger and
+// in the page store, when nothing has happened to them for the given time. One of which
+// something is still to happen is kept, and so is one that a dead letter, in the store or
+// on its way there, is about.
+//
+// A pass reads what is older than the retention, in the order of acceptance, and no more:
+// O(removed + kept all the same). A notification of n chunks is erased in O(n), by rows of
+// its own index ranges.
+type Notifications struct {
+	Ledger  Ledger
+	Pages   PageStore
+	Letters *Letters
+	Keep    time.Duration // longer than the promise of idempotency keys
+	Metrics *Metrics
+
+	place int64
+	kept  map[string]int
+}
+
+// Sweep returns the Sweep.
+func (s *Notifications) Sweep() Sweep { return Sweep{What: "notification", Step: s.step} }
+
+func (s *Notifications) step(ctx context.Context, now time.Time) (int, bool, error) {
+	ids, err := s.Ledger.Retired(ctx, now.Add(-settle), together)
+	if err != nil {
+		return 0, false, err
+	}
+	if len(ids) > 0 {
+		n, err := s.erase(ctx, ids)
+		return n, true, err
+	}
+	more, err := s.retire(ctx, now)
+	if err != nil || !more {
+		s.place = 0
+	}
+	return 0, more, err
+}
+
+// erase removes some of what retired notifications have: first pages, and the head last, by
+// which whoever comes after a crash finds the rest.
+func (s *Notifications) erase(ctx context.Context, ids []push.ID) (int, error) {
+	for _, id := range ids {
+		n, err := s.Pages.RemovePages(ctx, id, pagesAtOnce)
+		if err != nil || n > 0 {
+			s.Metrics.removed(whatPage, n)
+			return 0, err
+		}
+	}
+	return s.Ledger.Erase(ctx, ids, rows)
+}
+
+// retire looks at the next notifications, and reports whether there are more to look at.
+func (s *Notifications) retire(ctx context.Context, now time.Time) (more bool, err error) {
+	if s.place == 0 {
+		s.kept = map[string]int{}
+		s.Letters.forget()
+	}
+	cutoff := now.Add(-s.Keep)
+	aged, err := s.Ledger.Aged(ctx, s.place, listed)
+	if err != nil {
+		return false, err
+	}
+	var old []ledger.Aged
+	for i := range aged {
+		a := &aged[i]
+		more = more || !young(a.AcceptedAt, cutoff, now)
+		switch {
+		case !a.LastChange().Before(cutoff):
+		case !a.Rests():
+			s.kept[keptUnfinished]++
+		default:
+			old = append(old, *a)
+		}
+	}
+	free, err := s.free(ctx, old)
+	if err != nil {
+		return false, err
+	}
+	if len(free) > 0 {
+		if _, err := s.Ledger.Retire(ctx, free, now); err != nil {
+			return false, err
+		}
+	}
+	if len(aged) < listed || !more {
+		s.Metrics.kept(s.kept)
+		return false, nil
+	}
+	s.place = aged[len(aged)-1].Place
+	return true, nil
+}
+
+// young reports whether something was stored within its retention: what was stored
+// behind it is younger still. A time that is far ahead is of a wrong clock, and says nothing.
+func young(at, cutoff, now time.Time) bool { return !at.Before(cutoff) && at.Before(now.Add(skew)) }
+
+// free leaves out what dead letters are about.
+func (s *Notifications) free(ctx context.Context, old []ledger.Aged) ([]ledger.Aged, error) {
+	var free []ledger.Aged
+	for i := range old {
+		why, err := s.Letters.about(ctx, old[i].ID)
+		switch {
+		case err != nil:
+			return nil, err
+		case why != "":
+			s.kept[why]++
+		default:
+			free = append(free, old[i])
+		}
+	}
+	return free, nil
+}
