@@ -109,20 +109,22 @@ func TestNotes(t *testing.T) {
 		} {
 			r.fcm.script[name(i)] = []answer{{code: code}}
 		}
+		r.chunk.Recipients[0].Unknown, r.chunk.Recipients[4].Unknown = true, true
 		r.chunk.Recipients[1].Renew = true
 		r.chunk.Recipients[7].Renew, r.chunk.Recipients[7].Address = true, push.Address{Kind: push.KindTopic, Value: "news"}
 		r.finish()
 		got := map[string]push.DeviceNote{}
 		for _, n := range r.out.notes {
-			got[n.Address.Value.Reveal()] = push.DeviceNote{Code: n.Code, Quarantine: n.Quarantine}
+			got[n.Address.Value.Reveal()] = push.DeviceNote{Code: n.Code, Quarantine: n.Quarantine, Record: n.Record}
 			if n.At.IsZero() || n.SentAt.IsZero() {
 				t.Errorf("note without times: %+v", n)
 			}
 		}
 		want := map[string]push.DeviceNote{
-			name(1): {Code: push.CodeSent}, name(2): {Code: push.CodeFCMUnregistered, Quarantine: true},
+			name(0): {Code: push.CodeSent, Record: true}, name(1): {Code: push.CodeSent},
+			name(2): {Code: push.CodeFCMUnregistered, Quarantine: true},
 			name(3): {Code: push.CodeFCMInvalidArgument, Quarantine: true}, // the others got the message
-			name(4): {Code: push.CodeFCMSenderIDMismatch},
+			name(4): {Code: push.CodeFCMSenderIDMismatch, Record: true},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -23,12 +23,12 @@ func (j *job) attempted(row int, r result) {
 }
 
 // noteOf returns what a result says about the device: every failure of its own, and a
-// success if the one in the registry is old.
+// success if the one in the registry is old, or if it has none.
 func noteOf(rcp *push.Recipient, r result) (push.DeviceNote, bool) {
 	if !rcp.Address.Kind.IsDevice() {
 		return push.DeviceNote{}, false
 	}
-	note := push.DeviceNote{Address: rcp.Address, Code: r.code, At: r.at, SentAt: r.sentAt}
+	note := push.DeviceNote{Address: rcp.Address, Code: r.code, At: r.at, SentAt: r.sentAt, Record: rcp.Unknown}
 	switch r.code.Blame() {
 	case push.BlameDevice:
 		note.Quarantine = true
@@ -37,7 +37,7 @@ func noteOf(rcp *push.Recipient, r result) (push.DeviceNote, bool) {
 		return note, true
 	case push.BlameMessage, push.BlameNobody:
 	}
-	return note, r.code == push.CodeSent && rcp.Renew
+	return note, r.code == push.CodeSent && (rcp.Renew || rcp.Unknown)
 }
 
 // doubts reports whether a refusal blames the address only if the message was good for

@@ -173,7 +173,7 @@ func (in *importing) identify(ctx context.Context) error {
 		d := &in.batch[i]
 		if d.ID == "" {
 			if d.ID = holder[d.Address]; d.ID == "" {
-				d.ID = push.DerivedID(push.PrefixDevice, in.tenant, string(d.Address.Kind)+":"+d.Address.Value.Reveal())
+				d.ID = push.SeenID(in.tenant, d.Address)
 			}
 		}
 		if old := held[d.ID]; holder[old] == d.ID {

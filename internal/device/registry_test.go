@@ -183,7 +183,7 @@ func TestImport(t *testing.T) {
 	if d := cmp.Diff([]string{"4 /timezone type", "5  too_large", "6 /also unknown"}, faults); d != "" {
 		t.Error(d)
 	}
-	derived := push.DerivedID(push.PrefixDevice, tenant, "token:fresh")
+	derived := push.SeenID(tenant, push.Address{Kind: push.KindToken, Value: "fresh"})
 	want := map[push.ID]push.Token{"mine": "known", derived: "fresh", "c": "f"}
 	if d := cmp.Diff(want, s.holders()); d != "" {
 		t.Error(d)

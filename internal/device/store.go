@@ -44,12 +44,17 @@ type Store interface {
 	// DevicesByID returns the devices among up to 1000 ids.
 	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
 
-	// RecordDevices stores those of up to 1000 devices whose address is unknown; the others
-	// stay untouched.
-	RecordDevices(ctx context.Context, ds []push.Device) error
+	// RecordDevices makes devices of those addresses of any number of notes that are
+	// unknown, see [push.DeviceNote.Seen]; the others stay untouched, and of several notes of
+	// one address one holds. The id is [push.SeenID]; an address may stay unknown if that is
+	// the id of a device at another address. It may be made durable in parts, of which an
+	// error leaves some. It lets other writes go first.
+	RecordDevices(ctx context.Context, tenant string, notes []push.DeviceNote) error
 	// NoteDevices applies up to 1000 notes of sends: last success or failure, and quarantine
-	// unless the device was updated after SentAt. Unknown addresses are skipped. It returns
-	// the devices that this call quarantined.
+	// unless the device was updated after SentAt. An unknown address is skipped, unless its
+	// note says to record it: then it becomes a device, as by RecordDevices but in any case,
+	// and is quarantined if the note says so. It returns the devices that this call
+	// quarantined.
 	NoteDevices(ctx context.Context, tenant string, notes []push.DeviceNote) ([]push.Device, error)
 	// RestoreDevice makes a quarantined device active again; restoring an active
 	// one changes nothing.

@@ -54,12 +54,6 @@ type Finder interface {
 	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
 }
 
-// Devices is the registry as fanout needs it.
-type Devices interface {
-	Finder
-	RecordDevices(ctx context.Context, ds []push.Device) error
-}
-
 // Completed is called when a notification has no open delivery any more.
 type Completed func(ctx context.Context, n push.Notification, c ledger.Counts)
 
@@ -72,13 +66,12 @@ type Config struct {
 	Notifications Notifications
 	Lines         Lines
 	Pages         Pages
-	Devices       Devices
+	Devices       Finder
 	Tasks         worker.Sink               // the notifications queue
 	Chunks        map[push.Lane]worker.Sink // the delivery queues
 	Completed     Completed                 // may be nil
 	Settled       Settled                   // may be nil
-	// RecordUnknown adds addresses that the registry does not know as devices
-	// (source: send).
+	// RecordUnknown has deliver remember the addresses that the registry does not know.
 	RecordUnknown bool
 	Log           *zap.Logger
 	Metrics       *Metrics

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -96,9 +95,8 @@ func unresolved(r *push.Recipient) bool { return r.Address.IsZero() && r.Duplica
 
 // screenAll asks the registry about the recipients that may be sent to: of the chunks that
 // are planned now (plans), and of stored chunks that wait for a message. It writes into
-// the plans which recipients are quarantined, into the recipients their platform and
-// whether the registry's last success is old, and into the registry the addresses that it
-// does not know.
+// the plans which recipients are quarantined, and into the recipients their platform,
+// whether the registry's last success is old, and whether it does not know the address.
 func (f *Fanout) screenAll(ctx context.Context, tenant string, chunks []push.Chunk, stored []ledger.Line, plans []ledger.Plan) error {
 	for i := range chunks {
 		cells, old := []ledger.Cell(nil), i < len(stored)
@@ -121,30 +119,16 @@ func (f *Fanout) screen(ctx context.Context, tenant string, rs []push.Recipient,
 	if err != nil {
 		return err
 	}
-	var unknown []push.Device
 	now := f.cfg.Now().UTC()
 	for at, i := range ask {
 		switch r, k := &rs[i], found[at]; {
 		case k.known && k.Sendable:
 			r.Renew = now.Sub(k.LastSuccessAt) > push.SuccessGrain
 		case !k.known && f.cfg.RecordUnknown && r.Address.Kind.IsDevice():
-			unknown = append(unknown, seenDevice(tenant, r, now))
-			r.Renew = true
-		}
-	}
-	if len(unknown) > 0 {
-		if err := f.cfg.Devices.RecordDevices(ctx, unknown); err != nil {
-			return fmt.Errorf("record %d unknown devices: %w", len(unknown), err)
+			// Whoever was looked up by user or id was known then: its owner has
+			// removed it since.
+			r.Unknown = r.UserID == "" && r.DeviceID == ""
 		}
 	}
 	return nil
-}
-
-// seenDevice returns the record of an address that was first seen as the target of a
-// send. Its id follows from the address, so that two dispatchers record the same device.
-func seenDevice(tenant string, r *push.Recipient, now time.Time) push.Device {
-	return push.Device{
-		Tenant: tenant, ID: push.DerivedID(push.PrefixDevice, tenant, string(r.Address.Kind)+":"+r.Address.Value.Reveal()),
-		Address: r.Address, UserID: r.UserID, State: push.DeviceActive, Source: push.SourceSend, CreatedAt: now, UpdatedAt: now,
-	}
 }

@@ -163,7 +163,7 @@ func TestResume(t *testing.T) {
 	want := push.Chunk{
 		Ref: push.ChunkRef{Notification: n.ID, Seq: 0}, Tenant: "acme", Recipients: tokens(499, 2), Index: []int{498, 499}, Attempt: 2, Turn: 3,
 	}
-	want.Recipients[0].Renew, want.Recipients[1].Renew = true, true // never yet sent to with success
+	want.Recipients[0].Unknown, want.Recipients[1].Unknown = true, true
 	if diff := cmp.Diff(want, chunks[0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -1,12 +1,10 @@
 package fanout_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -27,6 +25,9 @@ func TestTargets(t *testing.T) {
 	row := func(line int64, kind push.Kind, value, user string, id push.ID, renew bool) push.Recipient {
 		return push.Recipient{Address: push.Address{Kind: kind, Value: push.Token(value)}, Line: line, UserID: user, DeviceID: id, Renew: renew}
 	}
+	unknown := func(line int64, kind push.Kind, value string) push.Recipient {
+		return push.Recipient{Address: push.Address{Kind: kind, Value: push.Token(value)}, Line: line, Unknown: true}
+	}
 	for _, c := range []struct {
 		name  string
 		to    push.Target
@@ -39,14 +40,14 @@ func TestTargets(t *testing.T) {
 			[]push.Code{open, open, open, ill, twice},
 			[]push.Recipient{
 				row(1, push.KindToken, "fresh", "", "", false), row(2, push.KindToken, "stale", "", "", true),
-				row(3, push.KindToken, "new", "", "", true),
+				unknown(3, push.KindToken, "new"),
 			},
 		},
 		{
 			"installations",
 			push.Target{FIDs: []push.Token{"fid-1", "fid-2"}},
 			[]push.Code{open, open},
-			[]push.Recipient{row(1, push.KindFID, "fid-1", "", "", true), row(2, push.KindFID, "fid-2", "", "", true)},
+			[]push.Recipient{unknown(1, push.KindFID, "fid-1"), unknown(2, push.KindFID, "fid-2")},
 		},
 		{
 			"users with several devices, one and none",
@@ -142,7 +143,9 @@ func TestNothingToSend(t *testing.T) {
 	}
 }
 
-func TestRecordUnknown(t *testing.T) {
+// TestUnknown: what the registry does not know is marked for deliver to have it
+// remembered, and nothing is written.
+func TestUnknown(t *testing.T) {
 	t.Parallel()
 	for _, record := range []bool{true, false} {
 		r := setup(t)
@@ -151,20 +154,35 @@ func TestRecordUnknown(t *testing.T) {
 		r.device("d1", "", "known", t0)
 		n := r.accept(push.Target{Tokens: []push.Token{"known", "unknown", "unknown"}})
 		r.run(t, n.ID)
-		var want []push.Device
-		if record {
-			want = []push.Device{
-				{Tenant: "acme", Address: token("unknown"), State: push.DeviceActive, Source: push.SourceSend, CreatedAt: t0, UpdatedAt: t0},
-			}
-		}
-		recorded := slices.DeleteFunc(r.devices.AllDevices(), func(d push.Device) bool { return d.Source != push.SourceSend })
-		if diff := cmp.Diff(want, recorded, cmpopts.IgnoreFields(push.Device{}, "ID"), cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("record unknown %t (-want +got):\n%s", record, diff)
+		if all := r.devices.AllDevices(); len(all) != 1 {
+			t.Errorf("record unknown %t: %d devices after planning", record, len(all))
 		}
 		chunk := chunks(r.high)[0]
-		if chunk.Recipients[1].Renew != record {
-			t.Errorf("record unknown %t: renew is %t", record, chunk.Recipients[1].Renew)
+		if known, unknown := chunk.Recipients[0], chunk.Recipients[1]; known.Unknown || unknown.Unknown != record || unknown.Renew {
+			t.Errorf("record unknown %t: %+v and %+v", record, known, unknown)
 		}
+	}
+}
+
+// TestRemovedIsNotUnknown: a device that was looked up by its user and is gone when the
+// plan is made was removed by its owner.
+func TestRemovedIsNotUnknown(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.unknowns = true
+	r.restart(t)
+	r.device("d1", "ann", "hers", t0)
+	n := r.accept(push.Target{UserIDs: []string{"ann"}})
+	r.run(t, n.ID) // the looked up page is kept
+	r.ledger.ForgetLine(push.ChunkRef{Notification: n.ID})
+	if err := r.devices.DeleteDevice(t.Context(), "acme", "d1"); err != nil {
+		t.Fatal(err)
+	}
+	r.restart(t)
+	r.high.TakeAll()
+	r.run(t, n.ID)
+	if sent := chunks(r.high); len(sent) != 1 || sent[0].Recipients[0].Unknown {
+		t.Errorf("sent %+v", sent)
 	}
 }
 

@@ -27,10 +27,11 @@ var errAway = errors.New("it is away")
 type world struct {
 	devices devicetest.Memory
 
-	mu     sync.Mutex
-	notes  []push.DeviceNote
-	events []wire.Event
-	away   bool
+	mu      sync.Mutex
+	notes   []push.DeviceNote
+	records []int // sizes of calls of RecordDevices
+	events  []wire.Event
+	away    bool
 }
 
 // NoteDevices keeps what the registry is told, which it answers by its contract.
@@ -42,6 +43,17 @@ func (w *world) NoteDevices(ctx context.Context, tenant string, notes []push.Dev
 	}
 	w.notes = append(w.notes, notes...)
 	return w.devices.NoteDevices(ctx, tenant, notes)
+}
+
+// RecordDevices does what NoteDevices does.
+func (w *world) RecordDevices(ctx context.Context, tenant string, notes []push.DeviceNote) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.away {
+		return errAway
+	}
+	w.notes, w.records = append(w.notes, notes...), append(w.records, len(notes))
+	return w.devices.RecordDevices(ctx, tenant, notes)
 }
 
 func (w *world) Publish(_ context.Context, events []wire.Event) error {
@@ -75,7 +87,7 @@ func setup(t *testing.T) *rig {
 	})
 	r.Outcomes = outcome.New(outcome.Config{
 		Devices: r.world, Events: wiretest.Checked(t, r.world), Source: "/belfry", Wave: wave, Log: zap.NewNop(),
-		Metrics: outcome.NewMetrics(r.reg), Now: func() time.Time { return r.now },
+		Metrics: outcome.NewMetrics(r.reg), Now: func() time.Time { return r.now }, RecordUnknown: true,
 	})
 	return r
 }

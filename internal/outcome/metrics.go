@@ -27,6 +27,9 @@ type Metrics struct {
 	spared      prometheus.Counter
 	raised      prometheus.Gauge
 	unpublished prometheus.Counter
+	recorded    prometheus.Counter
+	dropped     prometheus.Counter
+	waiting     prometheus.Gauge
 }
 
 // NewMetrics registers the room's metrics.
@@ -41,8 +44,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		unpublished: prometheus.NewCounter(
 			prometheus.CounterOpts{Name: "belfry_events_unpublished_total", Help: "Outgoing events that could not be published."},
 		),
+		recorded: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "belfry_device_notes_written_total", Help: "What sends learned about devices, written beside the sends."},
+		),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_device_notes_dropped_total", Help: "What sends learned about " +
+			"devices and was not remembered, because too much of it waited: the next send learns it again."}),
+		waiting: prometheus.NewGauge(
+			prometheus.GaugeOpts{Name: "belfry_device_notes_waiting", Help: "What sends learned about devices and is not written yet."},
+		),
 	}
-	reg.MustRegister(m.quarantined, m.spared, m.raised, m.unpublished)
+	reg.MustRegister(m.quarantined, m.spared, m.raised, m.unpublished, m.recorded, m.dropped, m.waiting)
 	return m
 }
 

@@ -1,7 +1,7 @@
 // Package outcome is the last room: it applies what an outcome causes once it is durable.
-// It quarantines devices whose addresses are dead, records successes and failures in the
-// registry, and publishes events. An effect that a crash loses does no harm: the next send
-// has the same effect.
+// It quarantines devices whose addresses are dead, records in the registry whom it does
+// not know, successes and failures, and publishes events. An effect that a crash loses
+// does no harm: the next send has the same effect.
 package outcome
 
 import (
@@ -17,9 +17,11 @@ import (
 
 // Devices is the registry as outcomes need it.
 type Devices interface {
-	// NoteDevices applies notes of sends; it returns the devices that this call
+	// NoteDevices applies up to 1000 notes of sends; it returns the devices that this call
 	// quarantined.
 	NoteDevices(ctx context.Context, tenant string, notes []push.DeviceNote) ([]push.Device, error)
+	// RecordDevices remembers those addresses of any number of notes that are unknown.
+	RecordDevices(ctx context.Context, tenant string, notes []push.DeviceNote) error
 }
 
 // Publisher publishes events. Publishing is best effort: the ledger is the truth.
@@ -33,16 +35,29 @@ type Config struct {
 	Events  Publisher
 	Source  string // CloudEvents source of outgoing events, a URI
 	Wave    *Wave  // mass-invalidation guard
-	Log     *zap.Logger
-	Metrics *Metrics
-	Now     func() time.Time
+	// RecordUnknown remembers dead addresses that the registry does not know.
+	RecordUnknown bool
+	Log           *zap.Logger
+	Metrics       *Metrics
+	Now           func() time.Time
 }
 
 // Outcomes applies effects. Safe for concurrent use.
-type Outcomes struct{ cfg Config }
+type Outcomes struct {
+	cfg      Config
+	recorder *recorder
+}
 
 // New returns the room.
-func New(cfg Config) *Outcomes { return &Outcomes{cfg} }
+func New(cfg Config) *Outcomes {
+	o := &Outcomes{cfg: cfg}
+	o.recorder = newRecorder(&cfg, o.note)
+	return o
+}
+
+// Record writes what sends learn about devices and what can wait, until ctx ends; it
+// returns within ten seconds then. Where nobody calls it, such notes are dropped.
+func (o *Outcomes) Record(ctx context.Context) { o.recorder.run(ctx) }
 
 // Settled implements deliver.Outcomes: a chunk's line was written, with these notes about
 // devices.
@@ -57,17 +72,40 @@ func (o *Outcomes) Settled(ctx context.Context, n *push.Notification, line *ledg
 			}
 		}
 	}
-	if len(notes) > 0 {
-		quarantined, err := o.cfg.Devices.NoteDevices(ctx, n.Tenant, notes)
-		if err != nil {
-			o.cfg.Log.Warn("device registry not updated; the next send teaches the same", zap.Int("devices", len(notes)), zap.Error(err))
-		}
-		o.cfg.Metrics.quarantined.Add(float64(len(quarantined)))
-		o.tellQuarantined(ctx, quarantined)
-	}
+	o.learn(ctx, n.Tenant, notes)
 	if line.State == ledger.StateClosed {
 		o.publish(ctx, string(n.ID), n.TraceParent, closed(n, line))
 	}
+}
+
+// learn has the registry told what a send taught: at once what quarantines, and the
+// failures of devices that it knows; beside the send what else there is.
+func (o *Outcomes) learn(ctx context.Context, tenant string, notes []push.DeviceNote) {
+	var now, later []push.DeviceNote
+	for _, n := range notes {
+		if n.Quarantine || n.Code != push.CodeSent && !n.Record {
+			n.Record = o.cfg.RecordUnknown && n.Quarantine
+			now = append(now, n)
+		} else {
+			later = append(later, n)
+		}
+	}
+	o.recorder.take(tenant, later)
+	if len(now) == 0 {
+		return
+	}
+	if err := o.note(ctx, tenant, now); err != nil {
+		o.cfg.Log.Warn("device registry not updated; trying again beside the sends", zap.Int("devices", len(now)), zap.Error(err))
+		o.recorder.take(tenant, now)
+	}
+}
+
+// note applies notes, and publishes which devices that quarantined.
+func (o *Outcomes) note(ctx context.Context, tenant string, notes []push.DeviceNote) error {
+	quarantined, err := o.cfg.Devices.NoteDevices(ctx, tenant, notes)
+	o.cfg.Metrics.quarantined.Add(float64(len(quarantined)))
+	o.tellQuarantined(ctx, quarantined)
+	return err
 }
 
 // Completed implements deliver.Outcomes: nothing of the notification is open.

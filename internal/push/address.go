@@ -81,12 +81,17 @@ func (a Address) String() string { return string(a.Kind) + ":" + a.Value.String(
 // which a ledger keeps an address. Two of a million addresses collide with a
 // chance of 1 in 37 million.
 func (a Address) Hash() uint64 {
+	sum := a.sum()
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// sum is the SHA-256 of kind and value.
+func (a Address) sum() [sha256.Size]byte {
 	buf := make([]byte, 0, 256)
 	buf = append(buf, a.Kind...)
 	buf = append(buf, ':')
 	buf = append(buf, a.Value...)
-	sum := sha256.Sum256(buf)
-	return binary.BigEndian.Uint64(sum[:8])
+	return sha256.Sum256(buf)
 }
 
 // CheckAddress returns what is wrong with a kind and value, or "" if nothing

@@ -52,6 +52,9 @@ type Recipient struct {
 	// Renew asks deliver to renew the device's LastSuccessAt, which is older
 	// than SuccessGrain.
 	Renew bool
+	// Unknown asks deliver to have the address remembered with its answer, because the
+	// registry did not know it when the chunk was planned.
+	Unknown bool
 }
 
 // HasOverrides reports whether the recipient's message differs from the shared one.

@@ -84,6 +84,19 @@ type DeviceNote struct {
 	// that is not quarantined, the answer was about its past.
 	SentAt     time.Time
 	Quarantine bool
+	// Record asks to remember an address that the registry does not know.
+	Record bool
+}
+
+// Seen returns the device that a note makes of an address that the registry does not
+// know, without its id. Nothing is known of its owner, so it counts as renewed when it was
+// sent to.
+func (n *DeviceNote) Seen(tenant string) Device {
+	d := Device{
+		Tenant: tenant, Address: n.Address, State: DeviceActive, Source: SourceSend, CreatedAt: n.SentAt, UpdatedAt: n.SentAt,
+	}
+	n.Apply(&d)
+	return d
 }
 
 // Apply changes d as the note says, and reports whether that changed anything.

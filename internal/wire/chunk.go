@@ -29,6 +29,8 @@ type chunkJSON struct {
 	// whose devices want their last success renewed: in a first send that is all
 	// of them, and row numbers would cost four bytes each.
 	Renew []byte `json:"renew,omitempty"`
+	// Unknown is the same of the rows whose addresses the registry did not know.
+	Unknown []byte `json:"unknown,omitempty"`
 	// Platforms has two bits a row, row 0 in the lowest ones of the first byte: the
 	// device's platform as its place in platforms, 0 where it is not known.
 	Platforms []byte `json:"platforms,omitempty"`
@@ -54,6 +56,9 @@ func EncodeChunk(c *push.Chunk, traceParent string) ([]byte, error) {
 	for i := range c.Recipients {
 		if c.Recipients[i].Renew {
 			out.Renew = setBit(out.Renew, i)
+		}
+		if c.Recipients[i].Unknown {
+			out.Unknown = setBit(out.Unknown, i)
 		}
 		out.Platforms = setPlatform(out.Platforms, i, c.Recipients[i].Platform)
 	}
@@ -104,14 +109,15 @@ func DecodeChunk(data []byte) (push.Chunk, string, error) {
 	if c.Attempts = in.Attempts; c.Attempts != nil && (len(c.Attempts) != len(c.Recipients) || slices.Min(c.Attempts) < 1) {
 		return push.Chunk{}, "", fmt.Errorf("%w: attempts must be one per recipient, from 1", ErrForeign)
 	}
-	if len(in.Renew) > (len(c.Recipients)+7)/8 {
-		return push.Chunk{}, "", fmt.Errorf("%w: %d bytes of renew flags for %d recipients", ErrForeign, len(in.Renew), len(c.Recipients))
+	if most := (len(c.Recipients) + 7) / 8; len(in.Renew) > most || len(in.Unknown) > most {
+		return push.Chunk{}, "", fmt.Errorf("%w: %d and %d bytes of flags for %d recipients", ErrForeign, len(in.Renew), len(in.Unknown),
+			len(c.Recipients))
 	}
 	if len(in.Platforms) > (len(c.Recipients)+3)/4 {
 		return push.Chunk{}, "", fmt.Errorf("%w: %d bytes of platforms for %d recipients", ErrForeign, len(in.Platforms), len(c.Recipients))
 	}
 	for i := range c.Recipients {
-		c.Recipients[i].Renew = i/8 < len(in.Renew) && in.Renew[i/8]>>(i%8)&1 != 0
+		c.Recipients[i].Renew, c.Recipients[i].Unknown = bit(in.Renew, i), bit(in.Unknown, i)
 		c.Recipients[i].Platform = platformAt(in.Platforms, i)
 	}
 	if in.Seq < 0 || in.Attempt < 1 || in.Turn < 0 || in.Wait < 0 || in.Wait > maxWait {
@@ -151,6 +157,8 @@ func setBit(bitmap []byte, i int) []byte {
 	bitmap[i/8] |= 1 << (i % 8)
 	return bitmap
 }
+
+func bit(bitmap []byte, i int) bool { return i/8 < len(bitmap) && bitmap[i/8]>>(i%8)&1 != 0 }
 
 // platforms are the platforms by number; their places are part of the format.
 func platforms() [4]push.Platform {

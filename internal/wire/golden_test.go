@@ -83,6 +83,8 @@ func envelopes() map[string]func() ([]byte, error) {
 	first, later := bare(), late()
 	renewed := bare()
 	renewed.Recipients[0].Renew, renewed.Recipients[2].Renew = true, true
+	unknown := bare()
+	unknown.Recipients[1].Unknown, unknown.Recipients[2].Unknown = true, true
 	mixed := bare()
 	mixed.Recipients[0].Platform, mixed.Recipients[2].Platform = push.PlatformIOS, push.PlatformWeb
 	return map[string]func() ([]byte, error){
@@ -102,6 +104,7 @@ func envelopes() map[string]func() ([]byte, error) {
 		},
 		"chunk":           func() ([]byte, error) { return wire.EncodeChunk(&first, trace) },
 		"chunk-renew":     func() ([]byte, error) { return wire.EncodeChunk(&renewed, "") },
+		"chunk-unknown":   func() ([]byte, error) { return wire.EncodeChunk(&unknown, "") },
 		"chunk-platforms": func() ([]byte, error) { return wire.EncodeChunk(&mixed, "") },
 		"chunk-late":      func() ([]byte, error) { return wire.EncodeChunk(&later, trace) },
 		"recipients":      func() ([]byte, error) { return wire.EncodeRecipients(first.Recipients) },

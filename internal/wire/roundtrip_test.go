@@ -31,10 +31,13 @@ func drawRecipient(t *rapid.T) push.Recipient {
 			Locale:     rapid.StringN(0, 8, 35).Draw(t, "locale"),
 			CollapseID: rapid.StringN(0, 16, request.MaxCollapseID).Draw(t, "collapse id"),
 			Renew:      rapid.Bool().Draw(t, "renew"),
+			Unknown:    rapid.Bool().Draw(t, "unknown"),
 			Override:   drawOverride(t),
 		}
 	default:
-		return push.Recipient{Address: drawAddress(t), Line: line.Draw(t, "line"), Renew: rapid.Bool().Draw(t, "renew")}
+		return push.Recipient{
+			Address: drawAddress(t), Line: line.Draw(t, "line"), Renew: rapid.Bool().Draw(t, "renew"), Unknown: rapid.Bool().Draw(t, "unknown"),
+		}
 	}
 }
 
@@ -120,7 +123,7 @@ func TestRecipientsRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range want {
-			want[i].Renew = false // decided at every sending, not part of a page
+			want[i].Renew, want[i].Unknown = false, false // decided at every sending, not part of a page
 		}
 		got, err := wire.DecodeRecipients(body)
 		same(t, got, want, err)
@@ -204,7 +207,8 @@ func TestFullChunkIsOneBillingUnit(t *testing.T) {
 			bytes := 0
 			for i := range push.MaxChunkRecipients {
 				r := push.Recipient{
-					Address: token(strings.Repeat("x", c.size)), Line: 10_000_000 + 2*int64(i), UserID: c.user, Renew: true, Platform: push.PlatformWeb,
+					Address: token(strings.Repeat("x", c.size)), Line: 10_000_000 + 2*int64(i), UserID: c.user, Renew: true, Unknown: true,
+					Platform: push.PlatformWeb,
 				}
 				if bytes += wire.RecipientBytes(&r); bytes > push.MaxChunkBytes {
 					break

@@ -115,22 +115,12 @@ func (h *house) register(kind string, n int, success time.Time) {
 	h.t.Helper()
 	const most = 700
 	for from := 0; from < n; from += most {
-		var devices []push.Device
 		var notes []push.DeviceNote
 		for i := from; i < min(from+most, n); i++ {
 			a := push.Address{Kind: push.KindToken, Value: push.Token(token(kind, i))}
-			devices = append(devices, push.Device{
-				Tenant: "default", ID: push.DerivedID(push.PrefixDevice, "default", token(kind, i)), Address: a,
-				State: push.DeviceActive, Source: push.SourceSend, CreatedAt: success, UpdatedAt: success,
-			})
-			notes = append(notes, push.DeviceNote{Address: a, Code: push.CodeSent, At: success, SentAt: success})
+			notes = append(notes, push.DeviceNote{Address: a, Code: push.CodeSent, At: success, SentAt: success, Record: true})
 		}
-		if err := h.store.RecordDevices(h.t.Context(), devices); err != nil {
-			h.t.Fatal(err)
-		}
-		if _, err := h.store.NoteDevices(h.t.Context(), "default", notes); err != nil {
-			h.t.Fatal(err)
-		}
+		h.must(h.store.RecordDevices(h.t.Context(), "default", notes))
 	}
 }
 

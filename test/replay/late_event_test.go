@@ -24,7 +24,7 @@ type planner interface {
 	ingest.Marker
 	fanout.Notifications
 	fanout.Lines
-	fanout.Devices
+	fanout.Finder
 }
 
 // startIngest serves events and plans what they ask for, until the test ends.

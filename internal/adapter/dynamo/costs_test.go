@@ -273,10 +273,12 @@ func (s *statement) devicesTable(t *testing.T) {
 	s.line(t, "`DevicesByAddress`, one", func(s *Store) error {
 		return second(s.DevicesByAddress(t.Context(), "tenant", []push.Address{a.Address}))
 	})
-	s.line(t, "`RecordDevices`, known", func(s *Store) error { return s.RecordDevices(t.Context(), []push.Device{a}) })
-	seen := newDevice("tenant", "seen", token(4).Reveal())
-	seen.UserID = ""
-	s.line(t, "`RecordDevices`, unknown, without a user", func(s *Store) error { return s.RecordDevices(t.Context(), []push.Device{seen}) })
+	record := func(a push.Address) func(*Store) error {
+		n := push.DeviceNote{Address: a, Code: push.CodeSent, At: at(), SentAt: at(), Record: true}
+		return func(s *Store) error { return s.RecordDevices(t.Context(), "tenant", []push.DeviceNote{n}) }
+	}
+	s.line(t, "`RecordDevices`, known", record(a.Address))
+	s.line(t, "`RecordDevices`, unknown, with its success", record(newDevice("tenant", "seen", token(4).Reveal()).Address))
 	note := func(n push.DeviceNote) func(*Store) error {
 		return func(s *Store) error { return second(s.NoteDevices(t.Context(), "tenant", []push.DeviceNote{n})) }
 	}

@@ -77,13 +77,16 @@ func TestCrashInRecordDevices(t *testing.T) {
 	x := newTables(t)
 	s := x.store()
 	d := func(run int) push.Device { return newDevice(fmt.Sprint("tenant-", run), "seen", "value") }
+	note := func(run int) []push.DeviceNote {
+		return []push.DeviceNote{{Address: d(run).Address, Code: push.CodeSent, At: at(), SentAt: at(), Record: true}}
+	}
 	x.crash(t, 2, func(dying *Store, run int) error {
-		return dying.RecordDevices(t.Context(), []push.Device{d(run)})
+		return dying.RecordDevices(t.Context(), d(run).Tenant, note(run))
 	}, func(run int) {
 		if n := len(devicesOf(t.Context(), t, s, d(run).Tenant)); n != 0 && run < 2 {
 			t.Errorf("after %d writes %d devices", run, n)
 		}
-		must(t, s.RecordDevices(t.Context(), []push.Device{d(run)})) // the next send
+		must(t, s.RecordDevices(t.Context(), d(run).Tenant, note(run))) // the next send
 		if n := len(devicesOf(t.Context(), t, s, d(run).Tenant)); n != 1 {
 			t.Errorf("after %d writes and the next send %d devices, want 1", run, n)
 		}

@@ -24,6 +24,7 @@ func storeMigrations() []db.Migration {
 		{Version: 8, SQL: ledger.SchemaUnfinished},
 		{Version: 9, SQL: ledger.SchemaFirst},
 		{Version: 10, SQL: ledger.SchemaRetired},
+		{Version: 11, SQL: devices.SchemaSeen},
 	}
 }
 

@@ -36,10 +36,12 @@ func Start(ctx context.Context, s *app.Service, o Options) error {
 	if err := s.ReadyForDispatch(o.Fanout); err != nil {
 		return err
 	}
-	outcomes, err := s.NewOutcomes(s.Reg)
+	outcomes, err := s.NewOutcomes(s.Reg, o.Delivery.RecordUnknownDevices)
 	if err != nil {
 		return err
 	}
+	const writing = 10 * time.Second // the recorder's own bound is below it
+	s.Stack.Background(ctx, "device recorder", writing, outcomes.Record)
 	if o.Fanout {
 		if err := startFanout(ctx, s, o, outcomes); err != nil {
 			return err

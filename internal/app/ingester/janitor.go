@@ -42,7 +42,7 @@ func startJanitor(ctx context.Context, s *app.Service, c config.Janitor, replays
 // dispatcher in the same process has its own metrics of effects; an end like this
 // has none but its event.
 func ended(s *app.Service) (replay.Ended, error) {
-	outcomes, err := s.NewOutcomes(prometheus.NewRegistry())
+	outcomes, err := s.NewOutcomes(prometheus.NewRegistry(), false) // it sends nothing, so it learns nothing
 	if err != nil {
 		return nil, err
 	}

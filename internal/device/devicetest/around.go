@@ -83,8 +83,8 @@ func (a Around) DevicesByID(ctx context.Context, tenant string, ids []push.ID) (
 }
 
 // RecordDevices implements [device.Store].
-func (a Around) RecordDevices(ctx context.Context, ds []push.Device) error {
-	return a.call("RecordDevices", func() error { return a.Store.RecordDevices(ctx, ds) })
+func (a Around) RecordDevices(ctx context.Context, tenant string, notes []push.DeviceNote) error {
+	return a.call("RecordDevices", func() error { return a.Store.RecordDevices(ctx, tenant, notes) })
 }
 
 // NoteDevices implements [device.Store].

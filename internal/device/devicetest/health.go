@@ -2,45 +2,11 @@ package devicetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
-
-func record(f *fixture) {
-	known := f.device("known")
-	known.UserID = "user"
-	f.put(known)
-	var seen []push.Device
-	for i := range 3 {
-		d := f.device(fmt.Sprintf("seen-%d", i))
-		d.Source = push.SourceSend
-		seen = append(seen, d)
-	}
-	again := f.device("other-id")
-	again.Address, again.Source = known.Address, push.SourceSend
-	f.must(f.RecordDevices(f.Context(), append(seen, again)))
-	f.same("known", f.get("known"), known)
-	f.wantGone("other-id")
-	for _, d := range seen {
-		f.same("recorded", f.get(d.ID), d)
-		f.wantHolder(d.Address, d.ID)
-	}
-
-	// What a send saw never overrides what an owner said, even under its id.
-	same := f.device("known")
-	same.Address.Value = "elsewhere"
-	f.must(f.RecordDevices(f.Context(), []push.Device{same}))
-	f.same("known", f.get("known"), known)
-	f.must(f.RecordDevices(f.Context(), nil))
-
-	_, err := f.NoteDevices(f.Context(), f.tenant, []push.DeviceNote{unregistered(known.Address, epoch().Add(time.Second))})
-	f.must(err)
-	f.must(f.RecordDevices(f.Context(), []push.Device{again}))
-	if got := f.get("known"); got.State != push.DeviceQuarantined {
-		f.Errorf("recording a quarantined address made it %s", got.State)
-	}
-}
 
 // unregistered is the note of a send that FCM answered with UNREGISTERED.
 func unregistered(a push.Address, sentAt time.Time) push.DeviceNote {
@@ -182,12 +148,16 @@ func purge(f *fixture) {
 		notes = append(notes, unregistered(d.Address, then.Add(time.Duration(i%3)*time.Minute)))
 	}
 	f.put(append(devices, f.device("active"))...)
-	f.note(ids, notes...)
+	seen := f.dead("seen", then.Add(30*time.Second)) // that only sends know
+	f.note(append(slices.Clone(ids), f.seen(seen).ID), append(notes, seen)...)
 	f.put(devices[3])
 	if n, err := f.PurgeQuarantined(f.Context(), then.Add(-time.Hour), 100); err != nil || n != 0 {
 		f.Fatalf("purged %d, %v", n, err)
 	}
-	for range 2 {
+	for i := range 3 {
+		if i == 1 {
+			f.get(f.seen(seen).ID) // the longest quarantined go first
+		}
 		f.eventually(func() string {
 			if n, err := f.PurgeQuarantined(f.Context(), before, 1); err != nil || n != 1 {
 				return fmt.Sprintf("purged %d, %v; want 1", n, err)
@@ -200,7 +170,9 @@ func purge(f *fixture) {
 	}
 	f.wantGone("a")
 	f.wantGone("b")
+	f.wantGone(f.seen(seen).ID)
 	f.wantHolder(devices[0].Address, "")
+	f.wantHolder(seen.Address, "")
 	for _, kept := range []push.ID{"c", "renewed", "active"} {
 		f.get(kept)
 	}

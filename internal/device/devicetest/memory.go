@@ -244,15 +244,25 @@ func (m *Memory) DevicesByID(ctx context.Context, tenant string, ids []push.ID) 
 }
 
 // RecordDevices implements [device.Store].
-func (m *Memory) RecordDevices(ctx context.Context, ds []push.Device) error {
+func (m *Memory) RecordDevices(ctx context.Context, tenant string, notes []push.DeviceNote) error {
 	return m.locked(ctx, func() {
-		for _, d := range ds {
-			_, held := m.holder(d.Tenant, d.Address)
-			if _, there := m.devices[idOf{d.Tenant, d.ID}]; !held && !there {
-				m.set(d)
+		for i := range notes {
+			if _, held := m.holder(tenant, notes[i].Address); !held {
+				m.set(m.seen(tenant, &notes[i]))
 			}
 		}
 	})
+}
+
+// seen returns the device that a note makes; the caller holds the lock. If its id is taken,
+// it gets a new one.
+func (m *Memory) seen(tenant string, n *push.DeviceNote) push.Device {
+	d := n.Seen(tenant)
+	d.ID = push.SeenID(tenant, n.Address)
+	if _, taken := m.devices[idOf{tenant, d.ID}]; taken {
+		d.ID = push.NewID(push.PrefixDevice)
+	}
+	return d
 }
 
 // NoteDevices implements [device.Store]; it returns the quarantined devices in the
@@ -262,12 +272,16 @@ func (m *Memory) NoteDevices(ctx context.Context, tenant string, notes []push.De
 	err = m.locked(ctx, func() {
 		for i := range notes {
 			d, held := m.holder(tenant, notes[i].Address)
-			if !held {
+			before := d.State
+			switch {
+			case held:
+				notes[i].Apply(&d)
+			case notes[i].Record:
+				d, before = m.seen(tenant, &notes[i]), push.DeviceActive
+			default:
 				continue
 			}
-			before := d.State
-			notes[i].Apply(&d)
-			m.devices[idOf{tenant, d.ID}] = d
+			m.set(d)
 			if d.State != before {
 				gone = append(gone, d.ID)
 			}

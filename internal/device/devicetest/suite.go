@@ -60,6 +60,15 @@ func Run(t *testing.T, open func(t *testing.T) device.Store, features Features) 
 		{"a device that was put is found by its user at once", fresh},
 		{"tenants do not see each other", tenants},
 		{"only unknown addresses are recorded", record},
+		{"thousands of notes are recorded, each address once", recordMany},
+		{"of concurrent records and a registration one device remains", recordConcurrently},
+		{"a recorded address may be registered under any id", recordedIsRegistered},
+		{"a recorded device is changed, deleted and recorded anew", recordedIsChanged},
+		{"recorded devices are listed among the others, in the order of ids", recordedAreListed},
+		{"tenants record the same address", recordedOfTenants},
+		{"a dead address is remembered, known or not", deadIsRemembered},
+		{"a dead address that was recorded is quarantined and restored", recordedDies},
+		{"an id that its owner uses elsewhere is not given away", recordedIDIsTaken},
 		{"notes leave a history", notes},
 		{"a note quarantines", quarantine},
 		{"a renewed registration is not quarantined", renewed},
@@ -220,7 +229,10 @@ func restart(t *testing.T, open func() device.Store) {
 	d := f.device("a")
 	d.UserID = "user"
 	f.put(d)
+	seen := f.sent("seen")
+	f.must(f.RecordDevices(f.Context(), f.tenant, []push.DeviceNote{seen}))
 	f.Store = open()
 	f.same("device", f.get("a"), d)
 	f.wantHolder(d.Address, "a")
+	f.same("recorded device", f.get(push.SeenID(f.tenant, seen.Address)), f.seen(seen))
 }

@@ -3,6 +3,7 @@ package devices
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -28,15 +29,21 @@ func (s *Store) NoteDevices(ctx context.Context, tenant string, notes []push.Dev
 	var quarantined []push.Device
 	if err == nil {
 		err = table.Concurrently(ctx, len(addresses), func(ctx context.Context, i int) error {
-			stored := found[addresses[i]]
+			stored, notes := found[addresses[i]], byAddress[addresses[i]]
 			if stored == nil {
-				return nil
+				d, made, err := s.remember(ctx, tenant, notes)
+				if err == nil && made && d.State == push.DeviceQuarantined {
+					mu.Lock()
+					quarantined = append(quarantined, d)
+					mu.Unlock()
+				}
+				return err
 			}
 			was := push.DeviceActive
 			d, changed, err := s.changeDevice(ctx, stored, func(d *push.Device) bool {
 				was = d.State
 				taught := false
-				for _, n := range byAddress[addresses[i]] {
+				for _, n := range notes {
 					taught = n.Apply(d) || taught
 				}
 				return taught
@@ -55,35 +62,81 @@ func (s *Store) NoteDevices(ctx context.Context, tenant string, notes []push.Dev
 	return quarantined, nil
 }
 
-// RecordDevices stores those devices whose address is unknown; the others stay
-// untouched. Nearly all sends go to known addresses, so it looks first.
+// RecordDevices remembers those addresses of the notes that are unknown. Nearly all
+// sends go to known addresses, so it looks first.
 //
 // The pointer goes first here, unlike in PutDevices: a crash before the device
 // leaves the address unknown, and the next send to it records it again.
-func (s *Store) RecordDevices(ctx context.Context, ds []push.Device) error {
-	keys := make([]table.Item, len(ds))
-	for i := range ds {
-		keys[i] = addressKey(ds[i].Tenant, ds[i].Address)
+func (s *Store) RecordDevices(ctx context.Context, tenant string, notes []push.DeviceNote) error {
+	first := make(map[push.Address]*push.DeviceNote, len(notes))
+	var addresses []push.Address
+	for i := range notes {
+		if a := notes[i].Address; first[a] == nil {
+			first[a] = &notes[i]
+			addresses = append(addresses, a)
+		}
 	}
-	found, err := s.deviceItems(ctx, keys, false)
+	found, err := s.byAddress(ctx, tenant, addresses, false)
 	if err == nil {
-		err = table.Concurrently(ctx, len(ds), func(ctx context.Context, i int) error {
-			if found.at(keys[i]) != nil {
+		err = table.Concurrently(ctx, len(addresses), func(ctx context.Context, i int) error {
+			if found[addresses[i]] != nil {
 				return nil
 			}
-			return s.record(ctx, ds[i])
+			d := first[addresses[i]].Seen(tenant)
+			d.ID = push.SeenID(tenant, d.Address)
+			_, _, err := s.record(ctx, d)
+			return err
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("record %d devices: %w", len(ds), err)
+		return fmt.Errorf("record %d devices: %w", len(notes), err)
 	}
 	return nil
 }
 
-func (s *Store) record(ctx context.Context, d push.Device) error {
+// remember makes a device of an address that notes of one are about, if one of them says
+// so, and returns it. An address that became known meanwhile has the notes applied.
+func (s *Store) remember(ctx context.Context, tenant string, notes []*push.DeviceNote) (push.Device, bool, error) {
+	first := slices.IndexFunc(notes, func(n *push.DeviceNote) bool { return n.Record })
+	if first < 0 {
+		return push.Device{}, false, nil
+	}
+	d := notes[first].Seen(tenant)
+	for _, n := range notes[first+1:] {
+		n.Apply(&d)
+	}
+	d.ID = push.SeenID(tenant, d.Address)
+	for range table.ConflictTries {
+		holder, free, err := s.record(ctx, d)
+		switch {
+		case err != nil:
+			return d, false, err
+		case holder == nil && free:
+			return d, true, nil
+		case !free:
+			d.ID = push.NewID(push.PrefixDevice)
+			continue
+		}
+		was := push.DeviceQuarantined
+		now, changed, err := s.changeDevice(ctx, holder, func(d *push.Device) bool {
+			was = d.State
+			taught := false
+			for _, n := range notes {
+				taught = n.Apply(d) || taught
+			}
+			return taught
+		})
+		return now, changed && was != now.State, err
+	}
+	return d, false, push.ErrConflict
+}
+
+// record stores a device if its address is unknown, and returns the item that holds the
+// address if it is not; false if the id is that of a device elsewhere.
+func (s *Store) record(ctx context.Context, d push.Device) (table.Item, bool, error) {
 	bind, ok, err := s.pointOnce(ctx, &d)
 	if err != nil || !ok {
-		return err
+		return nil, ok, err
 	}
 	w := s.db.NewNonce()
 	i := encodeDevice(&d, bind, w)
@@ -91,13 +144,18 @@ func (s *Store) record(ctx context.Context, d push.Device) error {
 	e.Absent(table.AttrPK)
 	_, err = s.db.Put(ctx, s.devices, i, e, false)
 	if err == nil {
-		return nil
+		return nil, true, nil
 	}
 	holder, err := s.db.Winner(ctx, err)
-	if err != nil || holder == nil || holder.Text(table.AttrID) == string(d.ID) {
-		return err // the same device, recorded by another or by a try of our own
+	switch {
+	case err != nil || holder == nil:
+		return nil, true, err
+	case holder.NonceAt(table.AttrWrite) == w: // our own write, whose answer got lost
+		return nil, true, nil
+	case holder.Text(table.AttrID) == string(d.ID): // recorded by another
+		return holder, true, nil
 	}
-	return s.dropPointer(ctx, i) // the address was known after all
+	return holder, true, s.dropPointer(ctx, i) // the address was known after all
 }
 
 // pointOnce lets a new id name its address. It returns the binding, and false
@@ -126,7 +184,7 @@ func (s *Store) pointOnce(ctx context.Context, d *push.Device) (table.Nonce, boo
 		}
 		other, err := s.db.Get(ctx, s.devices, deviceKey(pointer.Text(attrAddress)))
 		if err != nil || other.Text(table.AttrID) == string(d.ID) {
-			return bind, false, err
+			return bind, false, err // of a device elsewhere
 		}
 		e.Equal(attrBind, pointer[attrBind]) // it leads nowhere: replace it
 	}

@@ -44,7 +44,7 @@ func openStores(t *testing.T) *stores {
 	for i, schema := range []string{
 		ledgerstore.SchemaNotifications, ledgerstore.SchemaLines, ledgerstore.SchemaSuspects, ledgerstore.SchemaUnfinished,
 		ledgerstore.SchemaFirst, ledgerstore.SchemaRetired,
-		devices.Schema, idempotencystore.Schema, documents.Schema, pages.Schema, letters.Schema,
+		devices.Schema, devices.SchemaSeen, idempotencystore.Schema, documents.Schema, pages.Schema, letters.Schema,
 	} {
 		steps = append(steps, db.Migration{Version: i + 1, SQL: schema})
 	}
@@ -115,7 +115,8 @@ func everyOperation(t *testing.T, s *stores) {
 	must(put, has, done)
 
 	d, other := device(1), device(2)
-	must(s.PutDevices(ctx, []push.Device{d}), s.PutDevices(ctx, []push.Device{d}), s.RecordDevices(ctx, []push.Device{other}))
+	must(s.PutDevices(ctx, []push.Device{d}), s.PutDevices(ctx, []push.Device{d}),
+		s.RecordDevices(ctx, other.Tenant, []push.DeviceNote{{Address: other.Address}}))
 	d.UserID = "another"
 	must(s.PutDevices(ctx, []push.Device{d}))
 	_, noted := s.NoteDevices(ctx, d.Tenant, []push.DeviceNote{{Address: d.Address, Code: push.CodeSent, At: time.Now()}})

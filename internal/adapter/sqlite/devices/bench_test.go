@@ -120,23 +120,6 @@ func BenchmarkDevicesByUser(b *testing.B) {
 	}
 }
 
-// BenchmarkRecordKnown looks at a chunk of addresses that are all known.
-func BenchmarkRecordKnown(b *testing.B) {
-	const there = 100_000
-	s := openStore(b)
-	benchDevices(b, s, there)
-	ds := make([]push.Device, benchChunk)
-	for i := range ds {
-		ds[i] = benchDevice(i * 250)
-	}
-	drivertest.Meter(b, benchChunk, "addresses")
-	for b.Loop() {
-		if err := s.RecordDevices(b.Context(), ds); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // BenchmarkNoteDevices applies the outcomes of a chunk.
 func BenchmarkNoteDevices(b *testing.B) {
 	const there = 100_000

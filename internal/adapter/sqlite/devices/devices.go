@@ -1,11 +1,13 @@
 package devices
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"hash/fnv"
-	"io"
+	"slices"
+	"sync/atomic"
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
@@ -16,6 +18,9 @@ import (
 // every write is durable when it returns.
 type Store struct {
 	file *db.DB
+
+	// seenFirst says in which table look-ups for sends begin: where the last one found more.
+	seenFirst atomic.Bool
 }
 
 // New returns the driver on a file that has the tables of [Schema].
@@ -37,7 +42,18 @@ func (s *Store) Device(ctx context.Context, tenant string, id push.ID) (push.Dev
 	return d, nil
 }
 
+// oneDevice returns a device of either table, or push.ErrNotFound.
 func oneDevice(ctx context.Context, q rows.Querier, tenant string, id push.ID) (push.Device, error) {
+	d, err := oneRegistered(ctx, q, tenant, id)
+	if errors.Is(err, push.ErrNotFound) {
+		var found seenRow
+		found, err = oneSeen(ctx, q, tenant, id)
+		d = found.Device
+	}
+	return d, err
+}
+
+func oneRegistered(ctx context.Context, q rows.Querier, tenant string, id push.ID) (push.Device, error) {
 	d, err := scanDevice(q.QueryRowContext(ctx, selectDevice+`WHERE tenant = ? AND id = ?`, tenant, id))
 	return d, rows.Found(err)
 }
@@ -46,8 +62,15 @@ func oneDevice(ctx context.Context, q rows.Querier, tenant string, id push.ID) (
 func (s *Store) DeleteDevice(ctx context.Context, tenant string, id push.ID) error {
 	err := s.file.Write(ctx, func(tx *sql.Tx) error {
 		ok, err := rows.Changed(tx.ExecContext(ctx, deleteDevice, tenant, id))
-		if err == nil && !ok {
-			return push.ErrNotFound
+		if err == nil && ok {
+			return freeID(ctx, tx, tenant, id)
+		}
+		var found seenRow
+		if err == nil {
+			found, err = oneSeen(ctx, tx, tenant, id)
+		}
+		if err == nil {
+			err = dropSeen(ctx, tx, found.seq)
 		}
 		return err
 	})
@@ -77,16 +100,36 @@ func (s *Store) Devices(ctx context.Context, tenant, userID, after string, limit
 	if err != nil {
 		return nil, "", fmt.Errorf("list devices: %w", err)
 	}
+	if userID == "" {
+		behind := ""
+		if place != nil {
+			behind = place[0]
+		}
+		seen, err := listSeen(ctx, s.file.Read(), tenant, behind, limit+1)
+		if err != nil {
+			return nil, "", fmt.Errorf("list devices: %w", err)
+		}
+		all = merged(all, seen)
+	}
 	page, next := rows.Cut(all, limit, func(d *push.Device) string { return rows.Cursor(listing, string(d.ID)) })
 	return page, next, nil
+}
+
+// merged joins two lists that are in the order of ids. Who is in both was registered
+// between the two queries.
+func merged(registered, seen []push.Device) []push.Device {
+	if len(seen) == 0 {
+		return registered
+	}
+	all := append(registered, seen...)
+	slices.SortStableFunc(all, func(a, b push.Device) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(all, func(a, b push.Device) bool { return a.ID == b.ID })
 }
 
 // addressKey is the column by which an address is found: its hash, made the
 // tenant's own. Different addresses may share a key; whoever reads compares.
 func addressKey(tenant string, a push.Address) int64 {
-	h := fnv.New64a()
-	_, _ = io.WriteString(h, tenant)   // never fails
-	return int64(a.Hash() ^ h.Sum64()) //nolint:gosec // the same 64 bits
+	return int64(push.SeenKey(tenant, a)) //nolint:gosec // the same 64 bits
 }
 
 // quarantinedAt is the column that says both whether and since when.

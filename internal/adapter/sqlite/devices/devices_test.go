@@ -43,7 +43,8 @@ func TestAddressesWithTheSameKey(t *testing.T) {
 	if found := find(); len(found) != 0 || len(reach()) != 0 {
 		t.Errorf("found %d and %d devices of other addresses", len(found), len(reach()))
 	}
-	if err := s.RecordDevices(t.Context(), []push.Device{mine}); err != nil {
+	note := push.DeviceNote{Address: mine.Address, Code: push.CodeSent, At: benchTime()}
+	if err := s.RecordDevices(t.Context(), mine.Tenant, []push.DeviceNote{note}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.PutDevices(t.Context(), []push.Device{mine}); err != nil {

@@ -12,14 +12,25 @@ import (
 
 // DevicesByAddress returns the devices among the addresses.
 func (s *Store) DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error) {
-	found, err := devicesByAddress(ctx, s.file.Read(), tenant, as)
+	// Those that only sends know come first: a device goes from there to the registered ones,
+	// and never back.
+	seen, err := seenByAddress(ctx, s.file.Read(), tenant, as)
+	var found map[push.Address]push.Device
+	if err == nil {
+		found, err = registeredByAddress(ctx, s.file.Read(), tenant, as)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("devices of %d addresses: %w", len(as), err)
+	}
+	for a, d := range seen {
+		if _, ok := found[a]; !ok {
+			found[a] = d.Device
+		}
 	}
 	return found, nil
 }
 
-func devicesByAddress(ctx context.Context, q rows.Querier, tenant string, as []push.Address) (map[push.Address]push.Device, error) {
+func registeredByAddress(ctx context.Context, q rows.Querier, tenant string, as []push.Address) (map[push.Address]push.Device, error) {
 	wanted := make(map[push.Address]bool, len(as))
 	keys := make([]int64, len(as))
 	for i, a := range as {
@@ -66,14 +77,17 @@ func (s *Store) DevicesByUser(ctx context.Context, tenant string, users []string
 // DevicesByID returns the devices among the ids.
 func (s *Store) DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error) {
 	found := make(map[push.ID]push.Device, len(ids))
-	err := devicesByID(ctx, s.file.Read(), tenant, ids, func(d push.Device) { found[d.ID] = d })
+	err := seenByID(ctx, s.file.Read(), tenant, ids, func(d seenRow) { found[d.ID] = d.Device })
+	if err == nil {
+		err = registeredByID(ctx, s.file.Read(), tenant, ids, func(d push.Device) { found[d.ID] = d })
+	}
 	if err != nil {
 		return nil, fmt.Errorf("devices of %d ids: %w", len(ids), err)
 	}
 	return found, nil
 }
 
-func devicesByID(ctx context.Context, q rows.Querier, tenant string, ids []push.ID, visit func(push.Device)) error {
+func registeredByID(ctx context.Context, q rows.Querier, tenant string, ids []push.ID, visit func(push.Device)) error {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 // openStore opens a store that has a file of its own, for the time of the test.
 func openStore(tb testing.TB) *Store {
 	tb.Helper()
-	return New(drivertest.Open(tb, []db.Migration{{Version: 1, SQL: Schema}}))
+	return New(drivertest.Open(tb, []db.Migration{{Version: 1, SQL: Schema}, {Version: 2, SQL: SchemaSeen}}))
 }
 
 func benchTime() time.Time { return time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC) }

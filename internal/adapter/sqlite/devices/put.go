@@ -31,7 +31,10 @@ func (s *Store) PutDevices(ctx context.Context, ds []push.Device) error {
 		return nil
 	}
 	err := s.file.Write(ctx, func(tx *sql.Tx) error {
-		r := registry{before: map[deviceKey]push.Device{}, now: map[deviceKey]push.Device{}, holder: map[tenantAddress]push.ID{}}
+		r := registry{
+			before: map[deviceKey]push.Device{}, seen: map[deviceKey]int64{}, now: map[deviceKey]push.Device{},
+			holder: map[tenantAddress]push.ID{},
+		}
 		if err := r.load(ctx, tx, ds); err != nil {
 			return err
 		}
@@ -56,6 +59,7 @@ type tenantAddress struct {
 // transaction, so nobody else changes that part meanwhile.
 type registry struct {
 	before, now map[deviceKey]push.Device
+	seen        map[deviceKey]int64       // rows of those that only sends knew before
 	holder      map[tenantAddress]push.ID // who has an address now
 }
 
@@ -71,11 +75,25 @@ func (r *registry) load(ctx context.Context, tx *sql.Tx, ds []push.Device) error
 		r.before[keyOf(&d)], r.now[keyOf(&d)] = d, d
 		r.holder[tenantAddress{d.Tenant, d.Address}] = d.ID
 	}
+	keepSeen := func(d seenRow) {
+		r.seen[keyOf(&d.Device)] = d.seq
+		keep(d.Device)
+	}
 	for tenant := range ids {
-		if err := devicesByID(ctx, tx, tenant, ids[tenant], keep); err != nil {
+		if err := seenByID(ctx, tx, tenant, ids[tenant], keepSeen); err != nil {
 			return err
 		}
-		holders, err := devicesByAddress(ctx, tx, tenant, addresses[tenant])
+		seen, err := seenByAddress(ctx, tx, tenant, addresses[tenant])
+		if err != nil {
+			return err
+		}
+		for _, d := range seen {
+			keepSeen(d)
+		}
+		if err := registeredByID(ctx, tx, tenant, ids[tenant], keep); err != nil {
+			return err
+		}
+		holders, err := registeredByAddress(ctx, tx, tenant, addresses[tenant])
 		if err != nil {
 			return err
 		}
@@ -102,27 +120,33 @@ func (r *registry) register(d push.Device) {
 	r.now[key], r.holder[address] = d, d.ID
 }
 
-// store writes the differences.
+// store writes the differences. What is removed goes first, so that a mark on the id of a
+// device that moves finds its place free.
 func (r *registry) store(ctx context.Context, tx *sql.Tx) error {
-	for key := range r.before {
-		if _, ok := r.now[key]; !ok {
-			if _, err := tx.ExecContext(ctx, deleteDevice, key.tenant, key.id); err != nil {
-				return err
-			}
+	for key, old := range r.before {
+		d, stays := r.now[key]
+		seq, seen := r.seen[key]
+		var err error
+		switch {
+		case seen:
+			err = dropSeen(ctx, tx, seq) // who is registered is in the other table
+		case !stays:
+			err = removeDevice(ctx, tx, key)
+		case old.Address != d.Address || old.UserID != d.UserID:
+			_, err = tx.ExecContext(ctx, deleteDevice, key.tenant, key.id)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for key, d := range r.now {
 		old, existed := r.before[key]
+		_, seen := r.seen[key]
 		var err error
-		switch {
-		case !existed:
-			err = addDevice(ctx, tx, &d)
-		case old.Address == d.Address && old.UserID == d.UserID:
+		if existed && !seen && old.Address == d.Address && old.UserID == d.UserID {
 			err = changeDevice(ctx, tx, &d)
-		default:
-			if _, err = tx.ExecContext(ctx, deleteDevice, key.tenant, key.id); err == nil {
-				err = addDevice(ctx, tx, &d)
-			}
+		} else {
+			err = addDevice(ctx, tx, &d)
 		}
 		if err != nil {
 			return err
@@ -131,9 +155,20 @@ func (r *registry) store(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
+// removeDevice removes a registered device and frees its id.
+func removeDevice(ctx context.Context, tx *sql.Tx, key deviceKey) error {
+	if _, err := tx.ExecContext(ctx, deleteDevice, key.tenant, key.id); err != nil {
+		return err
+	}
+	return freeID(ctx, tx, key.tenant, key.id)
+}
+
 func addDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {
 	_, err := tx.ExecContext(ctx, insertDevice, d.Tenant, d.ID, addressKey(d.Tenant, d.Address), d.UserID, quarantinedAt(d), encodeDevice(d))
-	return err
+	if err != nil {
+		return err
+	}
+	return takeID(ctx, tx, d)
 }
 
 func changeDevice(ctx context.Context, tx *sql.Tx, d *push.Device) error {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/belfry-push/belfry/internal/adapter/packed"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
@@ -24,19 +26,35 @@ func (s *Store) ReachByAddress(ctx context.Context, tenant string, as []push.Add
 
 func (s *Store) reachByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error) {
 	wanted := make(map[int64]push.Address, len(as))
-	keys := make([]int64, 0, len(as))
 	for _, a := range as {
 		key := addressKey(tenant, a)
-		other, taken := wanted[key]
-		switch {
-		case !taken:
-			wanted[key] = a
-			keys = append(keys, key)
-		case other != a: // once in many millions
+		if other, taken := wanted[key]; taken && other != a { // once in many millions
 			return s.reachOfDevices(ctx, tenant, as)
 		}
+		wanted[key] = a
 	}
 	found := make(map[push.Address]push.Reach, len(as))
+	look := []func(context.Context, string, map[int64]push.Address, map[push.Address]push.Reach) (int, error){s.reachRegistered, s.reachSeen}
+	first := 0
+	if s.seenFirst.Load() {
+		first = 1
+	}
+	n, err := look[first](ctx, tenant, wanted, found)
+	if err != nil || len(wanted) == 0 {
+		return found, err
+	}
+	others, err := look[1-first](ctx, tenant, wanted, found)
+	if others > n {
+		s.seenFirst.Store(first == 0)
+	}
+	return found, err
+}
+
+// reachRegistered finds registered devices, takes them out of wanted and returns how many.
+func (s *Store) reachRegistered(ctx context.Context, tenant string, wanted map[int64]push.Address, found map[push.Address]push.Reach) (
+	int, error,
+) {
+	n := 0
 	var key, quarantined int64
 	var of, body sql.RawBytes
 	err := rows.Each(ctx, s.file.Read(), func(row rows.Scanner) error {
@@ -51,15 +69,45 @@ func (s *Store) reachByAddress(ctx context.Context, tenant string, as []push.Add
 		if err == nil && same { // another address may have the same key
 			reach.Sendable = quarantined == 0
 			found[a] = reach
+			delete(wanted, key)
+			n++
 		}
 		return err
-	}, `SELECT address_key, tenant, quarantined_at, body FROM device WHERE address_key IN (SELECT value FROM json_each(?))`, jsonList(keys))
-	return found, err
+	}, `SELECT address_key, tenant, quarantined_at, body FROM device WHERE address_key IN (SELECT value FROM json_each(?))`, keysOf(wanted))
+	return n, err
 }
+
+// reachSeen is reachRegistered of devices that only sends know.
+func (s *Store) reachSeen(ctx context.Context, tenant string, wanted map[int64]push.Address, found map[push.Address]push.Reach) (
+	int, error,
+) {
+	n := 0
+	var seq, key, quarantined int64
+	var body sql.RawBytes
+	err := rows.Each(ctx, s.file.Read(), func(row rows.Scanner) error {
+		if err := row.Scan(&seq, &key, &quarantined, &body); err != nil || len(body) == 0 {
+			return err
+		}
+		b, err := readSeen(body)
+		if err != nil {
+			return fmt.Errorf("device seen as %d: %w", seq, err)
+		}
+		if a := wanted[key]; b.kind == a.Kind && bytes.Equal(b.value, []byte(a.Value)) {
+			found[a] = push.Reach{Sendable: quarantined == 0, LastSuccessAt: rows.FromMicros(b.success)}
+			delete(wanted, key)
+			n++
+		}
+		return nil
+	}, selectSeen+keyIn, tenant, keysOf(wanted))
+	return n, err
+}
+
+// keysOf returns the keys as a JSON array.
+func keysOf(wanted map[int64]push.Address) string { return jsonList(slices.Collect(maps.Keys(wanted))) }
 
 // reachOfDevices is the long way, for addresses that share a key.
 func (s *Store) reachOfDevices(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Reach, error) {
-	devices, err := devicesByAddress(ctx, s.file.Read(), tenant, as)
+	devices, err := s.DevicesByAddress(ctx, tenant, as)
 	found := make(map[push.Address]push.Reach, len(devices))
 	for a, d := range devices {
 		found[a] = push.Reach{Sendable: d.Sendable(), LastSuccessAt: d.LastSuccessAt, Platform: d.Platform}
