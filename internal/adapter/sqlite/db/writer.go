@@ -20,6 +20,9 @@ const (
 	// get their turn and the first of a group does not wait long for the last.
 	maxGroup     = 512
 	maxGroupTime = 10 * time.Millisecond
+
+	// guardFor is how many transactions have savepoints after a request failed.
+	guardFor = 32
 )
 
 // ErrClosed is what a write gets after close.
@@ -43,6 +46,8 @@ type writer struct {
 	waiting  [lanes][]*request
 	ranLater time.Time // when a group of the later lane ran last
 	closed   bool
+
+	guard int // so many groups more run each request in a savepoint
 
 	wake   chan struct{} // holds one token when something was put into waiting
 	cancel context.CancelFunc
@@ -141,22 +146,63 @@ func (w *writer) group(ctx context.Context) {
 			continue
 		}
 		ran = append(ran, r)
-		if r.err = inSavepoint(ctx, tx, r.f); errors.Is(r.err, errRolledBack) {
+		if r.err = w.one(ctx, tx, r); r.err != nil && w.gone(r.err) {
 			rollback(tx)
 			w.requeue(l, group[i+1:])
-			w.runSeparately(ctx, ran)
+			w.again(ctx, ran)
 			return
 		}
 	}
+	w.guard = max(0, w.guard-1)
+	w.end(tx, ran)
+}
+
+// end commits what ran in a transaction. The caller of a failed f also waits for the commit: f may
+// have failed because of another request in the same transaction.
+func (w *writer) end(tx *sql.Tx, ran []*request) {
 	if err := finish(tx, nil); err != nil {
 		answer(ran, err)
 		return
 	}
-	// The caller of a failed f also waits for the commit: f may have failed because of another
-	// request in the same transaction.
 	for _, r := range ran {
 		r.result <- r.err
 	}
+}
+
+// one runs a request in a shared transaction.
+func (w *writer) one(ctx context.Context, tx *sql.Tx, r *request) error {
+	if w.guard > 0 {
+		return inSavepoint(ctx, tx, r.f)
+	}
+	return call(tx, r.f)
+}
+
+// gone reports whether the transaction cannot go on after a request's error: without a savepoint
+// what the request has done cannot be undone alone.
+func (w *writer) gone(err error) bool { return w.guard == 0 || errors.Is(err, errRolledBack) }
+
+// again runs requests after one of them made the transaction that they shared fail: in one that has
+// savepoints or, if that failed, one by one. Requests seldom fail, and savepoints cost as much as the
+// small ones do themselves.
+func (w *writer) again(ctx context.Context, requests []*request) {
+	if w.guard > 0 {
+		w.runSeparately(ctx, requests)
+		return
+	}
+	w.guard = guardFor
+	tx, err := w.admit(ctx)
+	if err != nil {
+		answer(requests, err)
+		return
+	}
+	for _, r := range requests {
+		if r.err = w.one(ctx, tx, r); r.err != nil && w.gone(r.err) {
+			rollback(tx)
+			w.runSeparately(ctx, requests)
+			return
+		}
+	}
+	w.end(tx, requests)
 }
 
 // runSeparately runs requests one by one, after one of them made the transaction that they shared
