@@ -122,19 +122,19 @@ bench-letters: ## Dead letters at scale: drain, groups, list and replay of LETTE
 walkthrough: ## Run the commands of docs/dead-letters.md and write what they print into it
 	$(GO) test -count=1 -run '^TestWalkthrough$$' ./test/docs -update
 
-# go test fuzzes one target at a time, and builds for each: here a package is built once, and as many targets run
-# as there are cores, each in a worker of its own. "ok <package>" follows the names of a package's targets.
-FUZZJOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# go test fuzzes one target at a time, and builds for each, with all that it depends on instrumented. Here only the
+# project's own packages are, a package is built once, and several targets run at a time, each in a worker of its own:
+# two a core, for the time is counted by the clock.
+FUZZJOBS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME, default 10s each (PKGS=, FUZZ=regexp, FUZZJOBS=)
-	@list=$$($(GO) test -list '$(FUZZ)' $(PKGS)); \
-	targets=$$(awk '/^Fuzz/ { names[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, names[i]; n = 0 }' <<<"$$list"); \
+	@files=$$($(GO) list -f '{{$$p := .}}{{range .TestGoFiles}}{{$$p.ImportPath}} {{$$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$$p.ImportPath}} {{$$p.Dir}}/{{.}}{{"\n"}}{{end}}' $(PKGS)); \
+	targets=$$(while read -r pkg file; do sed -nE "s|^func (Fuzz[A-Za-z0-9_]*)\(.*|$$pkg \1|p" "$$file"; done <<<"$$files" | awk '$$2 ~ "$(FUZZ)"'); \
 	[[ -n $$targets ]] || { echo "make fuzz: no target matches $(FUZZ) in $(PKGS)" >&2; exit 1; }; \
 	bin=$$(mktemp -d); trap 'rm -rf "$$bin"' EXIT; cache=$$($(GO) env GOCACHE)/fuzz; module=$$($(GO) list -m); \
-	for pkg in $$(cut -d ' ' -f 1 <<<"$$targets" | uniq); do \
-		$(GO) test -c -vet=off -ldflags=-w -fuzz=. -o "$$bin/$${pkg//\//+}" "$$pkg"; \
-	done; \
+	cut -d ' ' -f 1 <<<"$$targets" | uniq | xargs -P 2 -I {} bash -c 'pkg={}; \
+		$(GO) test -c -vet=off -ldflags=-w -gcflags="$$1/...=-d=libfuzzer" -o "$$0/$${pkg//\//+}" "$$pkg"' "$$bin" "$$module"; \
 	while read -r pkg name; do \
 		echo "$${pkg#$$module/} $$bin/$${pkg//\//+} $$name $$cache/$$pkg"; \
 	done <<<"$$targets" | xargs -P $(FUZZJOBS) -L 1 bash -c 'cd "$$0"; \
@@ -178,16 +178,12 @@ verify: ## Fail if go.mod or generated files are not what the sources say
 	git diff --exit-code
 
 # Every test runs once, under the race detector and with coverage: two passes would not fit into half an hour on two
-# cores, and with the fuzz targets one does not either. The programs that tests start as processes are built without the
+# cores. The programs that tests start as processes are built without the
 # detector: their packages' own tests have it.
 .PHONY: ci
-ci: ## What CI runs: lint, verify, dead, vuln, then all tests with the race detector, coverage and its floors
+ci: ## What CI runs: lint, verify, dead, vuln, all tests with the race detector, coverage and its floors, fuzzing
 	@step() { echo "== make $$*"; local begin=$$SECONDS; $(MAKE) "$$@"; echo "== make $$1: $$((SECONDS - begin)) s"; }; \
-	step lint; step verify; step dead; step vuln; step cover RACE=1
-
-.PHONY: ci-full
-ci-full: ci ## The same, then five seconds of every fuzz target
-	$(MAKE) fuzz FUZZTIME=5s
+	step lint; step verify; step dead; step vuln; step cover RACE=1; step fuzz FUZZTIME=5s
 
 .PHONY: tools
 tools: $(GOLANGCI) $(DEADCODE) $(GOVULNCHECK) ## Build the pinned tools into .bin/
