@@ -26,6 +26,7 @@ const (
 	maxLatency     = 10 * time.Minute
 	maxVisibility  = 12 * time.Hour // SQS's
 	maxListening   = 1_000_000
+	maxSimulated   = 100_000_000
 )
 
 func (s Store) check(f *Faults) {
@@ -184,6 +185,9 @@ func (l Listeners) check(f *Faults) {
 func (s Simulator) check(f *Faults) {
 	address(f, "sim-listen", s.Listen)
 	between(f, "sim-latency", s.Latency, 0, maxLatency)
+	if s.Keep != 0 { // who builds one in code need not name it
+		between(f, "sim-keep", s.Keep, 1, maxSimulated)
+	}
 	if s.Quota < 0 {
 		f.add("sim-quota", strconv.Itoa(s.Quota), "must not be negative")
 	}

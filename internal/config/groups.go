@@ -149,6 +149,7 @@ type Simulator struct {
 	Listen  string        `name:"sim-listen" default:"127.0.0.1:8090" env:"BELFRY_SIM_LISTEN" group:"sim" placeholder:"HOST:PORT" help:"${sim_listen}"`
 	Latency time.Duration `name:"sim-latency" default:"0s" env:"BELFRY_SIM_LATENCY" group:"sim" help:"${sim_latency}"`
 	Quota   int           `name:"sim-quota" default:"0" env:"BELFRY_SIM_QUOTA" group:"sim" help:"${sim_quota}"`
+	Keep    int           `name:"sim-keep" default:"100000" env:"BELFRY_SIM_KEEP" group:"sim" help:"${sim_keep}"` // 0 in code: the default
 }
 
 // DefaultAPI is where a server listens that was told nothing else.

@@ -67,6 +67,7 @@ func helpTexts() map[string]string {
 		"sim_listen":      "Address of the FCM simulator. It asks for no key.",
 		"sim_latency":     "Median time that it takes to answer, 0s to 10m.",
 		"sim_quota":       "Sends a minute before it answers 429; 0 for no limit. FCM's default is 600000.",
+		"sim_keep":        "Accepted messages that it keeps, 1 to 100000000, in 256 bytes each on average; the oldest are dropped.",
 		"api_key_server":  "API key. Prefer the variable: arguments are visible to other users.",
 		"sandbox": "Run the FCM simulator too and send to it. Nothing goes to Google, whatever --fcm-endpoint and --fcm-credentials " +
 			"say.",

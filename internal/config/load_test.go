@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		Delivery: Delivery{
 			MaxAttempts: 8, BrakeAfter: 20, Lanes: Lanes{}.OrDefault(), RecordUnknownDevices: true,
 		},
-		Simulator: Simulator{Listen: "127.0.0.1:8090"},
+		Simulator: Simulator{Listen: "127.0.0.1:8090", Keep: 100_000},
 		Janitor:   Janitor{Late: 20 * time.Minute},
 		Keep:      Keep{Notifications: 2160 * time.Hour, Pages: 2160 * time.Hour, Done: 720 * time.Hour, Replays: 2160 * time.Hour},
 		Listeners: Listeners{MaxConnections: DefaultMaxConnections},

@@ -158,6 +158,8 @@ func (s *show) settings() config.Up {
 		latency = 50 * time.Millisecond
 		quota   = 600_000
 		drain   = 5 * time.Second
+		// The steps look at everything that was accepted: by each recipient perhaps several times.
+		keep, sends = 100_000, 3
 	)
 	return config.Up{
 		Sandbox:   true,
@@ -165,7 +167,7 @@ func (s *show) settings() config.Up {
 		API:       config.API{Listen: anyPort},
 		FCM:       config.FCM{Connections: 10, PerSecond: quota / 60},
 		Delivery:  config.Delivery{MaxAttempts: attempts, RecordUnknownDevices: true},
-		Simulator: config.Simulator{Listen: anyPort, Latency: latency, Quota: quota},
+		Simulator: config.Simulator{Listen: anyPort, Latency: latency, Quota: quota, Keep: keep + sends*s.cfg.Recipients},
 		Stop:      config.Stop{Drain: drain},
 		Log:       s.cfg.Log(),
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/fcmsim/sendapi"
@@ -173,10 +174,12 @@ func readStrict(r io.Reader, into any) error {
 	return nil
 }
 
-// serveAccepted streams the accepted messages, one JSON object a line, without bodies if ?body=false.
+// serveAccepted streams the accepted messages that are kept, one JSON object a line, without bodies if ?body=false. The header
+// says how many older ones were dropped.
 func (s *Sim) serveAccepted(w http.ResponseWriter, r *http.Request) {
 	withBody := r.URL.Query().Get("body") != "false"
 	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Sim-Dropped", strconv.FormatUint(s.Stats().Dropped, 10))
 	out := bufio.NewWriterSize(w, 64<<10)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)

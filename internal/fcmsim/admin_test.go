@@ -201,7 +201,7 @@ func TestAdminAcceptedAndStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]any{
-		"requests": 2.0, "accepted": 2.0, "unique_tokens": 1.0, "duplicates": 0.0, "connections": 1.0,
+		"requests": 2.0, "accepted": 2.0, "unique_tokens": 1.0, "duplicates": 0.0, "connections": 1.0, "dropped": 0.0,
 		"by_code": map[string]any{"OK": 2.0},
 	}, got); diff != "" {
 		t.Error(diff)

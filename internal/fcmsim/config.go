@@ -15,8 +15,10 @@ const (
 	defaultMaxStreams = 100
 	// defaultConnections is far above what a sender keeps, and below what a process may have open.
 	defaultConnections = 2048
-	// defaultBodyBudget holds about 130,000 distinct bodies of 500 bytes.
-	defaultBodyBudget = 64 << 20
+	// defaultKeep is far more than a demo or a test of an app sends. keepBytes is what each of them may take on
+	// average: one of a fanned-out message takes some 200 bytes, one with a text of its own 900.
+	defaultKeep = 100_000
+	keepBytes   = 256
 )
 
 // Config is what a simulator is built from. The zero value works: any free port on the loopback interface, plain HTTP,
@@ -59,9 +61,9 @@ type Config struct {
 	// MaxConnections bounds the open connections of each listener. Zero: 2,048.
 	MaxConnections int
 
-	// BodyBudget is how many bytes of distinct message bodies are kept for Accepted; beyond it messages are still
-	// recorded, but without their body. Zero: 64 MiB.
-	BodyBudget int64
+	// Keep is how many accepted messages are kept for Accepted, as long as they take no more than 256 bytes on average: the
+	// oldest are dropped. Figures look back as far. Zero: 100,000, in 25 MB.
+	Keep int
 	// Seed makes latency, outage shares and message names repeat from run to run.
 	Seed uint64
 	// Logger hears of starts, stops and changes of faults, never of tokens. Nil: nobody does.
@@ -88,15 +90,15 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Lean && c.ListenTLS != "" {
 		faults = append(faults, errors.New("lean: serves without TLS only (got a TLS listener too)"))
 	}
-	if c.BodyBudget < 0 {
-		faults = append(faults, fmt.Errorf("body budget: must not be negative (got %d)", c.BodyBudget))
+	if c.Keep < 0 {
+		faults = append(faults, fmt.Errorf("keep: must not be negative (got %d)", c.Keep))
 	}
 	setDefault(&c.Project, "belfry-sandbox")
 	setDefault(&c.Listen, "127.0.0.1:0")
 	setDefault(&c.MaxStreams, defaultMaxStreams)
 	setDefault(&c.RetryAfter, time.Second)
 	setDefault(&c.TokenTTL, time.Hour)
-	setDefault(&c.BodyBudget, defaultBodyBudget)
+	setDefault(&c.Keep, defaultKeep)
 	setDefault(&c.MaxConnections, defaultConnections)
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()

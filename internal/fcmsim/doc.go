@@ -33,7 +33,8 @@
 //
 // # What it admits to
 //
-// Under /_sim/ on the same listener: stats and accepted (what arrived); outage, substitute, refusal, latency, quota,
+// Under /_sim/ on the same listener: stats and accepted (what arrived: the last 100,000 messages or 25 MB of them, the
+// oldest are dropped and counted); outage, substitute, refusal, latency, quota,
 // goaway and revoke (of access tokens), which are faults; reset. The admin side needs no token and keeps working during an outage.
 //
 // Both sides are closed to web pages of another origin and to foreign Host names (package sameorigin), and take a body

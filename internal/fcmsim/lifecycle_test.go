@@ -16,13 +16,13 @@ import (
 func TestNewReportsAllFaults(t *testing.T) {
 	t.Parallel()
 	_, err := fcmsim.New(fcmsim.Config{
-		Lean: true, ListenTLS: "127.0.0.1:0", QuotaPerMinute: -1, MaxStreams: -1, TokenTTL: -1, BodyBudget: -1,
+		Lean: true, ListenTLS: "127.0.0.1:0", QuotaPerMinute: -1, MaxStreams: -1, TokenTTL: -1, Keep: -1,
 		Latency: fcmsim.Latency{Median: -1, Sigma: -1},
 	})
 	if err == nil {
 		t.Fatal("took it")
 	}
-	for _, word := range []string{"lean", "quota", "streams", "TTL", "budget", "median", "sigma"} {
+	for _, word := range []string{"lean", "quota", "streams", "TTL", "keep", "median", "sigma"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("no word of %s: %v", word, err)
 		}

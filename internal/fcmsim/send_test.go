@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -229,15 +230,15 @@ func TestLedgerCountsUniqueAndDuplicate(t *testing.T) {
 func TestAcceptedRemembersMessages(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "p", BodyBudget: 120, Now: func() time.Time { return now }})
+	sim := fcmsimtest.Start(t, fcmsim.Config{Project: "p", Now: func() time.Time { return now }})
 	client := fcmsimtest.Client(t)
 	bodies := []string{
 		`{"message":{"token":"a","data":{"belfry_id":"ntf_1"}}}`,
 		`{"message":{"topic":"news"}}`,
 		`{"message":{"fid":"caf\u00e9"}}`,
 	}
-	names := make([]string, 0, len(bodies)+1)
-	for _, b := range append(bodies, `{"message":{"token":"over budget","data":{"k":"`+strings.Repeat("x", 100)+`"}}}`) {
+	names := make([]string, 0, len(bodies))
+	for _, b := range bodies {
 		a := post(t, client, sim.URL()+"/projects/p/messages:send", b)
 		names = append(names, strings.Split(a.body, `"`)[3])
 	}
@@ -245,7 +246,6 @@ func TestAcceptedRemembersMessages(t *testing.T) {
 		{Kind: "token", Token: "a", Name: names[0], BelfryID: "ntf_1", At: now, Body: []byte(bodies[0])},
 		{Kind: "topic", Name: names[1], At: now, Body: []byte(bodies[1])},
 		{Kind: "fid", Token: "café", Name: names[2], At: now, Body: []byte(bodies[2])},
-		{Kind: "token", Token: "over budget", Name: names[3], At: now},
 	}
 	if diff := cmp.Diff(want, slices.Collect(sim.Accepted())); diff != "" {
 		t.Error(diff)
@@ -255,6 +255,39 @@ func TestAcceptedRemembersMessages(t *testing.T) {
 	}
 	for range sim.Accepted() {
 		break // must not go on by itself
+	}
+}
+
+// TestOldMessagesAreDropped: what is told of them says how many, figures and names go on.
+func TestOldMessagesAreDropped(t *testing.T) {
+	t.Parallel()
+	sim := fcmsimtest.Start(t, fcmsim.Config{Keep: 4})
+	client := fcmsimtest.Client(t)
+	const sent = 12
+	for i := range sent { // a quarter of a megabyte each
+		body := fmt.Sprintf(`{"message":{"token":"t-%[1]d","data":{"k":"%[1]d"}}%[2]s}`, i, strings.Repeat(" ", 300<<10))
+		if a := post(t, client, sim.URL()+sendPath, body); a.status != 200 {
+			t.Fatal(a.body)
+		}
+	}
+	post(t, client, sim.URL()+sendPath, toToken("t-11"))
+	st := sim.Stats()
+	if st.Accepted != sent+1 || st.UniqueTokens != sent || st.Dropped < 4 || st.Dropped > sent {
+		t.Errorf("stats %+v", st)
+	}
+	var tokens []string
+	for a := range sim.Accepted() {
+		tokens = append(tokens, a.Token)
+	}
+	if uint64(len(tokens)) != st.Accepted-st.Dropped || tokens[0] != fmt.Sprintf("t-%d", st.Dropped) {
+		t.Errorf("%v are listed of %d, %d dropped", tokens, st.Accepted, st.Dropped)
+	}
+	res, err := client.Get(sim.AdminURL() + "/accepted?body=false")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil || res.Header.Get("Sim-Dropped") != strconv.FormatUint(st.Dropped, 10) {
+		t.Errorf("the list says that %q are dropped (%v), want %d", res.Header.Get("Sim-Dropped"), err, st.Dropped)
 	}
 }
 

@@ -77,7 +77,7 @@ func New(cfg Config) (*Sim, error) {
 	}
 	sends := sendapi.Config{
 		Project: cfg.Project, Latency: cfg.Latency, QuotaPerMinute: cfg.QuotaPerMinute, RetryAfter: cfg.RetryAfter,
-		BodyBudget: cfg.BodyBudget, Seed: cfg.Seed, Now: cfg.Now,
+		Keep: cfg.Keep, KeepBytes: int64(cfg.Keep) * keepBytes, Seed: cfg.Seed, Now: cfg.Now,
 	}
 	if cfg.RequireAuth {
 		sends.Tokens = s.oauth.Tokens()
@@ -237,7 +237,7 @@ func (s *Sim) RevokeTokens() { s.oauth.Tokens().Revoke() }
 // Stats returns what happened so far.
 func (s *Sim) Stats() Stats { return s.sends.Stats() }
 
-// Accepted iterates over the messages accepted up to now, oldest first. It holds no lock while it runs.
+// Accepted iterates over the messages accepted up to now that are kept, oldest first. It holds no lock while it runs.
 func (s *Sim) Accepted() iter.Seq[Accepted] { return s.sends.Accepted(true) }
 
 // Outage begins, changes or, with share 0, ends an outage.

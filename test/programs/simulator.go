@@ -19,6 +19,7 @@ type Simulator struct {
 func (p *Programs) Simulator(tb testing.TB, latency time.Duration) Simulator {
 	tb.Helper()
 	_, rest := p.Start(tb, `"endpoint":"`, "belfry", nil, "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(),
+		"--sim-keep", "10000000", // all of them
 		"--log-format", "json")
 	endpoint, _, _ := strings.Cut(rest, `"`)
 	return Simulator{Endpoint: endpoint}

@@ -94,7 +94,8 @@ func newSim(c config.Sim, log *zap.Logger) (*fcmsim.Sim, error) {
 	const sigma = 0.3 // the slowest of a hundred answers takes twice the median
 	sim, err := fcmsim.New(fcmsim.Config{
 		Project: dispatcher.SandboxProject, Listen: c.Simulator.Listen, Latency: fcmsim.Latency{Median: c.Simulator.Latency, Sigma: sigma},
-		QuotaPerMinute: c.Simulator.Quota, Logger: log, AllowedHosts: c.Listeners.AllowedHosts, MaxConnections: c.Listeners.MaxConnections,
+		QuotaPerMinute: c.Simulator.Quota, Keep: c.Simulator.Keep, Logger: log,
+		AllowedHosts: c.Listeners.AllowedHosts, MaxConnections: c.Listeners.MaxConnections,
 		Lean: c.Lean,
 	})
 	if err != nil {

@@ -24,8 +24,10 @@ type Config struct {
 	// RetryAfter is sent with the scripted QUOTA_EXCEEDED and UNAVAILABLE answers, in whole seconds, rounded up;
 	// negative: the header is left out.
 	RetryAfter time.Duration
-	// BodyBudget is how many bytes of distinct message bodies are kept.
-	BodyBudget int64
+	// Keep is how many accepted messages are kept, and KeepBytes how many bytes they may take: the oldest are dropped. With
+	// a Keep of 0 all are kept.
+	Keep      int
+	KeepBytes int64
 	// Seed makes latency, shares and message names repeat from run to run.
 	Seed uint64
 	// Now is the clock of outages, quota and access tokens.
@@ -57,6 +59,9 @@ type API struct {
 	scratch  sync.Pool // of *Scratch
 }
 
+// knownTemplates is how many bytes of templates are looked through for a new body: those of thousands of different messages.
+const knownTemplates = 8 << 20
+
 // New builds the API.
 func New(cfg Config) *API {
 	chance := &randomSource{seed: cfg.Seed}
@@ -64,14 +69,14 @@ func New(cfg Config) *API {
 		cfg:        cfg,
 		namePrefix: "projects/" + cfg.Project + "/messages/0:",
 		okHeader:   http.Header{"Content-Type": {"application/json; charset=UTF-8"}},
-		bodies:     newTemplates(cfg.BodyBudget),
-		script:     newScript(retryAfterHeader(cfg.RetryAfter)),
+		bodies:     newTemplates(knownTemplates),
+		script:     newScript(retryAfterHeader(cfg.RetryAfter), cfg.Keep),
 		outage:     &outage{random: chance},
 		substitute: &substitute{random: chance},
 		latency:    &delay{random: chance},
 		quota:      &quota{},
-		ledger:     &ledger{},
-		uniques:    newUniqueCounts(),
+		ledger:     &ledger{most: uint64(cfg.Keep), mostBytes: cfg.KeepBytes}, //nolint:gosec // not negative
+		uniques:    newUniqueCounts(cfg.Keep),
 		refused:    make(map[string]Verdict),
 		stopping:   make(chan struct{}),
 	}
@@ -106,10 +111,11 @@ func (s *API) Stats() Stats {
 		}
 	}
 	st.Accepted, st.UniqueTokens, st.Duplicates = s.uniques.update(s.ledger)
+	st.Dropped = s.ledger.gone()
 	return st
 }
 
-// Accepted iterates over the messages accepted up to now, oldest first, with or without their bodies. It holds no lock
+// Accepted iterates over the messages accepted up to now that are kept, oldest first, with or without their bodies. It holds no lock
 // while it runs.
 func (s *API) Accepted(withBody bool) iter.Seq[Accepted] {
 	return func(yield func(Accepted) bool) {

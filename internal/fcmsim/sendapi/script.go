@@ -13,11 +13,12 @@ type script struct {
 	device, topic                         Verdict // over their own quota
 
 	mu   sync.Mutex
-	seen map[string]int // how often a counted token has misbehaved
+	seen recent[string, int] // how often a counted token has misbehaved
 }
 
-// newScript builds the scripted answers; retryAfter goes with those that ask to be tried again.
-func newScript(retryAfter string) *script {
+// newScript builds the scripted answers; retryAfter goes with those that ask to be tried again. It remembers at least so
+// many tokens, 0 for all.
+func newScript(retryAfter string, remembered int) *script {
 	return &script{
 		unregistered: answered(unregistered()),
 		invalid:      answered(invalidToken()),
@@ -28,7 +29,7 @@ func newScript(retryAfter string) *script {
 		internal:     answered(internal()),
 		device:       answered(overQuota("device", "Device message rate exceeded.").withRetryAfter(retryAfter)),
 		topic:        answered(overQuota("topic", "Topic message rate exceeded.").withRetryAfter(retryAfter)),
-		seen:         make(map[string]int),
+		seen:         newRecent[string, int](remembered),
 	}
 }
 
@@ -113,10 +114,11 @@ func (s *script) times(address, rest string) bool {
 func (s *script) countMisbehavior(address string, n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen[address] >= n {
+	before, _ := s.seen.get(address)
+	if before >= n {
 		return false
 	}
-	s.seen[strings.Clone(address)]++
+	s.seen.set(strings.Clone(address), before+1)
 	return true
 }
 
@@ -124,5 +126,5 @@ func (s *script) countMisbehavior(address string, n int) bool {
 func (s *script) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.seen)
+	s.seen.clear()
 }

@@ -156,9 +156,22 @@ func (s *API) answerSend(in Call, mem *Scratch, now time.Time) Verdict {
 		mem.Out = fmt.Appendf(mem.Out[:0], "{\n  \"name\": \"projects/%s/messages/fake_message_id\"\n}\n", s.cfg.Project)
 		return Verdict{code: codeValidated}
 	}
-	number := s.ledger.add(record{at: now.UnixNano(), tmpl: tmpl, address: address})
+	number := s.record(record{at: now.UnixNano(), tmpl: tmpl, address: address})
 	mem.Out = append(s.appendName(append(mem.Out[:0], "{\n  \"name\": \""...), number, now), "\"\n}\n"...)
 	return v
+}
+
+// record keeps what was accepted, and drops the oldest of what is too much.
+func (s *API) record(r record) uint64 {
+	bytes := recordBytes + int64(len(r.address))
+	if r.tmpl.counted.CompareAndSwap(false, true) {
+		bytes += r.tmpl.bytes()
+	}
+	number, over := s.ledger.add(r, bytes)
+	if over {
+		s.uniques.trim(s.ledger)
+	}
+	return number
 }
 
 // verdictOf asks who refuses a good request, if anybody does.

@@ -15,9 +15,13 @@ type Stats struct {
 	Requests uint64 `json:"requests"`
 	// Accepted counts recorded messages, those whose answer was cut off included.
 	Accepted uint64 `json:"accepted"`
-	// UniqueTokens counts the different registration tokens and installation ids among them.
+	// Dropped counts those of them that [API.Accepted] does not list any more, the oldest ones.
+	Dropped uint64 `json:"dropped"`
+	// UniqueTokens counts the different registration tokens and installation ids among them. One that was not sent to
+	// for long counts again: as many others lie between as messages are kept.
 	UniqueTokens uint64 `json:"unique_tokens"`
 	// Duplicates counts messages accepted again for the same address: same data.belfry_id, or, without one, same body.
+	// It looks back as far as UniqueTokens.
 	Duplicates uint64 `json:"duplicates"`
 	// ByCode counts requests by how they ended: FCM's error code, or OK, VALIDATED (a good dry run),
 	// UNAUTHENTICATED, PERMISSION_DENIED, HANG (never answered), DROP (accepted, then cut off), REFUSED (outage with
@@ -41,21 +45,23 @@ func (c *counters) reset() {
 }
 
 // uniqueCounts counts distinct addresses and messages among the accepted ones, only when Stats is
-// called, so that sending does not pay for it. It uses 64-bit hashes, whose probability of an error
+// called or records are dropped, so that sending hardly pays for it. It uses 64-bit hashes, whose probability of an error
 // at ten million tokens is about 1 : 400,000. It is safe for concurrent use.
 type uniqueCounts struct {
 	seed maphash.Seed
 
 	mu         sync.Mutex
 	read       uint64 // records counted so far
-	addresses  map[uint64]struct{}
-	deliveries map[uint64]struct{}
+	addresses  recent[uint64, struct{}]
+	deliveries recent[uint64, struct{}]
+	unique     uint64
 	duplicates uint64
 }
 
-func newUniqueCounts() *uniqueCounts {
+// newUniqueCounts looks back over at least so many different addresses and messages, 0 for all.
+func newUniqueCounts(back int) *uniqueCounts {
 	return &uniqueCounts{
-		seed: maphash.MakeSeed(), addresses: make(map[uint64]struct{}), deliveries: make(map[uint64]struct{}),
+		seed: maphash.MakeSeed(), addresses: newRecent[uint64, struct{}](back), deliveries: newRecent[uint64, struct{}](back),
 	}
 }
 
@@ -63,19 +69,38 @@ func newUniqueCounts() *uniqueCounts {
 func (c *uniqueCounts) update(l *ledger) (accepted, unique, duplicates uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.count(l)
+	return c.read, c.unique, c.duplicates
+}
+
+// trim counts what is to be dropped from the ledger, and has it dropped, unless somebody else is at it.
+func (c *uniqueCounts) trim(l *ledger) {
+	if !c.mu.TryLock() {
+		return
+	}
+	defer c.mu.Unlock()
+	c.count(l)
+	l.trim(c.read)
+}
+
+// count counts what was added since the last time. The lock is held.
+func (c *uniqueCounts) count(l *ledger) {
 	for _, r := range l.since(c.read) {
 		c.read++
 		address := mix(maphash.String(c.seed, r.address) + uint64(r.tmpl.target))
 		if r.tmpl.target == protojson.TargetToken || r.tmpl.target == protojson.TargetFID {
-			c.addresses[address] = struct{}{}
+			if _, known := c.addresses.get(address); !known {
+				c.unique++
+				c.addresses.set(address, struct{}{})
+			}
 		}
 		delivery := mix(address ^ r.tmpl.identity)
-		if _, again := c.deliveries[delivery]; again {
+		if _, again := c.deliveries.get(delivery); again {
 			c.duplicates++
+		} else {
+			c.deliveries.set(delivery, struct{}{})
 		}
-		c.deliveries[delivery] = struct{}{}
 	}
-	return c.read, uint64(len(c.addresses)), c.duplicates
 }
 
 // reset empties the ledger and the counts together: otherwise one of them would see half of the other.
@@ -83,7 +108,7 @@ func (c *uniqueCounts) reset(l *ledger) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l.reset()
-	c.read, c.duplicates = 0, 0
-	clear(c.addresses)
-	clear(c.deliveries)
+	c.read, c.unique, c.duplicates = 0, 0, 0
+	c.addresses.clear()
+	c.deliveries.clear()
 }

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/belfry-push/belfry/internal/fcmsim/protojson"
 	"github.com/belfry-push/belfry/internal/message"
@@ -14,12 +15,19 @@ import (
 // template again and again, so the verdict of the decoder is kept with it: a body that equals a known template around
 // a plain string is the same JSON but for that string, hence as valid as the first one.
 type template struct {
-	prefix, suffix []byte // nil if the body budget was used up
+	prefix, suffix []byte
 	validateOnly   bool
 	target         protojson.Target
 	belfryID       string
 	identity       uint64 // equal for messages that count as the same: same belfry_id, or else same template
-	kept           bool
+
+	counted atomic.Bool // its bytes, as those of the first record that is of it
+}
+
+// bytes is what the template takes, and the map's entry for it.
+func (t *template) bytes() int64 {
+	const entry = 32
+	return int64(unsafe.Sizeof(*t)) + int64(len(t.prefix)+len(t.suffix)+len(t.belfryID)) + entry
 }
 
 // match returns the address in a body that was made from the template.
@@ -32,7 +40,8 @@ func (t *template) match(body []byte) (address []byte, ok bool) {
 	return address, protojson.IsPlain(address)
 }
 
-// templates is the store of known templates. It is safe for concurrent use.
+// templates is the store of templates that were in use of late, some budget's worth. Those beyond live on in their
+// records alone. It is safe for concurrent use.
 type templates struct {
 	schema *message.Type
 	seed   maphash.Seed
@@ -41,7 +50,7 @@ type templates struct {
 
 	mu    sync.RWMutex
 	known map[uint64]*template
-	bytes int64 // of the bodies kept
+	bytes int64 // of the known
 }
 
 func newTemplates(budget int64) *templates {
@@ -81,7 +90,7 @@ func (s *templates) find(prefix, suffix []byte) *template {
 	return t
 }
 
-// intern returns the template of a decoded body, and keeps it while the budget lasts.
+// intern returns the template of a decoded body, and remembers it. When the budget is used up it begins anew.
 func (s *templates) intern(body []byte, req protojson.Request) *template {
 	prefix, suffix := body, []byte(nil)
 	if req.Start < req.End {
@@ -90,7 +99,9 @@ func (s *templates) intern(body []byte, req protojson.Request) *template {
 	if t := s.find(prefix, suffix); t != nil {
 		return t
 	}
-	t := &template{validateOnly: req.ValidateOnly, target: req.Target, belfryID: req.BelfryID}
+	t := &template{
+		prefix: bytes.Clone(prefix), suffix: bytes.Clone(suffix), validateOnly: req.ValidateOnly, target: req.Target, belfryID: req.BelfryID,
+	}
 	key := s.hash(prefix, suffix)
 	t.identity = key
 	if req.BelfryID != "" {
@@ -98,11 +109,10 @@ func (s *templates) intern(body []byte, req protojson.Request) *template {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes+int64(len(body)) > s.budget {
-		return t
+	if s.bytes += t.bytes(); s.bytes > s.budget {
+		clear(s.known)
+		s.bytes = t.bytes()
 	}
-	s.bytes += int64(len(prefix) + len(suffix))
-	t.kept, t.prefix, t.suffix = true, bytes.Clone(prefix), bytes.Clone(suffix)
 	s.known[key] = t
 	if req.Start < req.End {
 		s.last.Store(t)
