@@ -206,7 +206,8 @@ func (f *Fanout) deliver(ctx context.Context, n *push.Notification, msgs []worke
 // stillOpen returns the chunk with just the recipients whose cells are open.
 func stillOpen(c push.Chunk, line *ledger.Line) push.Chunk {
 	out := c
-	out.Recipients, out.Index = nil, nil
+	open := min(line.OpenCount(), len(c.Recipients))
+	out.Recipients, out.Index = make([]push.Recipient, 0, open), make([]int, 0, open)
 	for i := range c.Recipients {
 		if i < len(line.Cells) && line.Cells[i].Open() {
 			out.Recipients = append(out.Recipients, c.Recipients[i])

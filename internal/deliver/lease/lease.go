@@ -110,8 +110,17 @@ func (l *Lease) Take(ctx context.Context, claimed ledger.Line) error {
 	return nil
 }
 
+// usualEvidence is how much a save usually takes: the results of a checkpoint, and a few
+// that come until it begins.
+const usualEvidence = 64
+
 // Note keeps evidence for the next save.
-func (l *Lease) Note(a ledger.Attempt) { l.attempts = append(l.attempts, a) }
+func (l *Lease) Note(a ledger.Attempt) {
+	if l.attempts == nil && len(l.Line.Cells) > 1 {
+		l.attempts = make([]ledger.Attempt, 0, min(usualEvidence, len(l.Line.Cells)))
+	}
+	l.attempts = append(l.attempts, a)
+}
 
 // Checkpoint returns a save of what is known, which takes the evidence with it. The
 // caller has it written, and passes it to Ended before the next one begins.

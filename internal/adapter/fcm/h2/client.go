@@ -61,7 +61,7 @@ func New(ctx context.Context, cfg Config, log *zap.Logger) (*Client, error) {
 // Do sends one request, once, and waits for its answer, which it puts into resp.
 // Body must not change until Do returns. The error is an [*transport.Error], or what ctx
 // said if it ended before the whole request was written; an answer of any
-// status is no error.
+// status is no error. Do returns within 100 ms of the end of ctx.
 func (cl *Client) Do(ctx context.Context, h *transport.Header, body []byte, resp *transport.Response) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -73,8 +73,8 @@ func (cl *Client) Do(ctx context.Context, h *transport.Header, body []byte, resp
 		if err != nil {
 			return err
 		}
-		if s := c.open(h, body, resp, deadline); s != nil {
-			return c.await(ctx, s)
+		if s := c.open(ctx, h, body, resp, deadline); s != nil {
+			return c.await(s)
 		}
 		// It went out of service in between; nothing was written.
 		cl.retire(c, errDrained)
@@ -82,17 +82,10 @@ func (cl *Client) Do(ctx context.Context, h *transport.Header, body []byte, resp
 	}
 }
 
-// await waits for the end of a stream and gives it back to the pool.
-func (c *conn) await(ctx context.Context, s *stream) error {
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-		if ok, err := c.abandon(s, ctx.Err()); ok {
-			c.client.streams.put(s)
-			return err
-		}
-		<-s.done
-	}
+// await waits for the end of a stream and gives it back to the pool. That ctx ended the
+// sweeper notices: a thousand callers that wait for the same ctx as well cost more.
+func (c *conn) await(s *stream) error {
+	<-s.done
 	err := s.err
 	c.client.streams.put(s)
 	return err

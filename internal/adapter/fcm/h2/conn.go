@@ -2,6 +2,7 @@ package h2
 
 import (
 	"bufio"
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -38,9 +39,10 @@ const (
 // conn is one HTTP/2 connection: a reader and a writer goroutine, and the
 // streams that callers opened on it.
 type conn struct {
-	nc     net.Conn   // TLS or plain
-	raw    *gathering // below TLS; the same as nc without
-	rd     *http2.Framer
+	nc     net.Conn      // TLS or plain
+	raw    *gathering    // below TLS; the same as nc without
+	in     *bufio.Reader // from nc
+	rd     *http2.Framer // from in
 	hdr    *headerDecoder
 	client *Client
 	born   time.Time
@@ -81,7 +83,7 @@ type conn struct {
 
 func newConn(cl *Client, nc net.Conn, raw *gathering, br *bufio.Reader) *conn {
 	c := &conn{
-		client: cl, nc: nc, raw: raw, born: time.Now(),
+		client: cl, nc: nc, raw: raw, in: br, born: time.Now(),
 		hdr:     newHeaderDecoder(),
 		timer:   stoppedTimer(),
 		retired: make(chan error, 1),
@@ -107,14 +109,14 @@ func (c *conn) start() {
 
 // open writes a request to the output and enters its stream into the table. It
 // returns nil when the connection no longer takes requests.
-func (c *conn) open(h *transport.Header, body []byte, resp *transport.Response, deadline time.Time) *stream {
+func (c *conn) open(ctx context.Context, h *transport.Header, body []byte, resp *transport.Response, deadline time.Time) *stream {
 	c.mu.Lock()
 	if c.state != stateOpen || c.nextID > c.lastID {
 		c.mu.Unlock()
 		return nil
 	}
 	s := c.client.streams.get(body, resp, deadline)
-	s.id = c.nextID
+	s.ctx, s.id = ctx, c.nextID
 	s.window = c.streamWindow
 	c.nextID += 2
 	last := c.nextID > c.lastID
@@ -135,12 +137,9 @@ func (c *conn) open(h *transport.Header, body []byte, resp *transport.Response, 
 	return s
 }
 
-// removeStream removes a stream from the table, and reports whether it was still there:
-// only then the caller owns it. The lock is held.
-func (c *conn) removeStream(s *stream) bool {
-	if c.streams[s.id] != s {
-		return false
-	}
+// removeStream removes a stream that is in the table: the caller owns it then. The lock is
+// held.
+func (c *conn) removeStream(s *stream) {
 	delete(c.streams, s.id)
 	if len(s.rest) > 0 {
 		c.unblock(s)
@@ -148,7 +147,6 @@ func (c *conn) removeStream(s *stream) bool {
 	if c.state == stateDraining && len(c.streams) == 0 {
 		c.leave(http2.ErrCodeNo, errDrained)
 	}
-	return true
 }
 
 // finish hands a stream that was taken back to its caller. The lock is not held.
@@ -166,24 +164,6 @@ func settle(s *stream, err error) error {
 		return nil
 	}
 	return err
-}
-
-// abandon gives up a request because of cause, the caller's context. It returns
-// false if the answer won the race: then done is or will be signalled.
-func (c *conn) abandon(s *stream, cause error) (bool, error) {
-	c.mu.Lock()
-	unsent := s.sentEnd == 0
-	if !c.removeStream(s) {
-		c.mu.Unlock()
-		return false, nil
-	}
-	c.cancel(s.id, http2.ErrCodeCancel)
-	c.mu.Unlock()
-	c.client.release(c)
-	if unsent {
-		return true, cause
-	}
-	return true, settle(s, &transport.Error{Kind: transport.Timeout, Err: cause})
 }
 
 // drain stops new requests; the connection closes after its last one.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -72,7 +73,8 @@ func loose(r io.Reader) (*conn, []*stream) {
 		c.active++
 		cl.inflight++
 		cl.mu.Unlock()
-		open = append(open, c.open(transport.NewHeader("http", "x", "/"), []byte("body"), &transport.Response{}, time.Time{}))
+		header := transport.NewHeader("http", "x", "/")
+		open = append(open, c.open(context.Background(), header, []byte("body"), &transport.Response{}, time.Time{}))
 	}
 	return c, open
 }
@@ -128,10 +130,10 @@ func TestStreamIDsRunOut(t *testing.T) {
 	t.Parallel()
 	c, _ := loose(strings.NewReader(""))
 	c.lastID = 7
-	if s := c.open(transport.NewHeader("http", "x", "/"), nil, &transport.Response{}, time.Time{}); s == nil || s.id != 7 {
+	if s := c.open(t.Context(), transport.NewHeader("http", "x", "/"), nil, &transport.Response{}, time.Time{}); s == nil || s.id != 7 {
 		t.Fatalf("got %+v, want the last stream, 7", s)
 	}
-	if s := c.open(transport.NewHeader("http", "x", "/"), nil, &transport.Response{}, time.Time{}); s != nil {
+	if s := c.open(t.Context(), transport.NewHeader("http", "x", "/"), nil, &transport.Response{}, time.Time{}); s != nil {
 		t.Fatalf("opened stream %d beyond the last", s.id)
 	}
 	if c.client.Connections() != 0 {
@@ -150,12 +152,18 @@ func TestAbandonRace(t *testing.T) {
 	t.Parallel()
 	c, open := loose(strings.NewReader(""))
 	s := open[1]
-	c.mu.Lock()
-	s.resp.Status = 200
-	c.complete(s)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := c.await(ctx, s); err != nil {
+	c.mu.Lock()
+	s.ctx, open[0].ctx = ctx, ctx
+	s.deadline, open[0].deadline = time.Now().Add(time.Hour), time.Now().Add(time.Hour)
+	s.resp.Status = 200
+	c.complete(s)
+	c.sweep(time.Now())
+	if err := c.await(s); err != nil {
 		t.Errorf("got %v, want the answer", err)
+	}
+	if err := c.await(open[0]); !errors.Is(err, context.Canceled) {
+		t.Errorf("the request that was given up ended with %v", err)
 	}
 }

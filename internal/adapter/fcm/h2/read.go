@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,13 @@ func (c *conn) quit(code http2.ErrCode, cause error) {
 
 func (c *conn) readFrames() error {
 	for {
+		switch plain, err := c.readPlain(); {
+		case err != nil:
+			return err
+		case plain:
+			c.heard.Store(true)
+			continue
+		}
 		f, err := c.rd.ReadFrame()
 		if err != nil {
 			var se http2.StreamError
@@ -59,7 +67,7 @@ func (c *conn) handle(f http2.Frame) error {
 	case *http2.HeadersFrame:
 		return c.onHeaders(f)
 	case *http2.DataFrame:
-		return c.onData(f)
+		return c.receive(f.StreamID, int(f.Length), f.Data(), f.StreamEnded())
 	case *http2.SettingsFrame:
 		return c.onSettings(f)
 	case *http2.WindowUpdateFrame:
@@ -76,6 +84,43 @@ func (c *conn) handle(f http2.Frame) error {
 	}
 	// PRIORITY and unknown types are ignored (§5.3.2, §5.5).
 	return nil
+}
+
+// frameHeader is how many bytes a frame has before its payload (§4.1).
+const frameHeader = 9
+
+// readPlain reads the next frame if it is what nearly all are: a DATA frame, or a
+// header block in one HEADERS frame, without padding and priority. It leaves all
+// others to the Framer, which makes an object of every frame.
+func (c *conn) readPlain() (bool, error) {
+	h, err := c.in.Peek(frameHeader)
+	if err != nil {
+		return false, nil //nolint:nilerr // the Framer finds the same
+	}
+	n := int(h[0])<<16 | int(h[1])<<8 | int(h[2])
+	kind, flags := http2.FrameType(h[3]), http2.Flags(h[4])
+	id := binary.BigEndian.Uint32(h[5:]) & maxStreamID
+	end := flags.Has(http2.FlagDataEndStream) // of HEADERS too
+	data := kind == http2.FrameData && flags&^http2.FlagDataEndStream == 0
+	headers := kind == http2.FrameHeaders && flags&^http2.FlagHeadersEndStream == http2.FlagHeadersEndHeaders
+	if id == 0 || !data && !headers || frameHeader+n > c.in.Size() {
+		return false, nil
+	}
+	frame, err := c.in.Peek(frameHeader + n)
+	if err != nil {
+		return false, nil //nolint:nilerr // likewise
+	}
+	payload := frame[frameHeader:]
+	if data {
+		err = c.receive(id, n, payload, end)
+	} else {
+		c.hdr.begin()
+		if err = c.hdr.add(payload, true); err == nil {
+			err = c.respond(id, end)
+		}
+	}
+	_, _ = c.in.Discard(len(frame)) // they are there
+	return true, err
 }
 
 // onHeaders reads a header block, which no other frame may interrupt (§6.10;
@@ -100,7 +145,11 @@ func (c *conn) onHeaders(f *http2.HeadersFrame) error {
 	if err != nil {
 		return err
 	}
+	return c.respond(id, end)
+}
 
+// respond applies a header block to its stream.
+func (c *conn) respond(id uint32, end bool) error {
 	c.mu.Lock()
 	if c.idle(id) {
 		c.mu.Unlock()
@@ -147,21 +196,22 @@ func (c *conn) complete(s *stream) {
 	c.finish(s, nil)
 }
 
-// onData collects a response body and gives the connection's window back.
-func (c *conn) onData(f *http2.DataFrame) error {
+// receive collects a response body and gives the connection's window back. The
+// frame had a payload of n bytes, of which data is what is not padding.
+func (c *conn) receive(id uint32, n int, data []byte, end bool) error {
 	c.mu.Lock()
-	if c.idle(f.StreamID) {
+	if c.idle(id) {
 		c.mu.Unlock()
 		return http2.ConnectionError(http2.ErrCodeProtocol)
 	}
 	// Padding and data for streams that are gone count as well (§6.9).
-	c.recvSpent += int32(f.Length) //nolint:gosec // at most maxRecvFrame
+	c.recvSpent += int32(n) //nolint:gosec // at most maxRecvFrame
 	if c.recvSpent > recvWindow/2 {
 		_ = c.wr.WriteWindowUpdate(0, uint32(c.recvSpent))
 		c.recvSpent = 0
 		c.wake()
 	}
-	s, ok := c.streams[f.StreamID]
+	s, ok := c.streams[id]
 	if !ok {
 		c.mu.Unlock()
 		return nil
@@ -173,12 +223,11 @@ func (c *conn) onData(f *http2.DataFrame) error {
 		c.finish(s, &transport.Error{Kind: transport.Reset, Err: errMalformed})
 		return nil
 	}
-	data := f.Data()
 	room := transport.MaxBody - len(s.resp.Body)
 	s.resp.Truncated = len(data) > room
 	s.resp.Body = append(s.resp.Body, data[:min(len(data), room)]...)
 	switch {
-	case f.StreamEnded():
+	case end:
 		c.complete(s)
 	case len(data) >= room:
 		// The window that we offered is used up and is not renewed: what there

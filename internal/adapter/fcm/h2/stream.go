@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 // and, unless that is the caller himself, signals done once.
 type stream struct {
 	id       uint32
+	ctx      context.Context //nolint:containedctx // of the caller, who waits
 	resp     *transport.Response
 	deadline time.Time
 	rest     []byte // the body's bytes that wait for flow control
@@ -36,6 +38,6 @@ func (sp *streamPool) get(body []byte, resp *transport.Response, deadline time.T
 // put gives a stream back. Its channel must be empty and no one else may hold
 // it.
 func (sp *streamPool) put(s *stream) {
-	s.resp, s.rest, s.err, s.sentEnd = nil, nil, nil, 0
+	s.ctx, s.resp, s.rest, s.err, s.sentEnd = nil, nil, nil, nil, 0
 	sp.p.Put(s)
 }

@@ -50,27 +50,43 @@ func (c *conn) sweep(now time.Time) {
 	c.mu.Lock()
 	var late []*stream
 	for _, s := range c.streams {
-		if now.After(s.deadline) {
+		if now.After(s.deadline) || s.ctx.Err() != nil {
 			late = append(late, s)
 		}
 	}
-	kinds := make([]transport.Kind, len(late))
+	errs := make([]error, len(late))
 	for i, s := range late {
-		kinds[i] = transport.Timeout
-		if s.sentEnd == 0 {
-			kinds[i] = transport.Refused // without END_STREAM there is no whole request
-		}
+		errs[i] = s.overdue()
 		c.cancel(s.id, http2.ErrCodeCancel)
 		c.removeStream(s)
 	}
 	dead := c.examine(now)
 	c.mu.Unlock()
 	for i, s := range late {
-		c.finish(s, settle(s, &transport.Error{Kind: kinds[i], Err: errNoAnswer}))
+		c.finish(s, errs[i])
 	}
 	if dead != nil {
 		c.fail(dead)
 	}
+}
+
+// overdue returns the error of a request that is given up, because its time is over or
+// nobody waits for it any more; nil if the answer's status has arrived. The lock of its
+// connection is held.
+func (s *stream) overdue() error {
+	unsent := s.sentEnd == 0 // without END_STREAM there is no whole request
+	cause := s.ctx.Err()
+	switch {
+	case cause != nil && unsent:
+		return cause
+	case cause == nil:
+		cause = errNoAnswer
+	}
+	kind := transport.Timeout
+	if unsent {
+		kind = transport.Refused
+	}
+	return settle(s, &transport.Error{Kind: kind, Err: cause})
 }
 
 // examine sends a ping when it is due and returns why the connection is dead,

@@ -52,7 +52,7 @@ func (s *Store) Page(ctx context.Context, id push.ID, kind push.PageKind, n int)
 }
 
 func page(ctx context.Context, q rows.Querier, id push.ID, kind push.PageKind, n int) ([]byte, error) {
-	var data []byte
+	var data rows.Owned
 	err := q.QueryRowContext(ctx, `SELECT data FROM page WHERE notification = ? AND kind = ? AND n = ?`, id, kind, n).Scan(&data)
 	return data, rows.Found(err)
 }

@@ -186,7 +186,7 @@ func (t taking) mark(ids []int64) ([]worker.Message, error) {
 	err := rows.Each(t.ctx, t.tx, func(row rows.Scanner) error {
 		var m worker.Message
 		var id, sentAt int64
-		if err := row.Scan(&id, &m.Group, &m.Receives, &sentAt, &m.Body); err != nil {
+		if err := row.Scan(&id, &m.Group, &m.Receives, &sentAt, (*rows.Owned)(&m.Body)); err != nil {
 			return err
 		}
 		m.ID = formatID(id)
