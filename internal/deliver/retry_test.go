@@ -73,7 +73,7 @@ func TestWaits(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			in(t, 2, func(r *rig) { r.cfg.Guard = newGuard(t, func(c *guard.Config) { c.QuotaShare = 1 }) }, func(r *rig) {
+			in(t, 2, func(r *rig) { r.cfg.Guard = newGuard(t, func(c *guard.Config) { c.QuotaRow = 1000 }) }, func(r *rig) {
 				r.fcm.script[name(1)] = []answer{c.answer}
 				r.finish()
 				gaps := r.fcm.gaps(name(1))

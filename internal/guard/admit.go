@@ -16,7 +16,7 @@ const (
 	// throttleDefer is how long a throttle defers a request.
 	throttleDefer = 2 * time.Second
 	// throttlePoll is the longest time between two checks of a throttled request.
-	throttlePoll = time.Second
+	throttlePoll = 100 * time.Millisecond
 	// maxHighWaiters is how many requests of TrafficHigh may wait at a time. More
 	// would occupy the lane's workers while later requests could be sent at once.
 	maxHighWaiters = 50
@@ -228,6 +228,7 @@ func (g *Guard) recordHealthy(now time.Duration, t *Ticket) {
 			gt.answered(now, t.round, nil)
 		case gt.state == BreakerClosed:
 			gt.closedWell(now)
+			gt.throttle.answered(now, true)
 		default:
 			gt.credit(now)
 		}
@@ -259,6 +260,9 @@ func (g *Guard) recordSick(now time.Duration, t *Ticket, code push.Code, retryAf
 			continue
 		}
 		if gt.state == BreakerClosed {
+			if concerned && (counts || t.traffic.again()) {
+				gt.throttle.answered(now, false) // among retries most have failed before
+			}
 			if concerned && counts {
 				gt.evidence.add(now, certain)
 				gt.throttle.reduce(now, gt.evidence.share, rate)

@@ -29,11 +29,14 @@ type Config struct {
 	// 0 to 1 min.
 	MaxPaceWait time.Duration
 
-	// QuotaShare is the share of 429 among the latest 64 or so answers from which
-	// on the pace yields: 0.001 to 1. FCM answers 429 also for a single
-	// device or topic that is over its own rate and does not say which, so one
-	// 429 among many good answers must not slow everybody.
+	// QuotaShare is the share of 429 among the answers from which on the pace yields,
+	// once there are enough of them to tell: 0.001 to 1. FCM answers 429 also for a
+	// single device or topic that is over its own rate and does not say which, so
+	// some 429 among many good answers must not slow everybody.
 	QuotaShare float64
+	// QuotaRow is how many 429 in a row, or more than QuotaShare accounts for, are enough:
+	// 1 to 1,000.
+	QuotaRow int
 	// CutTo is what the pace is multiplied with when it yields: 0.1 to 0.95.
 	CutTo float64
 	// CutEvery is the least time between two such cuts, long enough for the
@@ -101,6 +104,7 @@ func DefaultConfig(credential string) Config {
 		Ramp:          time.Minute,
 		MaxPaceWait:   time.Second,
 		QuotaShare:    0.05,
+		QuotaRow:      10,
 		CutTo:         0.5,
 		CutEvery:      time.Second,
 		RecoverIn:     2 * time.Minute,
@@ -126,6 +130,7 @@ func (c Config) Validate() error {
 		within("Ramp", c.Ramp, 0, time.Hour),
 		within("MaxPaceWait", c.MaxPaceWait, 0, time.Minute),
 		within("QuotaShare", c.QuotaShare, 0.001, 1),
+		within("QuotaRow", c.QuotaRow, 1, 1000),
 		within("CutTo", c.CutTo, 0.1, 0.95),
 		within("CutEvery", c.CutEvery, 10*time.Millisecond, time.Minute),
 		within("RecoverIn", c.RecoverIn, time.Second, time.Hour),

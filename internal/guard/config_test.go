@@ -24,7 +24,7 @@ func TestConfigReportsAllFaults(t *testing.T) {
 		t.Fatal("the zero Config is valid")
 	}
 	for _, want := range []string{
-		"Credential: required", "PerSecond: must be 0.01 to 1e+06 (got 0)", "QuotaShare", "CutTo", "CutEvery", "RecoverIn",
+		"Credential: required", "PerSecond: must be 0.01 to 1e+06 (got 0)", "QuotaShare", "QuotaRow", "CutTo", "CutEvery", "RecoverIn",
 		"MaxRetryAfter: must be 1m0s to 24h0m0s (got 0s)", "Accepts[high]", "Accepts[live]", "Accepts[retry]",
 		"Accepts[replay]", "DoubleIn", "OpenAfter.Many", "OpenAfter.Few", "ProbeEvery", "BudgetBurst",
 	} {

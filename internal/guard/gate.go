@@ -97,9 +97,9 @@ type round struct {
 	cause         sickError
 }
 
-func newGate(cfg *Config, t Traffic, onShow func(*gate, BreakerState)) *gate {
+func newGate(cfg *Config, t Traffic, m *meter, onShow func(*gate, BreakerState)) *gate {
 	g := &gate{
-		traffic: t, throttle: newThrottle(cfg, t), probeEvery: cfg.ProbeEvery, probeMax: cfg.ProbeMax,
+		traffic: t, throttle: newThrottle(cfg, t, m), probeEvery: cfg.ProbeEvery, probeMax: cfg.ProbeMax,
 		onShow: onShow, asked: -betterFirst,
 	}
 	trip := cfg.OpenAfter

@@ -42,7 +42,7 @@ func TestBreakerOpensForSickCodesOnly(t *testing.T) {
 		var path []BreakerState
 		var s State
 		synctest.Test(t, func(t *testing.T) {
-			g := setup(t, func(c *Config) { c.QuotaShare = 1 })
+			g := setup(t, func(c *Config) { c.QuotaRow = 1000 })
 			for _, st := range steps {
 				for range st.n {
 					ticket, err := g.Admit(t.Context(), Ask{Traffic: st.traffic, To: g.next()})

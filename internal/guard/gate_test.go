@@ -72,8 +72,12 @@ func TestBreakerLife(t *testing.T) {
 			t.Fatalf("the rate after it is %v, want the floor", got)
 		}
 		time.Sleep(3 * time.Second)
-		if got := g.State().Traffic[TrafficLive].Throttle; got < 640_000-1 || got > 640_000+1 {
-			t.Fatalf("three seconds later it is %v, want 64 times as much", got)
+		if got := g.State().Traffic[TrafficLive].Throttle; got != 10_000 {
+			t.Fatalf("three seconds later it is %v, though nobody used what there was", got)
+		}
+		time.Sleep(earlyFor)
+		if s := g.State().Traffic[TrafficLive]; s.Throttle != 1e6 || s.Throttled {
+			t.Fatalf("then it is %+v, want the full pace", s)
 		}
 	})
 }

@@ -89,7 +89,7 @@ func New(cfg Config, now func() time.Time, rnd *rand.Rand, log *zap.Logger, m *M
 	}
 	g.feed.sink = g.announce
 	for _, t := range Traffics() {
-		g.gates[t] = newGate(&g.cfg, t, g.shown)
+		g.gates[t] = newGate(&g.cfg, t, g.meter, g.shown)
 	}
 	if err := m.add(g); err != nil {
 		return nil, err

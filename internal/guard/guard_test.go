@@ -109,7 +109,7 @@ func TestAdmitDefersWhatThePaceCannotTake(t *testing.T) {
 func TestAdmitPauses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := setup(t, func(c *Config) { c.PerSecond, c.Burst, c.BudgetMin, c.QuotaShare = 2, 0, 0, 0.001 })
+		g := setup(t, func(c *Config) { c.PerSecond, c.Burst, c.BudgetMin, c.QuotaRow = 2, 0, 0, 1 })
 		first := g.admit(t, TrafficLive)
 		waiting := make(chan error)
 		go func() {

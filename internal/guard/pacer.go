@@ -14,7 +14,7 @@ const (
 	lowest = 0.01
 	// memory is over how many answers a share of them is averaged.
 	memory = 64
-	// faded is a share that counts as none: a lone 429 some 600 answers ago.
+	// faded is a share that counts as none: a lone failure some 600 answers ago.
 	faded = 1e-6
 )
 
@@ -31,7 +31,8 @@ type pacer struct {
 	full, floor float64 // requests per second
 	burst       time.Duration
 	ramp        time.Duration
-	quotaShare  float64
+	row         float64 // of 429 that says that it is the quota
+	forgive     float64 // what an answer other than 429 takes off such a row
 	cutTo       float64
 	cutEvery    time.Duration
 	recovery    float64 // requests per second, per second
@@ -46,22 +47,23 @@ type pacer struct {
 	cutAt   time.Duration // when the last cut took effect
 	quota   [kinds]struct {
 		paused time.Duration // nothing is handed out before
-		share  float64       // of 429 to this or better traffic among the latest answers, about memory of them
+		row    float64       // of 429 to this or better traffic, less what other answers took off; row at most
 	}
 }
 
 func newPacer(cfg Config) *pacer {
 	return &pacer{
-		full:       cfg.PerSecond,
-		floor:      min(cfg.PerSecond, max(1, cfg.PerSecond*lowest)),
-		burst:      cfg.Burst,
-		ramp:       cfg.Ramp,
-		quotaShare: cfg.QuotaShare,
-		cutTo:      cfg.CutTo,
-		cutEvery:   cfg.CutEvery,
-		recovery:   cfg.PerSecond / cfg.RecoverIn.Seconds(),
-		limit:      cfg.PerSecond,
-		cutAt:      -cfg.CutEvery,
+		full:     cfg.PerSecond,
+		floor:    min(cfg.PerSecond, max(1, cfg.PerSecond*lowest)),
+		burst:    cfg.Burst,
+		ramp:     cfg.Ramp,
+		row:      float64(cfg.QuotaRow),
+		forgive:  cfg.QuotaShare / max(1-cfg.QuotaShare, lowest),
+		cutTo:    cfg.CutTo,
+		cutEvery: cfg.CutEvery,
+		recovery: cfg.PerSecond / cfg.RecoverIn.Seconds(),
+		limit:    cfg.PerSecond,
+		cutAt:    -cfg.CutEvery,
 	}
 }
 
@@ -107,10 +109,8 @@ func (p *pacer) answered() {
 	calm := true
 	for t := range p.quota {
 		q := &p.quota[t]
-		if q.share -= q.share / memory; q.share < faded {
-			q.share = 0
-		}
-		calm = calm && q.share == 0
+		q.row = max(0, q.row-p.forgive)
+		calm = calm && q.row == 0
 	}
 	p.calm.Store(calm)
 }
@@ -120,8 +120,12 @@ func (p *pacer) answered() {
 // worse is paused for retryAfter, if that is not 0. It reports whether the pace was
 // full before.
 //
-// A fresh guard counts as one that has had good answers: a first 429 may be one
-// device's own limit, and must not pause everybody for its Retry-After.
+// Enough is a sum (CUSUM; Page, 1954): a 429 adds one to it, another answer takes off so
+// much that it stays where it is at a share of QuotaShare, and it never falls below
+// zero. Single devices that are over their own limits, one in fifty, add up to ten once
+// in tens of millions of answers, and a quota that is used up does within ten. A share of
+// the latest answers alone gets over its limit by chance every few thousand, and each
+// time costs a half of the pace for a minute.
 func (p *pacer) throttled(from Traffic, now, retryAfter time.Duration) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,7 +133,7 @@ func (p *pacer) throttled(from Traffic, now, retryAfter time.Duration) (first bo
 	enough := false
 	for t := int(from); t < kinds; t++ {
 		q := &p.quota[t]
-		if q.share += (1 - q.share) / memory; q.share < p.quotaShare {
+		if q.row = min(p.row, q.row+1); q.row < p.row {
 			continue
 		}
 		enough = true

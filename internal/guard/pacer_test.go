@@ -29,7 +29,7 @@ func TestPacerYieldsTo429(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
-	cfg.QuotaShare = 0.001 // every 429 counts here
+	cfg.QuotaRow = 1 // every 429 counts here
 	p := newPacer(cfg)
 	step := func(what string, at time.Duration, want float64) {
 		t.Helper()
@@ -58,7 +58,7 @@ func TestPacerPausesForRetryAfter(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
-	cfg.QuotaShare = 0.001 // every 429 counts here
+	cfg.QuotaRow = 1 // every 429 counts here
 	p := newPacer(cfg)
 	p.throttled(TrafficLive, 0, 30*time.Second)
 	p.throttled(TrafficLive, 5*time.Second, 40*time.Second) // sent before the pause, answered within
@@ -95,7 +95,7 @@ func TestPacerIgnoresAFew429AmongManyAnswers(t *testing.T) {
 	if got := p.pace(1000 * time.Second); got != cfg.PerSecond {
 		t.Fatalf("pace is %v, want %v", got, cfg.PerSecond)
 	}
-	for range 4 { // but a row of them is the project
+	for range 10 { // but a row of them is the project
 		p.throttled(TrafficLive, 1000*time.Second, time.Minute)
 	}
 	if _, paused := p.pausedUntil(TrafficLive, 1000*time.Second); !paused {
@@ -176,11 +176,11 @@ func TestPacerBearsALoneRefusal(t *testing.T) {
 	if got := p.pace(time.Second); got != cfg.PerSecond {
 		t.Errorf("after one 429 the pace is %v, want %v", got, cfg.PerSecond)
 	}
-	for range 4 {
+	for range 9 {
 		p.throttled(TrafficLive, 0, time.Minute)
 	}
 	if got := p.pace(time.Second); got != 0 {
-		t.Errorf("after five in a row the pace is %v, want a pause", got)
+		t.Errorf("after ten in a row the pace is %v, want a pause", got)
 	}
 }
 

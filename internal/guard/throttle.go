@@ -16,10 +16,14 @@ type throttle struct {
 	floor, full float64 // requests per second
 	factor      float64 // K
 	doubleIn    time.Duration
+	meter       *meter
 
 	active bool
 	limit  float64       // requests per second as of at
 	at     time.Duration // since the guard's epoch
+	climb  climb
+	ended  time.Duration // when it held last
+	early  time.Duration // until then it is soon after an outage
 	next   time.Duration // the first point in time not used up
 }
 
@@ -27,16 +31,24 @@ type throttle struct {
 // client that sends two requests for each that is taken is at its limit.
 const sickShare = 0.5
 
+// Soon after an outage, for earlyFor, a rate is no higher than ahead times that of the
+// last second, so that it does not climb while nobody uses it, and nobody finds out what
+// it would do. The meter lags behind a rate that doubles every half second by almost two.
+const (
+	earlyFor = 10 * time.Second
+	ahead    = 2.5
+)
+
 // throttleBurst is how much unused pace of a throttle is kept, as time.
 const throttleBurst = 100 * time.Millisecond
 
-func newThrottle(cfg *Config, t Traffic) throttle {
+func newThrottle(cfg *Config, t Traffic, m *meter) throttle {
 	least := cfg.PerSecond * lowest
 	if t == TrafficReplay {
 		least /= 10
 	}
 	return throttle{
-		full: cfg.PerSecond, floor: min(cfg.PerSecond, max(1, least)), factor: cfg.Accepts[t], doubleIn: cfg.DoubleIn,
+		full: cfg.PerSecond, floor: min(cfg.PerSecond, max(1, least)), factor: cfg.Accepts[t], doubleIn: cfg.DoubleIn, meter: m,
 	}
 }
 
@@ -51,27 +63,56 @@ func (t *throttle) reduce(now time.Duration, share, answersPerSecond float64) {
 }
 
 // resume begins at the floor again, after an outage.
-func (t *throttle) resume(now time.Duration) { t.set(now, t.floor) }
+func (t *throttle) resume(now time.Duration) {
+	t.set(now, t.floor)
+	t.climb = climb{usual: 1} // until it is known better
+	t.early = now + earlyFor
+}
+
+// answered records an answer while the throttle holds. A climb that has got past what
+// the provider bears begins again below that, and slower.
+func (t *throttle) answered(now time.Duration, healthy bool) {
+	if !t.active {
+		return
+	}
+	was := t.climb.factor()
+	if cut, over := t.climb.answered(now, healthy); over {
+		// What is under way may be less than the throttle would let through.
+		limit := min(t.rateIn(now, was), ahead*t.meter.perSecond(now))
+		t.set(now, max(t.floor, limit*cut))
+		t.at = t.climb.deaf // it climbs when it is known what came of it
+	}
+}
 
 func (t *throttle) set(now time.Duration, limit float64) {
 	if !t.active {
 		t.next = now
+		if now-t.ended > climbKept {
+			t.climb = climb{}
+		}
 	}
 	t.active, t.limit, t.at = true, limit, now
 }
 
 // rate returns the requests per second now. A limit that was not renewed doubles
-// in every doubleIn, until it is none.
+// in every doubleIn, or slower if it got too far before, until it is none.
 func (t *throttle) rate(now time.Duration) float64 {
 	if !t.active {
 		return t.full
 	}
-	limit := t.limit * math.Exp2(float64(now-t.at)/float64(t.doubleIn))
-	if limit >= t.full {
-		t.active = false
-		return t.full
+	limit := t.rateIn(now, t.climb.factor())
+	switch {
+	case now < t.early:
+		return max(t.floor, min(limit, ahead*t.meter.perSecond(now)))
+	case limit >= t.full:
+		t.active, t.ended = false, now
 	}
 	return limit
+}
+
+// rateIn is the rate now of a climb that is slower by a factor.
+func (t *throttle) rateIn(now time.Duration, slower float64) float64 {
+	return min(t.full, t.limit*math.Exp2(max(0, now-t.at).Seconds()/(t.doubleIn.Seconds()*slower)))
 }
 
 // take uses up the next point in time, if that has come; else at is when it does.
