@@ -55,11 +55,7 @@ func (w *window) work(ctx, asking context.Context) {
 // next takes the next row as soon as it may be sent. There are as many senders as
 // rows under way: a sender that takes a row starts the next sender.
 func (w *window) next(ctx, asking context.Context) (place int, ticket guard.Ticket, ok bool) {
-	select {
-	case <-w.gate.turn:
-	case <-asking.Done():
-		return 0, ticket, false
-	}
+	<-w.gate.turn // whoever has it gives it back when asking ends, and admitted looks whether it has
 	defer func() { w.gate.turn <- struct{}{} }()
 	if place, ticket, ok = w.admitted(asking); !ok {
 		return 0, ticket, false
@@ -172,9 +168,10 @@ func (w *window) cover(asking context.Context, place int) bool {
 func (w *window) pass(place int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if place >= w.covered || !w.j.lease.Holds() {
+	now := w.q.moment()
+	if place >= w.covered || !w.j.lease.HeldAt(now) {
 		return false
 	}
-	w.left, w.leftAt = place+1, w.q.elapsed()
+	w.left, w.leftAt = place+1, now.Elapsed
 	return true
 }

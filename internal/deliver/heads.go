@@ -103,18 +103,20 @@ func (hs *heads) refresh(ctx context.Context, h *head, id push.ID) error {
 }
 
 // valid returns a notification that was read no longer than headLimit ago, so that a
-// request may rely on it. A chunk that is being sent renews it long before; only a
-// chunk that was held up has to wait here.
-func (hs *heads) valid(ctx context.Context, h *head) (*push.Notification, error) {
-	if hs.age(h) >= headLimit {
-		if err := hs.refresh(ctx, h, h.notification().ID); err != nil {
-			return nil, err
-		}
-		if hs.age(h) >= headLimit {
-			return nil, errOldHead
-		}
+// request may rely on it, and what time it was then. A chunk that is being sent renews it
+// long before; only a chunk that was held up has to wait here.
+func (hs *heads) valid(ctx context.Context, h *head) (*push.Notification, clock.Moment, error) {
+	r, now := h.current.Load(), hs.now() // in this order
+	if r.at.Age(now) < headLimit {
+		return r.n, now, nil
 	}
-	return h.notification(), nil
+	if err := hs.refresh(ctx, h, r.n.ID); err != nil {
+		return nil, now, err
+	}
+	if r, now = h.current.Load(), hs.now(); r.at.Age(now) >= headLimit {
+		return nil, now, errOldHead
+	}
+	return r.n, now, nil
 }
 
 // reread reads the notification now, whatever the age of the head and of a

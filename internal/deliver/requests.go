@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/deliver/pace"
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/push"
@@ -86,12 +87,14 @@ func (q *requests) try(ctx context.Context, j *job, row int) (r result, asked bo
 		return r, false
 	}
 	*buf = body
-	if r, ok := q.mayStart(ctx, j, row); !ok {
+	sent, r, ok := q.mayStart(ctx, j, row)
+	if !ok {
 		return r, false
 	}
-	sentAt, from := q.now(), q.elapsed()
+	sentAt := sent.Wall
 	name, err := q.sender.Send(ctx, body)
-	at, took := q.now(), q.elapsed()-from
+	answered := q.moment()
+	at, took := answered.Wall, answered.Elapsed-sent.Elapsed
 	if err == nil {
 		return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at, took: took}, true
 	}
@@ -106,17 +109,18 @@ func (q *requests) try(ctx context.Context, j *job, row int) (r result, asked bo
 // mayStart reports, right before a request, whether the notification is still to be
 // sent and the line is still this claim's: breaker and pace may have held the request
 // up, or the whole process may have been stopped. If that cannot be found out in time,
-// the row waits; no attempt is used up.
-func (q *requests) mayStart(ctx context.Context, j *job, row int) (result, bool) {
-	n, err := q.heads.valid(ctx, j.head)
+// the row waits; no attempt is used up. It also returns the time, for the request: a
+// clock costs as much as all the rest.
+func (q *requests) mayStart(ctx context.Context, j *job, row int) (now clock.Moment, r result, ok bool) {
+	n, now, err := q.heads.valid(ctx, j.head)
 	switch {
 	case ctx.Err() != nil:
-		return result{row: row}, false
-	case err != nil || !j.lease.Holds():
-		return result{row: row, deferred: q.in(retryPause)}, false
+		return now, result{row: row}, false
+	case err != nil || !j.lease.HeldAt(now):
+		return now, result{row: row, deferred: q.in(retryPause)}, false
 	}
-	why := j.stopBy(n, q.now())
-	return result{row: row, stop: why}, why == stopNone && !j.held(row)
+	why := j.stopBy(n, now.Wall)
+	return now, result{row: row, stop: why}, why == stopNone && !j.held(row)
 }
 
 func failure(row int, err error, sentAt, at time.Time) result {

@@ -84,11 +84,9 @@ func (w *window) run(ctx context.Context) (lost error) {
 		ticked := false
 		select {
 		case r, open := <-results:
-			if !open {
-				results = nil
+			if results = w.takeAll(ctx, results, r, open); results == nil {
 				continue
 			}
-			w.take(ctx, r)
 		case r := <-w.refused:
 			w.refuse(r)
 		case s := <-w.saving:
@@ -145,6 +143,26 @@ func (w *window) underWay() int { return w.issued() - w.taken }
 
 // more reports whether rows are left to be sent.
 func (w *window) more() bool { return w.why == stopNone && w.issued() < len(w.order) }
+
+// takeMost is how many results are taken before the window looks after something else.
+const takeMost = 16
+
+// takeAll takes a result and those that came with it, without asking each time what else
+// there may be to do. It returns nil when results is closed.
+func (w *window) takeAll(ctx context.Context, results chan result, r result, open bool) chan result {
+	for n := 1; open; n++ {
+		w.take(ctx, r)
+		if n == takeMost {
+			return results
+		}
+		select {
+		case r, open = <-results:
+		default:
+			return results
+		}
+	}
+	return nil
+}
 
 func (w *window) take(ctx context.Context, r result) {
 	w.taken++

@@ -207,6 +207,12 @@ func (l *Lease) Holds() bool {
 	return begun != nil && begun.Age(l.by.Moment()) < limit
 }
 
+// HeldAt is Holds as of a moment that has just been.
+func (l *Lease) HeldAt(now clock.Moment) bool {
+	begun := l.confirmed.Load()
+	return begun != nil && begun.Age(now) < limit
+}
+
 // Ours reports whether the line's owner is a claim of this process, and whether
 // that claim is in hand.
 func (l *Lease) Ours() (own, held bool) { return l.by.claims.knows(l.by.Process, l.Line.Owner) }
