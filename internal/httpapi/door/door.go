@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,7 +19,7 @@ type Door struct {
 	cfg      Config
 	mux      *http.ServeMux
 	routes   []*Route
-	document []byte // OpenAPI, encoded; nil if there is none
+	document func() ([]byte, error) // OpenAPI, encoded when it is first asked for; nil if there is none
 	metrics  *metrics
 	none     *Route // takes what no other does
 }
@@ -31,9 +32,7 @@ func New(cfg Config, routes []*Route) (*Door, error) {
 	d := &Door{cfg: cfg.filled(), mux: http.NewServeMux(), routes: routes}
 	var err error
 	if cfg.About != nil {
-		if d.document, err = Encode(Describe(cfg.About, routes).Doc); err != nil {
-			return nil, err
-		}
+		d.document = sync.OnceValues(func() ([]byte, error) { return Encode(Describe(cfg.About, routes).Doc) })
 	}
 	d.none = &Route{Path: "/", Open: true, Run: d.unmatched}
 	all := append(slices.Clone(routes), d.none)

@@ -89,5 +89,6 @@ func Serving(h http.Handler) Step {
 
 // Document answers with the OpenAPI document of the door.
 func Document(_ context.Context, x *Exchange) (Reply, error) {
-	return Reply{Status: http.StatusOK, Raw: x.door.document}, nil
+	document, err := x.door.document()
+	return Reply{Status: http.StatusOK, Raw: document}, err
 }
