@@ -23,8 +23,6 @@ SITE_BASE ?= /
 
 BENCH ?= .
 BENCH_PKGS ?= ./internal/...
-# Measures whole processes; runs after the package benchmarks.
-BENCH_PROCESS ?= $(GO) run ./cmd/belfry bench --fcm-per-second 100000
 
 FUZZTIME ?= 10s
 FUZZ ?= ^Fuzz
@@ -104,9 +102,20 @@ cover-raise: ## Raise the floors of coverage to what make cover has just measure
 	@$(GO) tool covdata percent -i=.cover/data | $(GO) run ./test/coverage -raise
 
 .PHONY: bench
-bench: ## Run the benchmarks (BENCH=regexp, BENCH_PKGS=, BENCH_PROCESS=command)
+bench: build ## Compare Belfry with net/http and Google's client over TLS, 5 shuffled rounds, 6 to 10 minutes (ARGS='-n 20000')
+	$(GO) run ./test/bench $(ARGS)
+
+.PHONY: bench-check
+bench-check: build ## make bench, and fail if a ratio is worse than in test/bench/ratios.json by more than its tolerance (ARGS=)
+	$(GO) run ./test/bench -check test/bench/ratios.json $(ARGS)
+
+.PHONY: bench-accept
+bench-accept: build ## Find the highest rate of single requests that holds p99 of 50 ms, delivered meanwhile (ARGS=)
+	bin/belfry bench --accept-rate 1700 --accept-p99 50ms --fcm-per-second 100000 $(ARGS)
+
+.PHONY: bench-pkgs
+bench-pkgs: ## Run the benchmarks of packages (BENCH=regexp, BENCH_PKGS=, TESTFLAGS=)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) $(BENCH_PKGS)
-	$(BENCH_PROCESS)
 
 .PHONY: bench-batch
 bench-batch: build ## Measure a batch of a million recipients: upload, sending, watching, report (ARGS='--recipients 100000')

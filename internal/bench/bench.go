@@ -47,6 +47,9 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	defer func() { sim.stop() }()
+	if r.cfg.AcceptRate > 0 {
+		return r.acceptOnly(ctx, sim)
+	}
 	if r.cfg.Separate {
 		return r.separate(ctx, sim)
 	}
@@ -73,7 +76,9 @@ func (r *run) all(ctx context.Context) error {
 	if r.cfg.Backend == config.BackendAWS {
 		return nil // a stand-in's own limits are all that more would show
 	}
-	return r.accept(ctx, addr)
+	l, closeLoad := newLoad(addr, sim.addr)
+	defer closeLoad()
+	return r.accept(ctx, l, acceptRate, acceptFor)
 }
 
 // awsNames are the bench's resources on the stand-ins.

@@ -20,7 +20,7 @@ func (s *site) early(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dispatcher, err := s.dispatcher(ctx)
+	dispatcher, err := s.dispatcher(ctx, notRecording)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ func (r *run) separate(ctx context.Context, sim *child) error {
 		return fmt.Errorf("bench: find this program: %w", err)
 	}
 	s := &site{run: r, sim: sim, data: filepath.Join(r.dir, "data"), beside: filepath.Dir(self)}
-	if _, err := os.Stat(filepath.Join(s.beside, "ingest")); err != nil {
-		return fmt.Errorf("bench: ingest and dispatcher must stand beside this program: make build, then bin/belfry bench --separate: %w", err)
+	if err := s.built(); err != nil {
+		return err
 	}
 	defer s.abandon()
 	r.printMachine()
@@ -47,6 +47,14 @@ func (r *run) separate(ctx context.Context, sim *child) error {
 		}
 	}
 	return s.early(ctx)
+}
+
+// built reports that the programs are missing.
+func (s *site) built() error {
+	if _, err := os.Stat(filepath.Join(s.beside, "ingest")); err != nil {
+		return fmt.Errorf("bench: ingest and dispatcher must stand beside this program: make build, then bin/belfry bench --separate: %w", err)
+	}
+	return nil
 }
 
 // abandon ends what a phase that failed has left running.
@@ -68,11 +76,13 @@ func (s *site) ingest(ctx context.Context) (*child, error) {
 	return c, err
 }
 
-// dispatcher does not record the devices that it sends to: the phase is about
-// the batch, and disk about the ledger.
-func (s *site) dispatcher(ctx context.Context) (*child, error) {
-	c, err := startChild(ctx, filepath.Join(s.beside, "dispatcher"), "metrics", "--data", s.data, "--metrics-listen", "127.0.0.1:0",
-		"--fcm-endpoint", s.sim.addr, "--no-record-unknown-devices", fmt.Sprintf("--fcm-per-second=%d", s.cfg.FCM.PerSecond))
+// notRecording makes a dispatcher leave out the devices that it sends to: a phase is about the batch, and disk about the
+// ledger.
+const notRecording = "--no-record-unknown-devices"
+
+func (s *site) dispatcher(ctx context.Context, args ...string) (*child, error) {
+	c, err := startChild(ctx, filepath.Join(s.beside, "dispatcher"), "metrics", append(args, "--data", s.data,
+		"--metrics-listen", "127.0.0.1:0", "--fcm-endpoint", s.sim.addr, fmt.Sprintf("--fcm-per-second=%d", s.cfg.FCM.PerSecond))...)
 	if err == nil {
 		s.started = append(s.started, c)
 	}
@@ -112,7 +122,7 @@ func (s *site) sendAndWatch(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	dispatcher, err := s.dispatcher(ctx)
+	dispatcher, err := s.dispatcher(ctx, notRecording)
 	if err != nil {
 		return err
 	}
@@ -221,5 +231,11 @@ func rss(u usage) string { return fmt.Sprintf("peak RSS %.0f MiB", float64(u.pea
 
 // at returns a quantile of sorted latencies in milliseconds.
 func at(sorted []time.Duration, q float64) float64 {
-	return float64(sorted[int(q*float64(len(sorted)-1))].Microseconds()) / 1000
+	if len(sorted) == 0 {
+		return 0
+	}
+	return float64(sorted[quantile(len(sorted), q)].Microseconds()) / 1000
 }
+
+// quantile returns where a quantile stands among n that are sorted.
+func quantile(n int, q float64) int { return int(q * float64(n-1)) }

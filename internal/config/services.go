@@ -149,6 +149,9 @@ type Sim struct {
 // Validate reports everything that is wrong, as [Faults].
 func (c Sim) Validate() error { return checkAll(c.Simulator, c.Listeners, c.Log).Err() }
 
+// maxAcceptRate bounds the load of single requests: no machine's generator keeps up with more.
+const maxAcceptRate = 100_000
+
 // maxRehearsal bounds what the demo and the bench send.
 const maxRehearsal = 10_000_000
 
@@ -175,6 +178,9 @@ type Bench struct {
 	FCM        FCM           `embed:""`
 	Latency    time.Duration `default:"50ms" help:"Median time that the simulator takes to answer, 0s to 10m."`
 	Separate   bool          `help:"${separate}"`
+	AcceptRate int           `placeholder:"N" help:"${accept_rate}"`
+	For        time.Duration `default:"30s" help:"How long --accept-rate lasts, 1s to 1h."`
+	AcceptP99  time.Duration `name:"accept-p99" placeholder:"DURATION" help:"${accept_p99}"`
 	Verbose    bool          `help:"Show the log as well."`
 }
 
@@ -185,8 +191,21 @@ func (c Bench) Validate() error {
 		f.add("separate", c.Backend, "runs on the embedded backend only")
 	}
 	between(&f, "latency", c.Latency, 0, maxLatency)
+	c.checkAccept(&f)
 	c.FCM.checkPace(&f)
 	return f.Err()
+}
+
+func (c Bench) checkAccept(f *Faults) {
+	between(f, "accept-rate", c.AcceptRate, 0, maxAcceptRate)
+	between(f, "for", c.For, time.Second, time.Hour)
+	between(f, "accept-p99", c.AcceptP99, 0, time.Minute)
+	if c.AcceptRate > 0 && c.Backend != BackendEmbedded {
+		f.add("accept-rate", c.Backend, "runs on the embedded backend only")
+	}
+	if c.AcceptP99 > 0 && c.AcceptRate == 0 {
+		f.add("accept-p99", c.AcceptP99.String(), "needs --accept-rate, with which the search begins")
+	}
 }
 
 // Log returns how the bench logs: errors only, unless Verbose.

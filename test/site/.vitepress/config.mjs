@@ -110,7 +110,7 @@ export default defineConfig({
           page("Security", "security"),
           page("Backup", "backup"),
           page("AWS", "aws"),
-          page("Performance", "speed"),
+          page("Performance", "performance"),
           page("Costs", "cost"),
         ],
       },

@@ -15,7 +15,7 @@ import (
 )
 
 // letterCount is how many dead letters the benchmarks of reading work on; the
-// figures in docs/speed.md are of -letters=1000000.
+// figures in docs/performance.md are of -letters=1000000.
 var letterCount = flag.Int("letters", 50_000, "dead letters in the store for benchmarks")
 
 // benchLetter is one of a tenth of a million chunks, with twelve causes, forty
