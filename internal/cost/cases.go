@@ -9,8 +9,8 @@ const (
 	// that the registry has is older than [push.SuccessGrain].
 	renewReads, renewWrites = 1, 1
 	// recordReads and recordWrites make a device of a token that the registry
-	// does not know, with its success: the item and its pointer.
-	recordReads, recordWrites = 0.5, 2
+	// does not know, with its success: one item.
+	recordReads, recordWrites = 0, 1
 )
 
 // What a new on-demand table takes a second, until it has grown with its traffic

@@ -32,7 +32,7 @@ func (c consistent) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemI
 // to a device that is at that address, and to one only.
 func TestDevicesUnderContention(t *testing.T) {
 	t.Parallel()
-	const rounds, callers, calls, few = 5, 8, 8, 3
+	const rounds, callers, calls, few = 5, 8, 6, 3
 	x := newTables(t)
 	for round := range rounds {
 		tenant := fmt.Sprint("tenant-", round)
@@ -43,8 +43,17 @@ func TestDevicesUnderContention(t *testing.T) {
 				s := x.store() // a process of its own
 				for range calls {
 					d := newDevice(tenant, fmt.Sprint("id-", r.IntN(few)), fmt.Sprint("value-", r.IntN(few)))
+					if r.IntN(3) == 0 { // an id that follows from an address, of this device or another
+						d.ID = push.SeenID(tenant, newDevice(tenant, "", fmt.Sprint("value-", r.IntN(few))).Address)
+					}
+					sent := push.DeviceNote{Address: d.Address, Code: push.CodeSent, At: at(), SentAt: at(), Record: true}
 					var err error
-					switch r.IntN(6) {
+					switch r.IntN(9) {
+					case 2, 3:
+						err = s.RecordDevices(t.Context(), tenant, []push.DeviceNote{sent})
+					case 4:
+						sent.Code, sent.Quarantine = push.CodeFCMUnregistered, true
+						_, err = s.NoteDevices(t.Context(), tenant, []push.DeviceNote{sent})
 					case 0:
 						err = s.DeleteDevice(t.Context(), tenant, d.ID)
 					case 1:

@@ -164,9 +164,9 @@ func TestCost(t *testing.T) {
 	operate(t, &services{}, "cost", "--per-day", "1000000").Expect(t, display.ExitOK, "dynamodb wru", "1,000,000 notifications: $0.")
 	operate(t, &services{}, "cost", "--per-day", "5", "-o", "json").Expect(t, display.ExitOK, `"notifications": 5`)
 	operate(t, &services{}, "cost", "-o", "json").Expect(t, display.ExitOK, `"per_day": 10000,`)
-	operate(t, &services{}, "cost", "--cases").Expect(t, display.ExitOK, "first   1.426")
+	operate(t, &services{}, "cost", "--cases").Expect(t, display.ExitOK, "first   0.739")
 	operate(t, &services{}, "cost", "--cases", "-o", "json").Expect(t, display.ExitOK, `"name": "weekly"`,
-		`"new_table_minutes": 8.333333333333334`)
+		`"new_table_minutes": 4.166666666666667`)
 
 	process := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/metrics" {

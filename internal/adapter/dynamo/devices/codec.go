@@ -14,16 +14,16 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// Attributes of the table of devices. It holds two kinds of item. The device
-// itself, by its address:
+// Attributes of the table of devices. It holds three kinds of item: devices that only sends
+// know (see seen.go); registered devices, by their address:
 //
 //	pk A#<tenant>#<kind>#<hash of value>   sk device
 //
-// and, by its id, a pointer to it:
+// and, by the id of each of these, a pointer to it:
 //
 //	pk I#<shard>#<tenant>                  sk <id>
 //
-// A device exists if its pointer names an address whose item has its id. A
+// A registered device exists if its pointer names an address whose item has its id. A
 // pointer that names another's address counts as absent.
 const (
 	attrUser          = "user"           // tenant and user id, of index by_user; absent without a user
@@ -31,6 +31,7 @@ const (
 	attrQuarantinedAt = "quarantined_at" // sortable
 	attrAddress       = "address"        // pointer: partition key of the device
 	attrBind          = "bind"           // nonce of the put that gave this id this address, in both items
+	attrMarks         = "marks"          // of a mark: what it stands for
 	attrValue         = "value"
 	attrPlatform      = "platform"
 	attrUserID        = "user_id"
@@ -91,10 +92,10 @@ func encodePointer(tenant string, id push.ID, address string, bind table.Nonce) 
 
 func userKey(tenant, user string) string { return table.Scoped(tenant) + "#" + user }
 
-// encodeDevice returns a device's item with the nonces of its binding and of
-// this write.
-func encodeDevice(d *push.Device, bind, w table.Nonce) table.Item {
-	i := addressKey(d.Tenant, d.Address)
+// encodeDevice returns a device's item in a place, with the nonces of its binding, which
+// only registered devices have, and of this write.
+func encodeDevice(d *push.Device, place table.Item, bind, w table.Nonce) table.Item {
+	i := place.Key(table.AttrPK, table.AttrSK)
 	i[table.AttrTenant], i[table.AttrID] = table.Text(d.Tenant), table.Text(string(d.ID))
 	i[attrAddressKind], i[attrValue] = table.Text(string(d.Address.Kind)), table.Text(d.Address.Value.Reveal())
 	for name, s := range map[string]string{
@@ -124,7 +125,10 @@ func encodeDevice(d *push.Device, bind, w table.Nonce) table.Item {
 		i[attrQuarantine] = table.Text(strconv.Itoa(hashOf(string(d.ID), quarantineShards)))
 		i[attrQuarantinedAt] = table.Text(table.Sortable(d.QuarantinedAt))
 	}
-	i[attrBind], i[table.AttrWrite] = bind.Value(), w.Value()
+	if bind != (table.Nonce{}) {
+		i[attrBind] = bind.Value()
+	}
+	i[table.AttrWrite] = w.Value()
 	return i
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
@@ -18,6 +19,11 @@ type Store struct {
 	db *table.Client
 
 	devices, config string // table names
+
+	// aside are the tenants of which look-ups by address begin among registered devices,
+	// because the last one found more there.
+	aside      sync.Map
+	registered sync.Map // tenants, see hasRegistered
 }
 
 // New returns the driver on the tables whose names begin with prefix.
@@ -58,26 +64,33 @@ func (s *Store) Device(ctx context.Context, tenant string, id push.ID) (push.Dev
 	return d, nil
 }
 
-// locate follows the pointer of an id. Without a device it returns
-// push.ErrNotFound, and the pointer if there is one.
+// locate follows the pointer of an id, or finds the device that only sends know by it.
+// Without a device it returns push.ErrNotFound, and the pointer if there is one.
 func (s *Store) locate(ctx context.Context, tenant string, id push.ID) (pointer, device table.Item, err error) {
 	if pointer, err = s.db.Get(ctx, s.devices, pointerKey(tenant, id)); err != nil {
 		return nil, nil, err
 	}
-	if pointer == nil {
-		return nil, nil, push.ErrNotFound
+	if pointer != nil {
+		if device, err = s.db.Get(ctx, s.devices, deviceKey(pointer.Text(attrAddress))); err != nil {
+			return nil, nil, err
+		}
+		if device.Text(table.AttrID) == string(id) {
+			return pointer, device, nil
+		}
 	}
-	if device, err = s.db.Get(ctx, s.devices, deviceKey(pointer.Text(attrAddress))); err != nil {
-		return nil, nil, err
+	if _, ok := push.SeenKeyOf(id); ok {
+		if device, err = s.db.Get(ctx, s.devices, seenKey(tenant, id)); err != nil {
+			return nil, nil, err
+		}
+		if isSeen(device) {
+			return pointer, device, nil
+		}
 	}
-	if device.Text(table.AttrID) != string(id) {
-		return pointer, nil, push.ErrNotFound
-	}
-	return pointer, device, nil
+	return pointer, nil, push.ErrNotFound
 }
 
 // DeleteDevice removes a device, or returns push.ErrNotFound. The device goes
-// first, then its pointer, which alone counts as absent. A registration of the
+// first, then its pointer, which alone counts as absent, and its mark. A registration of the
 // same device at the same moment comes before or after as a whole.
 func (s *Store) DeleteDevice(ctx context.Context, tenant string, id push.ID) error {
 	if err := s.deleteDevice(ctx, tenant, id); err != nil {
@@ -91,10 +104,11 @@ func (s *Store) deleteDevice(ctx context.Context, tenant string, id push.ID) err
 	if err != nil {
 		return err
 	}
-	var e table.Expression
-	e.Equal(table.AttrID, table.Text(string(id)))
-	e.Equal(attrBind, device[attrBind])
-	if err := s.removeIf(ctx, device.Key(table.AttrPK, table.AttrSK), e); err != nil {
+	marks, err := s.marksOf(ctx, device, true)
+	if err != nil {
+		return err
+	}
+	if err := s.vacate(ctx, device.Key(table.AttrPK, table.AttrSK), bound(device), marks); err != nil || isSeen(device) {
 		return err
 	}
 	var p table.Expression
@@ -103,22 +117,25 @@ func (s *Store) deleteDevice(ctx context.Context, tenant string, id push.ID) err
 	return s.removeIf(ctx, pointer.Key(table.AttrPK, table.AttrSK), p)
 }
 
+// bound asks that a place holds the device that was read there, whatever was noted about it
+// since.
+func bound(device table.Item) (e table.Expression) {
+	e.Equal(table.AttrID, device[table.AttrID])
+	if device.Has(attrBind) {
+		e.Equal(attrBind, device[attrBind])
+	}
+	return e
+}
+
 // RestoreDevice makes a quarantined device active again.
 func (s *Store) RestoreDevice(ctx context.Context, tenant string, id push.ID) (push.Device, error) {
-	_, found, err := s.locate(ctx, tenant, id)
-	var d push.Device
-	if err == nil {
-		d, _, err = s.changeDevice(ctx, found, func(d *push.Device) bool {
-			if d.State == push.DeviceActive {
-				return false
-			}
-			d.State, d.QuarantinedAt = push.DeviceActive, time.Time{}
-			return true
-		})
-	}
-	if err == nil && d.ID != id {
-		err = push.ErrNotFound // somebody else took the address meanwhile
-	}
+	d, err := s.changeByID(ctx, tenant, id, func(d *push.Device) bool {
+		if d.State == push.DeviceActive {
+			return false
+		}
+		d.State, d.QuarantinedAt = push.DeviceActive, time.Time{}
+		return true
+	})
 	if err != nil {
 		return push.Device{}, fmt.Errorf("restore device %s: %w", id, err)
 	}
@@ -127,26 +144,34 @@ func (s *Store) RestoreDevice(ctx context.Context, tenant string, id push.ID) (p
 
 // ChangeDevice applies change to a device, or returns push.ErrNotFound.
 func (s *Store) ChangeDevice(ctx context.Context, tenant string, id push.ID, change func(*push.Device) error) (push.Device, error) {
-	_, found, err := s.locate(ctx, tenant, id)
-	var d push.Device
-	if err == nil {
-		var refused error
-		d, _, err = s.changeDevice(ctx, found, func(d *push.Device) bool {
-			if d.ID != id {
-				return false // somebody else took the address meanwhile
-			}
-			refused = change(d)
-			return refused == nil
-		})
-		err = cmp.Or(err, refused)
-	}
-	if err == nil && d.ID != id {
-		err = push.ErrNotFound
-	}
-	if err != nil {
+	var refused error
+	d, err := s.changeByID(ctx, tenant, id, func(d *push.Device) bool {
+		refused = change(d)
+		return refused == nil
+	})
+	if err = cmp.Or(err, refused); err != nil {
 		return push.Device{}, fmt.Errorf("change device %s: %w", id, err)
 	}
 	return d, nil
+}
+
+// changeByID applies change to the device of an id, or returns push.ErrNotFound. One that
+// was registered meanwhile is looked for where it is now.
+func (s *Store) changeByID(ctx context.Context, tenant string, id push.ID, change func(*push.Device) bool) (push.Device, error) {
+	for range table.ConflictTries {
+		_, found, err := s.locate(ctx, tenant, id)
+		if err != nil {
+			return push.Device{}, err
+		}
+		d, _, err := s.changeDevice(ctx, found, func(d *push.Device) bool { return d.ID == id && change(d) })
+		switch {
+		case err != nil || d.ID == id:
+			return d, err
+		case !inSeen(found):
+			return push.Device{}, push.ErrNotFound // somebody else took the address meanwhile
+		}
+	}
+	return push.Device{}, push.ErrConflict
 }
 
 // changeDevice applies change to a device and stores it, starting over with
@@ -167,7 +192,7 @@ func (s *Store) changeDevice(ctx context.Context, i table.Item, change func(*pus
 		}
 		var e table.Expression
 		e.Equal(table.AttrWrite, i[table.AttrWrite])
-		changed := encodeDevice(&d, i.NonceAt(attrBind), w)
+		changed := encodeDevice(&d, i, i.NonceAt(attrBind), w)
 		if err := s.noteFresh(ctx, changed, i); err != nil {
 			return push.Device{}, false, err
 		}
@@ -178,7 +203,7 @@ func (s *Store) changeDevice(ctx context.Context, i table.Item, change func(*pus
 		if i, err = s.db.Winner(ctx, err); err != nil {
 			return push.Device{}, false, err
 		}
-		if i == nil {
+		if i == nil || inSeen(i) && !isSeen(i) {
 			return push.Device{}, false, nil
 		}
 		if slices.Contains(made, i.NonceAt(table.AttrWrite)) { // our own write, whose answer got lost

@@ -17,7 +17,7 @@ import (
 // address, first leaves a note where the user's devices are looked up too, by a
 // consistent read:
 //
-//	kind fresh#<tenant>#<user>   name <partition key of the device>
+//	kind fresh#<tenant>#<user>   name <partition key of the device, or its id if only sends knew it>
 //
 // in the table of configuration, which forgets it by its TTL when the index has
 // long caught up. The note says where to look and nothing else: what is there
@@ -37,7 +37,7 @@ func (s *Store) noteFresh(ctx context.Context, device, before table.Item) error 
 	if user == "" || before.Text(attrUser) == user && before.Text(table.AttrID) == device.Text(table.AttrID) {
 		return nil
 	}
-	i := freshKey(user, device.Text(table.AttrPK))
+	i := freshKey(user, placeName(device))
 	i[table.TTLAttribute] = table.Number(s.db.Expiry(keepFresh))
 	_, err := s.db.Put(ctx, s.config, i, table.Expression{}, false)
 	return err
@@ -45,7 +45,8 @@ func (s *Store) noteFresh(ctx context.Context, device, before table.Item) error 
 
 // userEntries returns where the devices of a user may be, each place once: the
 // entries of the index and the notes.
-func (s *Store) userEntries(ctx context.Context, user string) ([]table.Item, error) {
+func (s *Store) userEntries(ctx context.Context, tenant, userID string) ([]table.Item, error) {
+	user := userKey(tenant, userID)
 	var e table.Expression
 	cond := e.Name(table.AttrKind) + " = " + e.Value("kind", table.Text(freshPrefix+user))
 	notes := &dynamodb.QueryInput{
@@ -71,11 +72,11 @@ func (s *Store) userEntries(ctx context.Context, user string) ([]table.Item, err
 	}
 	entries, seen := found[0], map[string]bool{}
 	for _, entry := range entries {
-		seen[entry.Text(table.AttrPK)] = true
+		seen[placeName(entry)] = true
 	}
 	for _, note := range found[1] {
 		if place := note.Text(table.AttrName); !seen[place] {
-			entry := deviceKey(place)
+			entry := placeNamed(tenant, place)
 			entry[attrUser] = table.Text(user)
 			entries = append(entries, entry)
 		}

@@ -21,10 +21,15 @@ func (s *Store) Devices(ctx context.Context, tenant, userID, after string, limit
 		return nil, "", err
 	}
 	var m *table.Merger
-	address := func(i table.Item) table.Item { return deviceKey(i.Text(attrAddress)) }
+	address := func(i table.Item) table.Item {
+		if inSeen(i) {
+			return i.Key(table.AttrPK, table.AttrSK)
+		}
+		return deviceKey(i.Text(attrAddress))
+	}
 	keep := func(entry table.Item, d *push.Device) bool { return string(d.ID) == entry.Text(table.AttrSK) }
 	if userID == "" {
-		m = s.db.Merge(table.AttrSK, false, s.pointerQueries(tenant, place, limit+1))
+		m = s.db.Merge(table.AttrSK, false, append(s.pointerQueries(tenant, place, limit+1), s.seenQueries(tenant, place, limit+1)...))
 	} else {
 		operator := ">"
 		if place == "" {
@@ -39,13 +44,15 @@ func (s *Store) Devices(ctx context.Context, tenant, userID, after string, limit
 	var all []push.Device
 	for len(all) <= limit {
 		entries, err := m.Take(ctx, limit+1-len(all))
+		end := len(entries) == 0
+		entries = slices.DeleteFunc(entries, func(i table.Item) bool { return userID == "" && inSeen(i) && !isSeen(i) })
 		if err == nil && len(entries) > 0 {
 			all, err = s.appendDevices(ctx, all, entries, userID == "", address, keep)
 		}
 		if err != nil {
 			return nil, "", fmt.Errorf("list devices: %w", err)
 		}
-		if len(entries) == 0 {
+		if end {
 			break
 		}
 	}
@@ -55,14 +62,33 @@ func (s *Store) Devices(ctx context.Context, tenant, userID, after string, limit
 
 // pointerQueries select the pointers of a tenant behind an id.
 func (s *Store) pointerQueries(tenant, after string, limit int) table.Queries {
-	var out table.Queries
+	var partitions []string
 	for shard := range pointerShards {
+		partitions = append(partitions, pointerPartition(tenant, shard))
+	}
+	return s.queries(partitions, after, limit)
+}
+
+// seenQueries select the devices of a tenant that only sends know behind an id, and the
+// marks among them.
+func (s *Store) seenQueries(tenant, after string, limit int) table.Queries {
+	var partitions []string
+	for _, digit := range seenShards {
+		partitions = append(partitions, seenPartition(tenant, string(digit)))
+	}
+	return s.queries(partitions, after, limit)
+}
+
+// queries select what is behind a sort key of each partition.
+func (s *Store) queries(partitions []string, after string, limit int) table.Queries {
+	var out table.Queries
+	for _, pk := range partitions {
 		var e table.Expression
-		cond := e.Name(table.AttrPK) + " = " + e.Value("pk", table.Text(pointerPartition(tenant, shard)))
+		cond := e.Name(table.AttrPK) + " = " + e.Value("pk", table.Text(pk))
 		if after != "" {
 			cond += " AND " + e.Name(table.AttrSK) + " > " + e.Value("after", table.Text(after))
 		}
-		q := table.Between(s.devices, "", "", "", table.Ahead(limit, pointerShards))
+		q := table.Between(s.devices, "", "", "", table.Ahead(limit, len(partitions)))
 		q.KeyConditionExpression, q.ExpressionAttributeNames, q.ExpressionAttributeValues = &cond, e.Names, e.Values
 		q.ConsistentRead = new(true)
 		out = append(out, q)
@@ -148,8 +174,70 @@ func (s *Store) ReachByAddress(ctx context.Context, tenant string, as []push.Add
 	return out, nil
 }
 
-// byAddress returns the stored items among addresses.
+// byAddress returns the stored items of devices among addresses. It looks in the places of
+// addresses first, and where registered devices are for those that have a mark there, or the
+// other way round where most are registered: so most cost one read.
 func (s *Store) byAddress(ctx context.Context, tenant string, as []push.Address, consistent bool) (map[push.Address]table.Item, error) {
+	out := make(map[push.Address]table.Item, len(as))
+	_, aside := s.aside.Load(tenant)
+	look := []func(context.Context, string, []push.Address, bool, map[push.Address]table.Item) ([]push.Address, error){
+		s.inPlaces, s.amongRegistered,
+	}
+	if aside {
+		slices.Reverse(look)
+	}
+	left, err := look[0](ctx, tenant, as, consistent, out)
+	if err != nil || len(left) == 0 {
+		return out, err
+	}
+	first := len(out)
+	_, err = look[1](ctx, tenant, left, consistent, out)
+	switch turn := err == nil && len(out)-first > first; {
+	case turn && aside:
+		s.aside.Delete(tenant)
+	case turn:
+		s.aside.Store(tenant, struct{}{})
+	}
+	return out, err
+}
+
+// inPlaces finds devices that only sends know, and returns the addresses that may be
+// registered.
+func (s *Store) inPlaces(ctx context.Context, tenant string, as []push.Address, consistent bool, out map[push.Address]table.Item) (
+	[]push.Address, error,
+) {
+	keys := make([]table.Item, len(as))
+	for i, a := range as {
+		keys[i] = seenKeyAt(tenant, a)
+	}
+	found, err := s.deviceItems(ctx, keys, consistent)
+	if err != nil {
+		return nil, err
+	}
+	var marked, absent []push.Address
+	for i, a := range as {
+		switch stored := found.at(keys[i]); {
+		case isSeen(stored):
+			out[a] = stored
+		case stored != nil:
+			marked = append(marked, a)
+		default:
+			absent = append(absent, a)
+		}
+	}
+	if len(absent) == 0 {
+		return marked, nil
+	}
+	if old, err := s.hasRegistered(ctx, tenant); err != nil || !old {
+		return marked, err
+	}
+	return append(marked, absent...), nil
+}
+
+// amongRegistered finds registered devices, and returns the other addresses.
+func (s *Store) amongRegistered(ctx context.Context, tenant string, as []push.Address, consistent bool, out map[push.Address]table.Item) (
+	[]push.Address, error,
+) {
 	keys := make([]table.Item, len(as))
 	for i, a := range as {
 		keys[i] = addressKey(tenant, a)
@@ -158,13 +246,15 @@ func (s *Store) byAddress(ctx context.Context, tenant string, as []push.Address,
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[push.Address]table.Item, len(found))
+	var left []push.Address
 	for i, a := range as {
 		if stored := found.at(keys[i]); stored != nil {
 			out[a] = stored
+		} else {
+			left = append(left, a)
 		}
 	}
-	return out, nil
+	return left, nil
 }
 
 // DevicesByUser returns all devices of the users, by user, each user's by id: as
@@ -180,7 +270,7 @@ func (s *Store) DevicesByUser(ctx context.Context, tenant string, users []string
 		if users[i] == "" {
 			return nil // devices without a user are nobody's
 		}
-		found, err := s.userEntries(ctx, userKey(tenant, users[i]))
+		found, err := s.userEntries(ctx, tenant, users[i])
 		mu.Lock()
 		defer mu.Unlock()
 		entries = append(entries, found...)
@@ -205,14 +295,30 @@ func (s *Store) DevicesByUser(ctx context.Context, tenant string, users []string
 
 // DevicesByID returns the devices among the ids.
 func (s *Store) DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error) {
-	keys := make([]table.Item, len(ids))
-	for i, id := range ids {
-		keys[i] = pointerKey(tenant, id)
+	var keys []table.Item
+	for _, id := range ids {
+		keys = append(keys, pointerKey(tenant, id))
+		if _, ok := push.SeenKeyOf(id); ok {
+			keys = append(keys, seenKey(tenant, id))
+		}
 	}
-	pointers, err := s.db.BatchGet(ctx, s.devices, keys, true)
+	found, err := s.db.BatchGet(ctx, s.devices, keys, true)
 	var all []push.Device
+	var pointers []table.Item
+	for _, i := range found {
+		switch {
+		case isSeen(i):
+			var d push.Device
+			if d, err = decodeDevice(i); err != nil {
+				return nil, fmt.Errorf("devices of %d ids: %w", len(ids), err)
+			}
+			all = append(all, d)
+		case !inSeen(i):
+			pointers = append(pointers, i)
+		}
+	}
 	if err == nil {
-		all, err = s.appendDevices(ctx, nil, pointers, true,
+		all, err = s.appendDevices(ctx, all, pointers, true,
 			func(i table.Item) table.Item { return deviceKey(i.Text(attrAddress)) },
 			func(entry table.Item, d *push.Device) bool { return string(d.ID) == entry.Text(table.AttrSK) })
 	}

@@ -12,21 +12,24 @@ import (
 // PutDevices creates or replaces registrations. Devices of the batch that share
 // neither id nor address are written at once; those that do, in the given order.
 //
-// A registration of id with address K is up to five writes, in this order:
+// A registration of id with address K is up to eight writes, in this order:
 //
-//  0. a note for those who look the user's devices up, if it is new to the user
-//  1. the device at K, conditional on what was read there
-//  2. the pointer of id to K, learning which address it named before
-//  3. the device at the former address is removed, if it is still this id's
-//  4. the pointer of the device that held K before is removed, if it still
+//  0. a mark in K's place, if K is new, which takes the place of what only sends knew; one
+//     in the place of the id, if that follows from another address
+//  1. a note for those who look the user's devices up, if it is new to the user
+//  2. the device at K, conditional on what was read there
+//  3. the pointer of id to K, learning which address it named before
+//  4. the device at the former address is removed, if it is still this id's, with its mark
+//  5. the pointer of the device that held K before is removed, if it still
 //     names K
 //
-// A renewal, by far the most of them, is the first alone. A crash after 1 leaves
+// A renewal, by far the most of them, is 2 alone. A crash after 0 leaves an address that
+// nobody knows until the app tries again; a crash after 2 leaves
 // id under two addresses, of which the pointer names the old; the app's next
-// registration, or its next change of token, finds that and goes on at 2. A
+// registration, or its next change of token, finds that and goes on at 3. A
 // crash later leaves a former address that FCM will call unregistered, or a
 // pointer to another's address, which every reader takes for absent. The binding
-// nonce keeps 3 and 4 from removing what somebody registered anew meanwhile.
+// nonce keeps 4 and 5 from removing what somebody registered anew meanwhile.
 func (s *Store) PutDevices(ctx context.Context, ds []push.Device) error {
 	for _, wave := range waves(ds) {
 		if err := s.putWave(ctx, wave); err != nil {
@@ -64,46 +67,86 @@ type situation struct {
 	pointer table.Item // of the id
 	holder  table.Item // the device at the address, of this id or another
 	former  table.Item // the device at the address that the pointer names, if that is another
+	// If there is no holder:
+	place table.Item // what is in the address's place: a device that only sends know, or a mark
+	was   table.Item // the device that was there before this registration's mark
+	// If the id follows from another address:
+	own table.Item // what is in that one's place
 }
 
-func (s *Store) putWave(ctx context.Context, ds []push.Device) error {
+// owns reports whether the id follows from another address.
+func owns(d *push.Device) bool {
+	_, ok := push.SeenKeyOf(d.ID)
+	return ok && d.ID != push.SeenID(d.Tenant, d.Address)
+}
+
+// situations reads what is stored about registrations.
+func (s *Store) situations(ctx context.Context, ds []push.Device) ([]situation, error) {
 	keys := make([]table.Item, 0, 2*len(ds))
 	for i := range ds {
 		keys = append(keys, pointerKey(ds[i].Tenant, ds[i].ID), addressKey(ds[i].Tenant, ds[i].Address))
 	}
 	found, err := s.deviceItems(ctx, keys, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var formerKeys []table.Item
-	for i := range ds {
-		if p := found.at(pointerKey(ds[i].Tenant, ds[i].ID)); p != nil {
-			formerKeys = append(formerKeys, deviceKey(p.Text(attrAddress)))
+	all := make([]situation, len(ds))
+	var more []table.Item
+	each := func(visit func(now *situation, into *table.Item, key table.Item)) {
+		for i := range ds {
+			d, now := &ds[i], &all[i]
+			if now.holder == nil {
+				visit(now, &now.place, seenKeyAt(d.Tenant, d.Address))
+			}
+			if owns(d) {
+				visit(now, &now.own, seenKey(d.Tenant, d.ID))
+			}
+			if p := now.pointer; p != nil && p.Text(attrAddress) != addressKey(d.Tenant, d.Address).Text(table.AttrPK) {
+				visit(now, &now.former, deviceKey(p.Text(attrAddress)))
+			}
 		}
 	}
-	formers, err := s.deviceItems(ctx, formerKeys, true)
+	for i := range ds {
+		all[i].pointer, all[i].holder = found.at(keys[2*i]), found.at(keys[2*i+1])
+	}
+	each(func(_ *situation, _ *table.Item, key table.Item) { more = append(more, key) })
+	if found, err = s.deviceItems(ctx, more, true); err != nil {
+		return nil, err
+	}
+	each(func(_ *situation, into *table.Item, key table.Item) { *into = found.at(key) })
+	return all, nil
+}
+
+func (s *Store) putWave(ctx context.Context, ds []push.Device) error {
+	all, err := s.situations(ctx, ds)
 	if err != nil {
 		return err
 	}
 	return table.Concurrently(ctx, len(ds), func(ctx context.Context, i int) error {
 		d := ds[i]
 		d.State = push.DeviceActive
-		now := situation{pointer: found.at(pointerKey(d.Tenant, d.ID)), holder: found.at(addressKey(d.Tenant, d.Address))}
-		if p := now.pointer; p != nil && p.Text(attrAddress) != addressKey(d.Tenant, d.Address).Text(table.AttrPK) {
-			now.former = formers.at(deviceKey(p.Text(attrAddress)))
-		}
-		return s.register(ctx, d, now)
+		return s.register(ctx, d, all[i])
 	})
 }
 
 // register makes one registration, starting over while others change the same
 // device.
 func (s *Store) register(ctx context.Context, d push.Device, now situation) error {
+	const patience = 3 // tries before those that meet get out of each other's way
 	var made []table.Nonce
-	for range table.ConflictTries {
+	for try := range table.ConflictTries {
+		if try >= patience {
+			if err := s.db.Pause(ctx, try-patience+1); err != nil {
+				return err
+			}
+		}
 		w := s.db.NewNonce() // one a try, as in changeDevice
 		made = append(made, w)
-		bind, err := s.writeDevice(ctx, d, now, w)
+		err := s.takePlaces(ctx, &d, &now)
+		var bind table.Nonce
+		if err == nil {
+			bind, err = s.writeDevice(ctx, d, now, w)
+		}
 		if err == nil {
 			return s.point(ctx, &d, now, bind)
 		}
@@ -114,27 +157,35 @@ func (s *Store) register(ctx context.Context, d push.Device, now situation) erro
 		if found != nil && slices.Contains(made, found.NonceAt(table.AttrWrite)) { // our own write, whose answer got lost
 			return s.point(ctx, &d, now, found.NonceAt(attrBind))
 		}
-		if now, err = s.situation(ctx, &d); err != nil {
+		again, err := s.situations(ctx, []push.Device{d})
+		if err != nil {
 			return err
 		}
+		if isSeen(now.place) {
+			again[0].was = now.place
+		} else {
+			again[0].was = now.was
+		}
+		now = again[0]
 	}
 	return fmt.Errorf("device %s: %w", d.ID, push.ErrConflict)
 }
 
-func (s *Store) situation(ctx context.Context, d *push.Device) (situation, error) {
-	var now situation
-	var err error
-	if now.pointer, err = s.db.Get(ctx, s.devices, pointerKey(d.Tenant, d.ID)); err != nil {
-		return now, err
+// takePlaces marks the places of a new address and of an id that follows from another.
+func (s *Store) takePlaces(ctx context.Context, d *push.Device, now *situation) error {
+	if now.holder == nil {
+		marks := with(now.place, markAddress)
+		if d.ID == push.SeenID(d.Tenant, d.Address) {
+			marks = markAddress // nobody else has the id
+		}
+		if err := s.mark(ctx, seenKeyAt(d.Tenant, d.Address), now.place, marks); err != nil {
+			return err
+		}
 	}
-	address := addressKey(d.Tenant, d.Address)
-	if now.holder, err = s.db.Get(ctx, s.devices, address); err != nil {
-		return now, err
+	if marks := with(now.own, markID); owns(d) && !isSeen(now.own) && marks != now.own.Text(attrMarks) {
+		return s.mark(ctx, seenKey(d.Tenant, d.ID), now.own, marks)
 	}
-	if now.pointer != nil && now.pointer.Text(attrAddress) != address.Text(table.AttrPK) {
-		now.former, err = s.db.Get(ctx, s.devices, deviceKey(now.pointer.Text(attrAddress)))
-	}
-	return now, err
+	return nil
 }
 
 // writeDevice writes the device at its address and returns its binding. What
@@ -148,6 +199,12 @@ func (s *Store) writeDevice(ctx context.Context, d push.Device, now situation, w
 		own, bind = now.holder, now.holder.NonceAt(attrBind)
 	case now.former.Text(table.AttrID) == id:
 		own = now.former
+	case now.own.Text(table.AttrID) == id:
+		own = now.own
+	case now.place.Text(table.AttrID) == id:
+		own = now.place
+	case now.was.Text(table.AttrID) == id:
+		own = now.was
 	}
 	if own != nil {
 		before, err := decodeDevice(own)
@@ -163,7 +220,7 @@ func (s *Store) writeDevice(ctx context.Context, d push.Device, now situation, w
 	} else {
 		e.Equal(table.AttrWrite, now.holder[table.AttrWrite])
 	}
-	i := encodeDevice(&d, bind, w)
+	i := encodeDevice(&d, addressKey(d.Tenant, d.Address), bind, w)
 	if err := s.noteFresh(ctx, i, now.holder); err != nil {
 		return bind, err
 	}
@@ -186,27 +243,39 @@ func (s *Store) point(ctx context.Context, d *push.Device, now situation, bind t
 			return err
 		}
 	}
+	if isSeen(now.own) { // it was known from sends, at the address that its id follows from
+		if err := table.UnlessLost(s.mark(ctx, now.own, now.own, markID)); err != nil {
+			return err
+		}
+	}
 	if now.holder == nil || now.holder.Text(table.AttrID) == string(d.ID) {
 		return nil
 	}
 	return s.dropPointer(ctx, now.holder)
 }
 
-// dropFormer removes the device at the address that the id had before.
+// dropFormer removes the device at the address that the id had before, with its mark.
 func (s *Store) dropFormer(ctx context.Context, d *push.Device, now situation, old table.Item, address string) error {
 	former := old.Text(attrAddress)
 	if former == "" || former == address {
 		return nil
 	}
 	bind := old[attrBind]
-	if now.former.Text(table.AttrID) == string(d.ID) && now.pointer.Text(attrAddress) == former &&
-		now.pointer.NonceAt(attrBind) == old.NonceAt(attrBind) {
+	ours := now.former.Text(table.AttrID) == string(d.ID) && now.pointer.Text(attrAddress) == former
+	if ours && now.pointer.NonceAt(attrBind) == old.NonceAt(attrBind) {
 		bind = now.former[attrBind] // differs from the pointer's after a crash
+	}
+	var marks []freed
+	if ours {
+		var err error
+		if marks, err = s.marksOf(ctx, now.former, false); err != nil {
+			return err
+		}
 	}
 	var e table.Expression
 	e.Equal(table.AttrID, table.Text(string(d.ID)))
 	e.Equal(attrBind, bind)
-	return s.removeIf(ctx, deviceKey(former), e)
+	return s.vacate(ctx, deviceKey(former), e, marks)
 }
 
 // dropPointer removes the pointer of a device that is no more, unless the id
@@ -216,6 +285,17 @@ func (s *Store) dropPointer(ctx context.Context, device table.Item) error {
 	e.Equal(attrAddress, device[table.AttrPK])
 	e.Equal(attrBind, device[attrBind])
 	return s.removeIf(ctx, pointerKey(device.Text(table.AttrTenant), push.ID(device.Text(table.AttrID))), e)
+}
+
+// vacate removes a device on a condition, and its marks if it is gone: not if somebody
+// took over its address meanwhile, who relies on them.
+func (s *Store) vacate(ctx context.Context, key table.Item, e table.Expression, marks []freed) error {
+	if err := s.db.Remove(ctx, s.devices, key, e); err != nil {
+		if found, err := s.db.Winner(ctx, err); err != nil || found != nil {
+			return err
+		}
+	}
+	return s.free(ctx, marks)
 }
 
 // removeIf removes an item of the table of devices; that its condition fails is

@@ -70,7 +70,7 @@ func (c *Client) batchGetSome(ctx context.Context, table string, keys []map[stri
 	const op = "BatchGetItem"
 	for try := range batchTries {
 		if try > 0 {
-			if err := c.pause(ctx, try); err != nil {
+			if err := c.Pause(ctx, try); err != nil {
 				return err
 			}
 		}
@@ -99,11 +99,11 @@ func (c *Client) batchGetSome(ctx context.Context, table string, keys []map[stri
 	})
 }
 
-// pause waits before try number 1, 2, …: full jitter below a bound that doubles.
-func (c *Client) pause(ctx context.Context, try int) error {
+// Pause waits before try number 1, 2, …: full jitter below a bound that doubles.
+func (c *Client) Pause(ctx context.Context, try int) error {
 	most := min(batchFirstWait<<(try-1), batchMostWait)
 	if !worker.Wait(ctx, time.Duration(c.Random()%uint64(most))) { //nolint:gosec // positive and below 2 s
-		return fmt.Errorf("wait for unprocessed keys: %w", ctx.Err())
+		return fmt.Errorf("wait for another try: %w", ctx.Err())
 	}
 	return nil
 }
