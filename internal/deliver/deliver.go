@@ -90,6 +90,7 @@ type Config struct {
 	Retries       int                       // chunks of nothing but retries in hand at once; 0: any number
 	MaxAttempts   int                       // per recipient, from 1
 	Brake         int                       // recipients refused alike before the others are held; 0: nobody is held
+	Backoff       guard.Backoff             // the waits between tries; the zero value is FCM's rules
 	MaxElapsed    time.Duration             // from a recipient's first attempt; FCM: give up by 60 min
 	Software      string                    // version, written into dead letters
 	Log           *zap.Logger
@@ -115,7 +116,7 @@ func New(cfg Config) (*Deliver, error) {
 	if cfg.Isolation == nil {
 		cfg.Isolation = isolation.New()
 	}
-	t := &timing{now: cfg.Now, elapsed: cfg.Elapsed, rand: cfg.Rand}
+	t := &timing{now: cfg.Now, elapsed: cfg.Elapsed, waits: cfg.Backoff, rand: cfg.Rand}
 	heads, err := newHeads(cfg.Notifications, cfg.Encoder, t.moment)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,8 @@ type timing struct {
 	now     func() time.Time     // the wall clock: deadlines, and what is stored
 	elapsed func() time.Duration // a monotonic clock: everything that lasts
 
+	waits guard.Backoff
+
 	mu   sync.Mutex // of rand
 	rand *rand.Rand
 }
@@ -41,7 +43,7 @@ func (t *timing) jitter(below time.Duration) time.Duration {
 func (t *timing) backoff(attempt int, r result) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return guard.Backoff{}.Next(attempt, r.code, r.retryAfter, t.rand)
+	return t.waits.Next(attempt, r.code, r.retryAfter, t.rand)
 }
 
 // shortly returns a context for what ends a turn: it outlives ctx, by lease.Grace at

@@ -40,7 +40,7 @@ func (s *show) check(ctx context.Context, c *recipients, final client.Notificati
 	sum := counts.Open + counts.Sent + counts.Permanent + counts.Ambiguous +
 		counts.Suppressed + counts.Expired + counts.Cancelled + counts.DeadLettered
 	s.say("")
-	s.say("accepted %d = outcomes and open %d; recipients %d, rows in the report %d", counts.Accepted, sum, len(c.tokens), rows)
+	s.say("accepted %d = outcomes and open %d;\n  recipients %d, rows in the report %d", counts.Accepted, sum, len(c.tokens), rows)
 	s.say("sent, by the ledger %d, by its report %d, by the simulator %d devices", counts.Sent, sent, len(accepted))
 	switch {
 	case faults > 0:

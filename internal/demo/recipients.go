@@ -27,8 +27,8 @@ type kind struct {
 // then, 0.5 % fail as often as Belfry tries, and become dead letters.
 func mix() []kind {
 	return []kind{
-		{"sim-unregistered-", 10, "the app was uninstalled (404 UNREGISTERED)"},
-		{"sim-invalid-", 3, "the token is malformed (400 INVALID_ARGUMENT)"},
+		{"sim-unregistered-", 10, "app uninstalled (404 UNREGISTERED)"},
+		{"sim-invalid-", 3, "token malformed (400 INVALID_ARGUMENT)"},
 		{"sim-unavailable-1-", 4, "FCM unavailable, once (503)"},
 		{"sim-internal-1-", 4, "FCM broken, once (500)"},
 		{"sim-quota-1-", 12, "FCM's quota used up, once (429)"},

@@ -13,7 +13,7 @@ import (
 // replay sends again what became dead letters, a tenth of it first, as an
 // operator would once FCM is well, and returns how the batch stands then.
 func (s *show) replay(ctx context.Context, batch client.Notification) (client.Notification, error) {
-	s.say("\nWhat was given up waits as dead letters. A replay sends it again, a little first:\n")
+	s.say("\nWhat was given up waits as dead letters. A replay sends it again:\n")
 	if err := s.drain(ctx); err != nil {
 		return batch, err
 	}
@@ -23,7 +23,7 @@ func (s *show) replay(ctx context.Context, batch client.Notification) (client.No
 	}
 	for i := range groups.Items {
 		g := &groups.Items[i]
-		s.say("%s dead letters of %s: %s", progress.Group(g.Count), g.LastCode, g.Advice.Cause)
+		s.say("%s dead letters of %s:\n  %s", progress.Group(g.Count), g.LastCode, g.Advice.Cause)
 	}
 	simulation, err := s.api.Simulate(ctx, client.SimulateRequest{Filter: client.DeadLetterFilter{Notification: batch.ID}})
 	if err != nil {

@@ -64,7 +64,7 @@ func (s *show) upload(ctx context.Context, file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("upload recipients: %w", err)
 	}
-	s.say("batch %s: %s recipients uploaded in %.1f s", batch.ID, progress.Group(res.Accepted), time.Since(begun).Seconds())
+	s.say("batch %s:\n  %s recipients uploaded in %.1f s", batch.ID, progress.Group(res.Accepted), time.Since(begun).Seconds())
 	return batch.ID, nil
 }
 

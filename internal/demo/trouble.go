@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -54,27 +55,28 @@ func (s *show) trouble(ctx context.Context, c *recipients, id string) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "TROUBLE\tDEVICES\tENDED AS")
 	for i, k := range kinds {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", k.about, progress.Group(fates[i].devices), fates[i])
+		fates[i].print(w, k.about)
 	}
 	healthy := fates[len(kinds)]
-	_, _ = fmt.Fprintf(w, "none; but FCM was down for %.0f s\t%s\t%s\n", outage.Seconds(), progress.Group(healthy.devices), healthy)
+	healthy.print(w, fmt.Sprintf("none; but FCM was down for %.0f s", outage.Seconds()))
 	return w.Flush()
 }
 
-// String returns the codes, the most frequent first.
-func (f fate) String() string {
+// print writes a row, and one more for each further code: terminals have 80 columns.
+func (f *fate) print(w io.Writer, about string) {
 	codes := slices.SortedFunc(maps.Keys(f.codes), func(a, b client.Code) int {
 		if d := f.codes[b] - f.codes[a]; d != 0 {
 			return int(d)
 		}
 		return strings.Compare(string(a), string(b))
 	})
-	parts := make([]string, len(codes))
-	for i, code := range codes {
-		parts[i] = fmt.Sprintf("%s %s", code, progress.Group(f.codes[code]))
+	devices := progress.Group(f.devices)
+	for _, code := range codes {
+		end := fmt.Sprintf("%s %s", code, progress.Group(f.codes[code]))
 		if code == "sent" && f.retried > 0 {
-			parts[i] += fmt.Sprintf(" (%s by a retry)", progress.Group(f.retried))
+			end += fmt.Sprintf(" (%s by a retry)", progress.Group(f.retried))
 		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", about, devices, end)
+		about, devices = "", ""
 	}
-	return strings.Join(parts, ", ")
 }

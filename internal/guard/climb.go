@@ -56,6 +56,10 @@ func (c *climb) answered(now time.Duration, healthy bool) (cut float64, over boo
 	}
 	share := float64(c.good) / climbBlock
 	c.n, c.good = 0, 0
+	if share*goodShare < 1 { // as good as gone: a climb begins when it is back
+		*c = climb{}
+		return 1, false
+	}
 	if c.usual == 0 || share >= c.least() {
 		c.learn(share)
 		return 1, false

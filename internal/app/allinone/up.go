@@ -23,6 +23,9 @@ import (
 type Hooks struct {
 	Ready func(Addresses)  // everything listens
 	Event func(wire.Event) // an outgoing event; must be quick
+	// WaitScale shortens the waits between tries to a part of what FCM asks for; 0 is
+	// all. No setting has it: it is for a simulator.
+	WaitScale float64
 }
 
 // Addresses says where a service listens, as base URLs.
@@ -53,7 +56,9 @@ func startUp(ctx context.Context, s *app.Service, cfg config.Up, hooks Hooks) (o
 	if hooks.Event != nil && s.Backend.Bus != nil {
 		s.Backend.Bus.Subscribe(hooks.Event)
 	}
-	o := dispatcher.Options{Fanout: true, Deliver: true, PerSecond: float64(cfg.FCM.PerSecond), Delivery: cfg.Delivery}
+	o := dispatcher.Options{
+		Fanout: true, Deliver: true, PerSecond: float64(cfg.FCM.PerSecond), Delivery: cfg.Delivery, WaitScale: hooks.WaitScale,
+	}
 	if cfg.Sandbox {
 		sim, err := startSim(s, cfg.Simulator, cfg.Listeners) //nolint:contextcheck // it serves until the stack unwinds
 		if err != nil {

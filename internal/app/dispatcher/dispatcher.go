@@ -27,6 +27,7 @@ type Options struct {
 	PerSecond       float64
 	Ramp            time.Duration // of the pace, when it starts
 	Delivery        config.Delivery
+	WaitScale       float64 // of FCM's waits between tries, 0 is all of them; for the demo
 }
 
 // Start starts the roles. The high lane has its own worker, and more
@@ -127,7 +128,7 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 			Guard: g, Isolation: alone, Outcomes: outcomes, Chunks: lanes(s),
 			Dead: s.Backend.Queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
 			Lane: lane.lane, Window: lane.window, Retries: lane.retries, Brake: o.Delivery.BrakeAfter,
-			MaxAttempts: o.Delivery.MaxAttempts, MaxElapsed: maxElapsed,
+			MaxAttempts: o.Delivery.MaxAttempts, MaxElapsed: maxElapsed, Backoff: guard.Backoff{Scale: o.WaitScale},
 			Software: telemetry.Version(),
 			Log:      s.Log, Metrics: metrics, Now: s.Now, Elapsed: s.Elapsed, Rand: newRand(),
 		})
