@@ -16,6 +16,9 @@ const (
 	acceptFor  = 10 * time.Second
 )
 
+// acceptKeep is how many messages the simulator remembers: more than any search comes to at one rate.
+const acceptKeep = 10_000_000
+
 // acceptOnly measures accepting alone: at one rate, or at many, for the highest one that keeps p99 within a limit. What
 // accepts and delivers is a process of its own, or with Separate two, so that the generator of the load only shares the
 // machine with it.

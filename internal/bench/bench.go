@@ -42,7 +42,11 @@ type run struct {
 }
 
 func (r *run) all(ctx context.Context) error {
-	sim, err := startSim(ctx, r.cfg.Latency)
+	keep := int(acceptRate * acceptFor.Seconds()) // what batches send is not asked for
+	if r.cfg.AcceptRate > 0 {
+		keep = acceptKeep
+	}
+	sim, err := startSim(ctx, r.cfg.Latency, keep)
 	if err != nil {
 		return err
 	}

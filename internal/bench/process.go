@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -42,14 +43,15 @@ type child struct {
 	addr string // that it said it listens on
 }
 
-// startSim starts this very program as the simulator, on its lean server: it shares the cores with what is measured.
-func startSim(ctx context.Context, latency time.Duration) (*child, error) {
+// startSim starts this very program as the simulator, on its lean server: it shares the cores with what is measured. Of
+// so many messages it can say when it had them.
+func startSim(ctx context.Context, latency time.Duration, keep int) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("bench: find this program: %w", err)
 	}
 	return startChild(ctx, self, "endpoint", "sim", "--sim-listen", "127.0.0.1:0", "--sim-latency", latency.String(), "--sim-quota", "0",
-		"--sim-lean")
+		"--sim-keep", strconv.Itoa(keep), "--sim-lean")
 }
 
 // startChild runs a program and returns when its log names, under the key, the

@@ -139,7 +139,7 @@ func TestServices(t *testing.T) {
 		ran  any
 	}{
 		{"sim", []string{"sim", "--sim-latency", "50ms"}, nil, 0, config.Sim{
-			Simulator: config.Simulator{Listen: "127.0.0.1:8090", Latency: 50 * time.Millisecond}, Log: logs,
+			Simulator: config.Simulator{Listen: "127.0.0.1:8090", Latency: 50 * time.Millisecond, Keep: 100_000}, Log: logs,
 			Listeners: config.Listeners{MaxConnections: config.DefaultMaxConnections},
 		}},
 		{"demo", []string{"demo", "--recipients=5000"}, nil, 0, config.Demo{Backend: "embedded", Recipients: 5000}},
