@@ -63,7 +63,7 @@ type FCM struct {
 	Endpoint    string `name:"fcm-endpoint" default:"https://fcm.googleapis.com/v1" env:"BELFRY_FCM_ENDPOINT" group:"fcm" placeholder:"URL" help:"${fcm_url}"`
 	Project     string `name:"fcm-project" env:"BELFRY_FCM_PROJECT" group:"fcm" placeholder:"ID" help:"${fcm_project}"`
 	HTTP        string `name:"fcm-http" default:"own" env:"BELFRY_FCM_HTTP" group:"fcm" placeholder:"CLIENT" help:"${fcm_http}"`
-	Connections int    `name:"fcm-connections" default:"14" env:"BELFRY_FCM_CONNECTIONS" group:"fcm" help:"${fcm_connections}"`
+	Connections int    `name:"fcm-connections" default:"15" env:"BELFRY_FCM_CONNECTIONS" group:"fcm" help:"${fcm_connections}"`
 	PerSecond   int    `name:"fcm-per-second" default:"10000" env:"BELFRY_FCM_PER_SECOND" group:"fcm" help:"${fcm_per_second}"`
 }
 
@@ -87,7 +87,7 @@ type Lanes struct {
 	HighChunks   int `name:"high-chunks" default:"200" env:"BELFRY_HIGH_CHUNKS" group:"send" help:"${high_chunks}"`
 	HighWindow   int `name:"high-window" default:"20" env:"BELFRY_HIGH_WINDOW" group:"send" help:"${high_window}"`
 	HighRetries  int `name:"high-retries" default:"100" env:"BELFRY_HIGH_RETRIES" group:"send" help:"${high_retries}"`
-	BulkChunks   int `name:"bulk-chunks" default:"20" env:"BELFRY_BULK_CHUNKS" group:"send" help:"${bulk_chunks}"`
+	BulkChunks   int `name:"bulk-chunks" default:"26" env:"BELFRY_BULK_CHUNKS" group:"send" help:"${bulk_chunks}"`
 	BulkWindow   int `name:"bulk-window" default:"50" env:"BELFRY_BULK_WINDOW" group:"send" help:"${bulk_window}"`
 	ReplayChunks int `name:"replay-chunks" default:"4" env:"BELFRY_REPLAY_CHUNKS" group:"send" help:"${replay_chunks}"`
 	ReplayWindow int `name:"replay-window" default:"25" env:"BELFRY_REPLAY_WINDOW" group:"send" help:"${replay_window}"`
@@ -95,7 +95,7 @@ type Lanes struct {
 
 // OrDefault returns the lanes with the default in the place of every zero.
 func (l Lanes) OrDefault() Lanes {
-	const highChunks, highWindow, highRetries, bulkChunks, bulkWindow, replayChunks, replayWindow = 200, 20, 100, 20, 50, 4, 25
+	const highChunks, highWindow, highRetries, bulkChunks, bulkWindow, replayChunks, replayWindow = 200, 20, 100, 26, 50, 4, 25
 	return Lanes{
 		HighChunks: cmp.Or(l.HighChunks, highChunks), HighWindow: cmp.Or(l.HighWindow, highWindow),
 		HighRetries: cmp.Or(l.HighRetries, highRetries),

@@ -30,7 +30,7 @@ func TestDefaults(t *testing.T) {
 		Sandbox: true,
 		Store:   Store{Backend: BackendEmbedded, Data: "belfry-data", Visibility: 30 * time.Second, AWS: AWS{Prefix: "belfry"}},
 		API:     API{Listen: "127.0.0.1:8080"},
-		FCM:     FCM{Endpoint: "https://fcm.googleapis.com/v1", HTTP: "own", Connections: 14, PerSecond: 10_000},
+		FCM:     FCM{Endpoint: "https://fcm.googleapis.com/v1", HTTP: "own", Connections: 15, PerSecond: 10_000},
 		Delivery: Delivery{
 			MaxAttempts: 8, BrakeAfter: 20, Lanes: Lanes{}.OrDefault(), RecordUnknownDevices: true,
 		},

@@ -48,7 +48,7 @@ type Config struct {
 	// Connections is how many HTTP/2 connections are kept, 1..1000; 10.
 	Connections int
 	// MaxStreams bounds the concurrent requests of one connection, below what
-	// FCM allows; 90.
+	// FCM allows; 96.
 	MaxStreams int
 	// Timeout bounds one request, waiting for a free stream included; 15 s, and
 	// at least 10 s for FCM itself.
@@ -88,7 +88,7 @@ func (c *Config) setDefaults() (target, error) {
 		c.Connections = 10
 	}
 	if c.MaxStreams == 0 {
-		c.MaxStreams = 90
+		c.MaxStreams = 96
 	}
 	if c.proxies == nil {
 		c.proxies = proxy.FromEnvironment()
