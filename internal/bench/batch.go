@@ -14,7 +14,7 @@ const message = `{"notification":{"title":"The bells are ringing","body":"A mess
 	`it."},"data":{"screen":"offers","id":"4711"},"android":{"priority":"NORMAL"}}`
 
 // batch uploads recipients, starts them, and measures from the start until the
-// last outcome is in the ledger.
+// last outcome is in the ledger; CPU until what the send learned is written as well.
 func (r *run) batch(ctx context.Context, what string) error {
 	n := r.cfg.Recipients
 	b, err := r.api.CreateBatch(ctx, client.Request{Message: json.RawMessage(message), Priority: "bulk"})
@@ -40,6 +40,9 @@ func (r *run) batch(ctx context.Context, what string) error {
 		return err
 	}
 	took := time.Since(begun)
+	if err := awaitRecorded(ctx, r.addr); err != nil {
+		return err
+	}
 	used := usageNow().since(before)
 	if final.Counts == nil || final.Counts.Sent != int64(n) {
 		return fmt.Errorf("bench: %d recipients, but not all were sent: %+v", n, final.Counts)

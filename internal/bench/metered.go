@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
 	"github.com/belfry-push/belfry/internal/cost"
@@ -27,25 +28,16 @@ type metered struct {
 var callsInMetrics = regexp.MustCompile(`^belfry_aws_calls_total\{op="([^"]+)",service="([^"]+)"\} (\S+)$`)
 
 func readMetered(ctx context.Context, addr string) (metered, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, addr+"/metrics", http.NoBody)
+	text, err := readMetrics(ctx, addr)
 	if err != nil {
 		return metered{}, err
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return metered{}, fmt.Errorf("bench: read metrics: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return metered{}, fmt.Errorf("bench: read metrics: %w", err)
-	}
-	used, err := cost.ReadMetrics(strings.NewReader(string(text)))
+	used, err := cost.ReadMetrics(strings.NewReader(text))
 	if err != nil {
 		return metered{}, err
 	}
 	m := metered{units: used.Units, calls: map[string]float64{}}
-	for lines := bufio.NewScanner(strings.NewReader(string(text))); lines.Scan(); {
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
 		if f := callsInMetrics.FindStringSubmatch(lines.Text()); f != nil {
 			if n, err := strconv.ParseFloat(f[3], 64); err == nil {
 				m.calls[f[2]+" "+f[1]] = n
@@ -53,6 +45,41 @@ func readMetered(ctx context.Context, addr string) (metered, error) {
 		}
 	}
 	return m, nil
+}
+
+func readMetrics(ctx context.Context, addr string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, addr+"/metrics", http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("bench: read metrics: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return "", fmt.Errorf("bench: read metrics: %w", err)
+	}
+	return string(text), nil
+}
+
+// awaitRecorded waits until what sends learned about devices is written: its CPU is theirs.
+func awaitRecorded(ctx context.Context, addr string) error {
+	const written, every = "\nbelfry_device_notes_waiting 0\n", 50 * time.Millisecond
+	again := time.NewTicker(every)
+	defer again.Stop()
+	for {
+		text, err := readMetrics(ctx, addr)
+		if err != nil || strings.Contains(text, written) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // printMetered prints what n notifications cost between two readings.
