@@ -111,7 +111,7 @@ bench-check: build ## make bench, and fail if a ratio is worse than in test/benc
 
 .PHONY: bench-accept
 bench-accept: build ## Find the highest rate of single requests that holds p99 of 50 ms, delivered meanwhile (ARGS=)
-	bin/belfry bench --accept-rate 1700 --accept-p99 50ms --fcm-per-second 100000 $(ARGS)
+	bin/belfry bench --accept-rate 1700 --accept-within 50ms --fcm-per-second 100000 $(ARGS)
 
 .PHONY: bench-pkgs
 bench-pkgs: ## Run the benchmarks of packages (BENCH=regexp, BENCH_PKGS=, TESTFLAGS=)

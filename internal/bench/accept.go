@@ -31,7 +31,7 @@ func (r *run) acceptOnly(ctx context.Context, sim *child) error {
 	r.printMachine()
 	l, closeLoad := newLoad("http://"+api, sim.addr)
 	defer closeLoad()
-	if r.cfg.AcceptP99 > 0 {
+	if r.cfg.AcceptWithin > 0 {
 		return r.search(ctx, l)
 	}
 	return r.accept(ctx, l, r.cfg.AcceptRate, r.cfg.For)
@@ -83,7 +83,7 @@ func (r *run) accept(ctx context.Context, l *load, rate int, lasts time.Duration
 // to 5 %. A rate that does not is tried once more before it is believed: one disturbance of the machine is enough to
 // miss it.
 func (r *run) search(ctx context.Context, l *load) error {
-	limit := r.cfg.AcceptP99
+	limit := r.cfg.AcceptWithin
 	r.printf("the highest rate at which p99 until accepted is at most %v and deliveries keep up, %v each\n", limit, r.cfg.For)
 	best, err := highest(r.cfg.AcceptRate, func(rate int) (bool, error) {
 		for range 2 {

@@ -14,12 +14,12 @@ func TestBenchOfAccepting(t *testing.T) {
 		fault string
 	}{
 		{"one rate", func(b *Bench) { b.AcceptRate = 1700 }, ""},
-		{"the highest rate", func(b *Bench) { b.AcceptRate, b.AcceptP99 = 1700, time.Second }, ""},
-		{"a search without a beginning", func(b *Bench) { b.AcceptP99 = time.Second }, "--accept-p99"},
+		{"the highest rate", func(b *Bench) { b.AcceptRate, b.AcceptWithin = 1700, time.Second }, ""},
+		{"a search without a beginning", func(b *Bench) { b.AcceptWithin = time.Second }, "--accept-within"},
 		{"on AWS", func(b *Bench) { b.AcceptRate, b.Backend = 1, BackendAWS }, "--accept-rate"},
 		{"too many", func(b *Bench) { b.AcceptRate = 1_000_000 }, "--accept-rate"},
 		{"too short", func(b *Bench) { b.For = time.Millisecond }, "--for"},
-		{"too long", func(b *Bench) { b.AcceptRate, b.AcceptP99 = 1, time.Hour }, "--accept-p99"},
+		{"too long", func(b *Bench) { b.AcceptRate, b.AcceptWithin = 1, time.Hour }, "--accept-within"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -173,15 +173,15 @@ func (c Demo) Log() Log { return quietLog(c.Verbose) }
 
 // Bench is the configuration of belfry bench.
 type Bench struct {
-	Backend    string        `default:"embedded" env:"BELFRY_BACKEND" group:"store" placeholder:"NAME" help:"embedded or aws."`
-	Recipients int           `default:"300000" env:"BELFRY_RECIPIENTS" help:"Notifications to send, 1000 to 10000000."`
-	FCM        FCM           `embed:""`
-	Latency    time.Duration `default:"50ms" help:"Median time that the simulator takes to answer, 0s to 10m."`
-	Separate   bool          `help:"${separate}"`
-	AcceptRate int           `placeholder:"N" help:"${accept_rate}"`
-	For        time.Duration `default:"30s" help:"How long --accept-rate lasts, 1s to 1h."`
-	AcceptP99  time.Duration `name:"accept-p99" placeholder:"DURATION" help:"${accept_p99}"`
-	Verbose    bool          `help:"Show the log as well."`
+	Backend      string        `default:"embedded" env:"BELFRY_BACKEND" group:"store" placeholder:"NAME" help:"embedded or aws."`
+	Recipients   int           `default:"300000" env:"BELFRY_RECIPIENTS" help:"Notifications to send, 1000 to 10000000."`
+	FCM          FCM           `embed:""`
+	Latency      time.Duration `default:"50ms" help:"Median time that the simulator takes to answer, 0s to 10m."`
+	Separate     bool          `help:"${separate}"`
+	AcceptRate   int           `placeholder:"N" help:"${accept_rate}"`
+	For          time.Duration `default:"30s" help:"How long --accept-rate lasts, 1s to 1h."`
+	AcceptWithin time.Duration `name:"accept-within" placeholder:"DURATION" help:"${accept_within}"`
+	Verbose      bool          `help:"Show the log as well."`
 }
 
 // Validate reports everything that is wrong, as [Faults].
@@ -199,12 +199,12 @@ func (c Bench) Validate() error {
 func (c Bench) checkAccept(f *Faults) {
 	between(f, "accept-rate", c.AcceptRate, 0, maxAcceptRate)
 	between(f, "for", c.For, time.Second, time.Hour)
-	between(f, "accept-p99", c.AcceptP99, 0, time.Minute)
+	between(f, "accept-within", c.AcceptWithin, 0, time.Minute)
 	if c.AcceptRate > 0 && c.Backend != BackendEmbedded {
 		f.add("accept-rate", c.Backend, "runs on the embedded backend only")
 	}
-	if c.AcceptP99 > 0 && c.AcceptRate == 0 {
-		f.add("accept-p99", c.AcceptP99.String(), "needs --accept-rate, with which the search begins")
+	if c.AcceptWithin > 0 && c.AcceptRate == 0 {
+		f.add("accept-within", c.AcceptWithin.String(), "needs --accept-rate, with which the search begins")
 	}
 }
 
