@@ -71,7 +71,7 @@ func openFiles(ctx context.Context, dir string, log *zap.Logger) (*Backend, erro
 	b := &Backend{}
 	for i, to := range []**db.DB{&b.queues, &b.main, &b.pages} {
 		file := dataFiles()[i]
-		d, err := db.Open(ctx, filepath.Join(dir, file.name), file.steps, log)
+		d, err := db.Open(ctx, filepath.Join(dir, file.name), file.steps, log, file.cache)
 		if err != nil {
 			return nil, errors.Join(err, b.closeFiles())
 		}

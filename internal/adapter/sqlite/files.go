@@ -19,23 +19,40 @@ const (
 type dataFile struct {
 	name  string
 	steps []db.Migration
+	cache db.Cache
 	holds string // for people
 	loss  string // what goes on without what it held, for people; empty: nothing can
 }
 
-// dataFiles are the files in the order in which they are made.
+// dataFiles are the files in the order in which they are made. Queues are written and read in the order of time, and
+// pages once each: a cache does little for them.
 func dataFiles() []dataFile {
+	const (
+		kib     = 1
+		mib     = 1 << 10
+		queues  = 4 * mib
+		reading = 512 * kib
+		uploads = 4 * mib
+		main    = 12 * mib
+		each    = 3 * mib
+	)
 	return []dataFile{
 		{
-			queueFile, queue.Migrations(), "every message under way, events that nobody has read, and dead letters that were not drained",
+			queueFile, queue.Migrations(),
+			db.Cache{Writer: queues, Reader: reading},
+			"every message under way, events that nobody has read, and dead letters that were not drained",
 			"the janitor makes the messages of notifications again from the ledger; events and dead letters that were not drained are gone",
 		},
 		{
-			storeFile, storeMigrations(), "everything accepted and how it ended, devices and dead letters",
+			storeFile, storeMigrations(),
+			db.Cache{Writer: main, Reader: each},
+			"everything accepted and how it ended, devices and dead letters",
 			"",
 		},
 		{
-			pagesFile, pagesMigrations(), "the recipients of batches that are not finished",
+			pagesFile, pagesMigrations(),
+			db.Cache{Writer: uploads, Reader: reading},
+			"the recipients of batches that are not finished",
 			"batches that are not finished cannot send to recipients that they have not planned; cancel and upload them again",
 		},
 	}

@@ -76,7 +76,7 @@ func (f *dataView) makeAnew(ctx context.Context, dir, id string, log *zap.Logger
 			return err
 		}
 	}
-	d, err := db.Open(ctx, path, f.steps, log)
+	d, err := db.Open(ctx, path, f.steps, log, f.cache)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (f *dataView) acceptWithoutLog(ctx context.Context, dir string, log *zap.Lo
 	if err := os.Remove(path + "-shm"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	d, err := db.Open(ctx, path, f.steps, log)
+	d, err := db.Open(ctx, path, f.steps, log, f.cache)
 	if err != nil {
 		return err
 	}

@@ -55,8 +55,9 @@ type DB struct {
 }
 
 // Open opens or creates the file and brings its schema up to the last of the
-// migrations. Several processes may open the same file at once.
-func Open(ctx context.Context, path string, migrations []Migration, log *zap.Logger) (*DB, error) {
+// migrations. Several processes may open the same file at once. A cache may be given for a file that
+// needs less than the usual one.
+func Open(ctx context.Context, path string, migrations []Migration, log *zap.Logger, cache ...Cache) (*DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("database path: %w", err)
@@ -64,11 +65,15 @@ func Open(ctx context.Context, path string, migrations []Migration, log *zap.Log
 	if err := CreateFile(path); err != nil {
 		return nil, err
 	}
-	w, err := openWriter(ctx, path, migrations, log)
+	size := usual()
+	for _, c := range cache {
+		size = c
+	}
+	w, err := openWriter(ctx, path, migrations, log, size.Writer)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	readers, err := openReaders(ctx, path)
+	readers, err := openReaders(ctx, path, size.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, w.close()))
 	}
@@ -126,10 +131,10 @@ func CreateFile(path string) error {
 	}
 }
 
-func openReaders(ctx context.Context, path string) (*sql.DB, error) {
+func openReaders(ctx context.Context, path string, cache int) (*sql.DB, error) {
 	c, err := newConnector(dsn(path, readBusy,
 		"query_only(1)",
-		"cache_size(-8192)", // KiB per connection
+		cacheSize(cache),
 	), false)
 	if err != nil {
 		return nil, err

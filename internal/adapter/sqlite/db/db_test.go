@@ -380,3 +380,23 @@ func TestTidyShrinks(t *testing.T) {
 		t.Errorf("%d pages after the peak of %d", got, peak)
 	}
 }
+
+// TestCacheIsBounded: both kinds of connection have the cache that they were given.
+func TestCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	d, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), itemSchema(), zap.NewNop(), Cache{Writer: 3000, Reader: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for want, pool := range map[int]*sql.DB{-3000: d.writer.conn, -500: d.Read()} {
+		var size int
+		if err := pool.QueryRowContext(t.Context(), "PRAGMA cache_size").Scan(&size); err != nil || size != want {
+			t.Errorf("the cache has %d (%v), want %d", size, err, want)
+		}
+	}
+}

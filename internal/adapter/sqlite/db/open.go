@@ -15,13 +15,13 @@ import (
 
 // openWriter opens the writing connection, creates or migrates the schema, and
 // starts the writer.
-func openWriter(ctx context.Context, path string, migrations []Migration, log *zap.Logger) (*writer, error) {
+func openWriter(ctx context.Context, path string, migrations []Migration, log *zap.Logger, cache int) (*writer, error) {
 	// busy_timeout is 0: the fair lock does the waiting.
 	c, err := newConnector(dsn(path, 0,
 		"synchronous(FULL)",     // in WAL mode: sync the log on every commit
 		"wal_autocheckpoint(0)", // see [LogMark]
 		"journal_size_limit("+strconv.Itoa(walKeepBytes)+")",
-		"cache_size(-32768)", // KiB
+		cacheSize(cache),
 		"temp_store(MEMORY)",
 	), true)
 	if err != nil {

@@ -130,7 +130,7 @@ func TestOutagesOfOpening(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := openReaders(t.Context(), c.path)
+			_, err := openReaders(t.Context(), c.path, 1<<10)
 			if err == nil || push.OutageOf(err) != c.want {
 				t.Errorf("%v is the outage %q, want %q", err, push.OutageOf(err), c.want)
 			}
