@@ -10,6 +10,8 @@ import (
 
 // Committed are ratios that a later run is compared with.
 type Committed struct {
+	plan // as they were measured
+
 	// Tolerance is how much worse a ratio may be, as a share of it.
 	Tolerance float64          `json:"tolerance"`
 	Ratios    map[string]Ratio `json:"ratios"`
@@ -23,7 +25,7 @@ const tolerance = 0.15
 func ours() []string { return []string{senderName, knownName, unknownName} }
 
 func (r *Results) committed() Committed {
-	c := Committed{Tolerance: tolerance, Ratios: map[string]Ratio{}, FirstSend: r.FirstSend}
+	c := Committed{plan: r.plan, Tolerance: tolerance, Ratios: map[string]Ratio{}, FirstSend: r.FirstSend}
 	for _, name := range ours() {
 		c.Ratios[name] = r.Ratios[name]
 	}
@@ -46,9 +48,21 @@ func readCommitted(file string) (Committed, error) {
 	return c, nil
 }
 
+// comparable says so if a run is of another size: ratios depend on it, as what a start costs is spread over fewer.
+func (c *Committed) comparable(file string, p plan) error {
+	if c.Recipients == p.Recipients && c.InFlight == p.InFlight && c.Latency == p.Latency {
+		return nil
+	}
+	return fmt.Errorf("bench: %s is of -n %d -inflight %d -latency %v, which -n %d -inflight %d -latency %v cannot be compared with",
+		file, c.Recipients, c.InFlight, c.Latency, p.Recipients, p.InFlight, p.Latency)
+}
+
 // check fails with what has become worse than the committed ratios.
 func check(file string, r Results, out io.Writer) error {
 	c, err := readCommitted(file)
+	if err == nil {
+		err = c.comparable(file, r.plan)
+	}
 	if err != nil {
 		return err
 	}

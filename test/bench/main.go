@@ -72,8 +72,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	case o.as != "":
 		return contend(ctx, o, out)
 	}
-	if o.check != "" { // a fault in the file must not show after ten minutes only
-		if _, err := readCommitted(o.check); err != nil {
+	if o.check != "" && o.check != o.commit && o.from == "" { // what is wrong with the file must not show after ten minutes only
+		c, err := readCommitted(o.check)
+		if err == nil {
+			err = c.comparable(o.check, o.plan)
+		}
+		if err != nil {
 			return err
 		}
 	}

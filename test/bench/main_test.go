@@ -158,6 +158,22 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestCheckComparesLikeWithLike(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "ratios.json")
+	r := rounds(1)
+	if err := writeJSON(file, r.committed()); err != nil {
+		t.Fatal(err)
+	}
+	r.Recipients = 17
+	var out bytes.Buffer
+	for _, err := range []error{check(file, r, &out), run(t.Context(), []string{"-check", file, "-n", "17"}, &out, &out)} {
+		if err == nil || !strings.Contains(err.Error(), "-n 17") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestCommittedRatios(t *testing.T) {
 	t.Parallel()
 	if _, err := readCommitted("ratios.json"); err != nil {
