@@ -92,6 +92,7 @@ func TestNothingIsFlaggedOnABusyMachine(t *testing.T) {
 		{Version: 3, SQL: store.SchemaSuspects},
 		{Version: 4, SQL: store.SchemaUnfinished},
 		{Version: 5, SQL: store.SchemaFirst},
+		{Version: 6, SQL: store.SchemaRetired},
 	})
 	queues := open(t, queue.Migrations())
 	watch := queue.NewWatch(queues, zap.NewNop())
