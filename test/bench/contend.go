@@ -136,7 +136,7 @@ func plain(_ context.Context, o options) (lot, error) {
 	}}, nil
 }
 
-// sender is Belfry's own, with the number of connections that a dispatcher has.
+// sender is Belfry's own, on 14 connections: a dispatcher has 15 unless it is told otherwise.
 func sender(ctx context.Context, o options) (lot, error) {
 	tpl, err := message.NewTemplate([]byte(inJSON), 0)
 	if err != nil {
