@@ -133,7 +133,8 @@ walkthrough: ## Run the commands of docs/dead-letters.md and write what they pri
 
 # go test fuzzes one target at a time, and builds for each, with all that it depends on instrumented. Here only the
 # project's own packages are, a package is built once, and several targets run at a time, each in a worker of its own:
-# two a core, for the time is counted by the clock.
+# two a core, for the time is counted by the clock. Before Go 1.27, the end of that time may fail a target with "context
+# deadline exceeded" and no failing input (go.dev/issue/75804): that has found nothing.
 FUZZJOBS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
 .PHONY: fuzz
@@ -148,6 +149,7 @@ fuzz: ## Fuzz every target for FUZZTIME, default 10s each (PKGS=, FUZZ=regexp, F
 		echo "$${pkg#$$module/} $$bin/$${pkg//\//+} $$name $$cache/$$pkg"; \
 	done <<<"$$targets" | xargs -P $(FUZZJOBS) -L 1 bash -c 'cd "$$0"; \
 		out=$$("$$1" -test.run="^$$" -test.fuzz="^$$2\$$" -test.fuzztime=$(FUZZTIME) -test.fuzzcachedir="$$3" -test.parallel=1 2>&1) \
+			|| { grep -qx "    context deadline exceeded" <<<"$$out" && ! grep -q "Failing input" <<<"$$out"; } \
 			|| { printf "%s %s\n%s\n" "$$0" "$$2" "$$out"; exit 1; }; \
 		printf "%s %s: %s\n" "$$0" "$$2" "$$(grep "^fuzz: elapsed" <<<"$$out" | tail -n 1)"'
 
