@@ -44,12 +44,7 @@ func TestDialFailures(t *testing.T) {
 		_, _ = io.WriteString(c.Conn, "HTTP/1.0 400 Bad Request\r\n\r\n")
 		_, _ = io.Copy(io.Discard, c.Conn)
 	})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closedAddr := ln.Addr().String()
-	_ = ln.Close()
+	const closedAddr = "127.0.0.1:1" // a port that was free a moment ago may be another test's
 	http1 := httptest.NewUnstartedServer(http.NotFoundHandler())
 	http1.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	http1.StartTLS()
