@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // The recorder's bounds. They hold for what waits and what is being written together.
@@ -122,7 +123,7 @@ func (r *recorder) run(ctx context.Context) {
 		}
 		if ctx.Err() == nil {
 			r.log.Warn("device registry not updated; trying again", zap.Int("notes", r.size()), zap.Error(err))
-			pause(ctx, retry)
+			worker.Wait(ctx, retry)
 			retry = min(2*retry, slowestRetry)
 		}
 		select { // what was not written is still there
@@ -136,7 +137,7 @@ func (r *recorder) run(ctx context.Context) {
 func (r *recorder) collect(ctx context.Context) {
 	before := r.size()
 	for range longestWait / quietWait {
-		if !pause(ctx, quietWait) {
+		if !worker.Wait(ctx, quietWait) {
 			return
 		}
 		size := r.size()
@@ -151,18 +152,6 @@ func (r *recorder) size() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.dead.count + r.other.count
-}
-
-// pause waits, and reports whether ctx lasted.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // write writes everything that was taken before the call, the dead first. What it holds
