@@ -199,7 +199,7 @@ func listSeen(ctx context.Context, q rows.Querier, tenant, after string, limit i
 				if n, last = n+1, d.key; string(d.ID) > after && len(page) < limit {
 					page = append(page, d.Device)
 				}
-			}, `key BETWEEN ? AND ? ORDER BY key LIMIT ?`, begin, half[1], most)
+			}, `key BETWEEN ? AND ? AND body <> x'' ORDER BY key LIMIT ?`, begin, half[1], most)
 			if err != nil {
 				return nil, err
 			}

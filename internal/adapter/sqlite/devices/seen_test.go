@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,5 +148,41 @@ func TestRecordedWithTheSameKey(t *testing.T) {
 	}
 	if d, err := s.Device(t.Context(), "tenant", gone[0].ID); err != nil || d.Address != mine.Address || d.State != push.DeviceQuarantined {
 		t.Errorf("by id: %+v, %v", d, err)
+	}
+}
+
+// TestListingPassesMarks: a page that begins among ids in use elsewhere ends no earlier for
+// them, and all pages together are all devices, in order.
+func TestListingPassesMarks(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	const devices = 40
+	if err := s.RecordDevices(t.Context(), "tenant", benchNotes(0, devices)); err != nil {
+		t.Fatal(err)
+	}
+	err := s.file.Write(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `INSERT INTO seen (tenant, key, quarantined_at, body) SELECT tenant, key - 1, 0, x'' FROM seen`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int{1, 3, devices} {
+		var ids []push.ID
+		for cursor := ""; ; {
+			page, next, err := s.Devices(t.Context(), "tenant", "", cursor, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range page {
+				ids = append(ids, page[i].ID)
+			}
+			if cursor = next; cursor == "" {
+				break
+			}
+		}
+		if len(ids) != devices || !slices.IsSorted(ids) {
+			t.Errorf("by %d: %d devices, in order %t", limit, len(ids), slices.IsSorted(ids))
+		}
 	}
 }
