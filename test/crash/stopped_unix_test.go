@@ -84,7 +84,7 @@ func stopBetweenWrites(t *testing.T, p *programs.Process, dir string) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no database in %s (%v)", dir, err)
 	}
-	stop := func() error { p.Signal(t, syscall.SIGSTOP); return nil }
+	stop := func() error { p.Stop(t); return nil }
 	for _, file := range files {
 		next := stop
 		stop = func() error { return locked(t, file, next) }
