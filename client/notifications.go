@@ -48,6 +48,7 @@ type NotificationFilter struct {
 	Since  time.Time // accepted then or later
 	Until  time.Time // accepted before
 	Sender string    // exactly as [Notification.Sender] shows it
+	App    string    // by name; default for those that name none
 	Title  string    // a part of the title, in capitals or not
 	// PageSize is how many are fetched at once, 1..1000; 0 is the server's choice.
 	PageSize int
@@ -61,7 +62,7 @@ func (f NotificationFilter) query() url.Values {
 	for _, s := range f.States {
 		q.Add("state", string(s))
 	}
-	for name, text := range map[string]string{"kind": string(f.Kind), "sender": f.Sender, "title": f.Title} {
+	for name, text := range map[string]string{"kind": string(f.Kind), "sender": f.Sender, "app": f.App, "title": f.Title} {
 		if text != "" {
 			q.Set(name, text)
 		}

@@ -28,6 +28,7 @@ type Target struct {
 // Request is the body of POST /v1/notifications and, without To, of
 // POST /v1/batches.
 type Request struct {
+	App          string            `json:"app,omitempty" doc:"the app whose credential it is sent with; default: the tenant's app default"`
 	To           *Target           `json:"to,omitempty" doc:"whom it is for; not of a batch"`
 	Message      json.RawMessage   `json:"message" doc:"FCM v1 Message object without its target"`
 	Priority     Priority          `json:"priority,omitempty" enum:"high,normal,bulk" doc:"the lane; high also on the phone; default normal"`
@@ -52,6 +53,7 @@ type Notification struct {
 	State       State             `json:"state" doc:"where it stands; valid answers validate_only: nothing was accepted"`
 	Priority    Priority          `json:"priority" doc:"its lane"`
 	Title       string            `json:"title,omitempty" doc:"what the message shows as its title; absent if it shows none"`
+	App         string            `json:"app,omitempty" doc:"the app whose credential it is sent with; absent for the tenant's app default"`
 	Sender      string            `json:"sender,omitempty" doc:"who asked for it: key: and the first 8 hexadecimal digits of the API key's SHA-256, anonymous where no key is needed, or the source of its event"`
 	Labels      map[string]string `json:"labels,omitempty" doc:"those of the request"`
 	AcceptedAt  time.Time         `json:"accepted_at" doc:"when it was durable"`

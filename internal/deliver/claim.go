@@ -6,14 +6,12 @@ import (
 	"fmt"
 
 	"github.com/belfry-push/belfry/internal/deliver/pace"
-	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // claiming takes the line for this process.
 type claiming struct {
-	guard      *guard.Guard
 	pace       *pace.Pace
 	window     int // see Config
 	metrics    *Metrics
@@ -60,7 +58,10 @@ func (c *claiming) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 // before the first checkpoint can follow, at the expected pace. A single recipient needs
 // no checkpoint.
 func (c *claiming) reserve(j *job) int {
-	j.perSecond = c.pace.Begin(c.guard.State().Pace)
+	if !j.connected() {
+		return 0
+	}
+	j.perSecond = c.pace.Begin(j.channel.Guard.State().Pace)
 	j.places.pace = c.pace
 	rows := openRows(&j.chunk, &j.lease.Line)
 	n := 1

@@ -3,6 +3,7 @@
 //
 //	load    read the chunk's notification and ledger line
 //	inspect find out whether its owner lives, or workers die over it (docs/adr/0004)
+//	connect find the credential of the chunk's app; without one, stay on the queue (channel.go)
 //	hold    wait, or stay on the queue, while FCM is held off
 //	join    wait while another chunk is alone in the process
 //	claim   take the line; nobody else may write it from now on (package lease)
@@ -78,9 +79,10 @@ type Config struct {
 	Owner         string // names this process and lane in ledger lines, with a number for each claim; unique per start
 	Notifications Notifications
 	Lines         Lines
-	Sender        Sender
+	Channels      Channels     // nil: Sender and Guard are everybody's
+	Sender        Sender       // see Channels
+	Guard         *guard.Guard // see Channels
 	Encoder       Encoder
-	Guard         *guard.Guard
 	Isolation     *isolation.Isolation // shared by the lanes of a process; nil: the room makes its own
 	Outcomes      Outcomes
 	Chunks        map[push.Lane]worker.Sink // the delivery queues, for what is handed back
@@ -113,6 +115,9 @@ func New(cfg Config) (*Deliver, error) {
 	if cfg.Elapsed == nil {
 		cfg.Elapsed = clock.Start()
 	}
+	if cfg.Channels == nil {
+		cfg.Channels = single{Sender: cfg.Sender, Guard: cfg.Guard}
+	}
 	if cfg.Isolation == nil {
 		cfg.Isolation = isolation.New()
 	}
@@ -138,7 +143,7 @@ type stage interface {
 func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
 	b := brakes{brake: cfg.Brake, notifications: cfg.Notifications, heads: heads, outcomes: cfg.Outcomes, metrics: cfg.Metrics, log: cfg.Log}
 	q := &requests{
-		timing: t, brakes: b, guard: cfg.Guard, sender: cfg.Sender, heads: heads, pace: p, lane: cfg.Lane, window: cfg.Window,
+		timing: t, brakes: b, heads: heads, pace: p, lane: cfg.Lane, window: cfg.Window,
 		maxAttempts: cfg.MaxAttempts, maxElapsed: cfg.MaxElapsed, log: cfg.Log, metrics: cfg.Metrics,
 	}
 	c := &completion{timing: t, notifications: cfg.Notifications, outcomes: cfg.Outcomes}
@@ -146,9 +151,10 @@ func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
 	return []stage{
 		&loading{timing: t, heads: heads, brake: cfg.Brake},
 		&inspecting{timing: t, isolation: cfg.Isolation, started: t.elapsed(), log: cfg.Log},
-		&holding{timing: t, guard: cfg.Guard, heads: heads, lane: cfg.Lane, retries: cfg.Retries},
+		&connecting{timing: t, channels: cfg.Channels},
+		&holding{timing: t, heads: heads, lane: cfg.Lane, retries: cfg.Retries},
 		&joining{isolation: cfg.Isolation},
-		&claiming{guard: cfg.Guard, pace: p, window: cfg.Window, metrics: cfg.Metrics, completion: c},
+		&claiming{pace: p, window: cfg.Window, metrics: cfg.Metrics, completion: c},
 		&sifting{timing: t, maxAttempts: cfg.MaxAttempts, metrics: cfg.Metrics},
 		&rendering{timing: t, encoder: cfg.Encoder, metrics: cfg.Metrics},
 		&isolating{requests: q, log: cfg.Log},

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/guard"
-	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -44,18 +43,15 @@ const (
 type holding struct {
 	*timing
 
-	guard   *guard.Guard
 	heads   *heads
 	lane    push.Lane    // see Config
 	retries int          // see Config
 	again   atomic.Int64 // chunks in hand that hold nothing but retries, if those are bounded
 }
 
-// run implements stage. A message that was received before is not held: the count of
-// its receives is the only trace of a worker's death.
+// run implements stage.
 func (h *holding) run(ctx context.Context, j *job) (*worker.Verdict, error) {
-	if j.receives > 1 || j.places.isolation != nil || j.lease.Line.State == ledger.StateClaimed || j.lease.Line.State == ledger.StateClosed ||
-		j.chunk.Turn < j.lease.Line.Turn || h.now().Sub(j.lease.Line.UpdatedAt).Abs() > signEvery || j.stopReason(h.now()) != stopNone {
+	if !j.connected() || !h.mayWait(j) {
 		return nil, nil
 	}
 	best := 0
@@ -72,7 +68,7 @@ func (h *holding) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if len(j.chunk.Recipients) == 1 {
 		ask.To = j.chunk.Recipients[0].Address
 	}
-	err := h.guard.Await(ctx, ask)
+	err := j.channel.await(ctx, ask)
 	off, putOff := errors.AsType[*guard.Deferred](err)
 	switch {
 	case errors.Is(err, guard.ErrStopped):

@@ -91,7 +91,7 @@ type isolating struct {
 // run implements stage.
 func (i *isolating) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 	switch {
-	case j.places.isolation == nil || len(j.suspects.rows) == 0:
+	case j.places.isolation == nil || len(j.suspects.rows) == 0 || !j.connected():
 		return nil, nil
 	case j.suspects.poison:
 		j.convict(i.requests.now(), i.log)

@@ -19,10 +19,12 @@ type job struct {
 
 	perSecond float64 // rows a second that are expected to get leave
 
-	head   *head
-	n      *push.Notification // head's, as read last
-	shared *rendered          // head's message
-	lease  *lease.Lease       // on the chunk's line
+	head    *head
+	n       *push.Notification // head's, as read last
+	channel Channel            // zero: the app has no credential, so that nothing is sent
+
+	shared *rendered    // head's message
+	lease  *lease.Lease // on the chunk's line
 
 	notes   []push.DeviceNote // for the registry, at the end
 	brake   *brake.Brake      // nil: the chunk has none

@@ -23,8 +23,6 @@ type requests struct {
 	*timing
 	brakes
 
-	guard       *guard.Guard
-	sender      Sender
 	heads       *heads
 	pace        *pace.Pace
 	lane        push.Lane // see Config, as for the next ones
@@ -49,7 +47,7 @@ func (q *requests) request(ctx context.Context, j *job, row int, stop <-chan str
 // Without it, the result says when to ask again.
 func (q *requests) admit(ctx context.Context, j *job, row int, stop <-chan struct{}) (guard.Ticket, result, bool) {
 	r := result{row: row}
-	ticket, err := q.guard.Admit(ctx, q.leave(j, row, stop))
+	ticket, err := j.channel.Guard.Admit(ctx, q.leave(j, row, stop))
 	if err == nil {
 		return ticket, r, true
 	}
@@ -92,7 +90,7 @@ func (q *requests) try(ctx context.Context, j *job, row int) (r result, asked bo
 		return r, false
 	}
 	sentAt := sent.Wall
-	name, err := q.sender.Send(ctx, body)
+	name, err := j.channel.Sender.Send(ctx, body)
 	answered := q.moment()
 	at, took := answered.Wall, answered.Elapsed-sent.Elapsed
 	if err == nil {

@@ -90,7 +90,7 @@ func TestInspecting(t *testing.T) {
 func TestHolding(t *testing.T) {
 	t.Parallel()
 	inStages(t, func(w *stageWorld) {
-		s := &holding{timing: w.timing, guard: w.guard, heads: w.heads, lane: push.LaneBulk, retries: 1}
+		s := &holding{timing: w.timing, heads: w.heads, lane: push.LaneBulk, retries: 1}
 		w.run(s, "")
 		w.job.chunk.Attempt = 2
 		w.run(s, "")

@@ -118,6 +118,7 @@ func newStageWorld(t *testing.T) *stageWorld {
 // newJob returns a job as Handle makes it.
 func (w *stageWorld) newJob() *job {
 	j := &job{chunk: push.Chunk{Ref: stageRef, Tenant: "acme", Attempt: 1, Index: []int{0, 1, 2}}, receives: 1, lease: w.leases.New()}
+	j.channel = Channel{Sender: w, Guard: w.guard}
 	for _, name := range []string{"a", "b", "c"} {
 		j.chunk.Recipients = append(j.chunk.Recipients, push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(name)}})
 	}
@@ -145,7 +146,7 @@ func (w *stageWorld) claimed() { w.run(w.claiming(), "") }
 
 func (w *stageWorld) claiming() *claiming {
 	return &claiming{
-		guard: w.guard, pace: pace.New(checkpointEvery, checkpointResults), window: 10, metrics: w.metrics,
+		pace: pace.New(checkpointEvery, checkpointResults), window: 10, metrics: w.metrics,
 		completion: &completion{timing: w.timing, notifications: w.ledger, outcomes: &w.told},
 	}
 }
@@ -153,7 +154,7 @@ func (w *stageWorld) claiming() *claiming {
 func (w *stageWorld) requests() *requests {
 	return &requests{
 		timing: w.timing, brakes: brakes{notifications: w.ledger, heads: w.heads, outcomes: &w.told, metrics: w.metrics, log: zap.NewNop()},
-		guard: w.guard, sender: w, heads: w.heads, pace: pace.New(checkpointEvery, checkpointResults), lane: push.LaneBulk, window: 10,
+		heads: w.heads, pace: pace.New(checkpointEvery, checkpointResults), lane: push.LaneBulk, window: 10,
 		maxAttempts: 3, maxElapsed: time.Hour, log: zap.NewNop(), metrics: w.metrics,
 	}
 }

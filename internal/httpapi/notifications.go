@@ -69,13 +69,14 @@ func searchParams() []door.Param {
 		{Name: "since", About: "Only those accepted at this time (RFC 3339) or later.", High: door.MaxText},
 		{Name: "until", About: "Only those accepted before this time.", High: door.MaxText},
 		{Name: "sender", About: "Only those that this `sender` asked for, exactly as it is shown.", High: door.MaxText},
+		{Name: "app", About: "Only those of this app.", High: push.MaxName},
 		{Name: "title", About: "Only those with this text in their title, in capitals or not.", High: door.MaxText},
 	}
 }
 
 // searched returns the search that the parameters of [searchParams] give.
 func searched(q *door.Query) (report.Search, error) {
-	s := report.Search{Sender: q.Text("sender"), Title: q.Text("title")}
+	s := report.Search{Sender: q.Text("sender"), App: q.Text("app"), Title: q.Text("title")}
 	var faults push.Faults
 	fault := func(name, detail string) {
 		faults = append(faults, push.Fault{Pointer: "?" + name, Code: push.FaultValue, Detail: detail})

@@ -27,7 +27,7 @@ func checks(t *testing.T) (g *rig, ledger *ledgertest.Memory, tasks *workertest.
 	ledger, tasks = &ledgertest.Memory{}, &workertest.Memory{}
 	metrics := ingest.NewMetrics(prometheus.NewRegistry())
 	outbox := ingest.NewOutbox(tasks, ledger, zap.NewNop(), metrics)
-	g = setup(t, func(c *Config) { c.Intake = ingest.NewIntake(ledger, outbox, zap.NewNop(), metrics, testNow) })
+	g = setup(t, func(c *Config) { c.Intake = ingest.NewIntake(ledger, outbox, nil, zap.NewNop(), metrics, testNow) })
 	for id, d := range map[push.ID]push.Device{
 		"phone":  {UserID: "ann", Platform: push.PlatformAndroid, State: push.DeviceActive},
 		"tablet": {UserID: "ann", Platform: push.PlatformIOS, State: push.DeviceActive},

@@ -34,7 +34,19 @@ type rig struct {
 	sweeper *ingest.Sweeper
 	reg     *prometheus.Registry
 	log     *zap.Logger
+	apps    *apps
 	later   time.Duration // by which the intake's clock is ahead
+}
+
+// apps has one app.
+type apps struct{ away bool }
+
+// Exists implements [ingest.Apps].
+func (a *apps) Exists(_ context.Context, tenant, app string) (bool, error) {
+	if a.away {
+		return false, errAway
+	}
+	return tenant == "acme" && app == "shop", nil
 }
 
 func setup(tb testing.TB) *rig {
@@ -45,7 +57,7 @@ func setup(tb testing.TB) *rig {
 // setupOn sets the room up on a ledger that may have a past.
 func setupOn(tb testing.TB, l *ledgertest.Memory) *rig {
 	tb.Helper()
-	r := &rig{ledger: l, queue: &workertest.Memory{}, reg: prometheus.NewRegistry(), log: zap.NewNop()}
+	r := &rig{ledger: l, queue: &workertest.Memory{}, reg: prometheus.NewRegistry(), log: zap.NewNop(), apps: &apps{}}
 	store := ledgertest.Around{Store: l, Do: func(_ string, effect func() error) error {
 		if r.away {
 			return errAway
@@ -63,7 +75,7 @@ func setupOn(tb testing.TB, l *ledgertest.Memory) *rig {
 	}}
 	m := ingest.NewMetrics(r.reg)
 	r.outbox = ingest.NewOutbox(queue, store, r.log, m)
-	r.intake = ingest.NewIntake(store, r.outbox, r.log, m, func() time.Time { return time.Now().Add(r.later) })
+	r.intake = ingest.NewIntake(store, r.outbox, r.apps, r.log, m, func() time.Time { return time.Now().Add(r.later) })
 	r.sweeper = ingest.NewSweeper(store, r.outbox, r.log, time.Now)
 	return r
 }

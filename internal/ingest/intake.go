@@ -33,6 +33,13 @@ type Recorder interface {
 	Notification(ctx context.Context, id push.ID) (push.Notification, error)
 }
 
+// Apps knows the apps of the tenants.
+type Apps interface {
+	// Exists reports whether a tenant has an app. It is asked for every app but the default
+	// one, which always exists.
+	Exists(ctx context.Context, tenant, app string) (bool, error)
+}
+
 // Submission is one request as it came in.
 type Submission struct {
 	Tenant      string
@@ -60,14 +67,16 @@ type Accepted struct {
 type Intake struct {
 	ledger  Recorder
 	outbox  *Outbox
+	apps    Apps
 	log     *zap.Logger
 	metrics *Metrics
 	now     func() time.Time
 }
 
-// NewIntake returns an intake that records in ledger and enqueues through outbox.
-func NewIntake(ledger Recorder, outbox *Outbox, log *zap.Logger, metrics *Metrics, now func() time.Time) *Intake {
-	return &Intake{ledger: ledger, outbox: outbox, log: log, metrics: metrics, now: now}
+// NewIntake returns an intake that records in ledger what names an app that apps knows, and
+// enqueues through outbox.
+func NewIntake(ledger Recorder, outbox *Outbox, apps Apps, log *zap.Logger, metrics *Metrics, now func() time.Time) *Intake {
+	return &Intake{ledger: ledger, outbox: outbox, apps: apps, log: log, metrics: metrics, now: now}
 }
 
 // Accept validates, deduplicates, records and enqueues one submission: one
@@ -79,8 +88,14 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 		s.TraceParent = "" // it travels with every chunk, so it must not be anything of any length
 	}
 	req, err := in.read(&s, now)
-	if err != nil {
+	if err == nil {
+		err = in.checkApp(ctx, s.Tenant, req.App)
+	}
+	if _, faulty := errors.AsType[push.Faults](err); faulty {
 		return in.refuse(ctx, &s, err)
+	}
+	if err != nil {
+		return Accepted{}, err
 	}
 	n := notificationOf(&s, &req, now)
 	if req.ValidateOnly {
@@ -114,6 +129,23 @@ func (in *Intake) read(s *Submission, now time.Time) (request.Request, error) {
 		err = req.CheckReach(now)
 	}
 	return req, err
+}
+
+// checkApp refuses, as [push.Faults], an app that the tenant does not have.
+func (in *Intake) checkApp(ctx context.Context, tenant, app string) error {
+	if app == "" {
+		return nil
+	}
+	switch known, err := in.apps.Exists(ctx, tenant, app); {
+	case err != nil:
+		return fmt.Errorf("look for the app: %w", err)
+	case !known:
+		return push.Faults{{
+			Pointer: "/app", Code: push.FaultValue,
+			Detail: fmt.Sprintf("there is no app %q: create it, or leave app out for the default one", app),
+		}}
+	}
+	return nil
 }
 
 // refuse refuses a request, unless it repeats one that was accepted: that one was right
@@ -176,7 +208,7 @@ func notificationOf(s *Submission, req *request.Request, now time.Time) push.Not
 		state, pages = push.StateUploading, 0
 	}
 	return push.Notification{
-		ID: s.id(), Tenant: s.Tenant, Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee,
+		ID: s.id(), Tenant: s.Tenant, App: req.App, Target: req.Target, Message: req.Message, Priority: req.Priority, Guarantee: req.Guarantee,
 		CollapseID: req.CollapseID, Labels: req.Labels, AcceptedAt: now, TTL: req.TTL, ExpiresAt: s.deadline(req, now), PerSecond: req.PerSecond,
 		TraceParent: s.TraceParent, Fingerprint: s.fingerprint(), Keyed: s.Key != "", Sender: s.Sender,
 		Progress: push.Progress{Version: 1, State: state, Sources: int64(req.Target.Count()), Pages: pages},

@@ -156,3 +156,37 @@ func TestLedgerAway(t *testing.T) {
 		t.Errorf("the sweeper's error is %v", err)
 	}
 }
+
+// TestApp: an app has to exist. One that went between a request and its repeat does not
+// make the repeat faulty.
+func TestApp(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	body := func(app string) []byte {
+		return []byte(`{"app":"` + app + `","to":{"tokens":["tok-a"]},"message":{"data":{"k":"v"}}}`)
+	}
+	for app, stored := range map[string]string{"shop": "shop", "default": ""} {
+		got, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Body: body(app)})
+		if err != nil || got.Notification.App != stored || got.Notification.AppName() != app {
+			t.Errorf("%s: stored as %q, %v", app, got.Notification.App, err)
+		}
+	}
+	for _, app := range []string{"shp", "Shop", "-", "a/b"} {
+		_, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Body: body(app)})
+		faults, ok := errors.AsType[push.Faults](err)
+		if !ok || len(faults) != 1 || faults[0].Pointer != "/app" {
+			t.Errorf("%s: %v", app, err)
+		}
+		if app == "shp" && !strings.Contains(err.Error(), `"shp"`) {
+			t.Errorf("%v does not name the app", err)
+		}
+	}
+	_, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "other", Body: body("shop")})
+	if _, ok := errors.AsType[push.Faults](err); !ok {
+		t.Errorf("another tenant's app: %v", err)
+	}
+	r.apps.away = true
+	if _, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Body: body("shop")}); !errors.Is(err, errAway) {
+		t.Errorf("nobody knows the apps: %v", err)
+	}
+}

@@ -87,6 +87,7 @@ func CanMove(from, to State) bool {
 type Notification struct {
 	ID         ID                `json:"id"`
 	Tenant     string            `json:"tenant"`
+	App        string            `json:"app,omitempty"` // of the tenant; "" is [DefaultApp]
 	Target     Target            `json:"target,omitzero"`
 	Message    Message           `json:"message"`
 	Priority   Priority          `json:"priority"`
@@ -165,6 +166,9 @@ func (p *Progress) Unfinished() bool {
 		return true
 	}
 }
+
+// AppName returns the name of the app whose credential the notification is sent with.
+func (n *Notification) AppName() string { return AppName(n.App) }
 
 // Deadline returns the time after which nothing of the notification is sent.
 func (n *Notification) Deadline() time.Time {

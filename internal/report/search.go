@@ -22,6 +22,7 @@ type Search struct {
 	Since  time.Time    // accepted then or later
 	Until  time.Time    // accepted before
 	Sender string       // who sent it, exactly
+	App    string       // by name; "": any
 	Title  string       // a part of the title, whatever the case of its letters
 }
 
@@ -50,7 +51,7 @@ const beforeAll = push.ID("!")
 
 // all reports whether no head needs to be looked at.
 func (s *Search) all() bool {
-	return len(s.Labels) == 0 && len(s.States) == 0 && s.Prefix == "" && s.Sender == "" && s.Title == ""
+	return len(s.Labels) == 0 && len(s.States) == 0 && s.Prefix == "" && s.Sender == "" && s.App == "" && s.Title == ""
 }
 
 // takes reports whether all but the state holds of a notification.
@@ -60,7 +61,7 @@ func (s *Search) takes(n *push.Notification) bool {
 			return false
 		}
 	}
-	return (s.Prefix == "" || n.ID.Prefix() == s.Prefix) && (s.Sender == "" || n.Sender == s.Sender) &&
+	return (s.Prefix == "" || n.ID.Prefix() == s.Prefix) && (s.Sender == "" || n.Sender == s.Sender) && (s.App == "" || n.AppName() == s.App) &&
 		(s.Until.IsZero() || n.AcceptedAt.Before(s.Until)) && s.mayBe(n.Progress.State) &&
 		(s.Title == "" || strings.Contains(strings.ToLower(message.Title(n.Message)), strings.ToLower(s.Title)))
 }

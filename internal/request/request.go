@@ -17,6 +17,7 @@ import (
 // push.notification.requested.v1 event, and, without its target, of
 // POST /v1/batches.
 type Request struct {
+	App          string // of the tenant; "" is its default one
 	Target       push.Target
 	Message      push.Message
 	Priority     push.Priority
@@ -83,6 +84,7 @@ func DecodeRequest(body []byte, batch bool, now time.Time) (Request, error) {
 
 func requestFields(batch bool) map[string]rule {
 	fields := map[string]rule{
+		"app":                appName,
 		"message":            checkMessage,
 		"priority":           oneOf(string(push.PriorityHigh), string(push.PriorityNormal), string(push.PriorityBulk)),
 		"delivery_guarantee": oneOf(string(push.AtLeastOnce), string(push.AtMostOnce)),
@@ -141,6 +143,7 @@ func checkTarget(w *walker, top map[string]any, batch bool) {
 }
 
 type requestJSON struct {
+	App          string            `json:"app"`
 	To           push.Target       `json:"to"`
 	Message      push.Message      `json:"message"`
 	Priority     push.Priority     `json:"priority"`
@@ -161,6 +164,9 @@ func unmarshalRequest(tree any) (Request, error) {
 	req := Request{
 		Target: in.To, Message: in.Message, Priority: in.Priority, Guarantee: in.Guarantee, CollapseID: in.CollapseID,
 		Labels: in.Labels, ExpiresAt: in.ExpiresAt, PerSecond: in.Throttle.PerSecond, ValidateOnly: in.ValidateOnly,
+	}
+	if in.App != push.DefaultApp {
+		req.App = in.App
 	}
 	if req.Priority == "" {
 		req.Priority = push.PriorityNormal
@@ -231,6 +237,18 @@ func bounded(most int) rule {
 func noNUL(w *walker, s string) {
 	if at := strings.IndexByte(s, 0); at >= 0 {
 		w.fault(push.FaultValue, "must not have the character U+0000 (byte %d)", at)
+	}
+}
+
+// appName takes the name of an app of the tenant.
+func appName(w *walker, v any) {
+	s, ok := v.(string)
+	if !ok {
+		w.wantType("a string", v)
+		return
+	}
+	if why := push.CheckName(s); why != "" {
+		w.fault(push.FaultValue, "%s", why)
 	}
 }
 

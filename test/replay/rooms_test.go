@@ -56,7 +56,7 @@ func (h *house) startRooms() *shelf {
 	}
 	metrics, ingestMetrics := worker.NewMetrics(prometheus.NewRegistry()), ingest.NewMetrics(prometheus.NewRegistry())
 	outbox := ingest.NewOutbox(h.queues[push.QueueNotifications], h.store, zap.NewNop(), ingestMetrics)
-	intake := ingest.NewIntake(h.store, outbox, zap.NewNop(), ingestMetrics, time.Now)
+	intake := ingest.NewIntake(h.store, outbox, nil, zap.NewNop(), ingestMetrics, time.Now)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(h.tb.Context()))
 	sent := make(chan struct{})
 	go func() {

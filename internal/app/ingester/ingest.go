@@ -41,7 +41,7 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 	}
 	metrics := ingest.NewMetrics(s.Reg)
 	outbox := ingest.NewOutbox(s.Backend.Queues[push.QueueNotifications], s.Backend.Store, s.Log, metrics)
-	intake := ingest.NewIntake(s.Backend.Store, outbox, s.Log, metrics, s.Now)
+	intake := ingest.NewIntake(s.Backend.Store, outbox, noApps{}, s.Log, metrics, s.Now)
 	const grace = 5 * time.Second
 	s.Stack.Background(ctx, "outbox", grace, outbox.Run)
 	s.Stack.Background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.Backend.Store, outbox, s.Log, s.Now).Run)
@@ -83,6 +83,12 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 	announce(s, api, addr)
 	return addr, nil
 }
+
+// noApps knows only the default app of each tenant.
+type noApps struct{}
+
+// Exists implements [ingest.Apps].
+func (noApps) Exists(context.Context, string, string) (bool, error) { return false, nil }
 
 func newBatches(s *app.Service) *batch.Batches {
 	return batch.New(batch.Config{

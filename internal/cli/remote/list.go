@@ -17,6 +17,7 @@ type listCmd struct {
 	Since  string         `group:"which" placeholder:"TIME" help:"Accepted then or later: an age such as 90m or 3d, a day, or a time such as 2026-11-01T15:04:05Z."`
 	Until  string         `group:"which" placeholder:"TIME" help:"Accepted before that."`
 	Sender string         `group:"which" placeholder:"NAME" help:"Sent by this one, as the list shows it."`
+	App    string         `group:"which" placeholder:"NAME" help:"Of this app; default is the one of those that name none."`
 	Title  string         `group:"which" placeholder:"TEXT" help:"With this text in the title, in capitals or not."`
 	Limit  int            `default:"20" help:"How many; 0 for all."`
 	Output display.Output `embed:""`
@@ -37,7 +38,7 @@ const maxPage = 1000
 
 // filter returns what the flags ask for.
 func (c *listCmd) filter(con *display.Console) (client.NotificationFilter, error) {
-	f := client.NotificationFilter{Labels: c.Label, States: c.State, Sender: c.Sender, Title: c.Title, PageSize: min(c.Limit, maxPage)}
+	f := client.NotificationFilter{Labels: c.Label, States: c.State, Sender: c.Sender, App: c.App, Title: c.Title, PageSize: min(c.Limit, maxPage)}
 	if c.Limit < 0 {
 		return f, display.Usagef("--limit: must not be negative (got %d)", c.Limit)
 	}
@@ -60,7 +61,7 @@ func (c *listCmd) filter(con *display.Console) (client.NotificationFilter, error
 
 // narrowed reports whether not all are asked for.
 func (c *listCmd) narrowed() bool {
-	return len(c.Label)+len(c.State) > 0 || c.Since+c.Until+c.Sender+c.Title != ""
+	return len(c.Label)+len(c.State) > 0 || c.Since+c.Until+c.Sender+c.App+c.Title != ""
 }
 
 // list prints the notifications of a kind, "" for both, that are asked for. none says that

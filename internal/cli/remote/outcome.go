@@ -57,6 +57,7 @@ func printNotification(con *display.Console, n client.Notification, asJSON bool)
 		l.Row("brake", "off: who is refused is not held")
 	}
 	l.Row("title", n.Title)
+	l.Row("app", n.App)
 	l.Row("sender", n.Sender)
 	l.Row("priority", string(n.Priority))
 	l.Row("labels", display.Labels(n.Labels))

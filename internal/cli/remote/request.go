@@ -20,6 +20,7 @@ const stdinName = "-"
 
 // content is what to send, for single notifications and batches alike.
 type content struct {
+	App     string `placeholder:"NAME" group:"what" help:"The app of your tenant whose credential it is sent with. Default: default."`
 	Message string `placeholder:"FILE" group:"what" help:"FCM v1 message without its target, as JSON; - reads standard input."`
 	Title   string `placeholder:"TEXT" group:"what" help:"Instead of --message: the notification's title."`
 	Body    string `placeholder:"TEXT" group:"what" help:"With --title: its text."`
@@ -36,7 +37,7 @@ type content struct {
 
 // request builds the request, without its target.
 func (c content) request(in io.Reader) (client.Request, error) {
-	req := client.Request{Priority: c.Priority, TTL: c.TTL, CollapseID: c.CollapseID, Labels: c.Labels}
+	req := client.Request{App: c.App, Priority: c.Priority, TTL: c.TTL, CollapseID: c.CollapseID, Labels: c.Labels}
 	if c.AtMostOnce {
 		req.Guarantee = client.AtMostOnce
 	}
