@@ -28,20 +28,20 @@ type Channel struct {
 // Channels knows the channels. Safe for concurrent use.
 type Channels interface {
 	// Channel returns the channel of an app ("" is its tenant's default one) for one turn of a
-	// chunk. The error is [*NoCredential] if the app has none to use, or that of a store that is
+	// chunk. The error is [*NoCredentialError] if the app has none to use, or that of a store that is
 	// away.
 	Channel(ctx context.Context, tenant, app string) (Channel, error)
 }
 
-// NoCredential says that nothing can be sent for an app at present. What there is to send
+// NoCredentialError says that nothing can be sent for an app at present. What there is to send
 // waits, on its queue, until it can or has expired.
-type NoCredential struct {
+type NoCredentialError struct {
 	Why   string        // in words, without a secret
 	Again time.Duration // when to look again
 }
 
 // Error implements error.
-func (e *NoCredential) Error() string { return e.Why }
+func (e *NoCredentialError) Error() string { return e.Why }
 
 // single is one channel for everybody.
 type single Channel
@@ -77,7 +77,7 @@ func (c *connecting) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 		j.channel = channel
 		return nil, nil
 	}
-	missing, ok := errors.AsType[*NoCredential](err)
+	missing, ok := errors.AsType[*NoCredentialError](err)
 	if !ok {
 		return nil, fmt.Errorf("find the credential: %w", err)
 	}

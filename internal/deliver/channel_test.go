@@ -25,7 +25,7 @@ func (s *switchboard) Channel(_ context.Context, tenant, app string) (deliver.Ch
 	case s.err != nil:
 		return deliver.Channel{}, s.err
 	case !s.ready():
-		return deliver.Channel{}, &deliver.NoCredential{Why: "none", Again: 30 * time.Second}
+		return deliver.Channel{}, &deliver.NoCredentialError{Why: "none", Again: 30 * time.Second}
 	}
 	return s.channel, nil
 }

@@ -61,8 +61,8 @@ func (s *Search) takes(n *push.Notification) bool {
 			return false
 		}
 	}
-	return (s.Prefix == "" || n.ID.Prefix() == s.Prefix) && (s.Sender == "" || n.Sender == s.Sender) && (s.App == "" || n.AppName() == s.App) &&
-		(s.Until.IsZero() || n.AcceptedAt.Before(s.Until)) && s.mayBe(n.Progress.State) &&
+	return (s.Prefix == "" || n.ID.Prefix() == s.Prefix) && (s.Sender == "" || n.Sender == s.Sender) &&
+		(s.App == "" || n.AppName() == s.App) && (s.Until.IsZero() || n.AcceptedAt.Before(s.Until)) && s.mayBe(n.Progress.State) &&
 		(s.Title == "" || strings.Contains(strings.ToLower(message.Title(n.Message)), strings.ToLower(s.Title)))
 }
 

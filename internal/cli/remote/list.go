@@ -38,7 +38,9 @@ const maxPage = 1000
 
 // filter returns what the flags ask for.
 func (c *listCmd) filter(con *display.Console) (client.NotificationFilter, error) {
-	f := client.NotificationFilter{Labels: c.Label, States: c.State, Sender: c.Sender, App: c.App, Title: c.Title, PageSize: min(c.Limit, maxPage)}
+	f := client.NotificationFilter{
+		Labels: c.Label, States: c.State, Sender: c.Sender, App: c.App, Title: c.Title, PageSize: min(c.Limit, maxPage),
+	}
 	if c.Limit < 0 {
 		return f, display.Usagef("--limit: must not be negative (got %d)", c.Limit)
 	}
