@@ -64,7 +64,9 @@ func (h *holding) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if t == guard.TrafficRetry && !h.admitRetries(j) {
 		return done(worker.RetryAfter(againLeast+h.jitter(againSpread), nil))
 	}
-	ask := guard.Ask{Traffic: t, Patience: patience(h.lane, t, min(holdPatience, j.deadline().Sub(h.now()))), Stop: j.draining}
+	ask := guard.Ask{
+		Traffic: t, Tenant: j.chunk.Tenant, Patience: patience(h.lane, t, min(holdPatience, j.deadline().Sub(h.now()))), Stop: j.draining,
+	}
 	if len(j.chunk.Recipients) == 1 {
 		ask.To = j.chunk.Recipients[0].Address
 	}

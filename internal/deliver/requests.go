@@ -195,7 +195,9 @@ func (q *requests) overdue(j *job, now time.Time) bool {
 func (q *requests) leave(j *job, row int, stop <-chan struct{}) guard.Ask {
 	t := traffic(q.lane, j, row)
 	left := max(0, j.begun+throttledTurn-q.elapsed())
-	return guard.Ask{Traffic: t, To: j.chunk.Recipients[row].Address, Patience: patience(q.lane, t, left), Stop: stop}
+	return guard.Ask{
+		Traffic: t, Tenant: j.chunk.Tenant, To: j.chunk.Recipients[row].Address, Patience: patience(q.lane, t, left), Stop: stop,
+	}
 }
 
 // panicked returns the result of a try that panicked, in rendering the message or in the

@@ -30,9 +30,10 @@ type refusal struct {
 }
 
 // Admit asks for leave to make one FCM request. It blocks for at most the ask's
-// patience, and beyond that for Config.MaxPaceWait when its point in time is set.
-// The error is a [*Deferred], [ErrStopped] or that of ctx. Each ticket must be
-// handed back, by exactly one call of Done or Abandon.
+// patience, or for Config.MaxPaceWait if that is longer and it waits for its turn alone.
+// Of those that wait for their turn, tenants get their shares ([Weights]). The error
+// is a [*Deferred], [ErrStopped] or that of ctx. Each ticket must be handed back, by
+// exactly one call of Done or Abandon.
 func (g *Guard) Admit(ctx context.Context, ask Ask) (Ticket, error) {
 	if err := ctx.Err(); err != nil {
 		return Ticket{}, err
@@ -41,7 +42,7 @@ func (g *Guard) Admit(ctx context.Context, ask Ask) (Ticket, error) {
 	end := now + ask.Patience
 	for {
 		ring := g.bell.listen()
-		ticket, no, err := g.admit(ctx, now, &ask)
+		ticket, no, err := g.admit(ctx, now, end, &ask)
 		g.feed.drain()
 		if err != nil || no == nil {
 			return ticket, err
@@ -103,7 +104,7 @@ func (g *Guard) wait(ctx context.Context, ask *Ask, ring <-chan struct{}, now, e
 
 // admit asks every mechanism once. The place in a gate's round is taken last,
 // because only a request that is made may use it; the budget can be refunded.
-func (g *Guard) admit(ctx context.Context, now time.Duration, ask *Ask) (Ticket, *refusal, error) {
+func (g *Guard) admit(ctx context.Context, now, end time.Duration, ask *Ask) (Ticket, *refusal, error) {
 	if _, no := g.pass(now, ask, look); no != nil {
 		return Ticket{}, no, nil
 	}
@@ -111,42 +112,80 @@ func (g *Guard) admit(ctx context.Context, now time.Duration, ask *Ask) (Ticket,
 	if again && !g.budget.take(ask.Traffic, now) {
 		return Ticket{}, &refusal{WhyRetryBudget, now + budgetPoll, now + budgetWait}, nil
 	}
-	ticket, no, err := g.paced(ctx, now, ask)
+	ticket, no, err := g.paced(ctx, now, end, ask)
 	if again && (err != nil || no != nil) {
 		g.budget.refund()
 	}
 	return ticket, no, err
 }
 
-// paced waits for the request's point in time.
-func (g *Guard) paced(ctx context.Context, now time.Duration, ask *Ask) (Ticket, *refusal, error) {
-	ahead := g.cfg.MaxPaceWait
-	if ask.Traffic != TrafficHigh {
-		ahead /= 2
-	}
-	at, ok := g.pacer.reserve(ask.Traffic, now, ahead)
+// paced waits for the request's turn.
+func (g *Guard) paced(ctx context.Context, now, end time.Duration, ask *Ask) (Ticket, *refusal, error) {
+	got, _, ok := g.pacer.take(ask.Traffic, now)
 	if !ok {
-		// The others who wait for the same moment are spread over as long again.
-		return Ticket{}, &refusal{WhyPace, at - ahead + g.jitter(max(ahead, time.Millisecond)), at}, nil
-	}
-	if at > now {
-		if err := sleep(ctx, ask.Stop, at-now); err != nil {
-			g.pacer.giveBack(at)
-			return Ticket{}, nil, err
+		var no *refusal
+		var err error
+		if got, no, err = g.lineUp(ctx, now, end, ask); no != nil || err != nil {
+			return Ticket{}, no, err
 		}
 		now = g.clock()
-		if until, paused := g.pacer.pausedUntil(ask.Traffic, now); paused {
-			return Ticket{}, &refusal{WhyPace, until, until}, nil
-		}
 	}
 	ticket, no := g.pass(now, ask, take)
 	if no != nil {
-		g.pacer.giveBack(at)
+		g.pacer.giveBack(now, got)
 		return Ticket{}, no, nil
 	}
 	ticket.guard = g
 	g.inFlight.Add(1)
 	return ticket, nil, nil
+}
+
+// lineUp waits in the pacer's line, until the ask's patience ends, or for as long as the
+// pace is given away ahead.
+func (g *Guard) lineUp(ctx context.Context, now, end time.Duration, ask *Ask) (turn, *refusal, error) {
+	ahead := g.cfg.MaxPaceWait
+	if ask.Traffic != TrafficHigh {
+		ahead /= 2
+	}
+	patience := max(ahead, end-now)
+	place, at, paused := g.pacer.join(ask.Traffic, ask.Tenant, g.weight(ask.Tenant), now, patience)
+	spread := g.jitter(max(ahead, time.Millisecond)) // of those who wait for the same moment
+	switch {
+	case paused:
+		return turn{}, &refusal{WhyPace, at + spread, at}, nil
+	case place == nil:
+		return turn{}, &refusal{WhyPace, at - ahead + spread, at}, nil
+	}
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	var err error
+	select {
+	case answer := <-place.told:
+		if answer.ok {
+			return answer.turn, nil, nil
+		}
+		until, _ := g.pacer.pausedUntil(ask.Traffic, now)
+		return turn{}, &refusal{WhyPace, until + spread, until}, nil
+	case <-t.C:
+	case <-ask.Stop:
+		err = ErrStopped
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	now = g.clock()
+	g.pacer.leave(place, now)
+	if err != nil {
+		return turn{}, nil, err
+	}
+	return turn{}, &refusal{WhyPace, now, now + ahead}, nil
+}
+
+// weight returns a tenant's weight.
+func (g *Guard) weight(tenant string) int {
+	if g.cfg.Weights == nil {
+		return 1
+	}
+	return min(max(1, g.cfg.Weights.Weight(tenant)), mostWeight)
 }
 
 // pass asks the gate and the throttle of the request's kind of traffic.
@@ -284,17 +323,4 @@ func (g *Guard) freed(now time.Duration, t *Ticket) {
 	defer g.mu.Unlock()
 	g.gates[t.traffic].released(t.round)
 	g.settle(now)
-}
-
-func sleep(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-stop:
-		return ErrStopped
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -24,10 +24,11 @@ type Config struct {
 	// PerSecond to all of it: 0 (at once) to 1 h. FCM asks for 60 s at least
 	// (https://firebase.google.com/docs/cloud-messaging/scale-fcm).
 	Ramp time.Duration
-	// MaxPaceWait is how far ahead the pace is given away to the best kind of
-	// traffic, and half of it to the others, so that they don't stand in its way:
-	// 0 to 1 min.
+	// MaxPaceWait is for how long a request of the best kind of traffic may wait for its
+	// turn without patience, and half of it one of the others: 0 to 1 min.
 	MaxPaceWait time.Duration
+	// Weights says how tenants that share the credential share its pace; nil: equally.
+	Weights Weights
 
 	// QuotaShare is the share of 429 among the answers from which on the pace yields,
 	// once there are enough of them to tell: 0.001 to 1. FCM answers 429 also for a

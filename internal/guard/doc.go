@@ -4,7 +4,8 @@
 // Requests come in four kinds of [Traffic], and whatever the guard does it does for
 // the best of them first. A [Guard] joins four mechanisms, each blind to the others:
 //
-//   - a pace, which climbs slowly to the project's quota and yields to 429;
+//   - a pace, which climbs slowly to the project's quota and yields to 429, and which
+//     tenants that share the credential share by their weights (docs/fairness.md);
 //   - a circuit breaker for each kind of traffic, which opens when the provider is
 //     gone: it hears of the provider's health and of nothing else, so a recipient's
 //     own fault and a 429 never open it, and a recipient that fails again and again
@@ -22,6 +23,6 @@
 // use up one of its attempts. [Backoff] is the other half of a retry: how long
 // a delivery that did fail waits.
 //
-// The package makes no request, starts no goroutine and retries nothing: the
+// The package makes no request, starts no goroutine that lasts and retries nothing: the
 // dispatcher is the only owner of retries.
 package guard

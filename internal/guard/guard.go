@@ -21,7 +21,8 @@ const leastSpread = time.Second
 var ErrStopped = errors.New("guard: nobody waits for the leave any more")
 
 // Guard gives leave to make requests with one FCM credential. It is safe for
-// concurrent use and starts no goroutines. Make it with [New].
+// concurrent use. It starts no goroutines, but that of a timer which lets go who waits.
+// Make it with [New].
 type Guard struct {
 	cfg      Config
 	now      func() time.Time
@@ -84,9 +85,10 @@ func New(cfg Config, now func() time.Time, rnd *rand.Rand, log *zap.Logger, m *M
 	}
 	g := &Guard{
 		cfg: cfg, now: now, epoch: now(), rnd: rnd, onChange: onChange, metrics: m,
-		log:   log.With(zap.String("credential", cfg.Credential)),
-		pacer: newPacer(cfg), budget: newBudget(cfg), meter: newMeter(), bell: newBell(), suspects: newSuspects(),
+		log:    log.With(zap.String("credential", cfg.Credential)),
+		budget: newBudget(cfg), meter: newMeter(), bell: newBell(), suspects: newSuspects(),
 	}
+	g.pacer = newPacer(cfg, g.clock)
 	g.feed.sink = g.announce
 	for _, t := range Traffics() {
 		g.gates[t] = newGate(&g.cfg, t, g.meter, g.shown)

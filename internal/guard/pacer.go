@@ -16,17 +16,20 @@ const (
 	memory = 64
 	// faded is a share that counts as none: a lone failure some 600 answers ago.
 	faded = 1e-6
+	// lineMemory is how long a line that is empty remembers who was served.
+	lineMemory = time.Second
 )
 
-// pacer hands out points in time, one per request, so that they lie at least
-// 1/pace apart (the generic cell rate algorithm; ITU-T I.371). The pace is the
-// lower of two: a ramp, and a limit that is cut by 429 and recovers by equal
-// amounts in equal times (AIMD). All times are since the guard's epoch.
+// pacer lets requests go so that they lie at least 1/pace apart (the generic cell rate
+// algorithm; ITU-T I.371). The pace is the lower of two: a ramp, and a limit that is cut
+// by 429 and recovers by equal amounts in equal times (AIMD). All times are since the
+// guard's epoch.
 //
-// The pace is common to all traffic, because the quota is. Better traffic may look
-// further ahead, and a pause that worse traffic was given does not hold it: if the
-// quota is used up its own 429 will say so, and if it was a device's own rate it
-// goes through.
+// The pace is common to all traffic, because the quota is. What can't be let go at once
+// lines up, and the line decides whose turn it is only when there is one: so a tenant that
+// asks late is not behind what another has asked for before. A pause that worse traffic
+// was given does not hold better traffic: if the quota is used up its own 429 will say so,
+// and if it was a device's own rate it goes through.
 type pacer struct {
 	full, floor float64 // requests per second
 	burst       time.Duration
@@ -37,10 +40,15 @@ type pacer struct {
 	cutEvery    time.Duration
 	recovery    float64 // requests per second, per second
 
+	clock func() time.Duration // since the guard's epoch; for the timer
+
 	calm atomic.Bool // no 429 among the latest answers: spares the hot path the lock
 
 	mu      sync.Mutex
-	next    time.Duration // the first point not handed out
+	next    time.Duration // the first point in time not used up
+	line    fairQueue     // who waits for that
+	lined   time.Duration // when somebody waited last
+	timer   *time.Timer   // fires when the first of the line may go; nil until somebody waited
 	rampAt  time.Duration // when the ramp began
 	limit   float64       // the limit as of limitAt
 	limitAt time.Duration
@@ -51,7 +59,7 @@ type pacer struct {
 	}
 }
 
-func newPacer(cfg Config) *pacer {
+func newPacer(cfg Config, clock func() time.Duration) *pacer {
 	return &pacer{
 		full:     cfg.PerSecond,
 		floor:    min(cfg.PerSecond, max(1, cfg.PerSecond*lowest)),
@@ -64,31 +72,105 @@ func newPacer(cfg Config) *pacer {
 		recovery: cfg.PerSecond / cfg.RecoverIn.Seconds(),
 		limit:    cfg.PerSecond,
 		cutAt:    -cfg.CutEvery,
+		clock:    clock,
 	}
 }
 
-// reserve hands out the next point in time, not before now. If that is more
-// than ahead away, nothing is handed out, and at is when it will be.
-func (p *pacer) reserve(t Traffic, now, ahead time.Duration) (at time.Duration, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	slot := max(p.next, now-p.burst, p.quota[t].paused)
-	if slot-now > ahead {
-		return slot, false
-	}
-	at = max(slot, now)
-	p.next = slot + p.interval(at)
-	return at, true
+// turn is leave to make a request now, as far as the pace goes.
+type turn struct {
+	step time.Duration // of the pace that it used up
 }
 
-// giveBack returns a point that was handed out and not used, if no later one
-// was handed out since. Otherwise it is lost, which only makes the pace slower.
-func (p *pacer) giveBack(at time.Duration) {
+// take takes the pace of one request, if there is some left and nobody waits for it. Else at
+// is when there is some for this kind of traffic, if nobody waits.
+func (p *pacer) take(t Traffic, now time.Duration) (got turn, at time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if step := p.interval(at); p.next == at+step {
-		p.next = at
+	if at = p.due(now); at > now || p.line.places > 0 || p.quota[t].paused > now {
+		return turn{}, max(at, p.quota[t].paused), false
 	}
+	return p.use(now), at, true
+}
+
+// due is when the next request may be made; it may be long ago.
+func (p *pacer) due(now time.Duration) time.Duration { return max(p.next, now-p.burst) }
+
+// use uses up the pace of the request that is due.
+func (p *pacer) use(now time.Duration) turn {
+	step := p.interval(now)
+	p.next = p.due(now) + step
+	return turn{step}
+}
+
+// giveBack returns what a request that is not made after all has used up.
+func (p *pacer) giveBack(now time.Duration, got turn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next -= got.step
+	p.dispatch(now)
+}
+
+// join lines a request up that can't be made at once. It does not, if it is expected to
+// wait for longer than patience, or if its kind of traffic is paused; at is when to come
+// again.
+func (p *pacer) join(t Traffic, tenant string, weight int, now, patience time.Duration) (pl *place, at time.Duration, paused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := p.quota[t].paused; until > now {
+		return nil, until, true
+	}
+	if p.line.places == 0 && now-p.lined > lineMemory {
+		p.line.clear()
+	}
+	p.lined = now
+	at = max(p.due(now), now) + time.Duration(p.line.ahead(tenant, weight, t)*float64(p.interval(now)))
+	if at-now > patience {
+		return nil, at, false
+	}
+	pl = p.line.join(tenant, weight, t)
+	p.dispatch(now)
+	return pl, at, false
+}
+
+// leave takes a request out of the line that does not want to wait any more. If it was
+// let go in this moment, what it was given is for the next.
+func (p *pacer) leave(pl *place, now time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case answer := <-pl.told:
+		if answer.ok {
+			p.next -= answer.turn.step
+			p.dispatch(now)
+		}
+	default:
+		p.line.leave(pl)
+	}
+}
+
+// dispatch lets requests go that are due, and sets the timer for the next.
+func (p *pacer) dispatch(now time.Duration) {
+	for p.line.places > 0 && p.due(now) <= now {
+		p.line.next().told <- answer{p.use(now), true}
+		p.lined = now
+	}
+	if p.line.places == 0 {
+		return
+	}
+	wait := p.due(now) - now
+	if p.timer == nil {
+		p.timer = time.AfterFunc(wait, p.fire)
+		return
+	}
+	p.timer.Reset(wait)
+}
+
+// fire is called by the timer, for the requests that are due by now.
+func (p *pacer) fire() {
+	now := p.clock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dispatch(now)
 }
 
 // pausedUntil returns the end of the pause of a kind of traffic that holds at now.
@@ -131,7 +213,7 @@ func (p *pacer) throttled(from Traffic, now, retryAfter time.Duration) (first bo
 	defer p.mu.Unlock()
 	p.calm.Store(false)
 	enough := false
-	for t := int(from); t < kinds; t++ {
+	for _, t := range Traffics()[from:] {
 		q := &p.quota[t]
 		if q.row = min(p.row, q.row+1); q.row < p.row {
 			continue
@@ -139,6 +221,7 @@ func (p *pacer) throttled(from Traffic, now, retryAfter time.Duration) (first bo
 		enough = true
 		if retryAfter > 0 {
 			q.paused = max(q.paused, now+retryAfter)
+			p.line.refuse(t)
 		}
 	}
 	if !enough {

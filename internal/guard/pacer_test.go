@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 
 func TestPacerRamp(t *testing.T) {
 	t.Parallel()
-	p := newPacer(DefaultConfig("a"))
+	p := newPacer(DefaultConfig("a"), nil)
 	for _, tc := range []struct {
 		at   time.Duration
 		want float64
@@ -30,7 +31,7 @@ func TestPacerYieldsTo429(t *testing.T) {
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
 	cfg.QuotaRow = 1 // every 429 counts here
-	p := newPacer(cfg)
+	p := newPacer(cfg, nil)
 	step := func(what string, at time.Duration, want float64) {
 		t.Helper()
 		if got := p.pace(at); got < want*0.999 || got > want*1.001 {
@@ -59,12 +60,15 @@ func TestPacerPausesForRetryAfter(t *testing.T) {
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
 	cfg.QuotaRow = 1 // every 429 counts here
-	p := newPacer(cfg)
+	p := newPacer(cfg, nil)
 	p.throttled(TrafficLive, 0, 30*time.Second)
 	p.throttled(TrafficLive, 5*time.Second, 40*time.Second) // sent before the pause, answered within
 	p.throttled(TrafficLive, 6*time.Second, time.Second)
-	if at, ok := p.reserve(TrafficLive, 6*time.Second, time.Second); ok || at != 45*time.Second {
-		t.Fatalf("reserve in a pause: %v %t, want 45s false", at, ok)
+	if _, at, ok := p.take(TrafficLive, 6*time.Second); ok || at != 45*time.Second {
+		t.Fatalf("take in a pause: %v %t, want 45s false", at, ok)
+	}
+	if pl, at, paused := p.join(TrafficLive, "a", 1, 6*time.Second, time.Minute); pl != nil || at != 45*time.Second || !paused {
+		t.Fatalf("join in a pause: %v %t, want 45s true", at, paused)
 	}
 	if got := p.pace(6 * time.Second); got != 0 {
 		t.Fatalf("pace in a pause is %v, want 0", got)
@@ -73,8 +77,8 @@ func TestPacerPausesForRetryAfter(t *testing.T) {
 	if got := p.pace(45 * time.Second); got != 5000 {
 		t.Fatalf("pace after the pause is %v, want 5000", got)
 	}
-	if at, ok := p.reserve(TrafficLive, 45*time.Second, 0); !ok || at != 45*time.Second {
-		t.Fatalf("reserve after the pause: %v %t", at, ok)
+	if _, _, ok := p.take(TrafficLive, 45*time.Second); !ok {
+		t.Fatal("nothing to take after the pause")
 	}
 }
 
@@ -82,7 +86,7 @@ func TestPacerIgnoresAFew429AmongManyAnswers(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
-	p := newPacer(cfg)
+	p := newPacer(cfg, nil)
 	for range 1000 {
 		p.answered()
 	}
@@ -107,21 +111,19 @@ func TestPacerGiveBack(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig("a")
 	cfg.Ramp, cfg.Burst, cfg.PerSecond = 0, 0, 10
-	p := newPacer(cfg)
-	first, _ := p.reserve(TrafficLive, 0, time.Minute)
-	second, _ := p.reserve(TrafficLive, 0, time.Minute)
-	p.giveBack(first) // not the last one: lost
-	if at, _ := p.reserve(TrafficLive, 0, time.Minute); at != 200*time.Millisecond {
-		t.Fatalf("third point at %v, want 200ms", at)
+	p := newPacer(cfg, nil)
+	got, _, _ := p.take(TrafficLive, 0)
+	if _, at, ok := p.take(TrafficLive, 0); ok || at != 100*time.Millisecond {
+		t.Fatalf("the second is due at %v, want 100ms", at)
 	}
-	p.giveBack(second + 100*time.Millisecond)
-	if at, _ := p.reserve(TrafficLive, 0, time.Minute); at != 200*time.Millisecond {
-		t.Fatalf("point after a return at %v, want 200ms again", at)
+	p.giveBack(0, got)
+	if _, _, ok := p.take(TrafficLive, 0); !ok {
+		t.Fatal("what was given back is lost")
 	}
 }
 
-// No stretch of time sees more points than the full pace and the burst allow,
-// whatever is answered meanwhile, and no point lies in a pause.
+// No stretch of time sees more requests than the full pace and the burst allow,
+// whatever is answered meanwhile and whoever waits or leaves, and none is let go in a pause.
 func TestPacerNeverExceedsThePace(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -129,28 +131,60 @@ func TestPacerNeverExceedsThePace(t *testing.T) {
 		cfg.PerSecond = rapid.Float64Range(0.5, 2000).Draw(t, "perSecond")
 		cfg.Burst = time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "burst"))
 		cfg.Ramp = time.Duration(rapid.Int64Range(0, int64(10*time.Second)).Draw(t, "ramp"))
-		p := newPacer(cfg)
 		var now time.Duration
+		p := newPacer(cfg, func() time.Duration { return now })
+		p.timer = time.AfterFunc(time.Hour, func() {}) // the test turns the clock
+		defer p.timer.Stop()
 		var points []time.Duration
+		var waiting []*place
+		collect := func() {
+			waiting = slices.DeleteFunc(waiting, func(pl *place) bool {
+				select {
+				case answer := <-pl.told:
+					if answer.ok {
+						points = append(points, now)
+					}
+					return true
+				default:
+					return false
+				}
+			})
+		}
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
-			switch rapid.IntRange(0, 8).Draw(t, "step") {
+			switch rapid.IntRange(0, 10).Draw(t, "step") {
 			case 0:
 				now += time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "idle"))
+				p.fire()
 			case 1:
 				p.throttled(TrafficLive, now, time.Duration(rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "retryAfter")))
 			case 2:
 				p.answered()
+			case 3:
+				if len(waiting) > 0 {
+					p.leave(waiting[0], now)
+					waiting = waiting[1:]
+				}
+			case 4, 5:
+				tenant := rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "tenant")
+				if pl, _, _ := p.join(TrafficLive, tenant, rapid.IntRange(1, 100).Draw(t, "weight"), now, 10*time.Second); pl != nil {
+					waiting = append(waiting, pl)
+				}
 			default:
-				if at, ok := p.reserve(TrafficLive, now, time.Second); ok {
-					if until, paused := p.pausedUntil(TrafficLive, now); at < now || at-now > time.Second || paused && at < until {
-						t.Fatalf("point at %v, asked at %v, paused until %v", at, now, until)
+				if got, _, ok := p.take(TrafficLive, now); ok {
+					if until, paused := p.pausedUntil(TrafficLive, now); paused {
+						t.Fatalf("taken at %v, paused until %v", now, until)
 					}
-					points = append(points, at)
-					if rapid.IntRange(0, 9).Draw(t, "unused") == 0 {
-						p.giveBack(at)
+					if points = append(points, now); rapid.IntRange(0, 9).Draw(t, "unused") == 0 {
 						points = points[:len(points)-1]
+						p.giveBack(now, got)
 					}
 				}
+			}
+			collect()
+			if _, _, ok := p.take(TrafficLive, now); ok && len(waiting) > 0 {
+				t.Fatal("somebody waits, and somebody else is let go")
+			} else if ok {
+				points = append(points, now)
 			}
 			if pace := p.pace(now); pace > cfg.PerSecond {
 				t.Fatalf("pace %v over %v", pace, cfg.PerSecond)
@@ -171,7 +205,7 @@ func TestPacerBearsALoneRefusal(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig("a")
 	cfg.Ramp = 0
-	p := newPacer(cfg)
+	p := newPacer(cfg, nil)
 	p.throttled(TrafficLive, 0, time.Hour)
 	if got := p.pace(time.Second); got != cfg.PerSecond {
 		t.Errorf("after one 429 the pace is %v, want %v", got, cfg.PerSecond)
@@ -190,13 +224,13 @@ func TestPacerPausesDownwards(t *testing.T) {
 	for _, from := range Traffics() {
 		cfg := DefaultConfig("a")
 		cfg.Ramp = 0
-		p := newPacer(cfg)
+		p := newPacer(cfg, nil)
 		for range 10 {
 			p.throttled(from, 0, time.Minute)
 		}
 		for _, of := range Traffics() {
 			_, paused := p.pausedUntil(of, time.Second)
-			if _, ok := p.reserve(of, time.Second, 0); paused != (of >= from) || ok == paused {
+			if _, _, ok := p.take(of, time.Second); paused != (of >= from) || ok == paused {
 				t.Errorf("429 to %s: %s paused %t, may go %t", from, of, paused, ok)
 			}
 		}

@@ -50,6 +50,9 @@ func (t Traffic) again() bool { return t >= TrafficRetry }
 // Ask is a request for leave to make one request to FCM.
 type Ask struct {
 	Traffic Traffic
+	// Tenant is whose request it is, as the credential's quota is shared out; "" is one like
+	// any other.
+	Tenant string
 	// To is whom it goes to. Of one that failed, the guard keeps a hash.
 	To push.Address
 	// Patience is how long Admit may block, whatever the reason; 0 is not at all.
