@@ -22,7 +22,7 @@ func TestLinterNamesTheSamePackages(t *testing.T) {
 	want := map[string][]string{
 		"words files":     words(),
 		"words-std files": words(),
-		"rooms files":     slices.Concat(rooms(), machinery(), ports()),
+		"rooms files":     slices.Concat(rooms(), machinery(), ports(), entitling()),
 		"adapters deny":   slices.Concat(rooms(), []string{"internal/guard", "internal/httpapi", "internal/config", "internal/app"}),
 	}
 	for list, packages := range want {

@@ -54,6 +54,9 @@ func ports() []string {
 	return []string{"internal/idempotency", "internal/document"}
 }
 
+// entitling is what says who may what: rooms and doors alike ask it.
+func entitling() []string { return []string{"internal/access"} }
+
 // listening is what everything that listens stands behind.
 func listening() []string {
 	return []string{"internal/sameorigin", "internal/connlimit"}
@@ -118,7 +121,7 @@ func suites() []string {
 // table is the house, in the order in which a notification walks through it.
 // The first rule that covers a package is its rule.
 func table() []rule {
-	pure := slices.Concat(words(), machinery(), ports(), []string{"internal/telemetry"})
+	pure := slices.Concat(words(), machinery(), ports(), entitling(), []string{"internal/telemetry"})
 	blind := slices.Concat(allSDKs(), sides(), []string{"internal/adapter/..."})
 
 	return []rule{
@@ -147,6 +150,13 @@ func table() []rule {
 		{
 			layer: "a port", covers: ports(),
 			uses: words(), testsUse: shared(),
+			notStd: transport(), notReached: blind,
+		},
+
+		// Who may what: rooms and doors alike ask for callers, permissions and settings.
+		{
+			layer: "who may what", covers: entitling(),
+			uses: append(words(), "internal/document"), testsUse: shared(),
 			notStd: transport(), notReached: blind,
 		},
 
@@ -196,8 +206,9 @@ func table() []rule {
 		// What all routes have in common knows no resource and no room.
 		{
 			layer: "machinery of an edge", covers: []string{"internal/httpapi/door"},
-			uses: append(words(), "internal/idempotency", "internal/telemetry", "internal/sameorigin", "client"), testsUse: httpRigs(),
-			notStd: []string{"database/sql/..."},
+			uses:     append(words(), "internal/access", "internal/idempotency", "internal/telemetry", "internal/sameorigin", "client"),
+			testsUse: httpRigs(),
+			notStd:   []string{"database/sql/..."},
 			notReached: slices.Concat(allSDKs(), rooms(), httpapi(),
 				[]string{"internal/adapter/...", "internal/app/...", "internal/cli/...", "internal/config"}),
 		},

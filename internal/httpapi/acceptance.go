@@ -37,7 +37,7 @@ func (a acceptance) accept(ctx context.Context, x *door.Exchange, status int, ba
 		return door.Reply{}, err
 	}
 	return a.submit(ctx, x, status, ingest.Submission{
-		Tenant: x.Tenant, Key: key, Body: body, Batch: batch, TraceParent: x.Trace.String(), Sender: x.Caller,
+		Tenant: x.Tenant, Key: key, Body: body, Batch: batch, TraceParent: x.Trace.String(), Sender: x.Who.Name,
 	})
 }
 

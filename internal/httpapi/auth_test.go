@@ -4,12 +4,13 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 )
 
 func TestAuthentication(t *testing.T) {
 	t.Parallel()
-	keys := door.NewKeys(map[string]string{"k-shop": "shop", "k-bank": "bank", "": "nobody"})
+	keys := access.NewKeys(map[string]string{"k-shop": "shop", "k-bank": "bank", "": "nobody"})
 	for name, c := range map[string]struct {
 		header string
 		tenant string // "" for refused
@@ -41,7 +42,7 @@ func TestAuthentication(t *testing.T) {
 // Without a key every route of the API is closed, and no other.
 func TestClosedRoutes(t *testing.T) {
 	t.Parallel()
-	g := setup(t, func(cfg *Config) { cfg.Auth = door.NewKeys(map[string]string{"k": "t"}) })
+	g := setup(t, func(cfg *Config) { cfg.Auth = access.NewKeys(map[string]string{"k": "t"}) })
 	for _, rt := range g.Routes() {
 		if got := g.Do(t, rt.Method, samplePath(rt), ""); (got.Code == http.StatusUnauthorized) == rt.Open {
 			t.Errorf("%s: answers %d without a key", rt.Pattern(), got.Code)

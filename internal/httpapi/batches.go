@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/idempotency"
@@ -24,9 +25,9 @@ type batches struct {
 func (b *batches) routes() []*door.Route {
 	const group, one = groupBatches, "/v1/batches/{id}"
 	view := reflect.TypeFor[client.Notification]()
-	verb := func(path, name, about string, op operation) *door.Route {
+	verb := func(path, name string, needs access.Permission, about string, op operation) *door.Route {
 		return &door.Route{
-			Method: http.MethodPost, Path: one + path, Name: name, Group: group, About: about,
+			Method: http.MethodPost, Path: one + path, Name: name, Needs: needs, Group: group, About: about,
 			Once: door.KeyByStore, Gives: door.OK(view, describe.SampleBatch()),
 			Codes: []door.Code{door.CodeNotFound, door.CodeState, door.CodeConflict},
 			Run:   door.Replying(door.Once(idempotency.Lease, move(op, push.PrefixBatch))),
@@ -34,7 +35,7 @@ func (b *batches) routes() []*door.Route {
 	}
 	return []*door.Route{
 		{
-			Method: http.MethodPost, Path: "/v1/batches", Name: "createBatch", Group: group,
+			Method: http.MethodPost, Path: "/v1/batches", Name: "createBatch", Needs: access.PermSend, Group: group,
 			About: "Create a batch: a notification whose recipients are uploaded.",
 			Once:  door.KeyByIntake, Takes: []string{door.TypeJSON}, Body: reflect.TypeFor[client.Request](),
 			Sample: describe.SampleBatchRequest(),
@@ -47,13 +48,13 @@ func (b *batches) routes() []*door.Route {
 			Run: door.Replying(b.createBatch),
 		},
 		{
-			Method: http.MethodGet, Path: one, Name: "getBatch", Group: group,
+			Method: http.MethodGet, Path: one, Name: "getBatch", Needs: access.PermRead, Group: group,
 			About: "Show a batch, with counts that add up, its rate and an estimate of when it is done.",
 			Gives: door.OK(view, describe.SampleBatch()), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(showWhole(b.reports, push.PrefixBatch)),
 		},
 		{
-			Method: http.MethodPost, Path: one + "/recipients", Name: "uploadRecipients", Group: group,
+			Method: http.MethodPost, Path: one + "/recipients", Name: "uploadRecipients", Needs: access.PermSend, Group: group,
 			About: "Upload recipients, one JSON object or CSV record a line, any number of lines.",
 			Detail: uploadDetail +
 				"With `offset`, the number of the first line, an upload can be repeated or resumed: lines that are durable already are skipped, " +
@@ -69,12 +70,12 @@ func (b *batches) routes() []*door.Route {
 			Codes: []door.Code{door.CodeNotFound, door.CodeState, door.CodeConflict, door.CodeGap, door.CodeRefused},
 			Run:   door.Unhurried(b.uploadRecipients()),
 		},
-		b.startRoute(verb("/start", "startBatch", "Declare the upload finished and start sending.", b.room.Start)),
-		verb("/pause", "pauseBatch", "Stop sending until it is resumed.", b.room.Pause),
-		resumeRoute(b.room, verb("/resume", "resumeBatch", "Go on sending.", b.room.Resume), push.PrefixBatch),
-		verb("/cancel", "cancelBatch", "Cancel what is still open.", b.room.Cancel),
+		b.startRoute(verb("/start", "startBatch", access.PermSend, "Declare the upload finished and start sending.", b.room.Start)),
+		verb("/pause", "pauseBatch", access.PermManage, "Stop sending until it is resumed.", b.room.Pause),
+		resumeRoute(b.room, verb("/resume", "resumeBatch", access.PermManage, "Go on sending.", b.room.Resume), push.PrefixBatch),
+		verb("/cancel", "cancelBatch", access.PermManage, "Cancel what is still open.", b.room.Cancel),
 		{
-			Method: http.MethodGet, Path: one + "/report", Name: "reportBatch", Group: group,
+			Method: http.MethodGet, Path: one + "/report", Name: "reportBatch", Needs: access.PermReadPayload, Group: group,
 			About: "Stream the deliveries of a batch as NDJSON, one line per recipient, and the upload lines that were refused.",
 			Detail: "Behind the deliveries comes a row of the class `invalid` for every refused line: `code` says what kind of fault it has, " +
 				"`pointer` " +

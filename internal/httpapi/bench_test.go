@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
@@ -26,7 +27,7 @@ func (instantIntake) Accept(_ context.Context, s ingest.Submission) (ingest.Acce
 func BenchmarkAccept(b *testing.B) {
 	g := setup(b, func(cfg *Config) {
 		cfg.Intake, cfg.Log = instantIntake{}, zap.NewNop()
-		cfg.Auth = door.NewKeys(map[string]string{"key": "shop"})
+		cfg.Auth = access.NewKeys(map[string]string{"key": "shop"})
 	})
 	body := strings.NewReader(send)
 	r := httptest.NewRequest(http.MethodPost, "/v1/notifications", body)

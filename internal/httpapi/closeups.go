@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -25,7 +26,8 @@ func (c *closeups) routes() []*door.Route {
 		"what comes next."
 	watch := func(path, name, group, about string, prefixes ...string) *door.Route {
 		return &door.Route{
-			Method: http.MethodGet, Path: path, Name: name, Group: group, About: about, Detail: events, Events: true,
+			Method: http.MethodGet, Path: path, Name: name,
+			Needs: access.PermRead, Group: group, About: about, Detail: events, Events: true,
 			Gives: []door.Given{
 				{Status: http.StatusOK, About: "Events until it is done.", Types: []string{door.TypeEvents}},
 				{Status: http.StatusNoContent, About: "Nothing has happened after the `done` that was received."},
@@ -38,7 +40,8 @@ func (c *closeups) routes() []*door.Route {
 		watch("/v1/notifications/{id}/events", "watchNotification", groupNotifications, "Follow a notification or batch as it is sent.",
 			push.PrefixNotification, push.PrefixBatch),
 		{
-			Method: http.MethodGet, Path: "/v1/notifications/{id}/deliveries/{recipient}", Name: "traceDelivery", Group: groupNotifications,
+			Method: http.MethodGet, Path: "/v1/notifications/{id}/deliveries/{recipient}", Name: "traceDelivery",
+			Needs: access.PermReadPayload, Group: groupNotifications,
 			About: "Explain the deliveries of a notification or batch to one recipient: what happened, when, and on what evidence.",
 			Detail: "`recipient`, URL-encoded, is a token, an installation id, a device's or a user's id, or says which: `token:…`, `fid:…`, " +
 				"`topic:…`, " +

@@ -26,9 +26,6 @@ type Config struct {
 	// the API has no such routes.
 	Letters deadletters.Letters
 	Replays deadletters.Replays
-	// Operator is the tenant whose key works on the letters of all tenants, and on letters
-	// without a tenant; any other key sees its own tenant's only. "": there is no operator.
-	Operator string
 	// Answers keeps the first answer of a POST with an Idempotency-Key that the
 	// intake does not deduplicate itself.
 	Answers idempotency.Store

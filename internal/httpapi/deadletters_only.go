@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/idempotency"
@@ -23,6 +24,6 @@ func NewDeadLetters(letters deadletters.Letters, replays deadletters.Replays, an
 		return nil, err
 	}
 	return door.New(door.Config{
-		Answers: answers, Auth: door.Keys{}, Pages: pages, Registry: prometheus.NewRegistry(), Log: log, Rooms: deadletters.Refusal,
-	}, deadletters.Routes(letters, replays, door.DefaultTenant))
+		Answers: answers, Auth: access.Keys{}, Pages: pages, Registry: prometheus.NewRegistry(), Log: log, Rooms: deadletters.Refusal,
+	}, deadletters.Routes(letters, replays))
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
@@ -178,13 +179,13 @@ func (d *devices) routes() []*door.Route {
 	view := reflect.TypeFor[client.Device]()
 	return []*door.Route{
 		{
-			Method: http.MethodPut, Path: one, Name: "putDevice", Group: group,
+			Method: http.MethodPut, Path: one, Name: "putDevice", Needs: access.PermWriteDevices, Group: group,
 			About: "Register a device, or replace all of its registration.",
 			Takes: []string{door.TypeJSON}, Body: view, Sample: describe.SampleRegistration(), Gives: door.OK(view),
 			Run: door.Replying(d.putDevice),
 		},
 		{
-			Method: http.MethodPatch, Path: one, Name: "patchDevice", Group: group,
+			Method: http.MethodPatch, Path: one, Name: "patchDevice", Needs: access.PermWriteDevices, Group: group,
 			About: "Change a part of a device's registration.",
 			Detail: "A JSON merge patch (RFC 7396): what is left out stays as it is, null or an empty text removes it. `attributes` are " +
 				"changed by name. A token or fid is the new address in place of the old one. Patches of different fields that meet do not " +
@@ -194,25 +195,25 @@ func (d *devices) routes() []*door.Route {
 			Run: door.Replying(d.patchDevice),
 		},
 		{
-			Method: http.MethodGet, Path: one, Name: "getDevice", Group: group,
+			Method: http.MethodGet, Path: one, Name: "getDevice", Needs: access.PermReadDevices, Group: group,
 			About: "Show a device.", Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(d.getDevice),
 		},
 		{
-			Method: http.MethodDelete, Path: one, Name: "deleteDevice", Group: group,
+			Method: http.MethodDelete, Path: one, Name: "deleteDevice", Needs: access.PermWriteDevices, Group: group,
 			About: "Remove a device.",
 			Gives: []door.Given{{Status: http.StatusNoContent, About: "Removed."}}, Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(d.deleteDevice),
 		},
 		{
-			Method: http.MethodGet, Path: "/v1/devices", Name: "listDevices", Group: group,
+			Method: http.MethodGet, Path: "/v1/devices", Name: "listDevices", Needs: access.PermReadDevices, Group: group,
 			About:  "List devices, all or one user's.",
 			Params: append(door.PageParams(), door.Param{Name: "user_id", About: "Only this user's devices.", High: door.MaxText}),
 			Gives:  door.OK(reflect.TypeFor[client.DeviceList]()),
 			Run:    door.Replying(d.listDevices),
 		},
 		{
-			Method: http.MethodPost, Path: "/v1/devices/import", Name: "importDevices", Group: group,
+			Method: http.MethodPost, Path: "/v1/devices/import", Name: "importDevices", Needs: access.PermWriteDevices, Group: group,
 			About: "Register many devices, one JSON object a line, any number of lines.",
 			Detail: "A line without an `id` is about the device at its address. Importing the same lines again changes nothing. An " +
 				"Idempotency-Key " +
@@ -222,7 +223,7 @@ func (d *devices) routes() []*door.Route {
 			Run:   door.Unhurried(door.Once(idempotency.Lease, d.importDevices)),
 		},
 		{
-			Method: http.MethodPost, Path: one + "/restore", Name: "restoreDevice", Group: group,
+			Method: http.MethodPost, Path: one + "/restore", Name: "restoreDevice", Needs: access.PermWriteDevices, Group: group,
 			About: "Take a device out of quarantine.",
 			Once:  door.KeyByStore, Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(door.Once(idempotency.Lease, d.restoreDevice)),

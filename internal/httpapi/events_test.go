@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
@@ -32,7 +33,7 @@ type books struct {
 func newBooks() *books {
 	ref := push.ChunkRef{Notification: batID}
 	return &books{
-		n: push.Notification{ID: batID, Tenant: door.DefaultTenant, Priority: push.PriorityBulk, AcceptedAt: testNow(), Progress: push.Progress{
+		n: push.Notification{ID: batID, Tenant: access.DefaultName, Priority: push.PriorityBulk, AcceptedAt: testNow(), Progress: push.Progress{
 			Version: 1, State: push.StateSending, StartedAt: testNow(), Sources: 4, Pages: 1,
 		}},
 		line: ledger.NewLine(ledger.Plan{Ref: ref, Last: true, Sources: 4, Cells: make([]ledger.Cell, 4)}, testNow()),
@@ -362,7 +363,7 @@ func TestEventHasTheBodyOfGet(t *testing.T) {
 	b.settle(0, 1, 2, 3)
 	room := report.New(report.Config{Notifications: b, Log: zap.NewNop()})
 	g := setup(t)
-	v, err := room.Notification(t.Context(), door.DefaultTenant, batID)
+	v, err := room.Notification(t.Context(), access.DefaultName, batID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -126,7 +127,9 @@ func showWhole(reports Reports, prefixes ...string) door.Handler {
 			return door.Reply{}, err
 		}
 		view := fullView(&v, x.Now())
-		view.Message = json.RawMessage(v.Notification.Message)
+		if x.Who.Can(access.PermReadPayload) {
+			view.Message = json.RawMessage(v.Notification.Message)
+		}
 		return door.Reply{Status: http.StatusOK, Body: view}, nil
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/views"
@@ -17,7 +18,7 @@ func (n *notifications) routes() []*door.Route {
 	request, view := reflect.TypeFor[client.Request](), reflect.TypeFor[client.Notification]()
 	return []*door.Route{
 		{
-			Method: http.MethodPost, Path: "/v1/notifications", Name: "createNotification", Group: group,
+			Method: http.MethodPost, Path: "/v1/notifications", Name: "createNotification", Needs: access.PermSend, Group: group,
 			About: "Accept a notification for at most 1,000 recipients.",
 			Detail: "The answer comes when the notification is durable. With `validate_only` nothing is recorded or sent, and the answer is 200 " +
 				"with the state `valid`, no id, the message as it would go out, and a `preview`: whom it would go to, how large it is, and what " +
@@ -33,7 +34,7 @@ func (n *notifications) routes() []*door.Route {
 			Run: door.Replying(n.createNotification),
 		},
 		{
-			Method: http.MethodGet, Path: "/v1/notifications", Name: "listNotifications", Group: group,
+			Method: http.MethodGet, Path: "/v1/notifications", Name: "listNotifications", Needs: access.PermRead, Group: group,
 			About: "List notifications and batches, newest first.",
 			Detail: "Each item is what its own GET answers, but for the message. What is given must all hold. Only the time is indexed: the " +
 				"listing begins at `until`, ends at `since`, and looks at what is in between one after the other, at most at 2,000 for one answer. " +
@@ -46,13 +47,13 @@ func (n *notifications) routes() []*door.Route {
 			Run: door.Replying(n.listNotifications),
 		},
 		{
-			Method: http.MethodGet, Path: one, Name: "getNotification", Group: group,
+			Method: http.MethodGet, Path: one, Name: "getNotification", Needs: access.PermRead, Group: group,
 			About: "Show a notification or batch, with counts that add up and the message that it sends.",
 			Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(showWhole(n.reports, push.PrefixNotification, push.PrefixBatch)),
 		},
 		{
-			Method: http.MethodGet, Path: one + "/deliveries", Name: "listDeliveries", Group: group,
+			Method: http.MethodGet, Path: one + "/deliveries", Name: "listDeliveries", Needs: access.PermReadPayload, Group: group,
 			About: "List the deliveries of a notification or batch, one row per recipient.",
 			Detail: "As NDJSON, when Accept names it, all rows from the cursor on are streamed; `limit` then bounds their number and has no " +
 				"default.",
@@ -68,13 +69,13 @@ func (n *notifications) routes() []*door.Route {
 			Run:   n.deliveries.listDeliveries,
 		},
 		{
-			Method: http.MethodPost, Path: one + "/cancel", Name: "cancelNotification", Group: group,
+			Method: http.MethodPost, Path: one + "/cancel", Name: "cancelNotification", Needs: access.PermManage, Group: group,
 			About: "Cancel what is still open of a notification or batch.",
 			Once:  door.KeyByStore, Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound, door.CodeState, door.CodeConflict},
 			Run: door.Replying(door.Once(idempotency.Lease, move(n.lifecycle.Cancel, push.PrefixNotification, push.PrefixBatch))),
 		},
 		{
-			Method: http.MethodPost, Path: one + "/pause", Name: "pauseNotification", Group: group,
+			Method: http.MethodPost, Path: one + "/pause", Name: "pauseNotification", Needs: access.PermManage, Group: group,
 			About: "Stop sending a notification or batch until it is resumed.",
 			Detail: "What FCM is being asked at this moment still gets its answer, and `expires_at` does not move. A resume goes on where it " +
 				"stopped.",
@@ -82,12 +83,12 @@ func (n *notifications) routes() []*door.Route {
 			Run: door.Replying(door.Once(idempotency.Lease, move(n.lifecycle.Pause, push.PrefixNotification, push.PrefixBatch))),
 		},
 		resumeRoute(n.lifecycle, &door.Route{
-			Method: http.MethodPost, Path: one + "/resume", Name: "resumeNotification", Group: group,
+			Method: http.MethodPost, Path: one + "/resume", Name: "resumeNotification", Needs: access.PermManage, Group: group,
 			About: "Go on with a notification or batch that is held or paused.",
 			Once:  door.KeyByStore, Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound, door.CodeState, door.CodeConflict},
 		}, push.PrefixNotification, push.PrefixBatch),
 		{
-			Method: http.MethodPost, Path: "/v1/events", Name: "publishEvent", Group: group,
+			Method: http.MethodPost, Path: "/v1/events", Name: "publishEvent", Needs: access.PermSend, Group: group,
 			About:  "Accept a notification as a CloudEvent in structured JSON mode.",
 			Detail: "`data` is the body of `POST /v1/notifications`. `source` and `id` together are the idempotency key; the header is not used.",
 			Takes:  []string{typeEvent, door.TypeJSON}, Body: reflect.TypeFor[event](),

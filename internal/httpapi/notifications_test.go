@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/push"
@@ -38,7 +39,7 @@ func TestCreateNotification(t *testing.T) {
 		t.Errorf("request id: got %q", got.Header().Get("X-Request-Id"))
 	}
 	s := g.intake.last
-	if s.Tenant != door.DefaultTenant || s.Key != "k 1" || s.Batch || string(s.Body) != send {
+	if s.Tenant != access.DefaultName || s.Key != "k 1" || s.Batch || string(s.Body) != send {
 		t.Errorf("submitted %+v", s)
 	}
 	if !strings.HasPrefix(s.TraceParent, parent[:36]) || s.TraceParent == parent {

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/sameorigin"
@@ -23,7 +24,7 @@ func fetch() []string {
 // with or without a key: not even which paths there are.
 func TestNoRouteForPages(t *testing.T) {
 	t.Parallel()
-	for name, auth := range map[string]door.Keys{"without a key": {}, "with a key": door.NewKeys(map[string]string{"k": "t"})} {
+	for name, auth := range map[string]access.Keys{"without a key": {}, "with a key": access.NewKeys(map[string]string{"k": "t"})} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := setup(t, func(cfg *Config) {
@@ -55,7 +56,7 @@ func TestNoRouteForPages(t *testing.T) {
 // page does not have, none does.
 func TestNoRouteForForeignHosts(t *testing.T) {
 	t.Parallel()
-	for name, auth := range map[string]door.Keys{"without a key": {}, "with a key": door.NewKeys(map[string]string{"k": "t"})} {
+	for name, auth := range map[string]access.Keys{"without a key": {}, "with a key": access.NewKeys(map[string]string{"k": "t"})} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := setup(t, func(cfg *Config) {

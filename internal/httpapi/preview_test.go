@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
@@ -33,7 +34,7 @@ func checks(t *testing.T) (g *rig, ledger *ledgertest.Memory, tasks *workertest.
 		"tablet": {UserID: "ann", Platform: push.PlatformIOS, State: push.DeviceActive},
 		"old":    {UserID: "ann", Platform: push.PlatformWeb, State: push.DeviceQuarantined},
 	} {
-		d.ID, d.Tenant, d.Address = id, door.DefaultTenant, push.Address{Kind: push.KindToken, Value: push.Token("t-" + id)}
+		d.ID, d.Tenant, d.Address = id, access.DefaultName, push.Address{Kind: push.KindToken, Value: push.Token("t-" + id)}
 		g.devices.SetDevice(d)
 	}
 	return g, ledger, tasks
@@ -93,7 +94,7 @@ func TestPreview(t *testing.T) {
 			}
 		}
 	}
-	if list, _, err := ledger.Notifications(t.Context(), door.DefaultTenant, "", 10); err != nil || len(list) != 0 || tasks.Len() != 0 {
+	if list, _, err := ledger.Notifications(t.Context(), access.DefaultName, "", 10); err != nil || len(list) != 0 || tasks.Len() != 0 {
 		t.Errorf("recorded %+v, %d tasks (%v)", list, tasks.Len(), err)
 	}
 	if got := g.devices.AllDevices(); len(got) != 3 {
@@ -121,7 +122,7 @@ func TestPreviewThatCannotBePlanned(t *testing.T) {
 	for range push.MaxPageBytes / 4000 {
 		value := push.Token(strings.Repeat("x", 4000) + string(push.NewID("t")))
 		g.devices.SetDevice(push.Device{
-			ID: push.NewID("dev"), Tenant: door.DefaultTenant, UserID: "many", State: push.DeviceActive,
+			ID: push.NewID("dev"), Tenant: access.DefaultName, UserID: "many", State: push.DeviceActive,
 			Address: push.Address{Kind: push.KindToken, Value: value},
 		})
 	}

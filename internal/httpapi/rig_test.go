@@ -11,12 +11,12 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters/deadletterstest"
-	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -71,7 +71,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	g.cfg = Config{
 		Intake: g.intake, Previews: fanout.NewPreviewer(g.devices), Batches: g.batches, Devices: registry, Reports: g.reports,
 		Letters: kept, Replays: replays, Answers: g.answers,
-		Auth: door.Keys{}, Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
+		Auth: access.Keys{}, Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
 		Version: "v1.2.3",
 	}
 	for _, f := range change {

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
@@ -21,7 +22,7 @@ import (
 
 func TestConfigNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	_, err := New(Config{Log: zap.NewNop(), Auth: door.Keys{}})
+	_, err := New(Config{Log: zap.NewNop(), Auth: access.Keys{}})
 	if err == nil || !strings.Contains(err.Error(), "Intake") || !strings.Contains(err.Error(), "Registry") ||
 		strings.Contains(err.Error(), "Log") {
 		t.Errorf("got %v", err)

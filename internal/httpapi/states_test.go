@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
@@ -113,7 +114,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) call(t *testing.T, from push.State, open bool, op string) doortest.Answer {
 	t.Helper()
 	d.shelf.n = push.Notification{
-		ID: batID, Tenant: door.DefaultTenant, Priority: push.PriorityBulk, AcceptedAt: testNow(),
+		ID: batID, Tenant: access.DefaultName, Priority: push.PriorityBulk, AcceptedAt: testNow(),
 		Progress: push.Progress{Version: 1, State: from, Early: open, Sources: 1, Pages: 1, Watermark: 1, Enqueued: true},
 	}
 	if from == push.StateHeld {

@@ -31,7 +31,7 @@ func table(cfg *Config) []*door.Route {
 		(&devices{cfg.Devices}).routes(),
 	}
 	if cfg.Letters != nil && cfg.Replays != nil {
-		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays, cfg.Operator))
+		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays))
 	}
 	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
 	return slices.Concat(resources...)

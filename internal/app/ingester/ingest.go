@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/breakers"
 	"github.com/belfry-push/belfry/internal/app/deadletters"
@@ -17,7 +18,6 @@ import (
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/httpapi"
-	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -26,9 +26,8 @@ import (
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// tenant owns everything until there are more than one: the single API key
-// names it.
-const tenant = "default"
+// tenant is whose events, and whose the key of the settings, are.
+const tenant = access.DefaultName
 
 // Start starts the HTTP API, the consumer of events, and what they rely on: the
 // outbox with its sweeper, the janitor, and the removal of what is past its retention. It
@@ -61,13 +60,19 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),
 	})
-	keys := door.NewKeys(map[string]string{api.Key.Reveal(): tenant})
+	keys, err := access.NewAuthenticator(access.AuthConfig{
+		Directory: access.New(s.Backend.Store, s.Now), Fixed: access.NewKeys(map[string]string{api.Key.Reveal(): tenant}), Open: true, Log: s.Log,
+	})
+	if err != nil {
+		return "", err
+	}
+	s.Stack.OnStop("API keys", grace, func(context.Context) error { keys.Close(); return nil })
 	pages, err := sameorigin.New(sameorigin.Config{Listen: api.Listen, Allowed: listeners.AllowedHosts, AnyHost: !keys.Open()})
 	if err != nil {
 		return "", err
 	}
 	handler, err := httpapi.New(httpapi.Config{
-		Letters: kept, Replays: replays, Operator: tenant,
+		Letters: kept, Replays: replays,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s), Reports: reports,
 		Answers: s.Backend.Store, Auth: keys, Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
 		Version: telemetry.Version(),

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters/deadletterstest"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
@@ -249,7 +250,7 @@ func TestDiscard(t *testing.T) {
 	var l client.DeadLetter
 	doortest.Decode(t, g.Do(t, "GET", lettersPath+"/"+id+"?body=true", "").Want(t, http.StatusOK, "").Body.Bytes(), &l)
 	if strings.TrimSpace(got.Body.String()) != `{"discarded":1}` || l.State != "discarded" || l.Reason != "a test" ||
-		l.By != door.DefaultTenant || l.Body != nil {
+		l.By != access.DefaultName || l.Body != nil {
 		t.Errorf("%s: %+v", got.Body, l)
 	}
 }
@@ -294,7 +295,7 @@ func TestArchive(t *testing.T) {
 func TestTenantsLetters(t *testing.T) {
 	t.Parallel()
 	g := setup(t, func(c *config) {
-		c.Auth = door.NewKeys(map[string]string{"op": door.DefaultTenant, "theirs": "other", "third": "third"})
+		c.Auth = access.NewKeys(map[string]string{"op": access.DefaultName, "theirs": "other", "third": "third"})
 	})
 	theirs := []string{"Authorization", "Bearer theirs"}
 	var list client.DeadLetterList

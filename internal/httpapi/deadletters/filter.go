@@ -44,7 +44,7 @@ func stateNames() []string {
 }
 
 // listed returns the filter of a list, as far as the caller may see.
-func (s sight) listed(x *door.Exchange) (push.LetterFilter, error) {
+func listed(x *door.Exchange) (push.LetterFilter, error) {
 	f := client.DeadLetterFilter{
 		Queue: x.Query.Text("queue"), Tenant: x.Query.Text("tenant"), App: x.Query.Text("app"), Code: client.Code(x.Query.Text("code")),
 		Class:       client.Class(x.Query.Text("class")),
@@ -68,7 +68,7 @@ func (s sight) listed(x *door.Exchange) (push.LetterFilter, error) {
 	if err := r.faults.Err(); err != nil {
 		return out, err
 	}
-	return out, s.scope(x, &out)
+	return out, scope(x, &out)
 }
 
 // filterReader turns the API's filter into the room's and gathers its faults.

@@ -17,7 +17,7 @@ import (
 
 func (h *replayHandlers) simulate(ctx context.Context, x *door.Exchange) (door.Reply, error) {
 	var req client.SimulateRequest
-	f, by, err := h.selection(x, &req, &req.Filter, &req.By, &req.All)
+	f, by, err := selection(x, &req, &req.Filter, &req.By, &req.All)
 	if err != nil {
 		return door.Reply{}, err
 	}
@@ -67,7 +67,7 @@ func (h *replayHandlers) getSimulation(ctx context.Context, x *door.Exchange) (d
 
 func (h *replayHandlers) simulated(ctx context.Context, x *door.Exchange, id push.ID) (predict.Simulation, error) {
 	s, err := h.replays.Simulated(ctx, id)
-	if err == nil && !h.sees(x, s.Filter.Tenant) {
+	if err == nil && !sees(x, s.Filter.Tenant) {
 		err = push.ErrNotFound
 	}
 	return s, err
@@ -146,7 +146,7 @@ func (h *replayHandlers) listReplays(ctx context.Context, x *door.Exchange) (doo
 	}
 	list := client.ReplayList{Items: []client.Replay{}, NextCursor: next}
 	for i := range runs {
-		if h.sees(x, runs[i].Filter.Tenant) {
+		if sees(x, runs[i].Filter.Tenant) {
 			list.Items = append(list.Items, runView(&runs[i]))
 		}
 	}
@@ -166,7 +166,7 @@ func (h *replayHandlers) replay200(ctx context.Context, x *door.Exchange, id pus
 	if err != nil {
 		return door.Reply{}, err
 	}
-	if !h.sees(x, s.Filter.Tenant) {
+	if !sees(x, s.Filter.Tenant) {
 		return door.Reply{}, push.ErrNotFound
 	}
 	return door.Reply{Status: http.StatusOK, Body: statusView(&s)}, nil

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters/deadletterstest"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
@@ -36,11 +37,11 @@ func setup(tb testing.TB, change ...func(*config)) *rig {
 	tb.Helper()
 	kept, replays := deadletterstest.Rooms(tb)
 	c := config{letters: kept, Config: door.Config{
-		Answers: &doortest.Answers{}, Auth: door.Keys{}, Pages: doortest.OwnPages(tb), Registry: prometheus.NewRegistry(), Log: zap.NewNop(),
+		Answers: &doortest.Answers{}, Auth: access.Keys{}, Pages: doortest.OwnPages(tb), Registry: prometheus.NewRegistry(), Log: zap.NewNop(),
 		Now: deadletterstest.Now, Rooms: Refusal,
 	}}
 	for _, f := range change {
 		f(&c)
 	}
-	return &rig{Caller: doortest.New(tb, c.Config, Routes(c.letters, replays, door.DefaultTenant)), replays: replays}
+	return &rig{Caller: doortest.New(tb, c.Config, Routes(c.letters, replays)), replays: replays}
 }

@@ -1,23 +1,20 @@
 package deadletters
 
 import (
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// sight is what a caller may see: its own tenant's letters, and every tenant's
-// with the operator's key.
-type sight struct {
-	operator string // the operator's tenant; "": there is none
-}
+// A caller sees its own tenant's letters, and the platform's operator every tenant's.
 
 // all reports whether the caller works on every tenant's letters.
-func (s sight) all(x *door.Exchange) bool { return s.operator != "" && x.Tenant == s.operator }
+func all(x *door.Exchange) bool { return x.Who.Can(access.PermPlatform) }
 
 // scope bounds a filter to what the caller may see.
-func (s sight) scope(x *door.Exchange, f *push.LetterFilter) error {
+func scope(x *door.Exchange, f *push.LetterFilter) error {
 	switch {
-	case s.all(x):
+	case all(x):
 	case f.Tenant != "" && f.Tenant != x.Tenant:
 		return door.Refuse(door.CodeForbidden, "this key works on its own tenant's letters only: leave tenant out")
 	default:
@@ -27,4 +24,4 @@ func (s sight) scope(x *door.Exchange, f *push.LetterFilter) error {
 }
 
 // sees reports whether the caller may see what belongs to a tenant, "" for several.
-func (s sight) sees(x *door.Exchange, tenant string) bool { return s.all(x) || tenant == x.Tenant }
+func sees(x *door.Exchange, tenant string) bool { return all(x) || tenant == x.Tenant }

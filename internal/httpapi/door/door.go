@@ -2,6 +2,7 @@ package door
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/access"
 )
 
 // Door is an [http.Handler] of routes. It is safe for concurrent use.
@@ -27,9 +30,12 @@ type Door struct {
 var _ http.Handler = (*Door)(nil)
 
 // New returns a door with these routes, and one more for requests that none of them takes.
-// It fails if the door's metrics are registered already.
+// It fails if the door's metrics are registered already, or a route says not what its caller must be allowed.
 func New(cfg Config, routes []*Route) (*Door, error) {
 	d := &Door{cfg: cfg.filled(), mux: http.NewServeMux(), routes: routes}
+	if err := checkNeeds(routes); err != nil {
+		return nil, err
+	}
 	var err error
 	if cfg.About != nil {
 		d.document = sync.OnceValues(func() ([]byte, error) { return Encode(Describe(cfg.About, routes).Doc) })
@@ -43,6 +49,18 @@ func New(cfg Config, routes []*Route) (*Door, error) {
 		d.mux.HandleFunc(rt.Pattern(), func(w http.ResponseWriter, r *http.Request) { d.serve(rt, w, r) })
 	}
 	return d, nil
+}
+
+// checkNeeds reports routes that are not open and that no caller, or any, could use.
+func checkNeeds(routes []*Route) error {
+	var errs []error
+	for _, rt := range routes {
+		if exists := access.SetOf(rt.Needs) != 0; exists == rt.Open {
+			errs = append(errs, fmt.Errorf("route %s: open %t and needs the permission %q: one of the two must be given",
+				rt.Pattern(), rt.Open, rt.Needs))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // ServeHTTP implements [http.Handler]. A path that ServeMux would redirect to

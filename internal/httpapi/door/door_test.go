@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 )
@@ -53,7 +54,7 @@ func TestDeadlines(t *testing.T) {
 // end of it before the next request. A request without a body must have none.
 func TestUnreadBody(t *testing.T) {
 	t.Parallel()
-	g := setup(t, func(cfg *door.Config) { cfg.Auth = door.NewKeys(map[string]string{"k": "t"}) })
+	g := setup(t, func(cfg *door.Config) { cfg.Auth = access.NewKeys(map[string]string{"k": "t"}) })
 	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	g.ServeHTTP(w, doortest.Posted(things, door.TypeJSON, "{}"))
 	if w.Code != http.StatusUnauthorized || len(w.read) != 1 || w.read[0].IsZero() {

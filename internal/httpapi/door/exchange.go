@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
@@ -20,7 +21,7 @@ type Exchange struct {
 	// Trace is this request's own position in its trace.
 	Trace  telemetry.TraceParent
 	Tenant string // whose request it is; "" on a route that is open
-	Caller string // who of the tenant, see [Caller]
+	Who    access.Caller
 
 	door  *Door
 	w     *recorder

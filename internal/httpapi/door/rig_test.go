@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/idempotency"
@@ -41,7 +42,7 @@ func setup(tb testing.TB, change ...func(*door.Config)) *rig {
 	core, logs := observer.New(zapcore.DebugLevel)
 	g := &rig{logs: logs, answers: &doortest.Answers{}, run: func(context.Context) error { return nil }}
 	cfg := door.Config{
-		Answers: g.answers, Auth: door.Keys{}, Pages: doortest.OwnPages(tb), Registry: prometheus.NewRegistry(), Log: zap.New(core),
+		Answers: g.answers, Auth: access.Keys{}, Pages: doortest.OwnPages(tb), Registry: prometheus.NewRegistry(), Log: zap.New(core),
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -54,7 +55,7 @@ func (g *rig) table() []*door.Route {
 	object := reflect.TypeFor[map[string]any]()
 	verb := func(name string) *door.Route {
 		return &door.Route{
-			Method: http.MethodPost, Path: "/things/{id}/" + name, Name: name, About: "Do it once.",
+			Method: http.MethodPost, Path: "/things/{id}/" + name, Name: name, Needs: access.PermSend, About: "Do it once.",
 			Once: door.KeyByStore, Gives: door.OK(object), Codes: []door.Code{door.CodeNotFound, door.CodeState},
 			Run: door.Replying(door.Once(idempotency.Lease, g.serve)),
 		}
@@ -62,11 +63,13 @@ func (g *rig) table() []*door.Route {
 	return []*door.Route{
 		verb("start"), verb("stop"),
 		{
-			Method: http.MethodGet, Path: things, Name: "list", About: "List.", Params: door.PageParams(), Gives: door.OK(object),
+			Method: http.MethodGet, Path: things, Name: "list",
+			Needs: access.PermSend, About: "List.", Params: door.PageParams(), Gives: door.OK(object),
 			Run: door.Replying(g.serve),
 		},
 		{
-			Method: http.MethodPost, Path: things, Name: "create", About: "Read a body.", Takes: []string{door.TypeJSON}, Body: object,
+			Method: http.MethodPost, Path: things, Name: "create",
+			Needs: access.PermSend, About: "Read a body.", Takes: []string{door.TypeJSON}, Body: object,
 			Gives: door.OK(object), Run: door.Replying(func(ctx context.Context, x *door.Exchange) (door.Reply, error) {
 				if _, err := x.ReadBody(); err != nil {
 					return door.Reply{}, err
@@ -75,7 +78,8 @@ func (g *rig) table() []*door.Route {
 			}),
 		},
 		{
-			Method: http.MethodPost, Path: lines, Name: "upload", About: "Read lines.", Takes: append(door.NDJSONTypes(), door.TypeCSV),
+			Method: http.MethodPost, Path: lines, Name: "upload",
+			Needs: access.PermSend, About: "Read lines.", Takes: append(door.NDJSONTypes(), door.TypeCSV),
 			Body:  object,
 			Gives: door.OK(object), Run: door.Unhurried(g.upload),
 		},

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+
+	"github.com/belfry-push/belfry/internal/access"
 )
 
 // Step serves a request, and writes the answer itself unless it returns an
@@ -20,12 +22,13 @@ type Route struct {
 	Detail       string // more, in Markdown; may be empty
 	Group        string // tag
 
-	Open   bool     // needs no API key
-	Quiet  bool     // logged at debug level only
-	Once   KeyUse   // what an Idempotency-Key does
-	Events bool     // a stream of events, which Last-Event-ID resumes
-	Params []Param  // of the query
-	Takes  []string // media types of the body, the usual one first; none: it has no body
+	Open   bool              // needs no API key
+	Needs  access.Permission // of the caller; "" of an open route only
+	Quiet  bool              // logged at debug level only
+	Once   KeyUse            // what an Idempotency-Key does
+	Events bool              // a stream of events, which Last-Event-ID resumes
+	Params []Param           // of the query
+	Takes  []string          // media types of the body, the usual one first; none: it has no body
 	Body   reflect.Type
 	Sample any     // of the body, for the document; nil: that of its type in [About]
 	Gives  []Given // answers that are no problem
@@ -93,7 +96,7 @@ func (rt *Route) problems() []Code {
 		}
 	}
 	add(true, rt.Codes...)
-	add(!rt.Open, CodeUnauthenticated)
+	add(!rt.Open, CodeUnauthenticated, CodeForbidden)
 	add(rt.Method != http.MethodGet, CodeMediaType)
 	add(len(rt.Takes) > 0, CodeSlow, CodeIncomplete)
 	add(slices.Contains(rt.Takes, TypeJSON) || rt.streams(), CodeTooLarge, CodeMalformed)

@@ -1,0 +1,239 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// How long what was read of a key is believed, and how often its use is noted.
+const (
+	// CacheFor bounds how long a revoked key, a deleted tenant or a changed role goes
+	// unnoticed. It is below the five seconds that are promised, by what a read may take.
+	CacheFor = 4 * time.Second
+	// UsedEvery is how exact [Key.UsedAt] is: one write a key in that time at most.
+	UsedEvery = 10 * time.Minute
+
+	maxCached = 20_000 // keys, also ones that do not exist; about 400 bytes each
+)
+
+// DeniedError says why a request is nobody's. Reason is for people and says nothing that
+// helps to guess a key: what was wrong with a key is told only to whoever has it.
+type DeniedError struct{ Reason string }
+
+// Error implements error.
+func (e *DeniedError) Error() string { return e.Reason }
+
+// The reasons that do not depend on a key.
+const (
+	reasonNone      = "give an API key, as in Authorization: Bearer <key>"
+	reasonUnknown   = "the API key is not known"
+	reasonMalformed = "the API key is incomplete or mistyped: its checksum does not match"
+)
+
+// Authenticator finds out who makes a request. It is safe for concurrent use. Make it with
+// [NewAuthenticator].
+type Authenticator struct {
+	cfg   AuthConfig
+	cache *otter.Cache[string, *known]
+	reads singleflight.Group
+	notes sync.WaitGroup // uses that are being written
+	used  chan struct{}  // bounds them
+}
+
+// AuthConfig is what an Authenticator stands on.
+type AuthConfig struct {
+	Directory *Directory
+	Fixed     Keys // from the settings
+	// Open lets requests without a key in, as [Everybody], as long as there is no other
+	// tenant than [DefaultName]. The server must then listen on the loopback interface
+	// only.
+	Open bool
+	Log  *zap.Logger
+}
+
+// known is what was read of a key id.
+type known struct {
+	key     Key
+	may     Set
+	missing bool // there is no such key
+	deleted bool // its tenant is no more
+	at      time.Time
+}
+
+// NewAuthenticator returns an Authenticator.
+func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
+	cache, err := otter.New(&otter.Options[string, *known]{
+		MaximumSize: maxCached, ExpiryCalculator: otter.ExpiryWriting[string, *known](CacheFor),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cache of API keys: %w", err)
+	}
+	const noting = 4
+	return &Authenticator{cfg: cfg, cache: cache, used: make(chan struct{}, noting)}, nil
+}
+
+// Close waits for notes of use that are being written.
+func (a *Authenticator) Close() {
+	a.notes.Wait()
+	a.cache.StopAllGoroutines()
+}
+
+// Open reports whether requests may come without a key.
+func (a *Authenticator) Open() bool { return a.cfg.Open && a.cfg.Fixed.Open() }
+
+// Authenticate returns who makes a request. The error is a [*DeniedError] if it is nobody
+// that may, or of the store. It takes no look-up for a key that was seen within [CacheFor],
+// and none for a text that is no key.
+func (a *Authenticator) Authenticate(ctx context.Context, p Presented) (Caller, error) {
+	if p.Key == "" || a.Open() && !LooksLikeKey(p.Key) { // a server that asks for no key takes any
+		return a.withoutKey(ctx)
+	}
+	if c, ok := a.cfg.Fixed.find(p.Key); ok {
+		return c, nil
+	}
+	id, err := ParseKey(p.Key)
+	switch {
+	case err != nil && LooksLikeKey(p.Key):
+		return Caller{}, &DeniedError{reasonMalformed}
+	case err != nil:
+		return Caller{}, &DeniedError{reasonUnknown}
+	}
+	k, err := a.lookUp(ctx, id)
+	if err != nil {
+		return Caller{}, err
+	}
+	if k.missing || !k.key.matches(hashOf(p.Key)) {
+		return Caller{}, &DeniedError{reasonUnknown}
+	}
+	now := a.cfg.Directory.now()
+	switch {
+	case !k.key.RevokedAt.IsZero():
+		return Caller{}, &DeniedError{"the API key " + id + " was revoked"}
+	case !k.key.Live(now):
+		return Caller{}, &DeniedError{fmt.Sprintf("the API key %s expired at %s", id, k.key.ExpiresAt.UTC().Format(time.RFC3339))}
+	case k.deleted:
+		return Caller{}, &DeniedError{"the tenant of the API key " + id + " was deleted"}
+	case !k.key.opensFrom(p.From):
+		return Caller{}, &DeniedError{fmt.Sprintf("the API key %s must not be used from %s", id, p.From)}
+	}
+	a.noteUse(ctx, k, now)
+	return Caller{Tenant: k.key.Tenant, App: k.key.App, Name: k.key.Label(), Key: id, May: k.may}, nil
+}
+
+// withoutKey lets requests without a key in where nobody else's are.
+func (a *Authenticator) withoutKey(ctx context.Context) (Caller, error) {
+	if !a.Open() {
+		return Caller{}, &DeniedError{reasonNone}
+	}
+	alone, err := a.alone(ctx)
+	if err != nil {
+		return Caller{}, err
+	}
+	if !alone {
+		return Caller{}, &DeniedError{reasonNone + ": there is more than one tenant"}
+	}
+	return Everybody(), nil
+}
+
+// othersID is where the cache has whether there are other tenants; it is no key's id.
+const othersID = "tenants"
+
+// alone reports whether there is no tenant but the default one.
+func (a *Authenticator) alone(ctx context.Context) (bool, error) {
+	k, err := a.remembered(ctx, othersID, func(ctx context.Context, k *known) error {
+		others, _, err := a.cfg.Directory.Tenants(ctx, "", 2) //nolint:mnd // one may be the default one
+		for i := range others {
+			k.missing = k.missing || others[i].Name != DefaultName
+		}
+		return err
+	})
+	return err == nil && !k.missing, err
+}
+
+func (a *Authenticator) lookUp(ctx context.Context, id string) (*known, error) {
+	return a.remembered(ctx, id, func(ctx context.Context, k *known) error { return a.read(ctx, id, k) })
+}
+
+// remembered returns what is known under an id, from a read that began at most CacheFor ago.
+func (a *Authenticator) remembered(ctx context.Context, id string, read func(context.Context, *known) error) (*known, error) {
+	now := a.cfg.Directory.now()
+	if k, ok := a.cache.GetIfPresent(id); ok && now.Sub(k.at) < CacheFor {
+		return k, nil
+	}
+	v, err, _ := a.reads.Do(id, func() (any, error) {
+		k := &known{at: a.cfg.Directory.now()}
+		// Others wait for this read: it does not end with the request that began it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CacheFor)
+		defer cancel()
+		if err := read(ctx, k); err != nil {
+			return nil, err
+		}
+		a.cache.Set(id, k)
+		return k, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	k, _ := v.(*known)
+	return k, nil
+}
+
+// read reads a key with its role and tenant.
+func (a *Authenticator) read(ctx context.Context, id string, k *known) error {
+	d := a.cfg.Directory
+	stored, err := load[Key](ctx, d, KindKey, id)
+	if errors.Is(err, push.ErrNotFound) {
+		k.missing = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	k.key = stored.Value
+	t, err := d.Tenant(ctx, k.key.Tenant)
+	if err != nil && !errors.Is(err, push.ErrNotFound) {
+		return err
+	}
+	k.deleted = err != nil || t.Deleted()
+	role, err := d.Role(ctx, k.key.Tenant, k.key.Role)
+	switch {
+	case err == nil:
+		k.may = granted(k.key.Tenant, &role, k.key.Scopes)
+	case !errors.Is(err, push.ErrNotFound): // a deleted role allows nothing
+		return err
+	}
+	return nil
+}
+
+// noteUse writes that a key was used, beside the request and now and then only. What is lost
+// of it is noted with the next use.
+func (a *Authenticator) noteUse(ctx context.Context, k *known, now time.Time) {
+	if now.Sub(k.key.UsedAt) < UsedEvery {
+		return
+	}
+	select {
+	case a.used <- struct{}{}:
+	default:
+		return
+	}
+	noted := *k
+	noted.key.UsedAt = now
+	a.cache.Set(k.key.ID, &noted)
+	a.notes.Go(func() {
+		defer func() { <-a.used }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CacheFor)
+		defer cancel()
+		if err := a.cfg.Directory.touch(ctx, k.key.ID); err != nil {
+			a.cfg.Log.Debug("the use of an API key was not noted", zap.String("key", k.key.ID), zap.Error(err))
+		}
+	})
+}

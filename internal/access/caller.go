@@ -1,0 +1,31 @@
+package access
+
+import "net/netip"
+
+// Caller is who makes a request, and what it may.
+type Caller struct {
+	Tenant string // never ""
+	App    string // the key is limited to this app; "" is all
+	// Name tells the callers of a tenant apart and is recorded with what they do. It is no
+	// secret.
+	Name string
+	Key  string // the API key's id; "" of a caller without one
+	May  Set
+}
+
+// Can reports whether the caller has a permission.
+func (c *Caller) Can(p Permission) bool { return c.May.Has(p) }
+
+// Anonymous is the name of callers of a server that needs no key.
+const Anonymous = "anonymous"
+
+// Everybody returns the caller of a server that needs no key: the platform's operator.
+func Everybody() Caller {
+	return Caller{Tenant: DefaultName, Name: Anonymous, May: AllPermissions()}
+}
+
+// Presented is what a request brings to show who makes it.
+type Presented struct {
+	Key  string     // "" if it brought none
+	From netip.Addr // of the connection; the zero Addr if unknown
+}

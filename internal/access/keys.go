@@ -1,0 +1,203 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
+
+// Role returns a role of a tenant: a built-in one, or one that the tenant made.
+func (d *Directory) Role(ctx context.Context, tenant, name string) (Role, error) {
+	if r, ok := builtin(name); ok {
+		r.Tenant = tenant
+		return r, nil
+	}
+	if !ValidName(tenant) || !ValidName(name) {
+		return Role{}, push.ErrNotFound
+	}
+	r, err := load[Role](ctx, d, KindRole, tenant+"/"+name)
+	return r.Value, err
+}
+
+// Roles returns the roles of a tenant, built-in ones first. It reads the roles of all
+// tenants.
+func (d *Directory) Roles(ctx context.Context, tenant string) ([]Role, error) {
+	all := BuiltinRoles()
+	for i := range all {
+		all[i].Tenant = tenant
+	}
+	own, err := every(ctx, d, KindRole, func(r *Role) bool { return r.Tenant == tenant })
+	return append(all, own...), err
+}
+
+// CreateRole makes a role of a tenant. may is what its maker may: nobody makes a role that
+// allows more.
+func (d *Directory) CreateRole(ctx context.Context, r Role, may Set, by string) (Role, error) {
+	if err := r.check().Err(); err != nil {
+		return Role{}, err
+	}
+	if !may.Covers(r.Set()) {
+		return Role{}, tooMuch("/permissions", r.Set()&^may)
+	}
+	r.CreatedAt, r.CreatedBy = d.now(), by
+	return r, d.save(ctx, KindRole, r.Tenant+"/"+r.Name, 1, r)
+}
+
+// DeleteRole removes a role that a tenant made. Keys with it then allow nothing.
+func (d *Directory) DeleteRole(ctx context.Context, tenant, name string) error {
+	if _, ok := builtin(name); ok {
+		return push.Faults{{Code: push.FaultReserved, Detail: name + " is built in and can't be deleted"}}
+	}
+	if !ValidName(name) {
+		return push.ErrNotFound
+	}
+	r, err := load[Role](ctx, d, KindRole, tenant+"/"+name)
+	if err != nil {
+		return err
+	}
+	return d.docs.DeleteDocument(ctx, KindRole, tenant+"/"+name, r.Version)
+}
+
+func tooMuch(pointer string, surplus Set) push.Faults {
+	return push.Faults{{
+		Pointer: pointer, Code: push.FaultValue, Detail: fmt.Sprintf("would allow more than the caller may itself: %s", surplus),
+	}}
+}
+
+// Key returns what is stored of a tenant's key, or push.ErrNotFound.
+func (d *Directory) Key(ctx context.Context, tenant, id string) (Key, error) {
+	if !ofAlphabet(id, idAlphabet, keyIDLen, keyIDLen) {
+		return Key{}, push.ErrNotFound
+	}
+	k, err := load[Key](ctx, d, KindKey, id)
+	if err == nil && k.Value.Tenant != tenant {
+		return Key{}, push.ErrNotFound
+	}
+	return k.Value, err
+}
+
+// Keys returns the keys of a tenant, also those that open nothing any more, the oldest first.
+// It reads the keys of all tenants.
+func (d *Directory) Keys(ctx context.Context, tenant string) ([]Key, error) {
+	keys, err := every(ctx, d, KindKey, func(k *Key) bool { return k.Tenant == tenant })
+	slices.SortFunc(keys, func(a, b Key) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return keys, err
+}
+
+// CreateKey makes a key of a tenant and returns its text, which is stored nowhere. may is
+// what its maker may: nobody makes a key that allows more.
+func (d *Directory) CreateKey(ctx context.Context, tenant string, n NewKey, may Set, by string) (string, Key, error) {
+	n = n.filled()
+	faults := n.check(d.now())
+	role, err := d.Role(ctx, tenant, n.Role)
+	switch {
+	case errors.Is(err, push.ErrNotFound):
+		faults = append(faults, push.Fault{
+			Pointer: "/role", Code: push.FaultValue,
+			Detail: fmt.Sprintf("must be a role of the tenant (got %q): GET /v1/roles lists them", shown(n.Role)),
+		})
+	case err != nil:
+		return "", Key{}, err
+	}
+	if _, err := d.App(ctx, tenant, n.App); errors.Is(err, push.ErrNotFound) {
+		faults = append(faults, push.Fault{
+			Pointer: "/app", Code: push.FaultValue, Detail: fmt.Sprintf("must be an app of the tenant (got %q)", shown(n.App)),
+		})
+	} else if err != nil {
+		return "", Key{}, err
+	}
+	if err := faults.Err(); err != nil {
+		return "", Key{}, err
+	}
+	if gives := granted(tenant, &role, n.Scopes); !may.Covers(gives) {
+		return "", Key{}, tooMuch("/role", gives&^may)
+	}
+	text, id := mint(n.Env)
+	k := Key{
+		ID: id, Tenant: tenant, App: n.App, Name: n.Name, Env: n.Env, Role: n.Role, Scopes: n.Scopes, Hash: hashOf(text), Networks: n.Networks,
+		CreatedAt: d.now(), CreatedBy: by, ExpiresAt: n.ExpiresAt,
+	}
+	return text, k, d.save(ctx, KindKey, id, 1, k)
+}
+
+// granted is what a role allows a key of a tenant with some scopes.
+func granted(tenant string, r *Role, scopes []Scope) Set {
+	s := r.Set() & covered(scopes)
+	if tenant != DefaultName {
+		s &^= SetOf(PermPlatform)
+	}
+	return s
+}
+
+// RotateKey makes a key like another one, which stays live for overlap and ends then: two
+// live keys, so that callers can change over. A key that expires sooner keeps its time.
+func (d *Directory) RotateKey(ctx context.Context, tenant, id string, overlap time.Duration, may Set, by string) (string, Key, error) {
+	old, err := d.Key(ctx, tenant, id)
+	if err != nil {
+		return "", Key{}, err
+	}
+	now := d.now()
+	if !old.Live(now) {
+		return "", Key{}, push.Faults{{Code: push.FaultConflict, Detail: "the key is revoked or expired: make a new one"}}
+	}
+	role, err := d.Role(ctx, tenant, old.Role)
+	if err != nil {
+		return "", Key{}, err
+	}
+	if gives := granted(tenant, &role, old.Scopes); !may.Covers(gives) {
+		return "", Key{}, tooMuch("", gives&^may)
+	}
+	text, newID := mint(old.Env)
+	k := Key{
+		ID: newID, Tenant: tenant, App: old.App, Name: old.Name, Env: old.Env, Role: old.Role, Scopes: old.Scopes, Hash: hashOf(text),
+		Networks: old.Networks, CreatedAt: now, CreatedBy: by, ExpiresAt: old.ExpiresAt, Replaces: old.ID,
+	}
+	if err := d.save(ctx, KindKey, newID, 1, k); err != nil {
+		return "", Key{}, err
+	}
+	// A crash in between leaves the old key as it was; a repeat makes one more.
+	_, err = change(ctx, d, KindKey, id, func(o *Key) error {
+		if ends := now.Add(overlap); o.ExpiresAt.IsZero() || o.ExpiresAt.After(ends) {
+			o.ExpiresAt = ends
+		}
+		return nil
+	})
+	return text, k, err
+}
+
+// RevokeKey ends a key. Every process refuses it after [CacheFor] at the latest.
+func (d *Directory) RevokeKey(ctx context.Context, tenant, id, by string) (Key, error) {
+	if _, err := d.Key(ctx, tenant, id); err != nil {
+		return Key{}, err
+	}
+	return change(ctx, d, KindKey, id, func(k *Key) error {
+		if k.RevokedAt.IsZero() {
+			k.RevokedAt, k.RevokedBy = d.now(), by
+		}
+		return nil
+	})
+}
+
+// touch notes that a key was used. A lost race is no harm: somebody else noted it.
+func (d *Directory) touch(ctx context.Context, id string) error {
+	_, err := change(ctx, d, KindKey, id, func(k *Key) error {
+		k.UsedAt = d.now()
+		return nil
+	})
+	return err
+}
+
+// FirstKey makes the key of the platform's operator if there is no key at all yet, and
+// returns its text; "" if there is one. Of several processes that start at once each may
+// make one.
+func (d *Directory) FirstKey(ctx context.Context) (string, Key, error) {
+	docs, _, err := d.docs.Documents(ctx, KindKey, "", 1)
+	if err != nil || len(docs) > 0 {
+		return "", Key{}, err
+	}
+	return d.CreateKey(ctx, DefaultName, NewKey{Name: "first key", Role: RoleOwner}, AllPermissions(), "first start")
+}
