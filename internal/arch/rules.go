@@ -36,7 +36,7 @@ func words() []string {
 }
 
 func machinery() []string {
-	return []string{"internal/worker", "internal/guard"}
+	return []string{"internal/worker", "internal/sharedrate", "internal/guard"}
 }
 
 func rooms() []string {
@@ -115,6 +115,7 @@ func suites() []string {
 		"internal/worker/workertest", "internal/device/devicetest", "internal/ledger/ledgertest",
 		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
 		"internal/fcmsim/fcmsimtest", "internal/letters/letterstest", "internal/message/messagetest", "internal/wire/wiretest",
+		"internal/sharedrate/sharedratetest",
 	}
 }
 
@@ -143,7 +144,7 @@ func table() []rule {
 
 		{
 			layer: "a piece of machinery", covers: machinery(),
-			uses: append(words(), "internal/guard", "internal/telemetry"), testsUse: shared(),
+			uses: append(words(), "internal/worker", "internal/sharedrate", "internal/guard", "internal/telemetry", "internal/document"), testsUse: shared(),
 			notStd: transport(), notReached: blind,
 		},
 

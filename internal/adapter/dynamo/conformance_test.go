@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency/idempotencytest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
+	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
 )
 
 var (
@@ -65,4 +66,10 @@ func TestConformanceLetters(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
 	letterstest.Run(t, func(*testing.T) letterstest.Store { return x.store() }, letterstest.Features{})
+}
+
+func TestConformanceSharedRate(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	sharedratetest.Run(t, func(*testing.T) document.Store { return x.store() })
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
+	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/worker"
 	"github.com/belfry-push/belfry/internal/worker/workertest"
@@ -214,4 +215,10 @@ func openQueue(tb testing.TB, b *Backend, name string, cfg QueueConfig) *queue.Q
 		tb.Fatalf("Queue: %v", err)
 	}
 	return q
+}
+
+func TestConformanceSharedRate(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	sharedratetest.Run(t, func(*testing.T) document.Store { return s })
 }

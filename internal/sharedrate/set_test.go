@@ -1,0 +1,346 @@
+package sharedrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/document/documenttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a store that several processes share, which takes a few milliseconds for a call, as DynamoDB does.
+type world struct {
+	*testing.T
+
+	docs  *documenttest.Memory
+	down  atomic.Bool
+	slow  atomic.Int64 // more a call
+	calls atomic.Int64
+	wg    sync.WaitGroup
+}
+
+var errDown = errors.New("the store is down")
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{T: t, docs: &documenttest.Memory{}}
+}
+
+func (w *world) store() document.Store {
+	return documenttest.Around{Store: w.docs, Do: func(_ string, effect func() error) error {
+		w.calls.Add(1)
+		time.Sleep(3*time.Millisecond + rand.N(4*time.Millisecond) + time.Duration(w.slow.Load()))
+		if w.down.Load() {
+			return errDown
+		}
+		return effect()
+	}}
+}
+
+// process starts a process. The returned function stops it, and tells it to give back what it has.
+func (w *world) process(name string) (*Set, func()) {
+	w.Helper()
+	s, err := New(Config{Documents: w.store(), Process: name, Log: zap.NewNop()})
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(w.Context()))
+	ended := make(chan struct{})
+	go func() { s.Run(ctx); close(ended) }()
+	return s, func() { stop(); <-ended }
+}
+
+func (w *world) bucket(s *Set, limit Limit) *Bucket {
+	w.Helper()
+	b, err := s.Bucket("b", limit)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return b
+}
+
+// hungry takes single tokens as fast as they come, until ctx ends, and returns how many.
+func hungry(ctx context.Context, b *Bucket) int64 {
+	var n int64
+	for b.Wait(ctx, 1) == nil {
+		n++
+	}
+	return n
+}
+
+// instances starts n processes that take what they get until ctx ends, and returns how much each took.
+func (w *world) instances(ctx context.Context, n int, limit Limit) []int64 {
+	took := make([]int64, n)
+	var stops []func()
+	for k := range took {
+		s, stop := w.process(fmt.Sprint("i", k)) //nolint:contextcheck // it lives until it is stopped
+		stops = append(stops, stop)
+		b := w.bucket(s, limit)
+		w.wg.Go(func() { took[k] = hungry(ctx, b) })
+	}
+	w.wg.Wait()
+	for _, stop := range stops {
+		stop()
+	}
+	return took
+}
+
+func sum(all []int64) (n int64) {
+	for _, v := range all {
+		n += v
+	}
+	return n
+}
+
+// Three instances, and others, each of which could use up the limit alone: together they take what it gives, at most 1 %
+// more and not much less, and each gets its part.
+func TestOverAdmission(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		span      time.Duration
+		instances int
+		limit     Limit
+		least     float64 // of what is due
+		apart     float64 // how far from a fair part one may be
+	}{
+		{20 * time.Second, 1, Limit{10_000, time.Second, 10_000}, 0.9, 0},
+		{10 * time.Second, 2, Limit{10_000, time.Second, 10_000}, 0.9, 0.25},
+		{20 * time.Second, 3, Limit{10_000, time.Second, 10_000}, 0.9, 0.25},
+		{10 * time.Second, 3, Limit{600_000, time.Minute, 5_000}, 0.9, 0.25},
+		{60 * time.Second, 3, Limit{100, time.Second, 100}, 0.95, 0.5},
+		{10 * time.Second, 16, Limit{10_000, time.Second, 10_000}, 0.9, 0.25},
+		// A burst of no more than a tenth of a second's worth costs many exchanges, and some of the rate.
+		{10 * time.Second, 3, Limit{10_000, time.Second, 1_000}, 0.95, 0.5},
+		{4 * time.Second, 16, Limit{10_000, time.Second, 1_000}, 0.8, 0.75},
+	} {
+		t.Run(fmt.Sprint(c.instances, " ", c.limit), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, span := newWorld(t), c.span
+				ctx, cancel := context.WithTimeout(t.Context(), span)
+				defer cancel()
+				took := w.instances(ctx, c.instances, c.limit)
+				got, due := float64(sum(took)), float64(c.limit.Burst)+c.limit.rate()*span.Seconds()
+				t.Logf("%.2f %% of what is due: %v; %.0f calls/s", 100*got/due, took, float64(w.calls.Load())/span.Seconds())
+				if got > due*1.01 || got < due*c.least {
+					t.Errorf("%.0f of %.0f", got, due)
+				}
+				fair := got / float64(c.instances)
+				for k, n := range took {
+					if float64(n) < fair*(1-c.apart)-1 || float64(n) > fair*(1+c.apart)+1 {
+						t.Errorf("instance %d took %d, a fair part is %.0f", k, n, fair)
+					}
+				}
+			})
+		})
+	}
+}
+
+// One of three dies without a word: what it had leased is lost, at most a block, and the others have its part soon.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, limit := newWorld(t), Limit{1_000, time.Second, 1_000}
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		defer cancel()
+		victim, stop := w.process("victim")
+		defer stop()
+		dying, die := context.WithTimeout(ctx, 20*time.Second)
+		defer die()
+		var lost int64
+		b := w.bucket(victim, limit)
+		w.wg.Go(func() { lost = hungry(dying, b) })
+		got := sum(w.instances(ctx, 2, limit)) + lost
+		due := float64(limit.Burst) + limit.rate()*60
+		t.Logf("%.2f %% of what is due; the victim %d", 100*float64(got)/due, lost)
+		if float64(got) > due*1.01 || float64(got) < due*0.95 {
+			t.Errorf("%d of %.0f", got, due)
+		}
+	})
+}
+
+// The store is away for 30 of 60 seconds: three instances live on their shares, together within the limit, and what they
+// took meanwhile is not given a second time. After the grace they stop.
+func TestStoreAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, limit := newWorld(t), Limit{1_000, time.Second, 1_000}
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		defer cancel()
+		w.wg.Go(func() {
+			time.Sleep(15 * time.Second)
+			w.down.Store(true)
+			time.Sleep(30 * time.Second)
+			w.down.Store(false)
+		})
+		got, due := sum(w.instances(ctx, 3, limit)), float64(limit.Burst)+limit.rate()*60
+		t.Logf("%.2f %% of what is due", 100*float64(got)/due)
+		if float64(got) > due*1.01 || float64(got) < due*0.9 {
+			t.Errorf("%d of %.0f", got, due)
+		}
+	})
+}
+
+func TestGrace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, limit := newWorld(t), Limit{100, time.Second, 100}
+		s, stop := w.process("p")
+		b := w.bucket(s, limit)
+		w.down.Store(true)
+		if a, err := b.Ask(t.Context(), 1); !errors.Is(err, ErrAway) || a.OK {
+			t.Errorf("never asked with success, and %+v, %v", a, err)
+		}
+		time.Sleep(time.Second)
+		w.down.Store(false)
+		ask := func(when string, ok, away bool) {
+			t.Helper()
+			time.Sleep(time.Second)
+			a, err := b.Ask(t.Context(), 60)
+			if a.OK != ok || a.Away != away || (err != nil) != (away && !ok) {
+				t.Errorf("%s: %+v, %v", when, a, err)
+			}
+		}
+		_, _ = b.Ask(t.Context(), 1) // it finds out in the background that the store is back
+		ask("there", true, false)
+		w.down.Store(true)
+		begun := time.Now()
+		_, _ = b.Ask(t.Context(), 60) // it finds out that the store is away
+		for time.Since(begun) < 55*time.Second {
+			ask("on its share", true, true)
+		}
+		if !s.Away() {
+			t.Error("it does not say that the store is away")
+		}
+		time.Sleep(10 * time.Second)
+		ask("after the grace", false, true)
+		w.down.Store(false)
+		time.Sleep(time.Second)
+		_, _ = b.Ask(t.Context(), 1)
+		ask("back", true, false)
+		if s.Away() {
+			t.Error("it still says that the store is away")
+		}
+		stop()
+	})
+}
+
+// A store that takes a second for a call costs no part of the rate to whoever takes steadily: blocks grow with the delay.
+func TestStoreSlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, limit := newWorld(t), Limit{1_000, time.Second, 10_000}
+		w.slow.Store(int64(900 * time.Millisecond))
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		defer cancel()
+		got, due := sum(w.instances(ctx, 1, limit)), float64(limit.Burst)+limit.rate()*60
+		if float64(got) > due*1.01 || float64(got) < due*0.85 {
+			t.Errorf("%d of %.0f", got, due)
+		}
+	})
+}
+
+// A flood of refused takes is not a flood of calls to the store, and each refusal says when to come back.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s, stop := w.process("p")
+		b := w.bucket(s, Limit{60, time.Minute, 60})
+		if a, err := b.Ask(t.Context(), 60); err != nil || !a.OK || a.Remaining != 0 {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		calls := w.calls.Load()
+		for range 10_000 {
+			a, err := b.Ask(t.Context(), 30)
+			if err != nil || a.OK || a.RetryAfter < 29*time.Second || a.RetryAfter > 30*time.Second {
+				t.Fatalf("%+v, %v", a, err)
+			}
+		}
+		if got := w.calls.Load() - calls; got > 4 {
+			t.Errorf("%d calls for 10,000 refusals", got)
+		}
+		if a, _ := b.Ask(t.Context(), 61); a.OK || a.RetryAfter != Never {
+			t.Errorf("more than it holds: %+v", a)
+		}
+		time.Sleep(31 * time.Second)
+		if a, err := b.Ask(t.Context(), 30); err != nil || !a.OK {
+			t.Errorf("31 s later: %+v, %v", a, err)
+		}
+		stop()
+	})
+}
+
+// What a process does not use it gives back, soon if it is much, and at its end; a bucket that is full is removed.
+func TestGivesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, day := newWorld(t), Limit{Burst: 1_000}
+		s, stop := w.process("p")
+		other, stopOther := w.process("q")
+		b, o := w.bucket(s, day), w.bucket(other, day)
+		if a, err := b.Ask(t.Context(), 500); err != nil || !a.OK {
+			t.Fatal(a, err)
+		}
+		b.Return(499)
+		time.Sleep(5 * time.Second)
+		if a, err := o.Ask(t.Context(), 999); err != nil || !a.OK {
+			t.Errorf("idle tokens were not given back: %+v, %v", a, err)
+		}
+		o.Return(999)
+		stopOther()
+		if a, err := b.Ask(t.Context(), 999); err != nil || !a.OK {
+			t.Errorf("a process that stopped did not give back: %+v, %v", a, err)
+		}
+		if a, err := b.Ask(t.Context(), 1); err != nil || a.OK || a.RetryAfter != Never {
+			t.Errorf("used up: %+v, %v", a, err)
+		}
+		if o.Take(1) {
+			t.Error("tokens of a set that is closed")
+		}
+		r, err := s.Bucket("rate", Limit{1_000, time.Second, 1_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = r.Ask(t.Context(), 1)
+		time.Sleep(2 * time.Minute)
+		if ds, _, _ := w.docs.Documents(t.Context(), Kind, "", 10); len(ds) != 1 || ds[0].Name != "b" {
+			t.Errorf("left: %v", ds)
+		}
+		stop()
+	})
+}
+
+// A take costs no call, no lock and no memory.
+func BenchmarkTake(b *testing.B) {
+	s, err := New(Config{Documents: &documenttest.Memory{}, Process: "p", Log: zap.NewNop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	bucket, err := s.Bucket("b", Limit{maxTokens, time.Second, maxTokens})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := bucket.Ask(b.Context(), 1); err != nil {
+		b.Fatal(err)
+	}
+	bucket.left.Store(maxTokens)
+	b.ReportAllocs()
+	for b.Loop() {
+		if !bucket.Take(1) {
+			bucket.until.Store(int64(never))
+		}
+	}
+}
