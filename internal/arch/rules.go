@@ -144,8 +144,9 @@ func table() []rule {
 
 		{
 			layer: "a piece of machinery", covers: machinery(),
-			uses: append(words(), "internal/worker", "internal/sharedrate", "internal/guard", "internal/telemetry", "internal/document"), testsUse: shared(),
-			notStd: transport(), notReached: blind,
+			uses:     slices.Concat(words(), machinery(), []string{"internal/telemetry", "internal/document"}),
+			testsUse: shared(),
+			notStd:   transport(), notReached: blind,
 		},
 
 		{

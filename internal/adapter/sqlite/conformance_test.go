@@ -19,8 +19,8 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
-	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
 	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
 	"github.com/belfry-push/belfry/internal/worker"
 	"github.com/belfry-push/belfry/internal/worker/workertest"
 )
