@@ -23,7 +23,7 @@ func (c *completion) complete(ctx context.Context, j *job) error {
 		return nil
 	}
 	first := false
-	n, err := ledger.Advance(ctx, c.notifications, j.n.ID, func(n push.Notification) (push.Progress, error) {
+	n, err := ledger.AdvanceFrom(ctx, c.notifications, j.head.notification(), func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		first = push.CanMove(p.State, push.StateCompleted)
 		if first {

@@ -45,21 +45,43 @@ func Advance(ctx context.Context, store Progresser, id push.ID,
 		if err != nil {
 			return push.Notification{}, err
 		}
-		next.Version = n.Progress.Version
-		if next == n.Progress {
-			return n, nil
-		}
-		next.Version++
-		err = store.Advance(ctx, id, next)
-		if err == nil {
-			n.Progress = next
-			return n, nil
-		}
-		if !errors.Is(err, push.ErrConflict) {
-			return push.Notification{}, fmt.Errorf("advance %s: %w", id, err)
+		if stored, err := advance(ctx, store, n, next); !errors.Is(err, push.ErrConflict) {
+			return stored, err
 		}
 	}
 	return push.Notification{}, fmt.Errorf("advance %s: lost %d times: %w", id, advanceTries, push.ErrConflict)
+}
+
+// AdvanceFrom is Advance for a caller that has read the notification not long ago: it saves the reading if nobody has
+// changed it since. What f makes of the old reading counts only if it is written, which the version permits; an error of
+// f, or nothing to change, may come of its age, so then too it starts over.
+func AdvanceFrom(ctx context.Context, store Progresser, known *push.Notification,
+	f func(push.Notification) (push.Progress, error),
+) (push.Notification, error) {
+	if next, err := f(*known); err == nil && !unchanged(known, next) {
+		if stored, err := advance(ctx, store, *known, next); !errors.Is(err, push.ErrConflict) {
+			return stored, err
+		}
+	}
+	return Advance(ctx, store, known.ID, f)
+}
+
+func unchanged(n *push.Notification, next push.Progress) bool {
+	next.Version = n.Progress.Version
+	return next == n.Progress
+}
+
+// advance stores the progress that follows on n.
+func advance(ctx context.Context, store Progresser, n push.Notification, next push.Progress) (push.Notification, error) {
+	if unchanged(&n, next) {
+		return n, nil
+	}
+	next.Version = n.Progress.Version + 1
+	if err := store.Advance(ctx, n.ID, next); err != nil {
+		return push.Notification{}, fmt.Errorf("advance %s: %w", n.ID, err)
+	}
+	n.Progress = next
+	return n, nil
 }
 
 // Revive makes a notification that could not be expanded plannable again, before

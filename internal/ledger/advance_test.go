@@ -121,3 +121,56 @@ func TestRevive(t *testing.T) {
 		}
 	}
 }
+
+// counting counts readings.
+type counting struct {
+	*item
+
+	read int
+}
+
+func (c *counting) Notification(ctx context.Context, id push.ID) (push.Notification, error) {
+	c.read++
+	return c.item.Notification(ctx, id)
+}
+
+// TestAdvanceFrom: a reading that is still true saves another, and one that is not does no harm.
+func TestAdvanceFrom(t *testing.T) {
+	t.Parallel()
+	stored := push.Notification{ID: "ntf_1", Progress: push.Progress{Version: 7, State: push.StateSending}}
+	old := stored
+	old.Progress.Version = 6
+	ended := old
+	ended.Progress.State = push.StateCompleted
+	errEnded := errors.New("it has ended")
+	for _, c := range []struct {
+		name  string
+		known push.Notification
+		reads int
+	}{
+		{"as read", stored, 0},
+		{"changed since", old, 1},
+		{"nothing to change then", ended, 1},
+		{"refused then", func() push.Notification { n := old; n.Progress.State = push.StateCancelled; return n }(), 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := &counting{item: &item{n: stored}}
+			n, err := ledger.AdvanceFrom(t.Context(), s, &c.known, func(n push.Notification) (push.Progress, error) {
+				p := n.Progress
+				if p.State == push.StateCancelled {
+					return p, errEnded
+				}
+				p.State = push.StateCompleted
+				return p, nil
+			})
+			want := push.Progress{Version: 8, State: push.StateCompleted}
+			if err != nil || n.Progress != want || s.n.Progress != want {
+				t.Errorf("%+v, %v; stored %+v", n.Progress, err, s.n.Progress)
+			}
+			if s.read != c.reads {
+				t.Errorf("read %d times, want %d", s.read, c.reads)
+			}
+		})
+	}
+}

@@ -103,19 +103,20 @@ func (w *Worker) Run(ctx context.Context) {
 		settling.Go(func() { w.settler.run(ctx, verdicts) })
 	}
 
-	slots := make(chan struct{}, w.cfg.Concurrency)
+	slots, next := make(chan struct{}, w.cfg.Concurrency), make(chan Message)
+	start := func(msg Message) {
+		select {
+		case next <- msg: // to a handler that waits for one
+		default:
+			handlers.Go(func() { w.serve(ctx, msg, next, slots, verdicts) })
+		}
+	}
 	var polling sync.WaitGroup
 	for range max(1, w.cfg.Pollers) {
-		polling.Go(func() {
-			w.pollLoop(poll, slots, func(msg Message) {
-				handlers.Go(func() {
-					defer func() { <-slots }()
-					w.handle(ctx, msg, verdicts)
-				})
-			})
-		})
+		polling.Go(func() { w.pollLoop(poll, slots, start) })
 	}
 	polling.Wait()
+	close(next)
 
 	handlers.Wait()
 	close(verdicts)
@@ -186,6 +187,15 @@ func Wait(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// serve handles one message after the other, and gives back the slot of each. Handlers stay, as many as were in hand at
+// once, because their stacks have grown to what a store's driver needs: a goroutine for each message would grow its own.
+func (w *Worker) serve(ctx context.Context, msg Message, next <-chan Message, slots <-chan struct{}, verdicts chan<- settled) {
+	for more := true; more; msg, more = <-next {
+		w.handle(ctx, msg, verdicts)
+		<-slots
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -291,4 +293,30 @@ func TestBatchError(t *testing.T) {
 	if (&worker.BatchError{}).Error() == "" {
 		t.Error("an empty error says nothing")
 	}
+}
+
+// TestHandlersStay: a message is handled by a goroutine that has handled others, whose stack has grown.
+func TestHandlersStay(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	by := map[string]int{}
+	note := func(context.Context, worker.Message, <-chan struct{}) worker.Verdict {
+		stack := make([]byte, 64)
+		name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack, false)]), "[")
+		mu.Lock()
+		defer mu.Unlock()
+		by[name]++
+		return worker.Ack()
+	}
+	run(t, worker.Config{Concurrency: 2}, worker.HandlerFunc(note), func(r *rig) {
+		for i := range 20 {
+			r.put(fmt.Sprintf("m%02d", i))
+			pause(time.Second)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(by) > 2 {
+			t.Errorf("handled by %d goroutines: %v", len(by), by)
+		}
+	})
 }

@@ -34,30 +34,42 @@ func (s *Store) reachByAddress(ctx context.Context, tenant string, as []push.Add
 		wanted[key] = a
 	}
 	found := make(map[push.Address]push.Reach, len(as))
-	look := []func(context.Context, string, map[int64]push.Address, map[push.Address]push.Reach) (int, error){s.reachRegistered, s.reachSeen}
+	err := rows.Short(ctx, s.file.Read(), func(ctx context.Context, q rows.Querier) error {
+		return s.reach(ctx, q, tenant, wanted, found)
+	})
+	return found, err
+}
+
+// reach looks for devices of either kind, and takes those it finds out of wanted.
+func (s *Store) reach(
+	ctx context.Context, q rows.Querier, tenant string, wanted map[int64]push.Address, found map[push.Address]push.Reach,
+) error {
+	look := [...]func(context.Context, rows.Querier, string, map[int64]push.Address, map[push.Address]push.Reach) (int, error){
+		reachRegistered, reachSeen,
+	}
 	first := 0
 	if s.seenFirst.Load() {
 		first = 1
 	}
-	n, err := look[first](ctx, tenant, wanted, found)
+	n, err := look[first](ctx, q, tenant, wanted, found)
 	if err != nil || len(wanted) == 0 {
-		return found, err
+		return err
 	}
-	others, err := look[1-first](ctx, tenant, wanted, found)
+	others, err := look[1-first](ctx, q, tenant, wanted, found)
 	if others > n {
 		s.seenFirst.Store(first == 0)
 	}
-	return found, err
+	return err
 }
 
 // reachRegistered finds registered devices, takes them out of wanted and returns how many.
-func (s *Store) reachRegistered(ctx context.Context, tenant string, wanted map[int64]push.Address, found map[push.Address]push.Reach) (
+func reachRegistered(ctx context.Context, q rows.Querier, tenant string, wanted map[int64]push.Address, found map[push.Address]push.Reach) (
 	int, error,
 ) {
 	n := 0
 	var key, quarantined int64
 	var of, body sql.RawBytes
-	err := rows.Each(ctx, s.file.Read(), func(row rows.Scanner) error {
+	err := rows.Each(ctx, q, func(row rows.Scanner) error {
 		if err := row.Scan(&key, &of, &quarantined, &body); err != nil {
 			return err
 		}
@@ -78,13 +90,13 @@ func (s *Store) reachRegistered(ctx context.Context, tenant string, wanted map[i
 }
 
 // reachSeen is reachRegistered of devices that only sends know.
-func (s *Store) reachSeen(ctx context.Context, tenant string, wanted map[int64]push.Address, found map[push.Address]push.Reach) (
+func reachSeen(ctx context.Context, q rows.Querier, tenant string, wanted map[int64]push.Address, found map[push.Address]push.Reach) (
 	int, error,
 ) {
 	n := 0
 	var seq, key, quarantined int64
 	var body sql.RawBytes
-	err := rows.Each(ctx, s.file.Read(), func(row rows.Scanner) error {
+	err := rows.Each(ctx, q, func(row rows.Scanner) error {
 		if err := row.Scan(&seq, &key, &quarantined, &body); err != nil || len(body) == 0 {
 			return err
 		}

@@ -16,14 +16,15 @@ import (
 // Store is the embedded driver of notifications and the lines of their chunks. It is safe for concurrent use;
 // every write is durable when it returns.
 type Store struct {
-	file *db.DB
+	file   *db.DB
+	bodies bodies
 
 	doubt int64 // see SetRestoredUpTo
 	now   func() time.Time
 }
 
 // New returns the driver on a file that has the tables of this package.
-func New(file *db.DB) *Store { return &Store{file: file, now: time.Now} }
+func New(file *db.DB) *Store { return &Store{file: file, bodies: bodies{now: time.Now}, now: time.Now} }
 
 // SetNow sets the clock by which changes age. Call it before any other method.
 func (s *Store) SetNow(now func() time.Time) { s.now = now }
@@ -100,7 +101,11 @@ func (s *Store) Line(ctx context.Context, ref push.ChunkRef) (ledger.Line, error
 }
 
 func line(ctx context.Context, q rows.Querier, ref push.ChunkRef) (ledger.Line, error) {
-	l, err := scanLine(q.QueryRowContext(ctx, selectLine+`WHERE notification = ? AND seq = ?`, ref.Notification, ref.Seq))
+	var l ledger.Line
+	err := rows.One(ctx, q, func(row rows.Scanner) (err error) {
+		l, err = scanLine(row)
+		return err
+	}, selectLine+`WHERE notification = ? AND seq = ?`, ref.Notification, ref.Seq)
 	return l, rows.Found(err)
 }
 

@@ -28,6 +28,7 @@ func (s *Store) Create(ctx context.Context, n push.Notification) (push.Notificat
 	}
 	var stored push.Notification
 	var created bool
+	var seq int64
 	err = s.file.Write(ctx, func(tx *sql.Tx) error {
 		stored, created = n, false
 		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, changed_at, version, outbox, unfinished, progress)
@@ -38,32 +39,71 @@ func (s *Store) Create(ctx context.Context, n push.Notification) (push.Notificat
 			return err
 		}
 		if !created {
-			if stored, err = notification(ctx, tx, n.ID); errors.Is(err, push.ErrNotFound) {
+			if stored, err = s.notification(ctx, tx, n.ID); errors.Is(err, push.ErrNotFound) {
 				return errRetired
 			}
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO notification_body (seq, body) VALUES (last_insert_rowid(), ?)`, body)
+		if seq, err = r.LastInsertId(); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO notification_body (seq, body) VALUES (?, ?)`, seq, body)
 		return err
 	})
 	if err != nil {
 		return push.Notification{}, false, fmt.Errorf("create %s: %w", n.ID, err)
+	}
+	if created {
+		s.bodies.put(seq, n, len(body))
 	}
 	return stored, created, nil
 }
 
 // Notification returns the stored notification or push.ErrNotFound.
 func (s *Store) Notification(ctx context.Context, id push.ID) (push.Notification, error) {
-	n, err := notification(ctx, s.file.Read(), id)
+	n, err := s.notification(ctx, s.file.Read(), id)
 	if err != nil {
 		return push.Notification{}, fmt.Errorf("notification %s: %w", id, err)
 	}
 	return n, nil
 }
 
-func notification(ctx context.Context, q rows.Querier, id push.ID) (push.Notification, error) {
-	n, err := scanNotification(q.QueryRowContext(ctx, selectNotification+`WHERE h.id = ? AND h.retired = 0`, id))
-	return n, rows.Found(err)
+// notification reads the head, and the body unless it is known. Between the two the notification may be erased; then the
+// body is not found.
+func (s *Store) notification(ctx context.Context, q rows.Querier, id push.ID) (push.Notification, error) {
+	var seq int64
+	var progress []byte
+	err := rows.One(ctx, q, func(row rows.Scanner) error { return row.Scan(&seq, (*rows.Owned)(&progress)) },
+		`SELECT seq, progress FROM notification WHERE id = ? AND retired = 0`, id)
+	if err != nil {
+		return push.Notification{}, rows.Found(err)
+	}
+	n, err := s.body(ctx, q, seq)
+	if err != nil {
+		return push.Notification{}, err
+	}
+	if err := json.Unmarshal(progress, &n.Progress); err != nil {
+		return push.Notification{}, fmt.Errorf("stored progress of %s: %w", id, err)
+	}
+	return n, nil
+}
+
+// body returns a notification without progress.
+func (s *Store) body(ctx context.Context, q rows.Querier, seq int64) (n push.Notification, err error) {
+	if n, known := s.bodies.get(seq); known {
+		return n, nil
+	}
+	var body []byte
+	err = rows.One(ctx, q, func(row rows.Scanner) error { return row.Scan((*rows.Owned)(&body)) },
+		`SELECT body FROM notification_body WHERE seq = ?`, seq)
+	if err != nil {
+		return n, rows.Found(err)
+	}
+	if err := json.Unmarshal(body, &n); err != nil {
+		return n, fmt.Errorf("stored notification: %w", err)
+	}
+	s.bodies.put(seq, n, len(body))
+	return n, nil
 }
 
 // Advance replaces the progress on condition that the stored version is

@@ -130,10 +130,11 @@ func (t taking) heads(limit int) ([]head, error) {
 	wrapped := false
 	for at := start; len(heads) < limit; {
 		var h head
-		err := t.tx.QueryRowContext(t.ctx, after, t.queue.id, at).Scan(&h.group, &h.id)
+		scan := func(row rows.Scanner) error { return row.Scan(&h.group, &h.id) }
+		err := rows.One(t.ctx, t.tx, scan, after, t.queue.id, at)
 		if errors.Is(err, sql.ErrNoRows) && !wrapped {
 			wrapped = true
-			err = t.tx.QueryRowContext(t.ctx, first, t.queue.id).Scan(&h.group, &h.id)
+			err = rows.One(t.ctx, t.tx, scan, first, t.queue.id)
 		}
 		if errors.Is(err, sql.ErrNoRows) || err == nil && wrapped && h.group > start {
 			break // once around

@@ -46,6 +46,9 @@ func Collect[T any](ctx context.Context, q Querier, scan func(Scanner) (T, error
 
 // Each runs a query and calls visit for every row.
 func Each(ctx context.Context, q Querier, visit func(Scanner) error, query string, args ...any) error {
+	if _, writes := q.(*sql.Tx); writes && ctx.Err() == nil {
+		ctx = context.WithoutCancel(ctx) // a statement of a transaction that others share is never interrupted, see One
+	}
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -57,6 +60,27 @@ func Each(ctx context.Context, q Querier, visit func(Scanner) error, query strin
 		}
 	}
 	return rows.Err()
+}
+
+// One runs a query of one row, found by its key, and has scan read it; sql.ErrNoRows if there is none. It is one of the
+// short queries, see [Short].
+func One(ctx context.Context, q Querier, scan func(Scanner) error, query string, args ...any) error {
+	return Short(ctx, q, func(ctx context.Context, q Querier) error { return scan(q.QueryRowContext(ctx, query, args...)) })
+}
+
+// Short runs a query that is over before anybody could have it interrupted: of one row, or some, by their keys. A ctx that
+// ends ends the wait for a connection and not the query: for that, database/sql and the driver would start a goroutine each,
+// which costs about what the query does.
+func Short(ctx context.Context, q Querier, query func(context.Context, Querier) error) error {
+	if pool, ok := q.(*sql.DB); ok {
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }() // gives it back
+		q = conn
+	}
+	return query(context.WithoutCancel(ctx), q)
 }
 
 // Found turns database/sql's word for "no row" into the ports' own.
