@@ -196,7 +196,7 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 	if c.key != "" {
 		set("Authorization", "Bearer "+c.key, "")
 	}
-	return req, nil
+	return req, c.sign(req, &cl)
 }
 
 // ForeignError says that the answer to a call was not Belfry's: another program is

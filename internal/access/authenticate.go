@@ -36,6 +36,7 @@ func (e *DeniedError) Error() string { return e.Reason }
 const (
 	reasonNone      = "give an API key, as in Authorization: Bearer <key>"
 	reasonUnknown   = "the API key is not known"
+	reasonSignature = "the request is not signed with the secret of the key that it names"
 	reasonMalformed = "the API key is incomplete or mistyped: its checksum does not match"
 )
 
@@ -64,8 +65,11 @@ type AuthConfig struct {
 type known struct {
 	key     Key
 	may     Set
-	missing bool // there is no such key
-	deleted bool // its tenant is no more
+	sign    Demand
+	secret  []byte // that requests are signed with; nil: there is none
+	closed  error  // why the secret did not open
+	missing bool   // there is no such key
+	deleted bool   // its tenant is no more
 	at      time.Time
 }
 
@@ -94,7 +98,7 @@ func (a *Authenticator) Open() bool { return a.cfg.Open && a.cfg.Fixed.Open() }
 // that may, or of the store. It takes no look-up for a key that was seen within [CacheFor],
 // and none for a text that is no key.
 func (a *Authenticator) Authenticate(ctx context.Context, p Presented) (Caller, error) {
-	if p.Key == "" || a.Open() && !LooksLikeKey(p.Key) { // a server that asks for no key takes any
+	if p.Proof == nil && (p.Key == "" || a.Open() && !LooksLikeKey(p.Key)) { // a server that asks for no key takes any
 		return a.withoutKey(ctx)
 	}
 	if c, ok := a.cfg.Fixed.find(p.Key); ok {
@@ -102,6 +106,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented) (Caller, 
 	}
 	id, err := ParseKey(p.Key)
 	switch {
+	case p.Key == "" && ofAlphabet(p.KeyID, idAlphabet, keyIDLen, keyIDLen):
+		id = p.KeyID
 	case err != nil && LooksLikeKey(p.Key):
 		return Caller{}, &DeniedError{reasonMalformed}
 	case err != nil:
@@ -111,7 +117,12 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented) (Caller, 
 	if err != nil {
 		return Caller{}, err
 	}
-	if k.missing || !k.key.matches(hashOf(p.Key)) {
+	switch {
+	case p.Proof != nil:
+		if err := k.proven(&p); err != nil {
+			return Caller{}, err
+		}
+	case k.missing || !k.key.matches(hashOf(p.Key)):
 		return Caller{}, &DeniedError{reasonUnknown}
 	}
 	now := a.cfg.Directory.now()
@@ -126,7 +137,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented) (Caller, 
 		return Caller{}, &DeniedError{fmt.Sprintf("the API key %s must not be used from %s", id, p.From)}
 	}
 	a.noteUse(ctx, k, now)
-	return Caller{Tenant: k.key.Tenant, App: k.key.App, Name: k.key.Label(), Key: id, May: k.may}, nil
+	return Caller{Tenant: k.key.Tenant, App: k.key.App, Name: k.key.Label(), Key: id, May: k.may, Sign: k.sign}, nil
 }
 
 // withoutKey lets requests without a key in where nobody else's are.
@@ -199,11 +210,15 @@ func (a *Authenticator) read(ctx context.Context, id string, k *known) error {
 		return err
 	}
 	k.key = stored.Value
+	k.secret, k.closed = d.openSecret(ctx, &k.key)
 	t, err := d.Tenant(ctx, k.key.Tenant)
 	if err != nil && !errors.Is(err, push.ErrNotFound) {
 		return err
 	}
 	k.deleted = err != nil || t.Deleted()
+	if k.sign, err = d.demand(ctx, &k.key, &t); err != nil {
+		return err
+	}
 	role, err := d.Role(ctx, k.key.Tenant, k.key.Role)
 	switch {
 	case err == nil:

@@ -11,6 +11,7 @@ type Caller struct {
 	Name string
 	Key  string // the API key's id; "" of a caller without one
 	May  Set
+	Sign Demand // which of its requests must be signed
 }
 
 // Can reports whether the caller has a permission.
@@ -26,6 +27,10 @@ func Everybody() Caller {
 
 // Presented is what a request brings to show who makes it.
 type Presented struct {
-	Key  string     // "" if it brought none
-	From netip.Addr // of the connection; the zero Addr if unknown
+	Key string // "" if it brought none
+	// A signed request names its key by id or brings it, and has a Proof that it was signed
+	// with the secret of that key. Proof is nil of a request that is not signed.
+	KeyID string
+	Proof func(secret []byte) bool
+	From  netip.Addr // of the connection; the zero Addr if unknown
 }

@@ -29,8 +29,9 @@ const MaxLiveKeys = 100
 // request, and push.ErrConflict for what exists already or changed meanwhile. Safe for
 // concurrent use by several processes.
 type Directory struct {
-	docs document.Store
-	now  func() time.Time
+	docs   document.Store
+	now    func() time.Time
+	sealer Sealer // nil: no signing secrets
 }
 
 // New returns a directory on documents; now nil is time.Now.

@@ -55,6 +55,10 @@ type Key struct {
 	RevokedBy string         `json:"revoked_by,omitempty"`
 	// UsedAt is when the key was last used, to [UsedEvery].
 	UsedAt time.Time `json:"used_at,omitzero"`
+	// Signing is the sealed secret that requests are signed with, if the key has one.
+	// MustSign says that the key opens nothing without a signature.
+	Signing  []byte `json:"signing,omitempty"`
+	MustSign bool   `json:"must_sign,omitempty"`
 	// Replaces is the key that this one was made to take the place of.
 	Replaces string `json:"replaces,omitempty"`
 }

@@ -31,14 +31,25 @@ func bearer(h http.Header) string {
 // authenticate sets who makes the request, and checks that it may. The challenge names an
 // error only when a key was given (RFC 6750 §3.1).
 func (d *Door) authenticate(ctx context.Context, x *Exchange) error {
-	p := access.Presented{Key: bearer(x.Request.Header), From: remote(x.Request)}
+	p, signed, err := d.present(x)
+	if err != nil {
+		return err
+	}
 	caller, err := d.cfg.Auth.Authenticate(ctx, p)
 	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
 		challenge := `Bearer realm="belfry"`
-		if p.Key != "" {
+		if p.Key != "" || signed != nil {
 			challenge += `, error="invalid_token"`
 		}
 		return Refuse(CodeUnauthenticated, "%s", denied.Reason).With("WWW-Authenticate", challenge)
+	}
+	if err != nil {
+		return err
+	}
+	if signed == nil {
+		err = checkSigned(x, &caller)
+	} else {
+		err = d.once(ctx, &caller, signed)
 	}
 	if err != nil {
 		return err
