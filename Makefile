@@ -110,8 +110,12 @@ bench-check: build ## make bench, and fail if a ratio is worse than in test/benc
 	$(GO) run ./test/bench -check test/bench/ratios.json $(ARGS)
 
 .PHONY: bench-accept
-bench-accept: build ## Find the highest rate of single requests that holds p99 of 50 ms, delivered meanwhile (ARGS=)
-	bin/belfry bench --accept-rate 1700 --accept-within 50ms --fcm-per-second 100000 $(ARGS)
+bench-accept: build ## Find the highest rate of single requests that holds p99 of 50 ms, delivered meanwhile, 3 minutes (ARGS=)
+	bin/belfry bench --accept-rate 1000 --accept-within 50ms --for 8s --fcm-per-second 100000 $(ARGS)
+
+.PHONY: bench-high
+bench-high: build ## Measure high notifications beside a batch of a million that drains (ARGS='--beside 200000 --for 10s')
+	bin/belfry bench --accept-rate 50 --beside 1000000 --for 60s $(ARGS)
 
 .PHONY: bench-pkgs
 bench-pkgs: ## Run the benchmarks of packages (BENCH=regexp, BENCH_PKGS=, TESTFLAGS=)

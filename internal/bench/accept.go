@@ -31,8 +31,11 @@ func (r *run) acceptOnly(ctx context.Context, sim *child) error {
 	r.printMachine()
 	l, closeLoad := newLoad("http://"+api, sim.addr)
 	defer closeLoad()
-	if r.cfg.AcceptWithin > 0 {
+	switch {
+	case r.cfg.AcceptWithin > 0:
 		return r.search(ctx, l)
+	case r.cfg.Beside > 0:
+		return r.acceptBeside(ctx, api, l)
 	}
 	return r.accept(ctx, l, r.cfg.AcceptRate, r.cfg.For)
 }
@@ -73,10 +76,14 @@ func (r *run) accept(ctx context.Context, l *load, rate int, lasts time.Duration
 		return err
 	}
 	r.printf("accepting %d single notifications at %d/s, delivered meanwhile; counted from when each was due\n", len(a.accepted), rate)
+	r.printArrivals(a)
+	return a.fault()
+}
+
+func (r *run) printArrivals(a *arrivals) {
 	r.printf("  until accepted   %s\n", quantiles(a.accepted))
 	r.printf("  until FCM call   %s\n", quantiles(a.called))
 	r.printf("  sent late        %s\n", quantiles(a.late))
-	return a.fault()
 }
 
 // search finds the highest rate that keeps p99 of accepting within the limit and at which deliveries do not fall behind,

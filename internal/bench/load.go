@@ -26,6 +26,7 @@ type load struct {
 	hc       *http.Client
 	api, sim string // URLs
 	puts     int    // so far: no two have a token in common
+	high     bool   // notifications of high priority, beside others that the simulator gets
 }
 
 // newLoad takes the endpoint that the simulator calls itself.
@@ -59,8 +60,10 @@ func (a *arrivals) fault() error {
 
 // put sends rate requests a second and waits until all that were accepted are delivered.
 func (l *load) put(ctx context.Context, rate int, lasts time.Duration) (*arrivals, error) {
-	if err := l.call(ctx, http.MethodPost, "/_sim/reset", func(io.Reader) error { return nil }); err != nil {
-		return nil, err
+	if !l.high { // it must not forget what a batch beside has sent
+		if err := l.call(ctx, http.MethodPost, "/_sim/reset", func(io.Reader) error { return nil }); err != nil {
+			return nil, err
+		}
 	}
 	l.puts++
 	due := make([]time.Time, int(float64(rate)*lasts.Seconds()))
@@ -90,10 +93,7 @@ func (l *load) put(ctx context.Context, rate int, lasts time.Duration) (*arrival
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.drain(ctx, len(a.accepted)); err != nil {
-		return nil, err
-	}
-	if err := l.calls(ctx, due, a); err != nil {
+	if err := l.drain(ctx, due, a); err != nil {
 		return nil, err
 	}
 	for _, sorted := range [][]time.Duration{a.accepted, a.called, a.late} {
@@ -134,7 +134,11 @@ func (l *load) tokenPrefix() string { return fmt.Sprintf("single-%d-", l.puts) }
 
 // post sends one notification to a token of realistic length.
 func (l *load) post(ctx context.Context, i int) error {
-	body := fmt.Sprintf(`{"to":{"tokens":["%s%d:%0130d"]},"message":%s}`, l.tokenPrefix(), i, i, message)
+	priority := "normal"
+	if l.high {
+		priority = "high"
+	}
+	body := fmt.Sprintf(`{"to":{"tokens":["%s%d:%0130d"]},"priority":%q,"message":%s}`, l.tokenPrefix(), i, i, priority, message)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.api+"/v1/notifications", strings.NewReader(body))
 	if err != nil {
 		return err
@@ -154,24 +158,25 @@ func (l *load) post(ctx context.Context, i int) error {
 	return nil
 }
 
-// drain waits until the simulator has so many messages, or gets no more.
-func (l *load) drain(ctx context.Context, accepted int) error {
-	const every = 50 * time.Millisecond
+// drain waits until the simulator has every notification that was accepted, or gets no more of them, and learns when it
+// had each. Beside a batch only a look at all it has can tell, so there are few.
+func (l *load) drain(ctx context.Context, due []time.Time, a *arrivals) error {
+	every := 50 * time.Millisecond
+	if l.high {
+		every = time.Second
+	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for had, since := -1, time.Now(); ; {
-		var stats struct{ Accepted int }
-		err := l.call(ctx, http.MethodGet, "/_sim/stats", func(body io.Reader) error {
-			return json.NewDecoder(body).Decode(&stats)
-		})
-		if err != nil || stats.Accepted >= accepted {
+		has, err := l.has(ctx, due, a)
+		switch {
+		case err != nil:
 			return err
+		case has != had:
+			had, since = has, time.Now()
 		}
-		if stats.Accepted != had {
-			had, since = stats.Accepted, time.Now()
-		}
-		if time.Since(since) > drainPatience {
-			return nil
+		if has >= len(a.accepted) || time.Since(since) > drainPatience {
+			return l.calls(ctx, due, a)
 		}
 		select {
 		case <-ctx.Done():
@@ -181,10 +186,20 @@ func (l *load) drain(ctx context.Context, accepted int) error {
 	}
 }
 
+// has is how many of the notifications the simulator has.
+func (l *load) has(ctx context.Context, due []time.Time, a *arrivals) (int, error) {
+	if !l.high {
+		return l.accepted(ctx)
+	}
+	err := l.calls(ctx, due, a)
+	return len(a.called), err
+}
+
 // calls learns from the simulator when it had each message, before it began to take its time for the answer.
 func (l *load) calls(ctx context.Context, due []time.Time, a *arrivals) error {
 	seen := make([]bool, len(due))
-	err := l.call(ctx, http.MethodGet, "/_sim/accepted?body=false", func(body io.Reader) error {
+	a.called = a.called[:0]
+	err := l.call(ctx, http.MethodGet, "/_sim/accepted?body=false&token="+l.tokenPrefix(), func(body io.Reader) error {
 		dec := json.NewDecoder(body)
 		for {
 			var row struct {

@@ -17,6 +17,8 @@ type pair struct {
 	mu     sync.Mutex
 	rows   []string
 	posts  int
+	high   int // of them
+	resets int
 	refuse func(post int) bool
 	drop   func(post int) bool
 }
@@ -27,6 +29,7 @@ func (p *pair) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/_sim/reset":
 		p.rows = nil
+		p.resets++
 	case "/_sim/stats":
 		_, _ = fmt.Fprintf(w, `{"accepted":%d}`, len(p.rows))
 	case "/_sim/accepted":
@@ -39,12 +42,18 @@ func (p *pair) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pair) post(w http.ResponseWriter, r *http.Request) {
-	var in struct{ To struct{ Tokens []string } }
+	var in struct {
+		To       struct{ Tokens []string }
+		Priority string
+	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in.To.Tokens) != 1 {
 		http.Error(w, "what?", http.StatusBadRequest)
 		return
 	}
 	p.posts++
+	if in.Priority == "high" {
+		p.high++
+	}
 	if p.refuse(p.posts) {
 		http.Error(w, "no", http.StatusServiceUnavailable)
 		return
@@ -97,6 +106,28 @@ func TestLoad(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLoadBesideOthers: what a batch sends meanwhile neither counts nor is forgotten, and the load has high priority.
+func TestLoadBesideOthers(t *testing.T) {
+	t.Parallel()
+	never := func(int) bool { return false }
+	p := &pair{refuse: never, drop: never}
+	for i := range 1000 {
+		p.rows = append(p.rows, fmt.Sprintf(`{"token":"bench-%d","at":"2026-01-01T00:00:00Z"}`, i))
+	}
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	l, done := newLoad(srv.URL, srv.URL+"/v1")
+	defer done()
+	l.high = true
+	a, err := l.put(t.Context(), 100, 100*time.Millisecond)
+	if err != nil || a.fault() != nil || len(a.called) != 10 || a.called[0] <= 0 {
+		t.Fatalf("%v, %v, called %v", err, a.fault(), a.called)
+	}
+	if p.high != 10 || p.resets != 0 {
+		t.Errorf("%d of high priority, want 10; %d resets, want none", p.high, p.resets)
 	}
 }
 

@@ -78,6 +78,8 @@ func helpTexts() map[string]string {
 		"accept_rate": "Measure accepting alone: so many single notifications a second, 1 to 100000, each at its time whether or not " +
 			"answers are late, and delivered meanwhile: by belfry up in a process of its own, with --separate by ingest and dispatcher.",
 		"accept_within": "Find the highest rate, beginning with --accept-rate, at which 99 % of requests are accepted within this, 0s to 1m.",
+		"beside": "With --accept-rate: its notifications have high priority, and a batch of so many recipients drains beside them, up to " +
+			"10000000.",
 		"lost": "What to go on without: queue.db, pages.db, queue.db-wal, store.db-wal or pages.db-wal, as belfry doctor names " +
 			"it; or messages, when a queue was purged, made anew or restored.",
 		"api":            "URL of a running server. Without it the command works on the backend directly.",

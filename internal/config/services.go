@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -181,6 +182,7 @@ type Bench struct {
 	AcceptRate   int           `placeholder:"N" help:"${accept_rate}"`
 	For          time.Duration `default:"30s" help:"How long --accept-rate lasts, 1s to 1h."`
 	AcceptWithin time.Duration `name:"accept-within" placeholder:"DURATION" help:"${accept_within}"`
+	Beside       int           `placeholder:"N" help:"${beside}"`
 	Verbose      bool          `help:"Show the log as well."`
 }
 
@@ -205,6 +207,10 @@ func (c Bench) checkAccept(f *Faults) {
 	}
 	if c.AcceptWithin > 0 && c.AcceptRate == 0 {
 		f.add("accept-within", c.AcceptWithin.String(), "needs --accept-rate, with which the search begins")
+	}
+	between(f, "beside", c.Beside, 0, maxRehearsal)
+	if c.Beside > 0 && (c.AcceptRate == 0 || c.AcceptWithin > 0) {
+		f.add("beside", strconv.Itoa(c.Beside), "needs --accept-rate, and no --accept-within")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/fcmsim/sendapi"
@@ -177,13 +178,17 @@ func readStrict(r io.Reader, into any) error {
 // serveAccepted streams the accepted messages that are kept, one JSON object a line, without bodies if ?body=false. The header
 // says how many older ones were dropped.
 func (s *Sim) serveAccepted(w http.ResponseWriter, r *http.Request) {
-	withBody := r.URL.Query().Get("body") != "false"
+	query := r.URL.Query()
+	withBody, prefix := query.Get("body") != "false", query.Get("token")
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Sim-Dropped", strconv.FormatUint(s.Stats().Dropped, 10))
 	out := bufio.NewWriterSize(w, 64<<10)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
 	for accepted := range s.sends.Accepted(withBody) {
+		if !strings.HasPrefix(accepted.Token, prefix) {
+			continue
+		}
 		if lines.Encode(accepted) != nil {
 			return // the client went away
 		}

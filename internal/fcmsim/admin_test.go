@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -194,6 +195,11 @@ func TestAdminAcceptedAndStats(t *testing.T) {
 	}
 	if a := get(t, client, sim.AdminURL()+"/accepted?body=false"); strings.Contains(a.body, `"body"`) {
 		t.Errorf("bodies although not asked for: %s", a.body)
+	}
+	for prefix, want := range map[string]int{"a": 1, "a<b>": 1, "b": 0, "": 2} {
+		if a := get(t, client, sim.AdminURL()+"/accepted?token="+url.QueryEscape(prefix)); strings.Count(a.body, "\n") != want {
+			t.Errorf("tokens that begin with %q: %s", prefix, a.body)
+		}
 	}
 
 	var got map[string]any
