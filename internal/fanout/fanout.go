@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -83,7 +82,7 @@ type Config struct {
 type Fanout struct {
 	cfg      Config
 	registry registry
-	pages    chan struct{} // a place for each page of an upload in hand, see turn
+	turns    *turns // of pages of uploads
 }
 
 // New returns the room.
@@ -92,9 +91,8 @@ func New(cfg Config) (*Fanout, error) {
 	if err != nil {
 		return nil, err
 	}
-	const least = 2 // one waits for a store while the other is worked on
 	return &Fanout{
-		cfg: cfg, registry: registry{finder: cfg.Devices, known: cache}, pages: make(chan struct{}, max(least, runtime.GOMAXPROCS(0))),
+		cfg: cfg, registry: registry{finder: cfg.Devices, known: cache}, turns: newTurns(cfg.Now),
 	}, nil
 }
 
@@ -131,27 +129,24 @@ func (f *Fanout) handle(ctx context.Context, task wire.Task, died bool) (worker.
 			return worker.Verdict{}, err
 		}
 	}
-	done, err := f.turn(ctx, &task)
+	if !ofUpload(&task) {
+		return f.run(ctx, task)
+	}
+	done, later, err := f.turns.take(ctx) // before anything is read that may change meanwhile
 	if err != nil {
 		return worker.Verdict{}, err
+	}
+	if later > 0 {
+		return worker.RetryAfter(later, nil), nil
 	}
 	defer done()
 	return f.run(ctx, task)
 }
 
-// turn waits until few enough pages of uploads are in hand, and is called before anything is read
-// that may change meanwhile. A page has 26,000 recipients and more, 15 MB in memory: more of them at
-// once than there are processors would only take more of it.
-func (f *Fanout) turn(ctx context.Context, t *wire.Task) (done func(), err error) {
-	if !t.Notification.IsBatch() || t.Op == wire.OpCheck || t.Op == wire.OpRelease || t.Page == wire.AllPages {
-		return func() {}, nil
-	}
-	select {
-	case f.pages <- struct{}{}:
-		return func() { <-f.pages }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a turn: %w", ctx.Err())
-	}
+// ofUpload reports whether a task reads a page of an upload, which takes up to 15 MB in memory: more of them at once than
+// there are processors would only take more of it.
+func ofUpload(t *wire.Task) bool {
+	return t.Notification.IsBatch() && t.Op != wire.OpCheck && t.Op != wire.OpRelease && t.Page != wire.AllPages
 }
 
 // unexpandableError says that a notification cannot be planned, however often planning
