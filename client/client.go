@@ -33,6 +33,7 @@ const attemptTimeout = 30 * time.Second
 type Client struct {
 	base      *url.URL
 	key       string
+	approval  string  // of the requests; "": none
 	signer    *Signer // nil: requests are not signed
 	http      *http.Client
 	retry     Retry

@@ -193,6 +193,7 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 		set("Content-Type", cl.contentType, typeJSON)
 		set("Content-Encoding", cl.encoding, "")
 	}
+	set(headerApproval, c.approval, "")
 	if c.key != "" {
 		set("Authorization", "Bearer "+c.key, "")
 	}

@@ -209,7 +209,7 @@ func table() []rule {
 		{
 			layer: "machinery of an edge", covers: []string{"internal/httpapi/door"},
 			uses:     append(words(), "internal/access", "internal/idempotency", "internal/telemetry", "internal/sameorigin", "client"),
-			testsUse: httpRigs(),
+			testsUse: append(httpRigs(), "internal/document/documenttest"),
 			notStd:   []string{"database/sql/..."},
 			notReached: slices.Concat(allSDKs(), rooms(), httpapi(),
 				[]string{"internal/adapter/...", "internal/app/...", "internal/cli/...", "internal/config"}),

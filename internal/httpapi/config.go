@@ -30,6 +30,9 @@ type Config struct {
 	// intake does not deduplicate itself.
 	Answers idempotency.Store
 	Auth    door.Authenticator
+	// Approvals says which requests need a second person, and serves what those decide on; nil:
+	// none does, and the API has no such routes.
+	Approvals Approvals
 	// Pages keeps web pages of other origins out. Without an API key it must check the
 	// Host header too.
 	Pages    *sameorigin.Guard
@@ -69,7 +72,7 @@ func (c *Config) check() error {
 // door returns the part of it that the door is built from.
 func (c *Config) door() door.Config {
 	return door.Config{
-		Answers: c.Answers, Auth: c.Auth, Pages: c.Pages, Registry: c.Registry, Log: c.Log, Now: c.Now,
+		Answers: c.Answers, Auth: c.Auth, Approvals: c.Approvals, Pages: c.Pages, Registry: c.Registry, Log: c.Log, Now: c.Now,
 		Rooms: ofRooms, About: about(c),
 	}
 }

@@ -33,6 +33,9 @@ func table(cfg *Config) []*door.Route {
 	if cfg.Letters != nil && cfg.Replays != nil {
 		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays))
 	}
+	if cfg.Approvals != nil {
+		resources = append(resources, (&approvals{cfg.Approvals}).routes())
+	}
 	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
 	return slices.Concat(resources...)
 }

@@ -25,6 +25,7 @@ const (
 	PrefixReplay       = "rpl"
 	PrefixSimulation   = "sim"
 	PrefixEvent        = "evt"
+	PrefixApproval     = "apr"
 )
 
 // NewID returns a fresh id with the given prefix: a UUIDv7 (RFC 9562 §5.7), so

@@ -60,8 +60,9 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),
 	})
+	directory := access.New(s.Backend.Store, s.Now)
 	keys, err := access.NewAuthenticator(access.AuthConfig{
-		Directory: access.New(s.Backend.Store, s.Now), Fixed: access.NewKeys(map[string]string{api.Key.Reveal(): tenant}), Open: true, Log: s.Log,
+		Directory: directory, Fixed: access.NewKeys(map[string]string{api.Key.Reveal(): tenant}), Open: true, Log: s.Log,
 	})
 	if err != nil {
 		return "", err
@@ -74,7 +75,7 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s), Reports: reports,
-		Answers: s.Backend.Store, Auth: keys, Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
+		Answers: s.Backend.Store, Auth: keys, Approvals: directory, Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
 		Version: telemetry.Version(),
 	})
 	if err != nil {

@@ -6,5 +6,6 @@ type Commands struct {
 	Batch        batchCmd        `cmd:"" group:"use" help:"Create, fill, start, list, watch, pause and cancel batches step by step."`
 	Notification notificationCmd `cmd:"" group:"use" help:"Look at notifications and their deliveries; pause, resume and cancel them."`
 	Explain      explainCmd      `cmd:"" group:"use" help:"Explain one delivery: what happened to it, when and why."`
+	Approval     approvalCmd     `cmd:"" group:"use" help:"See, approve and refuse what needs a second person."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Register, look up, restore and remove devices."`
 }

@@ -116,6 +116,8 @@ type discardCmd struct {
 	Chosen  act     `embed:""`
 	Reason  string  `required:"" help:"Kept in the tombstone."`
 	Yes     bool    `help:"Do not ask."`
+
+	Approval string `placeholder:"ID" help:"A second person's approval, where the tenant's settings ask for one."`
 }
 
 // Run discards.
@@ -141,7 +143,7 @@ func (c *discardCmd) Run(ctx context.Context, con *display.Console) error {
 				return errors.New("nothing was discarded")
 			}
 		}
-		done, err := d.Discard(ctx, req)
+		done, err := d.Approved(c.Approval).Discard(ctx, req)
 		if err != nil {
 			return c.Chosen.orNear(ctx, d, err)
 		}

@@ -18,6 +18,7 @@ type replayRunCmd struct {
 	AtOnce       bool        `help:"Send everything as fast as it goes: no canary, and no stop unless --stop-if-refail is given."`
 	Max          int64       `placeholder:"N" help:"Send so many at most."`
 	Yes          bool        `help:"Do not ask."`
+	Approval     string      `placeholder:"ID" help:"A second person's approval, where the tenant's settings ask for one."`
 }
 
 // Help implements kong's HelpProvider.
@@ -53,7 +54,7 @@ func (c *replayRunCmd) Run(ctx context.Context, con *display.Console) error {
 		if err := mentionOthers(ctx, con, d); err != nil {
 			return err
 		}
-		run, err := d.StartReplay(ctx, c.request(&s))
+		run, err := d.Approved(c.Approval).StartReplay(ctx, c.request(&s))
 		if err != nil {
 			return missing("simulation", s.ID, err)
 		}

@@ -2,10 +2,12 @@ package deadletters
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/push"
@@ -104,11 +106,23 @@ func (h *letterHandlers) discardLetters(ctx context.Context, x *door.Exchange) (
 	if err != nil {
 		return door.Reply{}, err
 	}
+	if err := h.approveDiscard(ctx, x, f, req.Reason); err != nil {
+		return door.Reply{}, err
+	}
 	n, err := h.letters.Discard(ctx, letters.DiscardRequest{Filter: f, All: req.All, Reason: req.Reason, By: by, Expect: req.Expect})
 	if err != nil {
 		return door.Reply{}, err
 	}
 	return door.Reply{Status: http.StatusOK, Body: client.Discarded{Discarded: n}}, nil
+}
+
+// approveDiscard asks for a second person if many letters would go.
+func (h *letterHandlers) approveDiscard(ctx context.Context, x *door.Exchange, f push.LetterFilter, reason string) error {
+	return x.Approve(ctx, access.ActDiscard, x.Body, func(ctx context.Context) (int64, string, error) {
+		stats, err := h.letters.Stats(ctx, f)
+		n := stats.ByState[push.LetterParked]
+		return n, fmt.Sprintf("discard %d letters: %s", n, push.Clip(reason)), err
+	})
 }
 
 // selection reads a body into req; the other pointers are parts of it. It returns the

@@ -82,7 +82,7 @@ func (h *letterHandlers) routes() []*door.Route {
 			Detail: "It answers when all of them are discarded. One that was cut short is simply repeated.",
 			Once:   door.KeyByStore, Takes: []string{door.TypeJSON}, Body: reflect.TypeFor[client.DiscardRequest](),
 			Gives: door.OK(reflect.TypeFor[client.Discarded]()),
-			Codes: []door.Code{door.CodeNothing, door.CodeUnbounded, door.CodeStale, door.CodeForbidden},
+			Codes: []door.Code{door.CodeNothing, door.CodeUnbounded, door.CodeStale, door.CodeForbidden, door.CodeApproval},
 			Run:   door.Unhurried(door.OnceRead(h.discardLetters)),
 		},
 		{

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -96,6 +97,12 @@ func (h *replayHandlers) startReplay(ctx context.Context, x *door.Exchange) (doo
 		return door.Reply{}, err
 	}
 	options, err := optionsOf(x.Body, &req, &s)
+	if err != nil {
+		return door.Reply{}, err
+	}
+	err = x.Approve(ctx, access.ActReplay, x.Body, func(context.Context) (int64, string, error) {
+		return s.Sends, fmt.Sprintf("replay %d letters, as simulation %s", s.Sends, id), nil
+	})
 	if err != nil {
 		return door.Reply{}, err
 	}

@@ -49,7 +49,7 @@ func (h *replayHandlers) routes() []*door.Route {
 				"more than 20 % failed again. `at_once` sends everything without either.",
 			Once: door.KeyByStore, Takes: []string{door.TypeJSON}, Body: reflect.TypeFor[client.ReplayRequest](),
 			Gives: []door.Given{{Status: http.StatusCreated, About: "Started.", Types: []string{door.TypeJSON}, Of: view, Located: true}},
-			Codes: []door.Code{door.CodeNothing, door.CodeStale, door.CodeNotFound, door.CodeConflict},
+			Codes: []door.Code{door.CodeNothing, door.CodeStale, door.CodeNotFound, door.CodeConflict, door.CodeApproval},
 			Run:   door.Replying(door.OnceRead(h.startReplay)),
 		},
 		{

@@ -20,6 +20,8 @@ func abouts() map[string]string {
 		"DeadLetterStats":   "Sums over dead letters.",
 		"Delivery":          "How the delivery to one recipient stands; in a report also an upload line that was refused.",
 		"DeliveryList":      "A page of deliveries, in the order of the plan.",
+		"Approval":          "Leave for one dangerous request, which a second person gives.",
+		"ApprovalList":      "All approvals of a tenant, the newest first.",
 		"Device":            "A registered app instance. A PUT gives its full state.",
 		"DeviceList":        "A page of devices.",
 		"DevicePatch":       "What to change of a registration: what is left out stays, null or an empty text removes.",

@@ -18,6 +18,7 @@ const (
 	GroupNotifications = "notifications"
 	GroupBatches       = "batches"
 	GroupDevices       = "devices"
+	GroupApprovals     = "approvals"
 	GroupDeadLetters   = "dead letters"
 	GroupOperators     = "operators"
 	GroupEvents        = "outgoing events"
@@ -42,6 +43,7 @@ func API(version string, letters bool) *door.About {
 			{Name: GroupNotifications, About: "Send to up to 1,000 recipients, and follow the deliveries."},
 			{Name: GroupBatches, About: "Send to any number of recipients: create, upload, start."},
 			{Name: GroupDevices, About: "The registry of app instances."},
+			{Name: GroupApprovals, About: "Dangerous requests that a second person has to approve."},
 		},
 		Names:   map[reflect.Type]string{reflect.TypeFor[telemetry.Report](): "HealthReport"},
 		Abouts:  abouts(),

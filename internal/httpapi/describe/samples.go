@@ -43,6 +43,8 @@ func samples() map[reflect.Type]any {
 		},
 		sampleDevice(),
 		client.DeviceList{Items: []client.Device{sampleDevice()}},
+		sampleApproval(),
+		client.ApprovalList{Items: []client.Approval{sampleApproval()}},
 		client.ImportResult{
 			Imported: 4_999, Invalid: 1,
 			Errors: []client.LineError{{Line: 42, Pointer: "/platform", Code: push.FaultValue, Detail: "must be one of android, ios, web"}},
@@ -259,5 +261,12 @@ func letterSamples() []any {
 		client.ReplayRequest{Simulation: sampleSim, Canary: 0.05, Rate: 100, StopIfRefail: 0.1, By: "ada"},
 		replay,
 		client.ReplayList{Items: []client.Replay{replay}},
+	}
+}
+
+func sampleApproval() client.Approval {
+	return client.Approval{
+		ID: "apr_01890a5d-ac96-774b-bcce-b302099a8057", State: client.ApprovalOpen, Action: "replay",
+		About: "replay 12,000 letters, as simulation " + sampleSim, AskedBy: "key:0k3x9a7c2m1p", AskedAt: sampleTime(0), ExpiresAt: sampleTime(0).Add(time.Hour),
 	}
 }

@@ -55,6 +55,10 @@ func sets() []door.Set {
 			About: "Where a notification or batch stands; valid answers validate_only.",
 		},
 		{
+			Name: "ApprovalState", Of: []reflect.Type{typ[client.ApprovalState]()}, Words: words(client.ApprovalStates()...),
+			About: "Where an approval stands.",
+		},
+		{
 			Name: "WaitReason", Of: []reflect.Type{typ[client.WaitReason]()}, Words: words(client.WaitReasons()...),
 			About: "What a notification waits for. Reasons may be added: show the text then.",
 		},
@@ -169,6 +173,7 @@ func places() map[string]door.Place {
 		"dead-letters/{id}":      id("the dead letter", push.PrefixDeadLetter),
 		"simulations/{id}":       id("the simulation", push.PrefixSimulation),
 		"replays/{id}":           id("the replay", push.PrefixReplay),
+		"approvals/{id}":         id("the approval", push.PrefixApproval),
 		"devices/{device_id}":    {About: "The id that your app gave the device.", Sample: "phone-1"},
 		"deliveries/{recipient}": {About: "Whose deliveries, as said above.", Sample: "device:phone-1"},
 		"problems/{code}":        {About: "The code of the problem.", Sample: string(door.CodeConflict), Words: problems},

@@ -163,8 +163,12 @@ func serverTexts() map[Code]text {
 			"Send Authorization: Bearer <key> with the key of the server's operator (BELFRY_API_KEY or BELFRY_API_KEY_FILE).",
 		},
 		CodeForbidden: {
-			"The key is good, but what was asked is another tenant's or the operator's alone.",
-			"Leave out the filter by another tenant, or use the operator's key.",
+			"The key is good, but its role and scopes do not allow what was asked, or it is another tenant's or the operator's alone.",
+			"Use a key whose role and scopes have the permission that detail names. Leave out a filter by another tenant.",
+		},
+		CodeApproval: {
+			"The tenant's settings ask for a second person before so much is done, or the approval that was given does not fit.",
+			"Have somebody else approve what detail names (belfry approval approve apr_…), and repeat the request with it.",
 		},
 		CodeOrigin: {
 			"A web page of another origin sent the request. Browsers say so, and such pages are kept out.",

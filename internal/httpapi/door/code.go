@@ -26,6 +26,7 @@ const (
 	CodeRefused         Code = "upload_refused"
 	CodeKeyReused       Code = "idempotency_key_reused"
 	CodeForbidden       Code = "forbidden"
+	CodeApproval        Code = "approval_required"
 	CodeNothing         Code = "nothing_matches"
 	CodeUnbounded       Code = "filter_required"
 	CodeStale           Code = "out_of_date"
@@ -84,6 +85,8 @@ func (c Code) facts() (status int, title string) {
 		return http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request"
 	case CodeForbidden:
 		return http.StatusForbidden, "Not for this key"
+	case CodeApproval:
+		return http.StatusForbidden, "A second person has to approve this"
 	case CodeNothing:
 		return http.StatusUnprocessableEntity, "No dead letter matches"
 	case CodeUnbounded:
@@ -112,7 +115,8 @@ func codes() []Code {
 	return []Code{
 		CodeMalformed, CodeIncomplete, CodeCursor, CodeKeyInvalid, CodeUnauthenticated, CodeNotFound, CodeNoRoute, CodeMethod,
 		CodeSlow, CodeState, CodeConflict, CodeGap, CodeInProgress, CodeTooLarge, CodeMediaType, CodeInvalid, CodeRefused,
-		CodeKeyReused, CodeForbidden, CodeNothing, CodeUnbounded, CodeStale, CodeArchive, CodeOrigin, CodeHost, CodeThrottled, CodeInternal,
+		CodeKeyReused, CodeForbidden, CodeApproval, CodeNothing, CodeUnbounded, CodeStale, CodeArchive, CodeOrigin, CodeHost, CodeThrottled,
+		CodeInternal,
 		CodeUnavailable,
 	}
 }

@@ -17,6 +17,8 @@ type Config struct {
 	// Answers keeps the first answer of a POST with an Idempotency-Key, see [Once].
 	Answers idempotency.Store
 	Auth    Authenticator
+	// Approvals says which requests need a second person; nil: none.
+	Approvals Approvals
 	// Pages keeps the web pages of others out.
 	Pages    *sameorigin.Guard
 	Registry prometheus.Registerer // takes the door's metrics
