@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
+	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/deliver"
@@ -44,6 +45,7 @@ type Store interface {
 	report.Notifications
 	report.Chunks
 	letters.Store
+	audit.Store
 	replay.Letters
 	replay.Lines
 }

@@ -44,14 +44,14 @@ func rooms() []string {
 		"internal/ingest", "internal/batch", "internal/fanout", "internal/deliver",
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
-		"internal/device", "internal/report", "internal/janitor", "internal/retention",
+		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal",
 	}
 }
 
 // ports are packages of a port and the record that it keeps, no more: rooms and
 // adapters alike speak of them.
 func ports() []string {
-	return []string{"internal/idempotency", "internal/document"}
+	return []string{"internal/idempotency", "internal/document", "internal/audit"}
 }
 
 // entitling is what says who may what: rooms and doors alike ask it.
@@ -96,6 +96,7 @@ func sides() []string {
 func httpapi() []string {
 	return []string{
 		"internal/httpapi", "internal/httpapi/deadletters", "internal/httpapi/describe", "internal/httpapi/pages", "internal/httpapi/views",
+		"internal/httpapi/auditlog",
 	}
 }
 
@@ -116,6 +117,7 @@ func suites() []string {
 		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
 		"internal/fcmsim/fcmsimtest", "internal/letters/letterstest", "internal/message/messagetest", "internal/wire/wiretest",
 		"internal/sharedrate/sharedratetest",
+		"internal/audit/audittest",
 	}
 }
 
@@ -208,7 +210,8 @@ func table() []rule {
 		// What all routes have in common knows no resource and no room.
 		{
 			layer: "machinery of an edge", covers: []string{"internal/httpapi/door"},
-			uses:     append(words(), "internal/access", "internal/idempotency", "internal/telemetry", "internal/sameorigin", "client"),
+			uses: append(words(), "internal/access", "internal/audit", "internal/idempotency", "internal/telemetry", "internal/sameorigin",
+				"client"),
 			testsUse: append(httpRigs(), "internal/document/documenttest"),
 			notStd:   []string{"database/sql/..."},
 			notReached: slices.Concat(allSDKs(), rooms(), httpapi(),

@@ -18,6 +18,8 @@ type Store struct {
 	// Visibility is a queue message's; a living worker prolongs it.
 	Visibility time.Duration `default:"30s" env:"BELFRY_VISIBILITY" group:"store" help:"${visibility}"`
 	AWS        AWS           `embed:""`
+	// AuditKey has the keys that sign the audit log, the present one first.
+	AuditKey Secret `name:"audit-key" env:"BELFRY_AUDIT_KEY" group:"store" placeholder:"KEY" help:"${audit_key}"`
 }
 
 // Janitor says when what the ledger waits for counts as lost.

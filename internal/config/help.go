@@ -37,6 +37,8 @@ func helpTexts() map[string]string {
 			"--visibility comes on top; six times that while its queue is full.",
 		"aws_prefix": "With --backend aws: what the names of queues, topics and tables begin with.",
 		"aws_bucket": "With --backend aws: the S3 bucket. Default: PREFIX-pages-ACCOUNT-REGION.",
+		"audit_key": "Key that signs the audit log, from belfry audit key; former ones behind it, with commas. Default: one that is kept " +
+			"in the store. Prefer the variable.",
 		"api_key": "Key that callers must send. Optional on the loopback interface only. Prefer the variable: arguments are visible " +
 			"to other users.",
 		"fcm_credentials": "Service-account key file (JSON), or adc for Google's application default credentials.",

@@ -48,7 +48,7 @@ func (b *batches) routes() []*door.Route {
 			Run: door.Replying(b.createBatch),
 		},
 		{
-			Method: http.MethodGet, Path: one, Name: "getBatch", Needs: access.PermRead, Group: group,
+			Method: http.MethodGet, Path: one, Name: "getBatch", Needs: access.PermRead, Group: group, Audit: door.AuditRead,
 			About: "Show a batch, with counts that add up, its rate and an estimate of when it is done.",
 			Gives: door.OK(view, describe.SampleBatch()), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(showWhole(b.reports, push.PrefixBatch)),
@@ -75,7 +75,7 @@ func (b *batches) routes() []*door.Route {
 		resumeRoute(b.room, verb("/resume", "resumeBatch", access.PermManage, "Go on sending.", b.room.Resume), push.PrefixBatch),
 		verb("/cancel", "cancelBatch", access.PermManage, "Cancel what is still open.", b.room.Cancel),
 		{
-			Method: http.MethodGet, Path: one + "/report", Name: "reportBatch", Needs: access.PermReadPayload, Group: group,
+			Method: http.MethodGet, Path: one + "/report", Name: "reportBatch", Needs: access.PermReadPayload, Group: group, Audit: door.AuditRead,
 			About: "Stream the deliveries of a batch as NDJSON, one line per recipient, and the upload lines that were refused.",
 			Detail: "Behind the deliveries comes a row of the class `invalid` for every refused line: `code` says what kind of fault it has, " +
 				"`pointer` " +

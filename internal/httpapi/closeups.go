@@ -41,7 +41,7 @@ func (c *closeups) routes() []*door.Route {
 			push.PrefixNotification, push.PrefixBatch),
 		{
 			Method: http.MethodGet, Path: "/v1/notifications/{id}/deliveries/{recipient}", Name: "traceDelivery",
-			Needs: access.PermReadPayload, Group: groupNotifications,
+			Needs: access.PermReadPayload, Group: groupNotifications, Audit: door.AuditRead,
 			About: "Explain the deliveries of a notification or batch to one recipient: what happened, when, and on what evidence.",
 			Detail: "`recipient`, URL-encoded, is a token, an installation id, a device's or a user's id, or says which: `token:…`, `fid:…`, " +
 				"`topic:…`, " +

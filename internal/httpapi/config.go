@@ -8,11 +8,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
+
+// AuditLog is what the routes of the audit log stand on.
+type AuditLog = auditlog.Config
 
 // Config is what the API is built from. Every field is required but Letters, Replays, Now
 // and Version; all values must be safe for concurrent use.
@@ -33,6 +37,10 @@ type Config struct {
 	// Approvals says which requests need a second person, and serves what those decide on; nil:
 	// none does, and the API has no such routes.
 	Approvals Approvals
+	// Audit keeps the audit log.
+	Audit door.Auditor
+	// AuditLog has the log to read.
+	AuditLog AuditLog
 	// Pages keeps web pages of other origins out. Without an API key it must check the
 	// Host header too.
 	Pages    *sameorigin.Guard
@@ -57,6 +65,8 @@ func (c *Config) check() error {
 		{"Reports", c.Reports != nil},
 		{"Answers", c.Answers != nil},
 		{"Auth", c.Auth != nil},
+		{"Audit", c.Audit != nil},
+		{"AuditLog.Entries", c.AuditLog.Entries != nil},
 		{"Pages", c.Pages != nil},
 		{"Health", c.Health != nil},
 		{"Registry", c.Registry != nil},
@@ -72,7 +82,7 @@ func (c *Config) check() error {
 // door returns the part of it that the door is built from.
 func (c *Config) door() door.Config {
 	return door.Config{
-		Answers: c.Answers, Auth: c.Auth, Approvals: c.Approvals, Pages: c.Pages, Registry: c.Registry, Log: c.Log, Now: c.Now,
+		Answers: c.Answers, Auth: c.Auth, Approvals: c.Approvals, Audit: c.Audit, Pages: c.Pages, Registry: c.Registry, Log: c.Log, Now: c.Now,
 		Rooms: ofRooms, About: about(c),
 	}
 }

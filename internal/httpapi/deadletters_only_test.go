@@ -19,11 +19,15 @@ func TestNewDeadLetters(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
 	kept, replays := deadletterstest.Rooms(t)
-	h, err := NewDeadLetters(kept, replays, g.answers, zap.NewNop())
+	h, err := NewDeadLetters(Direct{
+		Letters: kept, Replays: replays, Answers: g.answers, Audit: g.audit, AuditLog: g.cfg.AuditLog, User: "ada", Log: zap.NewNop(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for target, want := range map[string]int{lettersPath: 200, "/v1/replays": 200, "/v1/notifications": 404, "/metrics": 404} {
+	for target, want := range map[string]int{
+		lettersPath: 200, "/v1/replays": 200, "/v1/audit": 200, "/v1/notifications": 404, "/metrics": 404,
+	} {
 		got := httptest.NewRecorder()
 		h.ServeHTTP(got, httptest.NewRequest(http.MethodGet, target, nil))
 		if got.Code != want || !json.Valid(got.Body.Bytes()) {

@@ -195,7 +195,7 @@ func (d *devices) routes() []*door.Route {
 			Run: door.Replying(d.patchDevice),
 		},
 		{
-			Method: http.MethodGet, Path: one, Name: "getDevice", Needs: access.PermReadDevices, Group: group,
+			Method: http.MethodGet, Path: one, Name: "getDevice", Needs: access.PermReadDevices, Group: group, Audit: door.AuditRead,
 			About: "Show a device.", Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(d.getDevice),
 		},
@@ -206,7 +206,7 @@ func (d *devices) routes() []*door.Route {
 			Run: door.Replying(d.deleteDevice),
 		},
 		{
-			Method: http.MethodGet, Path: "/v1/devices", Name: "listDevices", Needs: access.PermReadDevices, Group: group,
+			Method: http.MethodGet, Path: "/v1/devices", Name: "listDevices", Needs: access.PermReadDevices, Group: group, Audit: door.AuditRead,
 			About:  "List devices, all or one user's.",
 			Params: append(door.PageParams(), door.Param{Name: "user_id", About: "Only this user's devices.", High: door.MaxText}),
 			Gives:  door.OK(reflect.TypeFor[client.DeviceList]()),

@@ -42,7 +42,7 @@ func (c *closeups) watch(prefixes ...string) door.Step {
 		defer w.Close()
 		first, err := w.Latest()
 		if first != nil && finished && first.Done() && first.Revision == seen {
-			return x.Answer(door.Reply{Status: http.StatusNoContent})
+			return x.Answer(ctx, door.Reply{Status: http.StatusNoContent})
 		}
 		e := &watching{EventStream: x.EventStream(), x: x, frames: &c.frames}
 		e.run(ctx, w, first, err)

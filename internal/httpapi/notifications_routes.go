@@ -47,13 +47,14 @@ func (n *notifications) routes() []*door.Route {
 			Run: door.Replying(n.listNotifications),
 		},
 		{
-			Method: http.MethodGet, Path: one, Name: "getNotification", Needs: access.PermRead, Group: group,
+			Method: http.MethodGet, Path: one, Name: "getNotification", Needs: access.PermRead, Group: group, Audit: door.AuditRead,
 			About: "Show a notification or batch, with counts that add up and the message that it sends.",
 			Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(showWhole(n.reports, push.PrefixNotification, push.PrefixBatch)),
 		},
 		{
 			Method: http.MethodGet, Path: one + "/deliveries", Name: "listDeliveries", Needs: access.PermReadPayload, Group: group,
+			Audit: door.AuditRead,
 			About: "List the deliveries of a notification or batch, one row per recipient.",
 			Detail: "As NDJSON, when Accept names it, all rows from the cursor on are streamed; `limit` then bounds their number and has no " +
 				"default.",

@@ -75,6 +75,9 @@ GET /openapi.json
 GET /problems
 GET /problems/{code}
 GET /readyz
+GET /v1/audit
+GET /v1/audit/export
+GET /v1/audit/tenants
 GET /v1/batches/{id}
 GET /v1/batches/{id}/events
 GET /v1/batches/{id}/report

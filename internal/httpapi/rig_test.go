@@ -12,10 +12,13 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/audit/audittest"
+	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/fanout"
+	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters/deadletterstest"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
 	"github.com/belfry-push/belfry/internal/push"
@@ -45,6 +48,7 @@ type rig struct {
 	reports *fakeReports
 	answers *doortest.Answers
 	health  *telemetry.Health
+	audit   *audits
 	logs    *observer.ObservedLogs
 }
 
@@ -63,6 +67,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		},
 		answers: &doortest.Answers{},
 		health:  telemetry.NewHealth(time.Second),
+		audit:   &audits{},
 	}
 	kept, replays := deadletterstest.Rooms(tb)
 	registry := device.New(device.Config{
@@ -71,7 +76,8 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	g.cfg = Config{
 		Intake: g.intake, Previews: fanout.NewPreviewer(g.devices), Batches: g.batches, Devices: registry, Reports: g.reports,
 		Letters: kept, Replays: replays, Answers: g.answers,
-		Auth: access.Keys{}, Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
+		Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
+		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
 		Version: "v1.2.3",
 	}
 	for _, f := range change {

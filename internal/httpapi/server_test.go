@@ -24,7 +24,7 @@ func TestConfigNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{Log: zap.NewNop(), Auth: access.Keys{}})
 	if err == nil || !strings.Contains(err.Error(), "Intake") || !strings.Contains(err.Error(), "Registry") ||
-		strings.Contains(err.Error(), "Log") {
+		strings.Contains(err.Error(), ": Log:") {
 		t.Errorf("got %v", err)
 	}
 	g := setup(t)

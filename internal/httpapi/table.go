@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
@@ -36,6 +37,7 @@ func table(cfg *Config) []*door.Route {
 	if cfg.Approvals != nil {
 		resources = append(resources, (&approvals{cfg.Approvals}).routes())
 	}
+	resources = append(resources, auditlog.Routes(cfg.AuditLog))
 	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
 	return slices.Concat(resources...)
 }

@@ -3,6 +3,8 @@ package dynamo
 import (
 	"testing"
 
+	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/audit/audittest"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/device/devicetest"
 	"github.com/belfry-push/belfry/internal/document"
@@ -19,6 +21,7 @@ var (
 	_ device.Store      = (*Store)(nil)
 	_ idempotency.Store = (*Store)(nil)
 	_ document.Store    = (*Store)(nil)
+	_ audit.Store       = (*Store)(nil)
 	_ letterstest.Store = (*Store)(nil)
 )
 
@@ -72,4 +75,10 @@ func TestConformanceSharedRate(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
 	sharedratetest.Run(t, func(*testing.T) document.Store { return x.store() })
+}
+
+func TestConformanceAudit(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	audittest.Run(t, func(*testing.T) audit.Store { return x.store() }, audittest.Features{})
 }

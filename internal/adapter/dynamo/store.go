@@ -3,6 +3,7 @@ package dynamo
 import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/belfry-push/belfry/internal/adapter/dynamo/audits"
 	"github.com/belfry-push/belfry/internal/adapter/dynamo/devices"
 	"github.com/belfry-push/belfry/internal/adapter/dynamo/documents"
 	"github.com/belfry-push/belfry/internal/adapter/dynamo/idempotency"
@@ -33,10 +34,11 @@ type (
 	deadLetters        = letters.Store
 	configuration      = documents.Store
 	idempotencyRecords = idempotency.Store
+	auditLog           = audits.Store
 )
 
 // Store drives the ports ledgertest.Store, device.Store, idempotency.Store,
-// document.Store and replay.Letters on DynamoDB. It is safe for concurrent use by
+// document.Store, audit.Store and replay.Letters on DynamoDB. It is safe for concurrent use by
 // any number of goroutines and processes; every write is durable when it returns.
 // Errors of DynamoDB itself are [*table.Error] somewhere in the chain.
 type Store struct {
@@ -45,6 +47,7 @@ type Store struct {
 	*deadLetters
 	*configuration
 	*idempotencyRecords
+	*auditLog
 }
 
 // New returns a store on the tables of an installation (see [Tables]). How
@@ -60,5 +63,6 @@ func newStore(r table.Reader, w table.Writer, cfg Config) *Store {
 		deadLetters:        letters.New(c, cfg.Prefix),
 		configuration:      documents.New(c, cfg.Prefix),
 		idempotencyRecords: idempotency.New(c, cfg.Prefix),
+		auditLog:           audits.New(c, cfg.Prefix),
 	}
 }

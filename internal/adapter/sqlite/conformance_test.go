@@ -8,6 +8,8 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/queue"
+	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/audit/audittest"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/batch/batchtest"
 	"github.com/belfry-push/belfry/internal/device"
@@ -30,6 +32,7 @@ var (
 	_ device.Store      = (*Store)(nil)
 	_ idempotency.Store = (*Store)(nil)
 	_ document.Store    = (*Store)(nil)
+	_ audit.Store       = (*Store)(nil)
 	_ batch.Pages       = (*Store)(nil)
 
 	_ letters.Store        = (*Store)(nil)
@@ -221,4 +224,16 @@ func TestConformanceSharedRate(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	sharedratetest.Run(t, func(*testing.T) document.Store { return s })
+}
+
+func TestConformanceAudit(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	audittest.Run(t, func(*testing.T) audit.Store { return s }, audittest.Features{
+		Restart: func(t *testing.T) func() audit.Store {
+			t.Helper()
+			reopen := restartStore(t)
+			return func() audit.Store { return reopen() }
+		},
+	})
 }

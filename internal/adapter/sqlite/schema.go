@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/audits"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/devices"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/documents"
@@ -25,6 +26,7 @@ func storeMigrations() []db.Migration {
 		{Version: 9, SQL: ledger.SchemaFirst},
 		{Version: 10, SQL: ledger.SchemaRetired},
 		{Version: 11, SQL: devices.SchemaSeen},
+		{Version: 12, SQL: audits.Schema},
 	}
 }
 

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/audits"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/devices"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/documents"
@@ -18,6 +19,7 @@ type (
 	configuration      = documents.Store
 	idempotencyRecords = idempotency.Store
 	uploadPages        = pages.Store
+	auditLog           = audits.Store
 )
 
 // Store is the embedded driver of every storage port, on the files of one data
@@ -30,6 +32,7 @@ type Store struct {
 	*configuration
 	*idempotencyRecords
 	*uploadPages
+	*auditLog
 }
 
 // newStore returns the drivers on two files. Pages are apart from the rest, so
@@ -42,5 +45,6 @@ func newStore(main, uploads *db.DB) *Store {
 		configuration:      documents.New(main),
 		idempotencyRecords: idempotency.New(main),
 		uploadPages:        pages.New(uploads),
+		auditLog:           audits.New(main),
 	}
 }

@@ -79,7 +79,7 @@ func startUp(ctx context.Context, s *app.Service, cfg config.Up, hooks Hooks) (o
 	if err := dispatcher.Start(ctx, s, o); err != nil {
 		return out, err
 	}
-	addr, err := ingester.Start(ctx, s, cfg.API, cfg.Listeners, cfg.Janitor, cfg.Keep)
+	addr, err := ingester.Start(ctx, s, cfg.Store.AuditKey, cfg.API, cfg.Listeners, cfg.Janitor, cfg.Keep)
 	out.API = "http://" + addr
 	return out, err
 }

@@ -29,8 +29,9 @@ type Direct struct {
 // DirectURL is the base URL under which [Direct.HTTP] finds the API.
 const DirectURL = "http://in-process"
 
-// OpenDirect opens the backend and serves the API. Close it when done.
-func OpenDirect(ctx context.Context, c config.Store, log *zap.Logger) (*Direct, error) {
+// OpenDirect opens the backend and serves the API; in the audit log, the calls are that local
+// user's. Close it when done.
+func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logger) (*Direct, error) {
 	reg := prometheus.NewRegistry()
 	b, err := app.Opener(c, log)(ctx, reg)
 	if err != nil {
@@ -39,13 +40,17 @@ func OpenDirect(ctx context.Context, c config.Store, log *zap.Logger) (*Direct, 
 	d := &Direct{stack: app.NewStack(log)}
 	const grace = 10 * time.Second
 	d.stack.OnStop("backend", grace, b.Close)
-	if err := d.serve(b, reg, log); err != nil {
+	record, err := app.OpenAudit(ctx, b, c.AuditKey, reg, log, d.stack)
+	if err != nil {
+		return nil, errors.Join(err, d.stack.Unwind(ctx))
+	}
+	if err := d.serve(b, record, user, reg, log); err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
 	return d, nil
 }
 
-func (d *Direct) serve(b *app.Backend, reg prometheus.Registerer, log *zap.Logger) error {
+func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg prometheus.Registerer, log *zap.Logger) error {
 	kept, err := newLetters(b, letters.Retention{}, reg, log)
 	if err != nil {
 		return err
@@ -53,7 +58,9 @@ func (d *Direct) serve(b *app.Backend, reg prometheus.Registerer, log *zap.Logge
 	if d.replays, err = newReplays(b, kept, reg, log); err != nil {
 		return err
 	}
-	handler, err := httpapi.NewDeadLetters(kept, d.replays, b.Store, log)
+	handler, err := httpapi.NewDeadLetters(httpapi.Direct{
+		Letters: kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: record.Routes(), User: user, Log: log,
+	})
 	if err != nil {
 		return err
 	}

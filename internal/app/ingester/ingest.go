@@ -32,7 +32,7 @@ const tenant = access.DefaultName
 // Start starts the HTTP API, the consumer of events, and what they rely on: the
 // outbox with its sweeper, the janitor, and the removal of what is past its retention. It
 // returns the API's address.
-func Start(ctx context.Context, s *app.Service, api config.API, listeners config.Listeners, tidy config.Janitor,
+func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api config.API, listeners config.Listeners, tidy config.Janitor,
 	keep config.Keep,
 ) (string, error) {
 	if err := s.ReadyForIngest(); err != nil {
@@ -61,6 +61,10 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),
 	})
 	directory := access.New(s.Backend.Store, s.Now)
+	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack)
+	if err != nil {
+		return "", err
+	}
 	keys, err := access.NewAuthenticator(access.AuthConfig{
 		Directory: directory, Fixed: access.NewKeys(map[string]string{api.Key.Reveal(): tenant}), Open: true, Log: s.Log,
 	})
@@ -75,7 +79,8 @@ func Start(ctx context.Context, s *app.Service, api config.API, listeners config
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s), Reports: reports,
-		Answers: s.Backend.Store, Auth: keys, Approvals: directory, Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
+		Answers: s.Backend.Store, Auth: keys, Approvals: directory, Audit: log, AuditLog: log.Routes(),
+		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
 		Version: telemetry.Version(),
 	})
 	if err != nil {
@@ -126,7 +131,7 @@ func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	if _, err := Start(ctx, s, cfg.API, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
+	if _, err := Start(ctx, s, cfg.Store.AuditKey, cfg.API, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	return s.Run(ctx)

@@ -114,7 +114,7 @@ func (l letters) with(ctx context.Context, con *display.Console, f func(*session
 	if err := l.exists(); err != nil {
 		return err
 	}
-	direct, err := deadletters.OpenDirect(ctx, l.Store, zap.NewNop())
+	direct, err := deadletters.OpenDirect(ctx, l.Store, whoami(), zap.NewNop())
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,7 @@ func (h *letterHandlers) exportLetters(ctx context.Context, x *door.Exchange) er
 		write = h.letters.Export
 	}
 	if x.Request.Method == http.MethodHead {
-		out.Begin()
-		return nil
+		return out.Begin()
 	}
 	_, err = write(ctx, f, out)
 	return err

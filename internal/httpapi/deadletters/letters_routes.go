@@ -32,7 +32,7 @@ func (h *letterHandlers) routes() []*door.Route {
 	const group, all = Group, "/v1/dead-letters"
 	return []*door.Route{
 		{
-			Method: http.MethodGet, Path: all, Name: "listDeadLetters", Needs: access.PermReadPayload, Group: group,
+			Method: http.MethodGet, Path: all, Name: "listDeadLetters", Needs: access.PermReadPayload, Group: group, Audit: door.AuditRead,
 			About:  "List dead letters, newest first.",
 			Detail: "A search for text may give a page with few letters, or none, and a cursor: go on with it.",
 			Params: append(door.PageParams(), letterParams()...),
@@ -60,7 +60,7 @@ func (h *letterHandlers) routes() []*door.Route {
 			Run:    door.Replying(h.letterStats),
 		},
 		{
-			Method: http.MethodGet, Path: all + "/{id}", Name: "getDeadLetter", Needs: access.PermReadPayload, Group: group,
+			Method: http.MethodGet, Path: all + "/{id}", Name: "getDeadLetter", Needs: access.PermReadPayload, Group: group, Audit: door.AuditRead,
 			About: "Show a dead letter: its story, what the ledger says now, what a replay would come to, and what to do.",
 			Params: []door.Param{
 				{Name: "body", About: "With the bytes of a message, which may hold addresses.", Kind: door.ParamFlag, Fallback: "false"},
@@ -87,6 +87,7 @@ func (h *letterHandlers) routes() []*door.Route {
 		},
 		{
 			Method: http.MethodGet, Path: all + "/export", Name: "exportDeadLetters", Needs: access.PermReadPayload, Group: group,
+			Audit: door.AuditRead,
 			About: "Stream dead letters as an archive: NDJSON with a header line, a letter a line, and a last line that counts them.",
 			Detail: "With `Accept-Encoding: zstd` it is compressed, and can be kept as it comes. Without the last line it was cut short. It " +
 				"holds addresses.",

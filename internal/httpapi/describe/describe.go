@@ -20,6 +20,7 @@ const (
 	GroupDevices       = "devices"
 	GroupApprovals     = "approvals"
 	GroupDeadLetters   = "dead letters"
+	GroupAudit         = "audit"
 	GroupOperators     = "operators"
 	GroupEvents        = "outgoing events"
 )
@@ -62,6 +63,7 @@ func API(version string, letters bool) *door.About {
 		})
 	}
 	about.Groups = append(about.Groups,
+		door.Group{Name: GroupAudit, About: "Who did what: a log that cannot be changed unnoticed."},
 		door.Group{Name: GroupOperators, About: "Health, metrics, and what this server says of itself; no key is needed."},
 		door.Group{Name: GroupEvents, About: "What Belfry publishes: on AWS to an SNS topic, with the embedded backend inside the process."})
 	maps.Copy(about.Schemas, eventSchemas())

@@ -55,6 +55,9 @@ func samples() map[reflect.Type]any {
 	} {
 		all[reflect.TypeOf(v)] = v
 	}
+	for _, v := range auditSamples() {
+		all[reflect.TypeOf(v)] = v
+	}
 	for _, v := range letterSamples() {
 		all[reflect.TypeOf(v)] = v
 	}

@@ -2,6 +2,7 @@ package door
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -32,8 +33,19 @@ type Reply struct {
 	Replayed bool   // it is the answer to an earlier request with the same key
 }
 
-// Answer writes a reply.
-func (x *Exchange) Answer(rep Reply) error {
+// Answer writes a reply, once the call is in the audit log if it belongs there.
+func (x *Exchange) Answer(ctx context.Context, rep Reply) error {
+	if rep.Location != "" {
+		x.w.Header().Set("Location", rep.Location)
+	}
+	if err := x.audit(ctx, rep.Status); err != nil {
+		x.w.Header().Del("Location")
+		return err
+	}
+	return x.write(rep)
+}
+
+func (x *Exchange) write(rep Reply) error {
 	body := rep.Raw
 	if rep.Body != nil {
 		var err error
@@ -42,9 +54,6 @@ func (x *Exchange) Answer(rep Reply) error {
 		}
 	}
 	h := x.w.Header()
-	if rep.Location != "" {
-		h.Set("Location", rep.Location)
-	}
 	if rep.Replayed {
 		h.Set("Idempotency-Replayed", "true")
 	}
@@ -108,5 +117,6 @@ func (x *Exchange) refuse(err error) {
 	if r.header != "" {
 		x.w.Header().Set(r.header, r.value)
 	}
-	_ = x.Answer(Reply{Status: r.Status(), Body: r.problem(x.id)}) // a problem is always encodable
+	x.auditRefused(r.Status(), r.Code)
+	_ = x.write(Reply{Status: r.Status(), Body: r.problem(x.id)}) // a problem is always encodable
 }

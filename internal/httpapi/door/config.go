@@ -19,6 +19,8 @@ type Config struct {
 	Auth    Authenticator
 	// Approvals says which requests need a second person; nil: none.
 	Approvals Approvals
+	// Audit keeps the audit log; nil: there is none.
+	Audit Auditor
 	// Pages keeps the web pages of others out.
 	Pages    *sameorigin.Guard
 	Registry prometheus.Registerer // takes the door's metrics

@@ -115,6 +115,9 @@ func (d *Door) run(ctx context.Context, x *Exchange) error {
 	if x.Query, err = parseQuery(x.route.Params, x.Request.URL.RawQuery); err != nil {
 		return err
 	}
+	if err = d.auditable(x); err != nil {
+		return err
+	}
 	return x.route.Run(ctx, x)
 }
 

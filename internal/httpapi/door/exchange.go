@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
@@ -28,6 +29,9 @@ type Exchange struct {
 	route *Route
 
 	loaded []byte // the body that was read already
+
+	entry   *audit.Entry // what handlers say for the audit log; nil: nothing
+	inAudit bool         // the call is in it
 
 	id    string // of the request: given by the caller or made here
 	began time.Time

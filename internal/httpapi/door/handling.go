@@ -33,6 +33,6 @@ func Unhurried(h Handler) Step {
 		if err != nil {
 			return err
 		}
-		return x.Answer(rep)
+		return x.Answer(ctx, rep)
 	}
 }

@@ -15,6 +15,7 @@ func (d *Door) end(x *Exchange) {
 	if status == 0 {
 		status = http.StatusOK // net/http's own choice for an answer without a word
 	}
+	x.auditRefused(status, "")
 	took := d.now().Sub(x.began)
 	d.metrics.observe(x.route, status, took)
 

@@ -24,17 +24,26 @@ func (x *Exchange) Pieces(mediaType string) *Pieces {
 	return &Pieces{x: x, Head: http.Header{"Content-Type": {mediaType}}}
 }
 
-// Begin begins the answer, with the status 200.
-func (p *Pieces) Begin() {
+// Begin begins the answer, with the status 200, once the call is in the audit log if it
+// belongs there.
+//
+//nolint:contextcheck,nolintlint // a writer has no context but the request's; its callers would be told of it
+func (p *Pieces) Begin() error {
+	if err := p.x.audit(p.x.Request.Context(), http.StatusOK); err != nil {
+		return err
+	}
 	maps.Copy(p.x.w.Header(), p.Head)
 	p.x.w.WriteHeader(http.StatusOK)
+	return nil
 }
 
 // Write implements io.Writer.
 func (p *Pieces) Write(b []byte) (int, error) {
 	p.x.patience()
 	if p.x.w.status == 0 {
-		p.Begin()
+		if err := p.Begin(); err != nil {
+			return 0, err
+		}
 	}
 	n, err := p.x.w.Write(b)
 	if err != nil {

@@ -26,6 +26,7 @@ type Route struct {
 	Needs  access.Permission // of the caller; "" of an open route only
 	Quiet  bool              // logged at debug level only
 	Once   KeyUse            // what an Idempotency-Key does
+	Audit  AuditUse          // whether it is in the audit log
 	Events bool              // a stream of events, which Last-Event-ID resumes
 	Params []Param           // of the query
 	Takes  []string          // media types of the body, the usual one first; none: it has no body

@@ -18,7 +18,7 @@ const (
 )
 
 // SuffixConfig is behind the prefix in the name of the table of configuration.
-// Documents, idempotency records and notes of the registry share it: a document's
+// Documents, idempotency records, the audit log and notes of the registry share it: a document's
 // kind has no '#', the others' always has.
 const SuffixConfig = "-config"
 

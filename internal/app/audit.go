@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/audit/journal"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/httpapi"
+)
+
+// AuditLog is the audit log of an open backend.
+type AuditLog struct {
+	*journal.Journal
+
+	keys   *audit.Keyring
+	reader *journal.Reader
+}
+
+// auditGrace is how long a stop waits for entries that are not stored.
+const auditGrace = 10 * time.Second
+
+// OpenAudit opens the audit log with the keys of a setting, which the store keeps without one,
+// and closes it with the stack. What records must be stopped before: it is started later.
+func OpenAudit(ctx context.Context, b *Backend, setting config.Secret, reg prometheus.Registerer, log *zap.Logger,
+	stack *Stack,
+) (*AuditLog, error) {
+	keys, err := journal.LoadKeys(ctx, setting.Reveal(), b.Store, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	j := journal.New(journal.Config{Store: b.Store, Keys: keys, Log: log, Metrics: journal.NewMetrics(reg)})
+	stack.OnStop("audit log", auditGrace, j.Close)
+	log.Info("audit log is open", zap.Stringer("public_key", keys))
+	return &AuditLog{Journal: j, keys: keys, reader: journal.NewReader(b.Store)}, nil
+}
+
+// Routes is what the API shows the log with.
+func (a *AuditLog) Routes() httpapi.AuditLog {
+	return httpapi.AuditLog{Entries: a.reader, Public: a.keys.Public()}
+}

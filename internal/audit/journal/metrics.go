@@ -1,0 +1,25 @@
+package journal
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics count what is recorded.
+type Metrics struct {
+	entries, blocks, errors, conflicts, lost, shrunk prometheus.Counter
+}
+
+// NewMetrics registers the journal's metrics.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_audit_" + name + "_total", Help: help})
+		reg.MustRegister(c)
+		return c
+	}
+	return &Metrics{
+		entries:   counter("entries", "Entries written to the audit log."),
+		blocks:    counter("blocks", "Writes of the audit log, each of one or more entries."),
+		errors:    counter("errors", "Writes of the audit log that failed; meanwhile calls that change something are refused."),
+		conflicts: counter("conflicts", "Writes of the audit log that another process came before; they are made again."),
+		lost:      counter("lost", "Entries that could not be recorded: of refused calls while too many waited, and of a process that stopped."),
+		shrunk:    counter("shrunk", "Times the audit log was found to end before what this process had written."),
+	}
+}
