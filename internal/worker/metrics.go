@@ -35,10 +35,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+// verdictPutOff is the metrics' word for a message that no handler got, because its group
+// had its share of the places.
+const verdictPutOff = "put_off"
+
 func (m *Metrics) start(queue string) {
 	for _, k := range []kind{kindAck, kindRetry, kindDead, kindHandBack, kindDeadLetter, kindPass, kindLeave} {
 		m.handled.WithLabelValues(queue, Verdict{kind: k}.String())
 	}
+	m.handled.WithLabelValues(queue, verdictPutOff)
 	for _, op := range []string{"receive", "send", "delete", "extend"} {
 		m.failures.WithLabelValues(queue, op)
 	}

@@ -56,6 +56,7 @@ type Worker struct {
 	metrics *Metrics
 
 	settler  *settler
+	shares   *shares
 	draining chan struct{}
 	drain    sync.Once
 
@@ -71,6 +72,7 @@ func New(cfg Config, queue Queue, dead Sink, handler Handler, log *zap.Logger, m
 	return &Worker{
 		cfg: cfg, queue: queue, dead: dead, handler: handler, log: log, metrics: metrics,
 		settler:  newSettler(cfg, queue, dead, log, metrics),
+		shares:   newShares(cfg.Concurrency),
 		draining: make(chan struct{}), inHand: map[string]Message{},
 	}
 }
@@ -104,12 +106,18 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 
 	slots, next := make(chan struct{}, w.cfg.Concurrency), make(chan Message)
-	start := func(msg Message) {
+	start := func(msg Message) bool {
+		if !w.shares.take(msg) {
+			<-slots
+			w.putOff(msg, verdicts)
+			return false
+		}
 		select {
 		case next <- msg: // to a handler that waits for one
 		default:
 			handlers.Go(func() { w.serve(ctx, msg, next, slots, verdicts) })
 		}
+		return true
 	}
 	var polling sync.WaitGroup
 	for range max(1, w.cfg.Pollers) {
@@ -125,13 +133,14 @@ func (w *Worker) Run(ctx context.Context) {
 	background.Wait()
 }
 
-// pollLoop receives while there are free slots. A receive error is never fatal:
-// it waits a little longer each time, up to 5 s, and tries again.
-func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(Message)) {
+// pollLoop receives while there are free slots. start reports whether it took a place
+// for the message. A receive error is never fatal: it waits a little longer each time,
+// up to 5 s, and tries again.
+func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(Message) bool) {
 	const firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
-	pause := firstPause
+	pause, vain := firstPause, spareLeast
 	for ctx.Err() == nil {
-		n := acquire(ctx, slots)
+		n, spare := w.shares.acquire(ctx, slots)
 		if n == 0 {
 			return
 		}
@@ -139,11 +148,20 @@ func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(M
 		for range n - len(msgs) {
 			<-slots
 		}
+		none := len(msgs) > 0
 		for _, m := range msgs {
-			start(m)
+			none = !start(m) && none
 		}
 		if err == nil {
 			pause = firstPause
+			switch {
+			case !none:
+				vain = spareLeast
+			case spare && !Wait(ctx, vain):
+				return
+			default:
+				vain = min(2*vain, spareMost)
+			}
 			continue
 		}
 		if ctx.Err() != nil {
@@ -156,26 +174,6 @@ func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(M
 		}
 		pause = min(2*pause, longestPause)
 	}
-}
-
-// acquire takes one slot, waiting for it, and as many more as are free, up to a
-// batch. 0 means that ctx ended.
-func acquire(ctx context.Context, slots chan struct{}) int {
-	select {
-	case slots <- struct{}{}:
-	case <-ctx.Done():
-		return 0
-	}
-	n := 1
-	for n < MaxBatch {
-		select {
-		case slots <- struct{}{}:
-			n++
-		default:
-			return n
-		}
-	}
-	return n
 }
 
 // Wait waits for d, or until ctx ends, and reports whether it waited all of d.
@@ -195,6 +193,7 @@ func Wait(ctx context.Context, d time.Duration) bool {
 func (w *Worker) serve(ctx context.Context, msg Message, next <-chan Message, slots <-chan struct{}, verdicts chan<- settled) {
 	for more := true; more; msg, more = <-next {
 		w.handle(ctx, msg, verdicts)
+		w.shares.free(msg)
 		<-slots
 	}
 }
@@ -211,6 +210,13 @@ func (w *Worker) handle(ctx context.Context, msg Message, verdicts chan<- settle
 	}
 	w.metrics.done(w.cfg.Name, v, time.Since(begun))
 	verdicts <- settled{msg: msg, verdict: v, release: w.release}
+}
+
+// putOff has a message come again later because its group's places are taken.
+func (w *Worker) putOff(msg Message, verdicts chan<- settled) {
+	w.hold(msg)
+	w.metrics.handled.WithLabelValues(w.cfg.Name, verdictPutOff).Inc()
+	verdicts <- settled{msg: msg, verdict: RetryAfter(putOffFor, nil), release: w.release}
 }
 
 func (w *Worker) verdict(ctx context.Context, msg Message) (v Verdict) {
