@@ -18,10 +18,10 @@ const (
 	// look in vain. It bounds how long others wait, and how many messages are put off, which
 	// SQS charges for.
 	spareLeast = 20 * time.Millisecond
-	spareMost  = 100 * time.Millisecond
+	spareMost  = 40 * time.Millisecond
 	// groupMemory is for how long after its last message a group counts. Afterwards the
-	// others may have all places again.
-	groupMemory = time.Minute
+	// others may have all places again, and its next message may have to wait for one.
+	groupMemory = 10 * time.Minute
 )
 
 // shares bounds how many of a worker's places the messages of one group take up: max-min

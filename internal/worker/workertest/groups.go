@@ -10,6 +10,8 @@ func groupCases() []testCase {
 	fair := func(f Features) bool { return f.Fairness && f.Groups }
 	return []testCase{
 		{name: "one group's flood does not delay another", needs: fair, run: flood},
+		{name: "a quiet group is served within a round of noisy ones", needs: fair, run: withinARound},
+		{name: "a group that was served out comes in anew", needs: fair, run: inAnew},
 		{name: "groups get equal shares while they have messages", needs: fair, run: equalShares},
 		{name: "more groups than fit into a batch take turns", needs: fair, run: rotation},
 		{name: "a single group fills whole batches", needs: fair, run: singleGroup},
@@ -27,6 +29,43 @@ func flood(k *kit) {
 		}
 	}
 	k.Error("the quiet group's message was not among the next two, one of each group")
+}
+
+func withinARound(k *kit) {
+	const noisy = 7
+	for g := range noisy {
+		k.sendMany(fmt.Sprint("noisy-", g), 100)
+	}
+	// Names on both sides of the others', so that no order of names helps.
+	for i, quiet := range []string{"a-quiet", "z-quiet", "noisy-3-quiet", ""} {
+		k.drainSome(3 + i)
+		k.send(worker.Outgoing{Body: []byte("quiet"), Group: quiet})
+		found := false
+		for _, m := range k.collect(k.Queue, noisy+1) {
+			found = found || m.Group == quiet
+			k.remove(m)
+		}
+		if !found {
+			k.Errorf("the message of %q was not among the next %d, one of each group", quiet, noisy+1)
+		}
+	}
+}
+
+// inAnew checks that a group saves up no turns while it has nothing, and loses none.
+func inAnew(k *kit) {
+	k.sendMany("noisy", 200)
+	for range 5 {
+		k.sendMany("now-and-then", 3)
+		byGroup := map[string]int{}
+		for _, m := range k.collect(k.Queue, 6) {
+			byGroup[m.Group]++
+			k.remove(m)
+		}
+		if byGroup["now-and-then"] != 3 {
+			k.Errorf("of the next 6 messages, by group: %v, want 3 of each", byGroup)
+		}
+		k.drainSome(10)
+	}
 }
 
 func (k *kit) drainSome(n int) {
