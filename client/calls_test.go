@@ -74,6 +74,53 @@ func TestEndpoints(t *testing.T) {
 		{`POST /v1/replays/i/pause `, func(c *Client) error { _, err := c.PauseReplay(ctx, "i", "me"); return err }},
 		{`POST /v1/replays/i/resume `, func(c *Client) error { _, err := c.ResumeReplay(ctx, "i", ""); return err }},
 		{`POST /v1/replays/i/cancel `, func(c *Client) error { _, err := c.CancelReplay(ctx, "i", ""); return err }},
+		{`POST /v1/tenants {"name":"acme","settings":{"weight":3}}`, func(c *Client) error {
+			_, err := c.CreateTenant(ctx, TenantRequest{Name: "acme", Settings: Settings{Weight: new(int64(3))}})
+			return err
+		}},
+		{`GET /v1/tenants/acme `, func(c *Client) error { _, err := c.Tenant(ctx, "acme"); return err }},
+		{`PATCH /v1/tenants/acme {"about":"","settings":{"ttl":null,"weight":3}}`, func(c *Client) error {
+			_, err := c.PatchTenant(ctx, "acme", TenantPatch{About: new(""), Settings: map[string]any{"weight": 3, "ttl": nil}})
+			return err
+		}},
+		{`DELETE /v1/tenants/acme `, func(c *Client) error { return c.DeleteTenant(ctx, "acme") }},
+		{`GET /v1/platform `, func(c *Client) error { _, err := c.PlatformSettings(ctx); return err }},
+		{`PUT /v1/platform {"settings":{"ttl":60}}`, func(c *Client) error {
+			_, err := c.SetPlatform(ctx, Settings{TTL: new(int64(60))})
+			return err
+		}},
+		{`POST /v1/apps?tenant=acme {"name":"shop"}`, func(c *Client) error {
+			_, err := c.CreateApp(ctx, AppRequest{Name: "shop"}, OfTenant("acme"))
+			return err
+		}},
+		{`GET /v1/apps `, func(c *Client) error { _, err := c.Apps(ctx); return err }},
+		{`GET /v1/apps/shop?tenant=acme `, func(c *Client) error { _, err := c.App(ctx, "shop", OfTenant("acme")); return err }},
+		{`PATCH /v1/apps/shop?tenant=acme {"about":"x"}`, func(c *Client) error {
+			_, err := c.PatchApp(ctx, "shop", AppPatch{About: new("x")}, OfTenant("acme"))
+			return err
+		}},
+		{`DELETE /v1/apps/shop?tenant=acme `, func(c *Client) error { return c.DeleteApp(ctx, "shop", OfTenant("acme")) }},
+		{`GET /v1/configuration?app=shop&tenant=acme `, func(c *Client) error {
+			_, err := c.Configuration(ctx, "shop", OfTenant("acme"))
+			return err
+		}},
+		{`POST /v1/api-keys?tenant=acme {"role":"owner"}`, func(c *Client) error {
+			_, err := c.CreateAPIKey(ctx, APIKeyRequest{Role: "owner"}, OfTenant("acme"))
+			return err
+		}},
+		{`GET /v1/api-keys?state=live `, func(c *Client) error { _, err := c.APIKeys(ctx, []APIKeyState{APIKeyLive}); return err }},
+		{`GET /v1/api-keys/k `, func(c *Client) error { _, err := c.APIKey(ctx, "k"); return err }},
+		{`POST /v1/api-keys/k/rotate {"overlap":"1h"}`, func(c *Client) error {
+			_, err := c.RotateAPIKey(ctx, "k", RotateRequest{Overlap: "1h"})
+			return err
+		}},
+		{`DELETE /v1/api-keys/k `, func(c *Client) error { _, err := c.RevokeAPIKey(ctx, "k"); return err }},
+		{`POST /v1/roles {"name":"r","permissions":["read"]}`, func(c *Client) error {
+			_, err := c.CreateRole(ctx, RoleRequest{Name: "r", Permissions: []Permission{PermissionRead}})
+			return err
+		}},
+		{`GET /v1/roles `, func(c *Client) error { _, err := c.Roles(ctx); return err }},
+		{`DELETE /v1/roles/r `, func(c *Client) error { return c.DeleteRole(ctx, "r") }},
 		{`GET /readyz `, func(c *Client) error { return c.Ready(ctx) }},
 	}
 	for _, tt := range tests {
@@ -82,7 +129,11 @@ func TestEndpoints(t *testing.T) {
 			var got string
 			c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				got = r.Method + " " + r.URL.Path + " " + string(body)
+				path := r.URL.Path
+				if strings.HasPrefix(tt.want, r.Method+" "+path+"?") { // where the query is what matters
+					path = r.URL.RequestURI()
+				}
+				got = r.Method + " " + path + " " + string(body)
 				w.WriteHeader(http.StatusNoContent)
 			})
 			if err := tt.call(c); err != nil {

@@ -117,6 +117,7 @@ func (c *Client) GoString() string { return "client.Client(" + c.String() + ")" 
 type CallOption func(*callOptions)
 
 type callOptions struct {
+	tenant    string
 	key       string
 	progress  func(UploadResult)
 	compress  Compression

@@ -94,6 +94,14 @@ func (a *Authenticator) Close() {
 // Open reports whether requests may come without a key.
 func (a *Authenticator) Open() bool { return a.cfg.Open && a.cfg.Fixed.Open() }
 
+// LetsAnyone reports whether requests without a key are let in now, as [Everybody].
+func (a *Authenticator) LetsAnyone(ctx context.Context) (bool, error) {
+	if !a.Open() {
+		return false, nil
+	}
+	return a.alone(ctx)
+}
+
 // Authenticate returns who makes a request. The error is a [*DeniedError] if it is nobody
 // that may, or of the store. It takes no look-up for a key that was seen within [CacheFor],
 // and none for a text that is no key.
@@ -222,7 +230,7 @@ func (a *Authenticator) read(ctx context.Context, id string, k *known) error {
 	role, err := d.Role(ctx, k.key.Tenant, k.key.Role)
 	switch {
 	case err == nil:
-		k.may = granted(k.key.Tenant, &role, k.key.Scopes)
+		k.may = granted(k.key.Tenant, k.key.App, &role, k.key.Scopes)
 	case !errors.Is(err, push.ErrNotFound): // a deleted role allows nothing
 		return err
 	}

@@ -158,6 +158,9 @@ func (d *Directory) Effective(ctx context.Context, tenant, app string) (Effectiv
 		return Effective{}, err
 	}
 	t, err := d.Tenant(ctx, tenant)
+	if err == nil && t.Deleted() {
+		err = push.ErrNotFound
+	}
 	if err != nil {
 		return Effective{}, err
 	}

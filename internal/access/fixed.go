@@ -36,7 +36,7 @@ func NewKeys(tenants map[string]string) Keys {
 	for key, tenant := range tenants {
 		if key != "" {
 			k.entries = append(k.entries, keyEntry{sha256.Sum256([]byte(key)), Caller{
-				Tenant: tenant, Name: FixedName(key), May: granted(tenant, &owner, nil),
+				Tenant: tenant, Name: FixedName(key), May: granted(tenant, "", &owner, nil),
 			}})
 		}
 	}

@@ -113,7 +113,7 @@ func (d *Directory) CreateKey(ctx context.Context, tenant string, n NewKey, may 
 	if err := faults.Err(); err != nil {
 		return "", Key{}, err
 	}
-	if gives := granted(tenant, &role, n.Scopes); !may.Covers(gives) {
+	if gives := granted(tenant, n.App, &role, n.Scopes); !may.Covers(gives) {
 		return "", Key{}, tooMuch("/role", gives&^may)
 	}
 	text, id := mint(n.Env)
@@ -124,10 +124,11 @@ func (d *Directory) CreateKey(ctx context.Context, tenant string, n NewKey, may 
 	return text, k, d.save(ctx, KindKey, id, 1, k)
 }
 
-// granted is what a role allows a key of a tenant with some scopes.
-func granted(tenant string, r *Role, scopes []Scope) Set {
+// granted is what a role allows a key of a tenant, limited to an app, with some scopes. What
+// concerns all tenants is not for a key that may not even see its own tenant's other apps.
+func granted(tenant, app string, r *Role, scopes []Scope) Set {
 	s := r.Set() & covered(scopes)
-	if tenant != DefaultName {
+	if tenant != DefaultName || app != "" {
 		s &^= SetOf(PermPlatform)
 	}
 	return s
@@ -148,7 +149,7 @@ func (d *Directory) RotateKey(ctx context.Context, tenant, id string, overlap ti
 	if err != nil {
 		return "", Key{}, err
 	}
-	if gives := granted(tenant, &role, old.Scopes); !may.Covers(gives) {
+	if gives := granted(tenant, old.App, &role, old.Scopes); !may.Covers(gives) {
 		return "", Key{}, tooMuch("", gives&^may)
 	}
 	text, newID := mint(old.Env)
@@ -200,4 +201,23 @@ func (d *Directory) FirstKey(ctx context.Context) (string, Key, error) {
 		return "", Key{}, err
 	}
 	return d.CreateKey(ctx, DefaultName, NewKey{Name: "first key", Role: RoleOwner}, AllPermissions(), "first start")
+}
+
+// HasOperatorKey reports whether there is a live key of the platform's operator. It reads all
+// keys.
+func (d *Directory) HasOperatorKey(ctx context.Context) (bool, error) {
+	now, found := d.now(), false
+	keys, err := d.Keys(ctx, DefaultName)
+	for i := range keys {
+		k := &keys[i]
+		if found || !k.Live(now) {
+			continue
+		}
+		role, err := d.Role(ctx, DefaultName, k.Role)
+		if err != nil && !errors.Is(err, push.ErrNotFound) {
+			return false, err
+		}
+		found = err == nil && granted(DefaultName, k.App, &role, k.Scopes).Has(PermPlatform)
+	}
+	return found, err
 }

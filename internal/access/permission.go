@@ -137,17 +137,17 @@ func checkScopes(pointer string, scopes []Scope) push.Faults {
 		if s.Permissions() == 0 {
 			faults = append(faults, push.Fault{
 				Pointer: fmt.Sprintf("%s/%d", pointer, i), Code: push.FaultValue,
-				Detail: fmt.Sprintf("must be one of %s (got %q)", joined(Scopes()), shown(string(s))),
+				Detail: amongst(string(s), texts(Scopes())),
 			})
 		}
 	}
 	return faults
 }
 
-func joined[T ~string](all []T) string {
+func texts[T ~string](all []T) []string {
 	names := make([]string, len(all))
 	for i, one := range all {
 		names[i] = string(one)
 	}
-	return strings.Join(names, ", ")
+	return names
 }

@@ -56,6 +56,12 @@ func builtin(name string) (Role, bool) {
 	return all[i], true
 }
 
+// BuiltIn reports whether it is one of [BuiltinRoles].
+func (r *Role) BuiltIn() bool {
+	_, ok := builtin(r.Name)
+	return ok
+}
+
 // Set returns the role's permissions.
 func (r *Role) Set() Set { return SetOf(r.Permissions...) }
 
@@ -73,7 +79,7 @@ func (r *Role) check() push.Faults {
 		case SetOf(p) == 0:
 			faults = append(faults, push.Fault{
 				Pointer: fmt.Sprintf("/permissions/%d", i), Code: push.FaultValue,
-				Detail: fmt.Sprintf("must be one of %s (got %q)", joined(Permissions()), shown(string(p))),
+				Detail: amongst(string(p), texts(Permissions())),
 			})
 		case p == PermPlatform && r.Tenant != DefaultName:
 			faults = append(faults, push.Fault{

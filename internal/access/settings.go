@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Settings are what the platform, a tenant or an app may set. A nil field is inherited:
@@ -55,6 +56,11 @@ func Builtin() Settings {
 	}
 }
 
+// amongst says that a word must be one of some.
+func amongst(got string, all []string) string {
+	return fmt.Sprintf("must be one of %s (got %q)", strings.Join(all, ", "), shown(got)) + strict.DidYouMean(got, all)
+}
+
 // Check returns what is wrong with settings, with pointers from their root.
 func (s *Settings) Check() push.Faults {
 	var faults push.Faults
@@ -70,7 +76,7 @@ func (s *Settings) Check() push.Faults {
 			return
 		}
 		faults = append(faults, push.Fault{
-			Pointer: "/" + name, Code: push.FaultValue, Detail: fmt.Sprintf("must be one of %s (got %q)", strings.Join(all, ", "), shown(got)),
+			Pointer: "/" + name, Code: push.FaultValue, Detail: amongst(got, all),
 		})
 	}
 	const attempts, days, weight, most = 100, 3650, 100, 1_000_000_000

@@ -95,8 +95,8 @@ func sides() []string {
 // httpapi are the packages of the HTTP API that know rooms.
 func httpapi() []string {
 	return []string{
-		"internal/httpapi", "internal/httpapi/deadletters", "internal/httpapi/describe", "internal/httpapi/pages", "internal/httpapi/views",
-		"internal/httpapi/auditlog",
+		"internal/httpapi", "internal/httpapi/deadletters", "internal/httpapi/describe", "internal/httpapi/pages", "internal/httpapi/tenants",
+		"internal/httpapi/views", "internal/httpapi/auditlog",
 	}
 }
 

@@ -46,7 +46,8 @@ func unread() map[string]bool {
 	out := map[string]bool{}
 	for _, name := range []string{
 		"listNotifications", "watchNotification", "watchBatch", "groupDeadLetters", "getDeadLetterStats", "getSimulation", "listReplays",
-		"getReplay", "listAuditTenants",
+		"getReplay", "listAuditTenants", "listTenants", "getTenant", "getPlatform", "listApps", "getApp", "getConfiguration", "listAPIKeys",
+		"getAPIKey", "listRoles",
 	} {
 		out[name] = true
 	}

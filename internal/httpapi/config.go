@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/tenants"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
@@ -26,6 +27,10 @@ type Config struct {
 	Batches  Batches
 	Devices  Devices
 	Reports  Reports
+	// Directory keeps tenants, apps, API keys and roles.
+	Directory tenants.Directory
+	// Entrance says who is let in without a key.
+	Entrance tenants.Entrance
 	// Letters and Replays serve the dead letters and their replays; without both
 	// the API has no such routes.
 	Letters deadletters.Letters
@@ -63,6 +68,8 @@ func (c *Config) check() error {
 		{"Batches", c.Batches != nil},
 		{"Devices", c.Devices != nil},
 		{"Reports", c.Reports != nil},
+		{"Directory", c.Directory != nil},
+		{"Entrance", c.Entrance != nil},
 		{"Answers", c.Answers != nil},
 		{"Auth", c.Auth != nil},
 		{"Audit", c.Audit != nil},

@@ -16,11 +16,15 @@ import (
 // samplePath fills a route's path with ids that have the right form.
 func samplePath(rt *door.Route) string {
 	id := ntfID
+	if strings.Contains(rt.Path, "api-keys") {
+		id = "7k2m9x4c1q0z"
+	}
 	if strings.Contains(rt.Path, "batches") {
 		id = batID
 	}
 	return strings.NewReplacer(
 		"{id}", id, "{device_id}", "d", "{recipient}", "line:1", "{code}", "invalid", "{file}", "docs.js",
+		"{tenant}", "acme", "{app}", "shop", "{role}", "support",
 	).Replace(rt.Path)
 }
 
@@ -66,7 +70,11 @@ func TestRoutesByName(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := strings.Split(strings.TrimSpace(`
+DELETE /v1/api-keys/{id}
+DELETE /v1/apps/{app}
 DELETE /v1/devices/{device_id}
+DELETE /v1/roles/{role}
+DELETE /v1/tenants/{tenant}
 GET /docs
 GET /docs/{file}
 GET /healthz
@@ -78,9 +86,14 @@ GET /readyz
 GET /v1/audit
 GET /v1/audit/export
 GET /v1/audit/tenants
+GET /v1/api-keys
+GET /v1/api-keys/{id}
+GET /v1/apps
+GET /v1/apps/{app}
 GET /v1/batches/{id}
 GET /v1/batches/{id}/events
 GET /v1/batches/{id}/report
+GET /v1/configuration
 GET /v1/dead-letters
 GET /v1/dead-letters/export
 GET /v1/dead-letters/groups
@@ -93,11 +106,20 @@ GET /v1/notifications/{id}
 GET /v1/notifications/{id}/deliveries
 GET /v1/notifications/{id}/deliveries/{recipient}
 GET /v1/notifications/{id}/events
+GET /v1/platform
 GET /v1/replays
 GET /v1/replays/{id}
+GET /v1/roles
 GET /v1/simulations/{id}
+GET /v1/tenants
+GET /v1/tenants/{tenant}
 GET /{$}
+PATCH /v1/apps/{app}
 PATCH /v1/devices/{device_id}
+PATCH /v1/tenants/{tenant}
+POST /v1/api-keys
+POST /v1/api-keys/{id}/rotate
+POST /v1/apps
 POST /v1/batches
 POST /v1/batches/{id}/cancel
 POST /v1/batches/{id}/pause
@@ -118,8 +140,12 @@ POST /v1/replays
 POST /v1/replays/{id}/cancel
 POST /v1/replays/{id}/pause
 POST /v1/replays/{id}/resume
+POST /v1/roles
 POST /v1/simulations
-PUT /v1/devices/{device_id}`), "\n")
+POST /v1/tenants
+PUT /v1/devices/{device_id}
+PUT /v1/platform`), "\n")
+	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

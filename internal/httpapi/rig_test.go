@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/device/devicetest"
+	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters/deadletterstest"
@@ -75,6 +77,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	})
 	g.cfg = Config{
 		Intake: g.intake, Previews: fanout.NewPreviewer(g.devices), Batches: g.batches, Devices: registry, Reports: g.reports,
+		Directory: access.New(&documenttest.Memory{}, testNow), Entrance: entrance(false),
 		Letters: kept, Replays: replays, Answers: g.answers,
 		Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
@@ -86,6 +89,11 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	g.Caller = doortest.New(tb, g.cfg.door(), table(&g.cfg))
 	return g
 }
+
+// entrance says whether requests without a key are let in.
+type entrance bool
+
+func (e entrance) LetsAnyone(context.Context) (bool, error) { return bool(e), nil }
 
 // moved answers an operation with a notification in a fitting state.
 func moved(op string, id push.ID) (push.Notification, error) {

@@ -28,6 +28,13 @@ func doors() map[string]string {
 		"POST /v1/simulations": `{"filter":{"queue":"deliveries-bulk","dead_after":"2026-11-01T12:00:00Z"},"all":true,` +
 			`"edits":{"priority":"bulk","patch":[{"op":"add","path":"/data","value":{"k":"v"}}]},"rate":5,"by":"ada"}`,
 		"POST /v1/dead-letters/discard": `{"filter":{"queue":"deliveries-bulk"},"all":true,"reason":"old","by":"ada","expect":0}`,
+		"POST /v1/tenants":              `{"name":"acme","about":"A","settings":{"priority":"bulk","delivery_guarantee":"at_most_once"}}`,
+		"PUT /v1/platform":              `{"settings":{"ttl":60,"over_quota":"defer"}}`,
+		"POST /v1/apps":                 `{"name":"shop","about":"the shop","settings":{"ttl":60}}`,
+		"POST /v1/api-keys": `{"name":"checkout","env":"test","role":"sender","scopes":["send"],"networks":["10.0.0.0/8"],` +
+			`"expires_at":"2036-11-03T12:00:00Z"}`,
+		"POST /v1/api-keys/{id}/rotate": `{"overlap":"1h"}`,
+		"POST /v1/roles":                `{"name":"support","about":"looks","permissions":["read"]}`,
 		"POST /v1/replays":              `{"simulation":"sim_01890a5d-ac96-774b-bcce-b302099a8057","canary":0.5,"by":"ada"}`,
 	}
 }

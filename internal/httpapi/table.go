@@ -10,6 +10,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/tenants"
 )
 
 // New returns the handler of the whole API. It fails when a field of cfg is
@@ -30,6 +31,7 @@ func table(cfg *Config) []*door.Route {
 		(&batches{acceptance: intake, reports: cfg.Reports, room: cfg.Batches, deliveries: rows}).routes(),
 		(&closeups{reports: cfg.Reports}).routes(),
 		(&devices{cfg.Devices}).routes(),
+		tenants.Routes(cfg.Directory, cfg.Entrance),
 	}
 	if cfg.Letters != nil && cfg.Replays != nil {
 		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays))

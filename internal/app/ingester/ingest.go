@@ -40,8 +40,14 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	}
 	metrics := ingest.NewMetrics(s.Reg)
 	outbox := ingest.NewOutbox(s.Backend.Queues[push.QueueNotifications], s.Backend.Store, s.Log, metrics)
-	intake := ingest.NewIntake(s.Backend.Store, outbox, noApps{}, s.Log, metrics, s.Now)
+	directory := access.New(s.Backend.Store, s.Now)
+	effects, err := access.NewEffects(directory)
+	if err != nil {
+		return "", err
+	}
 	const grace = 5 * time.Second
+	s.Stack.OnStop("settings of apps", grace, func(context.Context) error { effects.Close(); return nil })
+	intake := ingest.NewIntake(s.Backend.Store, outbox, effects, s.Log, metrics, s.Now)
 	s.Stack.Background(ctx, "outbox", grace, outbox.Run)
 	s.Stack.Background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.Backend.Store, outbox, s.Log, s.Now).Run)
 
@@ -60,7 +66,6 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),
 	})
-	directory := access.New(s.Backend.Store, s.Now)
 	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack)
 	if err != nil {
 		return "", err
@@ -79,6 +84,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s), Reports: reports,
+		Directory: directory, Entrance: keys,
 		Answers: s.Backend.Store, Auth: keys, Approvals: directory, Audit: log, AuditLog: log.Routes(),
 		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
 		Version: telemetry.Version(),
@@ -94,12 +100,6 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	announce(s, api, addr)
 	return addr, nil
 }
-
-// noApps knows only the default app of each tenant.
-type noApps struct{}
-
-// Exists implements [ingest.Apps].
-func (noApps) Exists(context.Context, string, string) (bool, error) { return false, nil }
 
 func newBatches(s *app.Service) *batch.Batches {
 	return batch.New(batch.Config{

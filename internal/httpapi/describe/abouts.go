@@ -2,7 +2,28 @@ package describe
 
 // abouts describe the schemas, by name.
 func abouts() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // names of schemas, not keys
+		"APIKey":            "What is shown of an API key: never its text.",
+		"APIKeyList":        "The API keys of a tenant.",
+		"APIKeyRequest":     "An API key that is asked for.",
+		"App":               "One application of a tenant: it has an FCM credential of its own.",
+		"AppList":           "The apps of a tenant.",
+		"AppPatch":          "What to change of an app: what is left out stays.",
+		"AppRequest":        "An app that is asked for.",
+		"Configuration":     "The settings that hold for an app, and where each comes from.",
+		"NewAPIKey":         "A new API key, with its text.",
+		"PlatformRequest":   "All settings of the platform.",
+		"PlatformSettings":  "The settings that hold for every tenant that does not set them.",
+		"Role":              "A named set of permissions.",
+		"RoleList":          "The roles of a tenant.",
+		"RoleRequest":       "A role that is asked for.",
+		"RotateRequest":     "How an API key is rotated.",
+		"Settings":          "What the platform, a tenant or an app may set; what is absent is inherited.",
+		"SettingsPatch":     "Settings to change: what is left out stays, null inherits again.",
+		"Tenant":            "One client organisation: nothing of it is visible to another.",
+		"TenantList":        "A page of tenants.",
+		"TenantPatch":       "What to change of a tenant: what is left out stays.",
+		"TenantRequest":     "A tenant that is asked for.",
 		"ArchiveResult":     "What an import of an archive of dead letters came to.",
 		"Attempt":           "One request to FCM for one recipient.",
 		"AuditEnd":          "The last line of an exported audit log.",

@@ -19,6 +19,7 @@ const (
 	GroupBatches       = "batches"
 	GroupDevices       = "devices"
 	GroupApprovals     = "approvals"
+	GroupTenants       = "tenants"
 	GroupDeadLetters   = "dead letters"
 	GroupAudit         = "audit"
 	GroupOperators     = "operators"
@@ -29,6 +30,8 @@ const intro = `Push notifications through FCM: accepted durably, delivered withi
 
 - **Errors.** Every error is a problem document (RFC 9457) with a stable ` + "`code`" + `; its ` + "`type`" + ` is where ` +
 	"`/problems`" + ` explains it, and ` + "`errors`" + ` names each fault with its place.
+- **Keys.** A request brings an API key in ` + "`Authorization: Bearer`" + `. The key names the tenant: what belongs to another is 404. ` +
+	`Each operation says in ` + "`x-permission`" + ` which permission it needs; a key whose role and scopes do not have it gets 403.
 - **Repeating.** A POST with an ` + "`Idempotency-Key`" + ` may be repeated: it happens once.
 - **Lists** are read with ` + "`limit`" + ` and ` + "`cursor`" + `; the page without ` + "`next_cursor`" + ` is the last.
 - **Bodies** need their ` + "`Content-Type`" + `. A name that is not in the document is refused, with the name that was probably meant.
@@ -45,6 +48,7 @@ func API(version string, letters bool) *door.About {
 			{Name: GroupBatches, About: "Send to any number of recipients: create, upload, start."},
 			{Name: GroupDevices, About: "The registry of app instances."},
 			{Name: GroupApprovals, About: "Dangerous requests that a second person has to approve."},
+			{Name: GroupTenants, About: "Tenants and their apps, API keys and roles, and the settings that hold for them."},
 		},
 		Names:   map[reflect.Type]string{reflect.TypeFor[telemetry.Report](): "HealthReport"},
 		Abouts:  abouts(),
@@ -67,5 +71,6 @@ func API(version string, letters bool) *door.About {
 		door.Group{Name: GroupOperators, About: "Health, metrics, and what this server says of itself; no key is needed."},
 		door.Group{Name: GroupEvents, About: "What Belfry publishes: on AWS to an SNS topic, with the embedded backend inside the process."})
 	maps.Copy(about.Schemas, eventSchemas())
+	maps.Copy(about.Schemas, settingsSchemas())
 	return about
 }

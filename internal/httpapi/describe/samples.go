@@ -58,6 +58,9 @@ func samples() map[reflect.Type]any {
 	for _, v := range auditSamples() {
 		all[reflect.TypeOf(v)] = v
 	}
+	for _, v := range tenantSamples() {
+		all[reflect.TypeOf(v)] = v
+	}
 	for _, v := range letterSamples() {
 		all[reflect.TypeOf(v)] = v
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/views"
 	"github.com/belfry-push/belfry/internal/push"
@@ -79,6 +80,22 @@ func sets() []door.Set {
 			About: "Whether a device is sent to; one in quarantine is not, because its address was called dead or invalid.",
 		},
 		{
+			Name: "SettingOrigin", Of: []reflect.Type{typ[client.Origin]()}, Words: words(client.Origins()...),
+			About: "Where the value of a setting comes from, the nearest first; default is Belfry's own.",
+		},
+		{
+			Name: "APIKeyState", Of: []reflect.Type{typ[client.APIKeyState]()}, Words: words(client.APIKeyStates()...),
+			About: "Whether an API key opens anything.",
+		},
+		{
+			Name: "Scope", Of: []reflect.Type{typ[client.Scope](), typ[access.Scope]()}, Words: words(access.Scopes()...),
+			About: "A coarse cut through the permissions, to narrow what a key's role allows.",
+		},
+		{
+			Name: "Permission", Of: []reflect.Type{typ[client.Permission](), typ[access.Permission]()}, Words: words(access.Permissions()...),
+			About: "Leave to do one kind of thing; every operation needs one.",
+		},
+		{
 			Name: "DeadLetterState", Of: []reflect.Type{typ[client.DeadLetterState]()}, Words: words(client.DeadLetterStates()...),
 			About: "Where a dead letter stands.",
 		},
@@ -121,6 +138,8 @@ func fields() map[string]*huma.Schema {
 	}
 	patch := &huma.Schema{Type: huma.TypeArray, Items: door.RefTo("PatchOperation")}
 	return map[string]*huma.Schema{
+		"TenantPatch.settings":      door.RefTo(settingsPatch),
+		"AppPatch.settings":         door.RefTo(settingsPatch),
 		"Request.message":           message,
 		"Request.ttl":               {OneOf: []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeNumber}}},
 		"Notification.message":      message,
@@ -149,6 +168,9 @@ func fields() map[string]*huma.Schema {
 	}
 }
 
+// namePattern is what names of tenants, apps and roles look like.
+const namePattern = "^[a-z0-9][a-z0-9-]{0,39}$"
+
 // places are the variables in paths.
 func places() map[string]door.Place {
 	const uuid = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -174,6 +196,10 @@ func places() map[string]door.Place {
 		"simulations/{id}":       id("the simulation", push.PrefixSimulation),
 		"replays/{id}":           id("the replay", push.PrefixReplay),
 		"approvals/{id}":         id("the approval", push.PrefixApproval),
+		"tenants/{tenant}":       {About: "The tenant, by name.", Sample: "acme", Pattern: namePattern},
+		"apps/{app}":             {About: "The app, by name; `default` for notifications that name none.", Sample: "shop", Pattern: namePattern},
+		"api-keys/{id}":          {About: "The id of the API key.", Sample: sampleKeyID, Pattern: "^[0-9a-z]{12}$"},
+		"roles/{role}":           {About: "The role, by name.", Sample: "support", Pattern: namePattern},
 		"devices/{device_id}":    {About: "The id that your app gave the device.", Sample: "phone-1"},
 		"deliveries/{recipient}": {About: "Whose deliveries, as said above.", Sample: "device:phone-1"},
 		"problems/{code}":        {About: "The code of the problem.", Sample: string(door.CodeConflict), Words: problems},

@@ -132,6 +132,10 @@ func stateTexts() map[Code]text {
 			"Somebody else changed the same thing at the same moment, and won. Nothing was changed by this request.",
 			"Send it again after Retry-After.",
 		},
+		CodeTaken: {
+			"A tenant, an app or a role has this name, or had it before it was deleted. Nothing was changed.",
+			"Take another name. To change what is there, PATCH it.",
+		},
 		CodeGap: {
 			"The upload's offset is beyond the line that should come next: lines in between would be lost. Nothing was kept.",
 			"Go on from the line behind received of GET /v1/batches/{id}.",
@@ -159,12 +163,13 @@ func stateTexts() map[Code]text {
 func serverTexts() map[Code]text {
 	return map[Code]text{
 		CodeUnauthenticated: {
-			"The request has no API key, or one that the server does not know.",
-			"Send Authorization: Bearer <key> with the key of the server's operator (BELFRY_API_KEY or BELFRY_API_KEY_FILE).",
+			"The request has no API key, or one that the server does not take: unknown, mistyped, expired, revoked, of a deleted tenant, or from " +
+				"a network that it is not for. detail says which.",
+			"Send Authorization: Bearer <key>, with a key of POST /v1/api-keys (belfry key create) or the server's own (BELFRY_API_KEY).",
 		},
 		CodeForbidden: {
-			"The key is good, but its role and scopes do not allow what was asked, or it is another tenant's or the operator's alone.",
-			"Use a key whose role and scopes have the permission that detail names. Leave out a filter by another tenant.",
+			"The key is good, but its role and scopes do not allow this, it is limited to another app, or this is the platform operator's alone.",
+			"Use a key whose role and scopes allow it: detail names the permission, and docs/permissions.md has them all.",
 		},
 		CodeApproval: {
 			"The tenant's settings ask for a second person before so much is done, or the approval that was given does not fit.",

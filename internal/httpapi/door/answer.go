@@ -31,6 +31,8 @@ type Reply struct {
 	Location string // URL of what was created
 	Kind     string // media type; "" for JSON, or for a problem by the status
 	Replayed bool   // it is the answer to an earlier request with the same key
+	// Stored is kept for repeats in the place of Body, which has a secret; nil: Body is.
+	Stored any
 }
 
 // Answer writes a reply, once the call is in the audit log if it belongs there.

@@ -18,6 +18,7 @@ const (
 	CodeSlow            Code = "body_timeout"
 	CodeState           Code = "illegal_state"
 	CodeConflict        Code = "conflict"
+	CodeTaken           Code = "name_taken"
 	CodeGap             Code = "upload_gap"
 	CodeInProgress      Code = "idempotency_in_progress"
 	CodeTooLarge        Code = "body_too_large"
@@ -69,6 +70,8 @@ func (c Code) facts() (status int, title string) {
 		return http.StatusConflict, "Not possible in the present state"
 	case CodeConflict:
 		return http.StatusConflict, "Changed by someone else at the same moment"
+	case CodeTaken:
+		return http.StatusConflict, "The name is taken"
 	case CodeGap:
 		return http.StatusConflict, "The upload leaves out lines"
 	case CodeInProgress:
@@ -114,7 +117,7 @@ func (c Code) facts() (status int, title string) {
 func codes() []Code {
 	return []Code{
 		CodeMalformed, CodeIncomplete, CodeCursor, CodeKeyInvalid, CodeUnauthenticated, CodeNotFound, CodeNoRoute, CodeMethod,
-		CodeSlow, CodeState, CodeConflict, CodeGap, CodeInProgress, CodeTooLarge, CodeMediaType, CodeInvalid, CodeRefused,
+		CodeSlow, CodeState, CodeConflict, CodeTaken, CodeGap, CodeInProgress, CodeTooLarge, CodeMediaType, CodeInvalid, CodeRefused,
 		CodeKeyReused, CodeForbidden, CodeApproval, CodeNothing, CodeUnbounded, CodeStale, CodeArchive, CodeOrigin, CodeHost, CodeThrottled,
 		CodeInternal,
 		CodeUnavailable,

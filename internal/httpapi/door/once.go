@@ -23,7 +23,7 @@ const (
 
 // Once runs h once per tenant, route and Idempotency-Key; repeats get the first
 // answer, errors too, for idempotency.Keep. An internal failure is not kept, so that a
-// repeat tries again. While h runs, for at most lease, a second request waits a moment and
+// repeat tries again; nor is a secret, see [Reply.Stored]. While h runs, for at most lease, a second request waits a moment and
 // then gets 409.
 //
 // The fingerprint covers the path, the query and the part of the body that was read before
@@ -103,6 +103,9 @@ func (d *Door) first(ctx context.Context, x *Exchange, rec idempotency.Record, h
 	rep, err := h(ctx, x)
 	rec.Done, rec.Status = true, rep.Status
 	body := rep.Body
+	if rep.Stored != nil {
+		body = rep.Stored
+	}
 	if err != nil {
 		r := d.refusalOf(err)
 		rec.Done, rec.Status, body = r.final(), r.Status(), r.problem(x.id)

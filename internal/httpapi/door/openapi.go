@@ -13,6 +13,9 @@ import (
 	"github.com/belfry-push/belfry/client"
 )
 
+// PermissionExtension is the member of an operation that says which permission it needs.
+const PermissionExtension = "x-permission"
+
 // Description is the OpenAPI 3.1 document of an API.
 type Description struct {
 	Doc     *huma.OpenAPI
@@ -35,7 +38,8 @@ func Describe(about *About, routes []*Route) *Description {
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"key": {
 						Type: "http", Scheme: "bearer",
-						Description: "An API key; it names the tenant. A server that listens on the loopback interface may run without.",
+						Description: "An API key; it names the tenant, and its role and scopes say what it may. A server that listens on the " +
+							"loopback interface may run without.",
 					},
 				},
 			},
@@ -93,6 +97,8 @@ func (d *Description) operation(rt *Route) *huma.Operation {
 	}
 	if !rt.Open {
 		op.Security = []map[string][]string{{"key": {}}}
+		op.Extensions = map[string]any{PermissionExtension: string(rt.Needs)}
+		op.Description += "\n\nNeeds the permission `" + string(rt.Needs) + "`."
 	}
 	if len(rt.Takes) > 0 {
 		op.RequestBody = &huma.RequestBody{
