@@ -26,6 +26,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/usage"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -48,6 +49,7 @@ type Store interface {
 	audit.Store
 	replay.Letters
 	replay.Lines
+	usage.Ledger
 }
 
 // Queue is a queue that tells its depth.

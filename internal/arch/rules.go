@@ -44,7 +44,7 @@ func rooms() []string {
 		"internal/ingest", "internal/batch", "internal/fanout", "internal/deliver",
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
-		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal",
+		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
 	}
 }
 
@@ -248,7 +248,7 @@ func table() []rule {
 			"internal/app", "internal/app/breakers", "internal/httpapi", "internal/httpapi/door", "internal/cost",
 		})),
 		house("internal/app/ingester", slices.Concat(pure, rooms(), listening(), []string{
-			"internal/app", "internal/app/breakers", "internal/app/deadletters", "internal/httpapi", "internal/httpapi/door",
+			"internal/app", "internal/app/breakers", "internal/app/deadletters", "internal/httpapi", "internal/httpapi/door", "internal/cost",
 		})),
 		sending(house("internal/app/dispatcher", slices.Concat(pure, rooms(), []string{
 			"internal/app", "internal/app/breakers", "internal/adapter/fcm",

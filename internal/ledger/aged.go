@@ -10,6 +10,7 @@ import (
 type Aged struct {
 	Place      int64 // in the order in which notifications were accepted, from 1
 	ID         push.ID
+	Tenant     string
 	AcceptedAt time.Time
 	ChangedAt  time.Time // its last change; zero if the store does not know
 	Progress   push.Progress
@@ -17,7 +18,7 @@ type Aged struct {
 
 // AgedOf returns what is known of a notification without its place.
 func AgedOf(n *push.Notification) Aged {
-	return Aged{ID: n.ID, AcceptedAt: n.AcceptedAt, Progress: n.Progress}
+	return Aged{ID: n.ID, Tenant: n.Tenant, AcceptedAt: n.AcceptedAt, Progress: n.Progress}
 }
 
 // LastChange returns when something last happened to the notification.

@@ -18,6 +18,7 @@ type Metrics struct {
 const (
 	keptUnfinished = "unfinished"  // something of it is still to happen
 	keptLetter     = "dead_letter" // the letter store has a letter of it
+	keptUsage      = "usage"       // what it used is not in the books yet
 	keptUndrained  = "undrained"   // a dead-letter queue has a message of it
 )
 
@@ -39,7 +40,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 	}
 	reg.MustRegister(m.gone, m.failures, m.held, m.last)
-	for _, why := range []string{keptUnfinished, keptLetter, keptUndrained} {
+	for _, why := range []string{keptUnfinished, keptLetter, keptUndrained, keptUsage} {
 		m.held.WithLabelValues(why)
 	}
 	return m
@@ -58,7 +59,7 @@ func (m *Metrics) removed(what string, n int) { m.gone.WithLabelValues(what).Add
 func (m *Metrics) failed(what string) { m.failures.WithLabelValues(what).Inc() }
 
 func (m *Metrics) kept(by map[string]int) {
-	for _, why := range []string{keptUnfinished, keptLetter, keptUndrained} {
+	for _, why := range []string{keptUnfinished, keptLetter, keptUndrained, keptUsage} {
 		m.held.WithLabelValues(why).Set(float64(by[why]))
 	}
 }

@@ -37,6 +37,13 @@ type PageStore interface {
 	RemovePages(ctx context.Context, id push.ID, limit int) (int, error)
 }
 
+// Usage keeps what notifications used, so that it outlives them.
+type Usage interface {
+	// Taken reports which of some notifications may be removed: those whose last sums are kept.
+	// Nothing may have changed them since it was asked when they are.
+	Taken(ctx context.Context, ns []ledger.Aged) ([]bool, error)
+}
+
 const (
 	// listed is how many notifications are looked at, and retired, at once, and
 	// together how many are erased.
@@ -65,6 +72,7 @@ type Notifications struct {
 	Ledger  Ledger
 	Pages   PageStore
 	Letters *Letters
+	Usage   Usage         // nil: nobody wants to know
 	Keep    time.Duration // longer than the promise of idempotency keys
 	Metrics *Metrics
 
@@ -131,6 +139,9 @@ func (s *Notifications) retire(ctx context.Context, now time.Time) (more bool, e
 	if err != nil {
 		return false, err
 	}
+	if free, err = s.taken(ctx, free); err != nil {
+		return false, err
+	}
 	if len(free) > 0 {
 		if _, err := s.Ledger.Retire(ctx, free, now); err != nil {
 			return false, err
@@ -142,6 +153,27 @@ func (s *Notifications) retire(ctx context.Context, now time.Time) (more bool, e
 	}
 	s.place = aged[len(aged)-1].Place
 	return true, nil
+}
+
+// taken leaves out what usage has not taken in. It is asked last, and Retire leaves alone what has changed
+// since it was listed: so the sums are those of the moment of removal.
+func (s *Notifications) taken(ctx context.Context, free []ledger.Aged) ([]ledger.Aged, error) {
+	if s.Usage == nil || len(free) == 0 {
+		return free, nil
+	}
+	ok, err := s.Usage.Taken(ctx, free)
+	if err != nil {
+		return nil, err
+	}
+	var taken []ledger.Aged
+	for i := range free {
+		if ok[i] {
+			taken = append(taken, free[i])
+		} else {
+			s.kept[keptUsage]++
+		}
+	}
+	return taken, nil
 }
 
 // young reports whether something was stored within its retention: what was stored

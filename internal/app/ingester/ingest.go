@@ -61,7 +61,11 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	if err := startJanitor(ctx, s, tidy, replays); err != nil {
 		return "", err
 	}
-	startRetention(ctx, s, keep, kept, replays)
+	used, err := startUsage(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	startRetention(ctx, s, keep, kept, replays, used)
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),

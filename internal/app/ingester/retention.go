@@ -11,14 +11,17 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/retention"
+	"github.com/belfry-push/belfry/internal/usage"
 )
 
 // startRetention removes what is past its retention, from every process that accepts.
-func startRetention(ctx context.Context, s *app.Service, keep config.Keep, kept *letters.Room, replays *replay.Room) {
+func startRetention(ctx context.Context, s *app.Service, keep config.Keep, kept *letters.Room, replays *replay.Room,
+	used *usage.Room,
+) {
 	metrics := retention.NewMetrics(s.Reg)
 	all := shared(s.Backend.Store, keep, replays)
 	if s.Backend.Embedded != nil {
-		all = append(all, embedded(s.Backend.Embedded, keep, kept, metrics)...)
+		all = append(all, embedded(s.Backend.Embedded, keep, kept, used, metrics)...)
 	}
 	room := retention.New(retention.Config{Sweeps: all, Log: s.Log, Metrics: metrics, Now: s.Now, Elapsed: s.Elapsed})
 	const grace = 5 * time.Second
@@ -47,7 +50,9 @@ func shared(store app.Store, keep config.Keep, replays *replay.Room) []retention
 
 // embedded are the sweeps of a data directory, in the order in which one kind holds up another:
 // letters keep notifications.
-func embedded(e *app.Embedded, keep config.Keep, kept *letters.Room, metrics *retention.Metrics) []retention.Sweep {
+func embedded(e *app.Embedded, keep config.Keep, kept *letters.Room, used *usage.Room,
+	metrics *retention.Metrics,
+) []retention.Sweep {
 	about := &retention.Letters{Store: e.Store}
 	for _, q := range e.Dead {
 		about.Dead = append(about.Dead, q)
@@ -57,7 +62,7 @@ func embedded(e *app.Embedded, keep config.Keep, kept *letters.Room, metrics *re
 		return kept.PurgeDone(ctx, keep.Done, most)
 	})}
 	if keep.Notifications > 0 {
-		n := &retention.Notifications{Ledger: e.Store, Pages: e.Store, Letters: about, Keep: keep.Notifications, Metrics: metrics}
+		n := &retention.Notifications{Ledger: e.Store, Pages: e.Store, Letters: about, Usage: used, Keep: keep.Notifications, Metrics: metrics}
 		all = append(all, retention.While(settled, n.Sweep()))
 	}
 	if keep.Pages > 0 {

@@ -63,6 +63,13 @@ func (a Around) Notifications(ctx context.Context, tenant, cursor string, limit 
 // Behind implements [Store]. It asks nothing of the store, so there is no call.
 func (a Around) Behind(accepted time.Time, id push.ID) string { return a.Store.Behind(accepted, id) }
 
+// Accepted implements [Store].
+func (a Around) Accepted(ctx context.Context, tenant string, after time.Time, id push.ID, before time.Time, limit int,
+) (page []push.Notification, err error) {
+	err = a.call(ctx, "Accepted", func() (err error) { page, err = a.Store.Accepted(ctx, tenant, after, id, before, limit); return err })
+	return page, err
+}
+
 // Unenqueued implements [Store].
 func (a Around) Unenqueued(ctx context.Context, before time.Time, limit int) (page []push.Notification, err error) {
 	err = a.call(ctx, "Unenqueued", func() (err error) { page, err = a.Store.Unenqueued(ctx, before, limit); return err })

@@ -149,6 +149,16 @@ func (m *Memory) Notifications(ctx context.Context, tenant, cursor string, limit
 	return m.list(ctx, func(n *push.Notification) bool { return n.Tenant == tenant }, newestFirst, cursor, limit)
 }
 
+// Accepted implements [Store].
+func (m *Memory) Accepted(ctx context.Context, tenant string, after time.Time, id push.ID, before time.Time, limit int,
+) ([]push.Notification, error) {
+	place := push.Notification{ID: id, AcceptedAt: after}
+	page, _, err := m.list(ctx, func(n *push.Notification) bool {
+		return n.Tenant == tenant && n.AcceptedAt.Before(before) && oldestFirst(*n, place) > 0
+	}, oldestFirst, "", limit)
+	return page, err
+}
+
 // Behind implements [Store].
 func (*Memory) Behind(accepted time.Time, id push.ID) string {
 	return accepted.UTC().Format(time.RFC3339Nano) + " " + string(id)

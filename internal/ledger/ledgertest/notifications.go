@@ -314,6 +314,40 @@ func behind(f *fixture) {
 	}
 }
 
+// accepted holds that a tenant's notifications are listed in the order in which they were
+// accepted, between any place and any time, and another's not.
+func accepted(f *fixture) {
+	const total = 6
+	var all []push.Notification
+	for i := range total {
+		n := f.notification()
+		n.AcceptedAt = epoch().Add(time.Duration(i/2) * time.Millisecond) // pairs share a time
+		all = append(all, f.create(n))
+	}
+	slices.SortFunc(all, oldestFirst)
+	other := f.notification()
+	other.Tenant += "-other"
+	f.create(other)
+	end := epoch().Add(time.Hour)
+	listed := func(after time.Time, id push.ID, before time.Time, limit int) []push.Notification {
+		f.Helper()
+		page, err := f.Accepted(f.Context(), f.tenant, after, id, before, limit)
+		f.must(err)
+		return page
+	}
+	f.eventually(func() string { return cmp.Diff(all, listed(time.Time{}, "", end, total)) })
+	for i := range all {
+		f.same(fmt.Sprintf("what was accepted behind number %d", i), listed(all[i].AcceptedAt, all[i].ID, end, total), all[i+1:])
+	}
+	f.same("the first of them", listed(time.Time{}, "", end, 1), all[:1])
+	for ms, want := range map[int]int{-1: total, 0: total, 1: 4, 2: 2, 3: 0} {
+		at := epoch().Add(time.Duration(ms) * time.Millisecond)
+		f.same(fmt.Sprintf("what was accepted from %d ms on", ms), listed(at, "", end, total), all[total-want:])
+		f.same(fmt.Sprintf("what was accepted before %d ms", ms), listed(time.Time{}, "", at, total), all[:total-want])
+	}
+	f.same("nothing between a time and one before it", listed(end, "", epoch(), total), []push.Notification{})
+}
+
 func cmpID(a, b push.ID) int {
 	switch {
 	case a < b:

@@ -30,6 +30,10 @@ type Store interface {
 	// what was accepted before that time or, at that time, has a smaller id. No such
 	// notification need exist.
 	Behind(accepted time.Time, id push.ID) (cursor string)
+	// Accepted lists up to limit notifications of a tenant that stand behind a place and
+	// were accepted before the given time, oldest first. Behind a place is what was accepted
+	// later than after or, at that time, has a greater id. limit is 1..1000.
+	Accepted(ctx context.Context, tenant string, after time.Time, id push.ID, before time.Time, limit int) ([]push.Notification, error)
 	// Unenqueued returns up to limit notifications in the outbox that were
 	// accepted before the given time, oldest first. Uploading batches are not in it.
 	Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error)

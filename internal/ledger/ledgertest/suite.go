@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Store, features Features) {
 		{"what is not finished is listed oldest first, in pages", unfinishedOrder},
 		{"a tenant's notifications are listed newest first", list},
 		{"a listing begins behind any place", behind},
+		{"a tenant's notifications are listed oldest first from any place", accepted},
 		{"a cursor is checked", badCursor},
 		{"a chunk is planned once", planOnce},
 		{"of concurrent plans one is kept", planConcurrently},

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/belfry-push/belfry/internal/adapter/dynamo/table"
@@ -46,6 +45,37 @@ func (s *Store) Notifications(ctx context.Context, tenant, after string, limit i
 	}
 	page, next := table.Cut(listing, all, limit, func(n *push.Notification) string { return atID(n.AcceptedAt, n.ID) })
 	return page, next, nil
+}
+
+// Accepted lists a tenant's notifications behind a place and before a time, oldest first.
+// The index may trail the table by moments; heads are read as they are.
+func (s *Store) Accepted(ctx context.Context, tenant string, after time.Time, id push.ID, before time.Time, limit int,
+) ([]push.Notification, error) {
+	limit = table.Limit(limit)
+	from, to := atID(after, id)+"\x00", table.Sortable(before)
+	if from > to {
+		return nil, nil
+	}
+	var queries []*dynamodb.QueryInput
+	for shard := range listShards {
+		queries = append(queries, s.between(indexByTenant, attrTenantShard, tenantShard(tenant, shard), from, to, limit))
+	}
+	all, err := s.collect(ctx, s.db.Merge(attrAtID, false, queries), limit, func(push.Notification) bool { return true })
+	if err != nil {
+		return nil, fmt.Errorf("list what was accepted: %w", err)
+	}
+	return all, nil
+}
+
+// between returns the query of a partition of an index from one place to another, both included.
+func (s *Store) between(index, attribute, partition, from, to string, limit int) *dynamodb.QueryInput {
+	var e table.Expression
+	cond := e.Name(attribute) + " = " + e.Value("partition", table.Text(partition)) +
+		" AND " + e.Name(attrAtID) + " BETWEEN " + e.Value("from", table.Text(from)) + " AND " + e.Value("to", table.Text(to))
+	return &dynamodb.QueryInput{
+		TableName: &s.notifications, IndexName: &index, KeyConditionExpression: &cond, Limit: table.Ahead(limit, listShards),
+		ExpressionAttributeNames: e.Names, ExpressionAttributeValues: e.Values,
+	}
 }
 
 // Unenqueued returns up to limit notifications in the outbox that were accepted
@@ -89,13 +119,7 @@ func (s *Store) Unfinished(ctx context.Context, before time.Time, after string, 
 	}
 	var queries []*dynamodb.QueryInput
 	for shard := range listShards {
-		var e table.Expression
-		cond := e.Name(attrOutbox) + " = " + e.Value("partition", table.Text(onItsWay+strconv.Itoa(shard))) +
-			" AND " + e.Name(attrAtID) + " BETWEEN " + e.Value("from", table.Text(place)) + " AND " + e.Value("to", table.Text(end))
-		queries = append(queries, &dynamodb.QueryInput{
-			TableName: &s.notifications, IndexName: aws.String(indexOutbox), KeyConditionExpression: &cond, Limit: table.Ahead(limit+1, listShards),
-			ExpressionAttributeNames: e.Names, ExpressionAttributeValues: e.Values,
-		})
+		queries = append(queries, s.between(indexOutbox, attrOutbox, onItsWay+strconv.Itoa(shard), place, end, limit+1))
 	}
 	keep := func(n push.Notification) bool { return n.Progress.Unfinished() && !inOutbox(&n.Progress) }
 	all, err := s.collect(ctx, s.db.Merge(attrAtID, false, queries), limit+1, keep)

@@ -161,6 +161,18 @@ func (s *Store) Notifications(ctx context.Context, tenant, after string, limit i
 	return page, next, nil
 }
 
+// Accepted lists a tenant's notifications behind a place and before a time, oldest first.
+func (s *Store) Accepted(ctx context.Context, tenant string, after time.Time, id push.ID, before time.Time, limit int,
+) ([]push.Notification, error) {
+	all, err := rows.Collect(ctx, s.file.Read(), scanNotification,
+		selectNotification+`WHERE h.tenant = ? AND h.retired = 0 AND (h.accepted_at, h.id) > (?, ?) AND h.accepted_at < ?
+		ORDER BY h.accepted_at, h.id LIMIT ?`, tenant, rows.Micros(after), string(id), rows.Micros(before), rows.Limit(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list what was accepted: %w", err)
+	}
+	return all, nil
+}
+
 // Unenqueued returns up to limit notifications in the outbox that were accepted
 // before the given time, oldest first.
 func (s *Store) Unenqueued(ctx context.Context, before time.Time, limit int) ([]push.Notification, error) {

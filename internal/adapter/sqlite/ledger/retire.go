@@ -15,7 +15,7 @@ import (
 // Aged lists up to limit notifications that are not retired behind a place, in the order in
 // which they were accepted.
 func (s *Store) Aged(ctx context.Context, after int64, limit int) ([]ledger.Aged, error) {
-	aged, err := rows.Collect(ctx, s.file.Read(), scanAged, `SELECT seq, id, accepted_at, changed_at, progress FROM notification
+	aged, err := rows.Collect(ctx, s.file.Read(), scanAged, `SELECT seq, id, tenant, accepted_at, changed_at, progress FROM notification
 		WHERE seq > ? AND retired = 0 ORDER BY seq LIMIT ?`, after, rows.Limit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("list old notifications: %w", err)
@@ -27,7 +27,7 @@ func scanAged(row rows.Scanner) (ledger.Aged, error) {
 	var a ledger.Aged
 	var accepted, changed int64
 	var progress []byte
-	if err := row.Scan(&a.Place, &a.ID, &accepted, &changed, &progress); err != nil {
+	if err := row.Scan(&a.Place, &a.ID, &a.Tenant, &accepted, &changed, &progress); err != nil {
 		return a, err
 	}
 	a.AcceptedAt, a.ChangedAt = rows.FromMicros(accepted), rows.FromMicros(changed)
