@@ -94,6 +94,8 @@ const (
 	CodeUserOptedOut Code = "user.opted_out"
 	// CodeCapFrequency: The user already got as many notifications as the cap allows.
 	CodeCapFrequency Code = "cap.frequency"
+	// CodeUserErased: The user was erased on request, and has not registered anew since this was accepted; nothing is sent to it.
+	CodeUserErased Code = "user.erased"
 )
 
 // The codes of class expired.

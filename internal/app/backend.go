@@ -23,6 +23,7 @@ import (
 	"github.com/belfry-push/belfry/internal/janitor"
 	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/privacy"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/report"
@@ -47,6 +48,8 @@ type Store interface {
 	report.Chunks
 	letters.Store
 	audit.Store
+	privacy.Notifications
+	privacy.Chunks
 	replay.Letters
 	replay.Lines
 	usage.Ledger

@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/privacy"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -27,6 +28,9 @@ type Service struct {
 	Now      func() time.Time
 	Elapsed  func() time.Duration   // monotonic, since this process began
 	Outcomes *prometheus.CounterVec // by class and code
+
+	tombstones *privacy.Tombstones // see Tombstones
+	keys       *privacy.Keys
 
 	checks        []string      // of Health, by name
 	drain         time.Duration // how long workers may take to finish or hand back

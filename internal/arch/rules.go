@@ -44,7 +44,7 @@ func rooms() []string {
 		"internal/ingest", "internal/batch", "internal/fanout", "internal/deliver",
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
-		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
+		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage", "internal/privacy",
 	}
 }
 

@@ -7,7 +7,7 @@
 //	hold    wait, or stay on the queue, while FCM is held off
 //	join    wait while another chunk is alone in the process
 //	claim   take the line; nobody else may write it from now on (package lease)
-//	sift    give up what is expired, cancelled or already may have been delivered
+//	sift    give up what is expired, cancelled, erased or already may have been delivered
 //	render  encode the message once, personal ones per recipient
 //	isolate send to suspects in ever smaller groups, if workers died over it
 //	send    open recipients through breaker and pacing in a bounded window (requests.go,
@@ -74,6 +74,17 @@ type Outcomes interface {
 	Held(ctx context.Context, n push.Notification, part push.Part, h push.Hold)
 }
 
+// Erasures knows whom nothing is sent to any more, because they were erased. Safe for
+// concurrent use.
+type Erasures interface {
+	// Current makes sure that what Erased goes by is a few seconds old at most.
+	Current(ctx context.Context) error
+	// Erased reports whether a recipient of a notification that was accepted at that time is
+	// not sent to. It asks nobody, and costs next to nothing while none of the tenant's users
+	// is erased.
+	Erased(tenant string, r *push.Recipient, accepted time.Time) bool
+}
+
 // Config is what the room is built from.
 type Config struct {
 	Owner         string // names this process and lane in ledger lines, with a number for each claim; unique per start
@@ -83,6 +94,7 @@ type Config struct {
 	Sender        Sender       // see Channels
 	Guard         *guard.Guard // see Channels
 	Encoder       Encoder
+	Erasures      Erasures             // nil: nobody is erased
 	Isolation     *isolation.Isolation // shared by the lanes of a process; nil: the room makes its own
 	Outcomes      Outcomes
 	Chunks        map[push.Lane]worker.Sink // the delivery queues, for what is handed back
@@ -121,6 +133,9 @@ func New(cfg Config) (*Deliver, error) {
 	if cfg.Isolation == nil {
 		cfg.Isolation = isolation.New()
 	}
+	if cfg.Erasures == nil {
+		cfg.Erasures = nobodyErased{}
+	}
 	t := &timing{now: cfg.Now, elapsed: cfg.Elapsed, waits: cfg.Backoff, rand: cfg.Rand}
 	heads, err := newHeads(cfg.Notifications, cfg.Encoder, t.moment)
 	if err != nil {
@@ -143,7 +158,7 @@ type stage interface {
 func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
 	b := brakes{brake: cfg.Brake, notifications: cfg.Notifications, heads: heads, outcomes: cfg.Outcomes, metrics: cfg.Metrics, log: cfg.Log}
 	q := &requests{
-		timing: t, brakes: b, heads: heads, pace: p, lane: cfg.Lane, window: cfg.Window,
+		timing: t, brakes: b, heads: heads, pace: p, erasures: cfg.Erasures, lane: cfg.Lane, window: cfg.Window,
 		maxAttempts: cfg.MaxAttempts, maxElapsed: cfg.MaxElapsed, log: cfg.Log, metrics: cfg.Metrics,
 	}
 	c := &completion{timing: t, notifications: cfg.Notifications, outcomes: cfg.Outcomes}
@@ -155,7 +170,7 @@ func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
 		&holding{timing: t, heads: heads, lane: cfg.Lane, retries: cfg.Retries},
 		&joining{isolation: cfg.Isolation},
 		&claiming{pace: p, window: cfg.Window, metrics: cfg.Metrics, completion: c},
-		&sifting{timing: t, maxAttempts: cfg.MaxAttempts, metrics: cfg.Metrics},
+		&sifting{timing: t, erasures: cfg.Erasures, maxAttempts: cfg.MaxAttempts, metrics: cfg.Metrics},
 		&rendering{timing: t, encoder: cfg.Encoder, metrics: cfg.Metrics},
 		&isolating{requests: q, log: cfg.Log},
 		&sending{requests: q},

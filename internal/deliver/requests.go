@@ -25,6 +25,7 @@ type requests struct {
 
 	heads       *heads
 	pace        *pace.Pace
+	erasures    Erasures
 	lane        push.Lane // see Config, as for the next ones
 	window      int
 	maxAttempts int
@@ -117,6 +118,9 @@ func (q *requests) mayStart(ctx context.Context, j *job, row int) (now clock.Mom
 	case err != nil || !j.lease.HeldAt(now):
 		return now, result{row: row, deferred: q.in(retryPause)}, false
 	}
+	if q.erasures.Erased(n.Tenant, &j.chunk.Recipients[row], n.AcceptedAt) {
+		return now, result{row: row, code: push.CodeUserErased, at: now.Wall, unasked: true}, false
+	}
 	why := j.stopBy(n, now.Wall)
 	return now, result{row: row, stop: why}, why == stopNone && !j.held(row)
 }
@@ -140,6 +144,10 @@ func (q *requests) take(j *job, r result) {
 		if r.stop != stopNone {
 			j.n = j.head.notification()
 		}
+		return
+	}
+	if r.code == push.CodeUserErased { // no attempt, and nothing to note about the device
+		j.settle(cell, r.code, q.metrics)
 		return
 	}
 	attempt := j.chunk.AttemptOf(row)

@@ -2,22 +2,27 @@ package deliver
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
-// sifting settles the recipients that need no sending any more: expired, cancelled,
+// sifting settles the recipients that need no sending any more: expired, cancelled, erased,
 // without another attempt, or, with at-most-once delivery, perhaps delivered already.
 type sifting struct {
 	*timing
 
+	erasures    Erasures
 	maxAttempts int // see Config
 	metrics     *Metrics
 }
 
 // run implements stage.
-func (s *sifting) run(_ context.Context, j *job) (*worker.Verdict, error) {
+func (s *sifting) run(ctx context.Context, j *job) (*worker.Verdict, error) {
+	if err := s.erasures.Current(ctx); err != nil {
+		return nil, fmt.Errorf("look who is erased: %w", err)
+	}
 	if j.n.Guarantee == push.AtMostOnce {
 		for _, cell := range j.chunk.Index {
 			if c := j.lease.Line.Cells[cell]; c.Open() && c.PossibleDuplicate() {
@@ -33,6 +38,7 @@ func (s *sifting) run(_ context.Context, j *job) (*worker.Verdict, error) {
 	case stopPaused, stopNone:
 	case stopDrained, stopDeferred, stopLedger, stopFinished:
 	}
+	s.erased(j)
 	s.exhausted(j)
 	return nil, nil
 }

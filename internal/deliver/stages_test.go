@@ -211,7 +211,7 @@ func TestSifting(t *testing.T) {
 			t.Parallel()
 			inStages(t, func(w *stageWorld) {
 				c.given(w)
-				w.run(&sifting{timing: w.timing, maxAttempts: 3, metrics: w.metrics}, "")
+				w.run(&sifting{erasures: nobodyErased{}, timing: w.timing, maxAttempts: 3, metrics: w.metrics}, "")
 				w.codes(c.want...)
 				if len(w.job.dead) != c.dead {
 					w.Errorf("given up: %+v", w.job.dead)

@@ -153,7 +153,8 @@ func (w *stageWorld) claiming() *claiming {
 
 func (w *stageWorld) requests() *requests {
 	return &requests{
-		timing: w.timing, brakes: brakes{notifications: w.ledger, heads: w.heads, outcomes: &w.told, metrics: w.metrics, log: zap.NewNop()},
+		erasures: nobodyErased{},
+		timing:   w.timing, brakes: brakes{notifications: w.ledger, heads: w.heads, outcomes: &w.told, metrics: w.metrics, log: zap.NewNop()},
 		heads: w.heads, pace: pace.New(checkpointEvery, checkpointResults), lane: push.LaneBulk, window: 10,
 		maxAttempts: 3, maxElapsed: time.Hour, log: zap.NewNop(), metrics: w.metrics,
 	}

@@ -33,13 +33,21 @@ type Finder interface {
 	DevicesByAddress(ctx context.Context, tenant string, as []push.Address) (map[push.Address]push.Device, error)
 }
 
+// Consents is told that an app has registered a device itself.
+type Consents interface {
+	// Consented notes that a device was registered at a time: that is a new consent of a user who
+	// was erased before, for what is accepted from then on.
+	Consented(ctx context.Context, d *push.Device, at time.Time) error
+}
+
 // Config is what the room is built from. A [Store] is a Writer and a Finder.
 type Config struct {
-	Writer  Writer
-	Finder  Finder
-	Log     *zap.Logger
-	Metrics *Metrics
-	Now     func() time.Time
+	Writer   Writer
+	Finder   Finder
+	Consents Consents // nil: nobody is told
+	Log      *zap.Logger
+	Metrics  *Metrics
+	Now      func() time.Time
 }
 
 // Registry is the room: one tenant's devices as its owner sees them. Safe for
@@ -76,6 +84,12 @@ func (r *Registry) Put(ctx context.Context, tenant string, d push.Device) (Store
 	}
 	if err := r.cfg.Writer.PutDevices(ctx, []push.Device{r.stamp(tenant, push.SourceAPI, d)}); err != nil {
 		return Stored{}, fmt.Errorf("register a device: %w", err)
+	}
+	if r.cfg.Consents != nil { // after the write: a client that gets no answer does it again
+		d.Tenant = tenant
+		if err := r.cfg.Consents.Consented(ctx, &d, r.cfg.Now().UTC()); err != nil {
+			return Stored{}, fmt.Errorf("register a device: %w", err)
+		}
 	}
 	r.cfg.Metrics.api.Inc()
 	stored, err := r.Get(ctx, tenant, d.ID) // its creation and history are the store's to keep

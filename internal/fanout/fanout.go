@@ -54,6 +54,15 @@ type Finder interface {
 	DevicesByID(ctx context.Context, tenant string, ids []push.ID) (map[push.ID]push.Device, error)
 }
 
+// Erasures knows whom nothing is sent to any more, because they were erased.
+type Erasures interface {
+	// Current makes sure that what Erased goes by is a few seconds old at most.
+	Current(ctx context.Context) error
+	// Erased reports whether a recipient of a notification that was accepted at that time is
+	// not sent to. It asks nobody.
+	Erased(tenant string, r *push.Recipient, accepted time.Time) bool
+}
+
 // Completed is called when a notification has no open delivery any more.
 type Completed func(ctx context.Context, n push.Notification, c ledger.Counts)
 
@@ -67,6 +76,7 @@ type Config struct {
 	Lines         Lines
 	Pages         Pages
 	Devices       Finder
+	Erasures      Erasures                  // nil: nobody is erased
 	Tasks         worker.Sink               // the notifications queue
 	Chunks        map[push.Lane]worker.Sink // the delivery queues
 	Completed     Completed                 // may be nil
@@ -90,6 +100,9 @@ func New(cfg Config) (*Fanout, error) {
 	cache, err := newKnownCache()
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Erasures == nil {
+		cfg.Erasures = nobodyErased{}
 	}
 	return &Fanout{
 		cfg: cfg, registry: registry{finder: cfg.Devices, known: cache}, turns: newTurns(cfg.Now),

@@ -49,6 +49,9 @@ func (f *Fanout) record(ctx context.Context, n *push.Notification, page int) (pl
 		return planned{}, err
 	}
 	plans := plansOf(n, chunks, stored)
+	if err := f.sparingErased(ctx, n, chunks, plans); err != nil {
+		return planned{}, err
+	}
 	if err := f.screenAll(ctx, n.Tenant, chunks, stored, plans); err != nil {
 		return planned{}, err
 	}

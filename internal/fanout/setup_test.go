@@ -49,6 +49,7 @@ type rig struct {
 	now      time.Time
 	wall     time.Duration // how far the wall clock was set from that
 	unknowns bool
+	erased   fanout.Erasures
 }
 
 func setup(tb testing.TB) *rig {
@@ -78,7 +79,7 @@ func (r *rig) restart(tb testing.TB) {
 			}
 			return r.calls.Do(op, effect)
 		}},
-		Tasks: queue(r.tasks), Chunks: map[push.Lane]worker.Sink{push.LaneHigh: queue(r.high), push.LaneBulk: queue(r.bulk)},
+		Erasures: r.erased, Tasks: queue(r.tasks), Chunks: map[push.Lane]worker.Sink{push.LaneHigh: queue(r.high), push.LaneBulk: queue(r.bulk)},
 		Completed: func(_ context.Context, n push.Notification, _ ledger.Counts) { r.done = append(r.done, n.ID) },
 		Settled: func(_ context.Context, _ *push.Notification, l *ledger.Line, _ []push.DeviceNote) {
 			r.closed = append(r.closed, *l)

@@ -19,7 +19,7 @@ import (
 // AuditLog is what the routes of the audit log stand on.
 type AuditLog = auditlog.Config
 
-// Config is what the API is built from. Every field is required but Letters, Replays, Now
+// Config is what the API is built from. Every field is required but Letters, Replays, Privacy, Now
 // and Version; all values must be safe for concurrent use.
 type Config struct {
 	Intake   Intake
@@ -35,6 +35,8 @@ type Config struct {
 	// the API has no such routes.
 	Letters deadletters.Letters
 	Replays deadletters.Replays
+	// Privacy serves exports and erasures of users; nil: there are no such routes.
+	Privacy Privacy
 	// Answers keeps the first answer of a POST with an Idempotency-Key that the
 	// intake does not deduplicate itself.
 	Answers idempotency.Store

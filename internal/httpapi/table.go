@@ -40,6 +40,9 @@ func table(cfg *Config) []*door.Route {
 		resources = append(resources, (&approvals{cfg.Approvals}).routes())
 	}
 	resources = append(resources, auditlog.Routes(cfg.AuditLog))
+	if cfg.Privacy != nil {
+		resources = append(resources, (&privacyRequests{cfg.Privacy}).routes())
+	}
 	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
 	return slices.Concat(resources...)
 }
@@ -49,12 +52,13 @@ const (
 	groupNotifications = describe.GroupNotifications
 	groupBatches       = describe.GroupBatches
 	groupDevices       = describe.GroupDevices
+	groupPrivacy       = describe.GroupPrivacy
 	groupOperators     = describe.GroupOperators
 )
 
 // about is what the document says beside the routes.
 func about(cfg *Config) *door.About {
-	a := describe.API(cfg.Version, cfg.Letters != nil && cfg.Replays != nil)
+	a := describe.API(cfg.Version, cfg.Letters != nil && cfg.Replays != nil, cfg.Privacy != nil)
 	a.Samples[reflect.TypeFor[event]()] = event{
 		SpecVersion: "1.0", ID: "order-1042", Source: "/shop/orders", Type: client.EventRequested, DataContentType: door.TypeJSON,
 		Data: describe.SampleRequest(),

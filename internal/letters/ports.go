@@ -36,6 +36,10 @@ type Store interface {
 	// on its own and in order, and tells for each whether it was made. On an error
 	// some may have been made.
 	MoveLetters(ctx context.Context, moves []push.LetterMove) ([]bool, error)
+	// EraseLetter applies change to a letter as it is stored, and stores what that makes of its
+	// recipient, body and detail. change may run several times. The letter's version grows by one.
+	// Without the letter it changes nothing.
+	EraseLetter(ctx context.Context, id push.ID, change func(l *push.Letter)) error
 	// PurgeLetters removes up to limit letters that were replayed or discarded
 	// before the given time, and returns how many.
 	PurgeLetters(ctx context.Context, before time.Time, limit int) (int, error)

@@ -54,6 +54,7 @@ const (
 	CodeDuplicate         Code = 62
 	CodeUserOptedOut      Code = 63
 	CodeCapFrequency      Code = 64
+	CodeUserErased        Code = 65
 
 	CodeExpired Code = 80
 

@@ -61,6 +61,7 @@ func golden() []Facts {
 		f(62, "duplicate", ClassSuppressed, true, false, false, none),
 		planned(f(63, "user.opted_out", ClassSuppressed, true, false, false, none)),
 		planned(f(64, "cap.frequency", ClassSuppressed, true, false, false, none)),
+		f(65, "user.erased", ClassSuppressed, true, false, false, none),
 		f(80, "expired", ClassExpired, true, false, false, none),
 		f(90, "cancelled", ClassCancelled, true, false, false, none),
 		f(100, "attempts_exhausted", ClassDeadLettered, true, false, false, none),

@@ -26,6 +26,7 @@ const (
 	PrefixSimulation   = "sim"
 	PrefixEvent        = "evt"
 	PrefixApproval     = "apr"
+	PrefixPrivacy      = "prv"
 )
 
 // NewID returns a fresh id with the given prefix: a UUIDv7 (RFC 9562 §5.7), so

@@ -196,6 +196,10 @@ var taxonomy = [...]Facts{
 		Code: CodeCapFrequency, Name: "cap.frequency", Class: ClassSuppressed, Planned: true, Terminal: true,
 		Meaning: "The user already got as many notifications as the cap allows.",
 	},
+	{
+		Code: CodeUserErased, Name: "user.erased", Class: ClassSuppressed, Terminal: true,
+		Meaning: "The user was erased on request, and has not registered anew since this was accepted; nothing is sent to it.",
+	},
 
 	{Code: CodeExpired, Name: "expired", Class: ClassExpired, Terminal: true, Meaning: "expires_at passed before it could be sent."},
 

@@ -73,3 +73,28 @@ func (p *UploadPage) ascending(n int, line func(i int) int64) error {
 	}
 	return nil
 }
+
+// EraseRecipients returns a page in which erase has changed recipients, whether it was uploaded or
+// planned; nil if it has changed none. erase reports for each whether it did, and must leave its
+// place alone: Line and DuplicateOf.
+func EraseRecipients(data []byte, erase func(r *push.Recipient) bool) ([]byte, error) {
+	var in uploadPageJSON
+	if err := decodeColumns(data, typeRecipients, &in, &in.envelope, &in.columns); err != nil {
+		return nil, err
+	}
+	rs, err := in.recipients()
+	if err != nil {
+		return nil, err
+	}
+	changed := false
+	for i := range rs {
+		changed = erase(&rs[i]) || changed
+	}
+	switch {
+	case !changed:
+		return nil, nil
+	case in.FirstLine == 0:
+		return EncodeRecipients(rs)
+	}
+	return EncodeUploadPage(&UploadPage{First: in.FirstLine, Last: in.LastLine, Recipients: rs, Refused: in.Refused})
+}

@@ -134,6 +134,46 @@ func readPage(out *awss3.GetObjectOutput) ([]byte, error) {
 	return data.Bytes(), err
 }
 
+// ReplacePage implements batch.Pages: with a put on condition of what was there, so that a page that
+// was removed meanwhile does not come back. On a store without such conditions it may; the bucket's
+// lifecycle rule removes it.
+func (s *Store) ReplacePage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) error {
+	key := keyOf(id, kind, n)
+	err := s.replace(ctx, key, data)
+	if err != nil {
+		return fmt.Errorf("replace %s page %d of %s: %w", kind, n, id, err)
+	}
+	return nil
+}
+
+func (s *Store) replace(ctx context.Context, key string, data []byte) error {
+	s.meter.Call(awsmeter.S3, "GetObject", awsmeter.GetRequests, 1)
+	out, err := s.api.GetObject(ctx, &awss3.GetObjectInput{Bucket: &s.bucket, Key: &key, Range: aws.String("bytes=0-0")})
+	if err != nil {
+		if _, missing := errors.AsType[*types.NoSuchKey](err); missing {
+			return push.ErrNotFound
+		}
+		if status(err) != http.StatusRequestedRangeNotSatisfiable { // an empty page
+			return awsconf.Explain(err, s.what)
+		}
+		out = &awss3.GetObjectOutput{}
+	} else if err := out.Body.Close(); err != nil {
+		return push.WithOutage(push.OutageDown, fmt.Errorf("%s: %w", s.what, err))
+	}
+	s.meter.Call(awsmeter.S3, "PutObject", awsmeter.PutRequests, 1)
+	in := &awss3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(data), IfMatch: out.ETag}
+	_, err = s.api.PutObject(ctx, in)
+	if status(err) == http.StatusNotImplemented {
+		in.IfMatch, in.Body = nil, bytes.NewReader(data)
+		_, err = s.api.PutObject(ctx, in)
+	}
+	switch status(err) {
+	case http.StatusNotFound, http.StatusPreconditionFailed:
+		return push.ErrNotFound
+	}
+	return awsconf.Explain(err, s.what)
+}
+
 // DeletePages implements batch.Pages. One that fails half-way has removed some
 // and is simply repeated.
 func (s *Store) DeletePages(ctx context.Context, id push.ID) error {

@@ -64,8 +64,12 @@ func lanes(s *app.Service) map[push.Lane]worker.Sink {
 }
 
 func startFanout(ctx context.Context, s *app.Service, o Options, outcomes *outcome.Outcomes) error {
+	erased, _, err := s.Tombstones(ctx)
+	if err != nil {
+		return err
+	}
 	f, err := fanout.New(fanout.Config{
-		Notifications: s.Backend.Store, Lines: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store,
+		Notifications: s.Backend.Store, Lines: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Erasures: erased,
 		Tasks: s.Backend.Queues[push.QueueNotifications], Chunks: lanes(s), Completed: outcomes.Completed, Settled: outcomes.Settled,
 		RecordUnknown: o.Delivery.RecordUnknownDevices, Log: s.Log, Metrics: fanout.NewMetrics(s.Reg, s.Outcomes), Now: s.Now,
 	})
@@ -121,11 +125,15 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 	if err != nil {
 		return err
 	}
+	erased, _, err := s.Tombstones(ctx)
+	if err != nil {
+		return err
+	}
 	metrics, alone := deliver.NewMetrics(s.Reg, s.Outcomes), isolation.New()
 	for _, lane := range shares(o.Delivery.Lanes) {
 		d, err := deliver.New(deliver.Config{
 			Owner: app.Owner() + "/" + string(lane.lane), Notifications: s.Backend.Store, Lines: s.Backend.Store, Sender: sender, Encoder: encoder,
-			Guard: g, Isolation: alone, Outcomes: outcomes, Chunks: lanes(s),
+			Erasures: erased, Guard: g, Isolation: alone, Outcomes: outcomes, Chunks: lanes(s),
 			Dead: s.Backend.Queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
 			Lane: lane.lane, Window: lane.window, Retries: lane.retries, Brake: o.Delivery.BrakeAfter,
 			MaxAttempts: o.Delivery.MaxAttempts, MaxElapsed: maxElapsed, Backoff: guard.Backoff{Scale: o.WaitScale},

@@ -19,6 +19,7 @@ import (
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/privacy"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/sameorigin"
@@ -85,10 +86,19 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	if err != nil {
 		return "", err
 	}
+	requests, err := startPrivacy(ctx, s, kept)
+	if err != nil {
+		return "", err
+	}
+	erased, _, err := s.Tombstones(ctx)
+	if err != nil {
+		return "", err
+	}
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays,
-		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s), Reports: reports,
+		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s, erased), Reports: reports,
 		Directory: directory, Entrance: keys,
+		Privacy: requests,
 		Answers: s.Backend.Store, Auth: keys, Approvals: directory, Audit: log, AuditLog: log.Routes(),
 		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
 		Version: telemetry.Version(),
@@ -112,9 +122,9 @@ func newBatches(s *app.Service) *batch.Batches {
 	})
 }
 
-func newRegistry(s *app.Service) *device.Registry {
+func newRegistry(s *app.Service, erased *privacy.Tombstones) *device.Registry {
 	return device.New(device.Config{
-		Writer: s.Backend.Store, Finder: s.Backend.Store, Log: s.Log, Metrics: device.NewMetrics(s.Reg), Now: s.Now,
+		Writer: s.Backend.Store, Finder: s.Backend.Store, Consents: erased, Log: s.Log, Metrics: device.NewMetrics(s.Reg), Now: s.Now,
 	})
 }
 

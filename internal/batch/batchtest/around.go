@@ -36,6 +36,11 @@ func (a Around) Page(ctx context.Context, id push.ID, kind push.PageKind, n int)
 	return data, err
 }
 
+// ReplacePage implements [batch.Pages].
+func (a Around) ReplacePage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) error {
+	return a.call("ReplacePage", func() error { return a.Pages.ReplacePage(ctx, id, kind, n, data) })
+}
+
 // DeletePages implements [batch.Pages].
 func (a Around) DeletePages(ctx context.Context, id push.ID) error {
 	return a.call("DeletePages", func() error { return a.Pages.DeletePages(ctx, id) })

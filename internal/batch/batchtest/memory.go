@@ -98,6 +98,20 @@ func (m *Memory) Page(ctx context.Context, id push.ID, kind push.PageKind, n int
 	return slices.Clone(data), nil
 }
 
+// ReplacePage implements [batch.Pages].
+func (m *Memory) ReplacePage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, there := m.pages[key{id, kind, n}]; !there {
+		return push.ErrNotFound
+	}
+	m.set(key{id, kind, n}, data)
+	return nil
+}
+
 // DeletePages implements [batch.Pages].
 func (m *Memory) DeletePages(ctx context.Context, id push.ID) error {
 	if err := ctx.Err(); err != nil {

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) batch.Pages, features Features) {
 		{"of concurrent puts one holds", func(f *fixture) { putConcurrently(f, features) }},
 		{"a page of 4 MiB fits", largest},
 		{"ids, kinds and numbers are apart", apart},
+		{"a page that is there is replaced", replace},
 		{"all pages of a notification are deleted", deletePages},
 		{"a cancelled context is an error", cancelled},
 	}
@@ -179,6 +180,16 @@ func apart(f *fixture) {
 			}
 		}
 	}
+}
+
+func replace(f *fixture) {
+	f.put(push.PagePlan, 0, []byte("first"))
+	f.put(push.PagePlan, 1, []byte("its neighbour"))
+	f.must(f.ReplacePage(f.Context(), f.id, push.PagePlan, 0, []byte("second, and longer")))
+	f.want(push.PagePlan, 0, []byte("second, and longer"))
+	f.want(push.PagePlan, 1, []byte("its neighbour"))
+	f.mustBe(f.ReplacePage(f.Context(), f.id, push.PageUpload, 0, []byte("x")), push.ErrNotFound)
+	f.wantGone(push.PageUpload, 0)
 }
 
 func deletePages(f *fixture) {

@@ -8,4 +8,5 @@ type Commands struct {
 	Explain      explainCmd      `cmd:"" group:"use" help:"Explain one delivery: what happened to it, when and why."`
 	Approval     approvalCmd     `cmd:"" group:"use" help:"See, approve and refuse what needs a second person."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Register, look up, restore and remove devices."`
+	Privacy      privacyCmd      `cmd:"" group:"use" help:"Hand out or erase what is kept of a user, with a signed receipt."`
 }

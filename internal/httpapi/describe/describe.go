@@ -22,6 +22,7 @@ const (
 	GroupTenants       = "tenants"
 	GroupDeadLetters   = "dead letters"
 	GroupAudit         = "audit"
+	GroupPrivacy       = "privacy"
 	GroupOperators     = "operators"
 	GroupEvents        = "outgoing events"
 )
@@ -39,8 +40,9 @@ const intro = `Push notifications through FCM: accepted durably, delivered withi
 - **Tracing.** Every answer has an ` + "`X-Request-Id`" + `, the caller's own if it is usable; ` + "`traceparent`" + ` (W3C) is continued.
 - **New words.** Fields, codes and types of event may be added: skip what you do not know. What is here keeps its name, type and meaning.`
 
-// API returns what the document says. letters says whether dead letters are served.
-func API(version string, letters bool) *door.About {
+// API returns what the document says. letters and privacy say whether dead letters and
+// privacy requests are served.
+func API(version string, letters, privacy bool) *door.About {
 	about := &door.About{
 		Title: "Belfry", Version: version, Intro: intro, License: "Apache-2.0", Home: "https://github.com/belfry-push/belfry",
 		Groups: []door.Group{
@@ -64,6 +66,11 @@ func API(version string, letters bool) *door.About {
 		about.Groups = append(about.Groups, door.Group{
 			Name:  GroupDeadLetters,
 			About: "What could not be delivered or understood: look at it by cause, simulate a replay, replay, discard, export.",
+		})
+	}
+	if privacy {
+		about.Groups = append(about.Groups, door.Group{
+			Name: GroupPrivacy, About: "Hand out or erase what is kept of a user, with a signed receipt.",
 		})
 	}
 	about.Groups = append(about.Groups,

@@ -61,6 +61,9 @@ func samples() map[reflect.Type]any {
 	for _, v := range tenantSamples() {
 		all[reflect.TypeOf(v)] = v
 	}
+	for _, v := range privacySamples() {
+		all[reflect.TypeOf(v)] = v
+	}
 	for _, v := range letterSamples() {
 		all[reflect.TypeOf(v)] = v
 	}

@@ -104,6 +104,14 @@ func sets() []door.Set {
 			Words: words(client.ReplayRunning, client.ReplayPaused, client.ReplayStopped, client.ReplayCancelled, client.ReplayCompleted),
 		},
 		{
+			Name: "PrivacyAction", Of: []reflect.Type{typ[client.PrivacyAction]()}, About: "What a privacy request does.",
+			Words: words(client.PrivacyExport, client.PrivacyErase),
+		},
+		{
+			Name: "PrivacyState", Of: []reflect.Type{typ[client.PrivacyState]()}, About: "Where a privacy request stands.",
+			Words: words(client.PrivacyRunning, client.PrivacyReady, client.PrivacyDone, client.PrivacyExpired),
+		},
+		{
 			Name: setPrediction, Of: []reflect.Type{typ[predict.Prediction]()}, Words: words(predict.Predictions()...),
 			About: "What would become of a dead letter if it were replayed now.",
 		},
@@ -200,6 +208,7 @@ func places() map[string]door.Place {
 		"apps/{app}":             {About: "The app, by name; `default` for notifications that name none.", Sample: "shop", Pattern: namePattern},
 		"api-keys/{id}":          {About: "The id of the API key.", Sample: sampleKeyID, Pattern: "^[0-9a-z]{12}$"},
 		"roles/{role}":           {About: "The role, by name.", Sample: "support", Pattern: namePattern},
+		"privacy-requests/{id}":  id("the privacy request", push.PrefixPrivacy),
 		"devices/{device_id}":    {About: "The id that your app gave the device.", Sample: "phone-1"},
 		"deliveries/{recipient}": {About: "Whose deliveries, as said above.", Sample: "device:phone-1"},
 		"problems/{code}":        {About: "The code of the problem.", Sample: string(door.CodeConflict), Words: problems},

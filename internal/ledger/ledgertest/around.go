@@ -127,6 +127,16 @@ func (a Around) Attempts(ctx context.Context, ref push.ChunkRef) (all []ledger.A
 	return all, err
 }
 
+// EraseRecipients implements [Store].
+func (a Around) EraseRecipients(ctx context.Context, id push.ID, change func(n *push.Notification) bool) error {
+	return a.call(ctx, "EraseRecipients", func() error { return a.Store.EraseRecipients(ctx, id, change) })
+}
+
+// EraseHashes implements [Store].
+func (a Around) EraseHashes(ctx context.Context, ref push.ChunkRef, cells []int, hash uint64) error {
+	return a.call(ctx, "EraseHashes", func() error { return a.Store.EraseHashes(ctx, ref, cells, hash) })
+}
+
 // Counts implements [Store].
 func (a Around) Counts(ctx context.Context, id push.ID) (sum ledger.Counts, err error) {
 	err = a.call(ctx, "Counts", func() (err error) { sum, err = a.Store.Counts(ctx, id); return err })

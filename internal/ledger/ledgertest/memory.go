@@ -304,6 +304,39 @@ func (m *Memory) Attempts(ctx context.Context, ref push.ChunkRef) (all []ledger.
 	return all, err
 }
 
+// EraseRecipients implements [Store].
+func (m *Memory) EraseRecipients(ctx context.Context, id push.ID, change func(n *push.Notification) bool) error {
+	return m.locked(ctx, func() error {
+		n, err := of(m.heads, id)
+		if err != nil {
+			return err
+		}
+		if changed := n; change(&changed) {
+			n.Target, n.Message = changed.Target, changed.Message
+			m.heads[id] = n
+		}
+		return nil
+	})
+}
+
+// EraseHashes implements [Store].
+func (m *Memory) EraseHashes(ctx context.Context, ref push.ChunkRef, cells []int, hash uint64) error {
+	return m.locked(ctx, func() error {
+		p, there := m.plans[ref]
+		if !there {
+			return nil
+		}
+		p.Hashes = slices.Clone(p.Hashes)
+		for _, c := range cells {
+			if c >= 0 && c < len(p.Hashes) {
+				p.Hashes[c] = hash
+			}
+		}
+		m.plans[ref] = p
+		return nil
+	})
+}
+
 // Counts implements [Store].
 func (m *Memory) Counts(ctx context.Context, id push.ID) (sum ledger.Counts, err error) {
 	err = m.locked(ctx, func() error {

@@ -66,6 +66,14 @@ type Store interface {
 	ReopenLine(ctx context.Context, line ledger.Line, fromEpoch int64, marks []ledger.Attempt) error
 	// Attempts returns the evidence of a chunk in the order in which it was saved.
 	Attempts(ctx context.Context, ref push.ChunkRef) ([]ledger.Attempt, error)
+	// EraseRecipients applies change to a notification as it is stored, and stores what that makes
+	// of its target and message, and nothing else. change may run several times; if it returns
+	// false, nothing is stored. It is push.ErrNotFound if there is no such notification. A store may
+	// remember what was there before for another minute, in other processes.
+	EraseRecipients(ctx context.Context, id push.ID, change func(n *push.Notification) bool) error
+	// EraseHashes replaces the hashes of some cells of a plan by another; without the plan, or the
+	// cells, it changes nothing.
+	EraseHashes(ctx context.Context, ref push.ChunkRef, cells []int, hash uint64) error
 	// Counts sums all lines of a notification: O(lines). Unknown ids sum to zero.
 	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
 }

@@ -52,6 +52,11 @@ func (a Around) LetterTally(ctx context.Context, replay push.ID) (t push.LetterT
 	return t, err
 }
 
+// EraseLetter implements [Store].
+func (a Around) EraseLetter(ctx context.Context, id push.ID, change func(l *push.Letter)) error {
+	return a.Do("EraseLetter", func() error { return a.Store.EraseLetter(ctx, id, change) })
+}
+
 // PurgeLetters implements [Store].
 func (a Around) PurgeLetters(ctx context.Context, before time.Time, limit int) (n int, err error) {
 	err = a.Do("PurgeLetters", func() (err error) { n, err = a.Store.PurgeLetters(ctx, before, limit); return err })

@@ -132,6 +132,20 @@ func (m *Memory) MoveLetters(ctx context.Context, moves []push.LetterMove) ([]bo
 	return moved, ctx.Err()
 }
 
+// EraseLetter changes what a letter says of its recipient.
+func (m *Memory) EraseLetter(ctx context.Context, id push.ID, change func(l *push.Letter)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if at := m.find(id); at >= 0 {
+		l := m.letters[at]
+		change(&l)
+		to := &m.letters[at]
+		to.Recipient, to.Body, to.Detail = l.Recipient, l.Body, l.Detail
+		to.Version++
+	}
+	return ctx.Err()
+}
+
 // LetterTally counts the letters that a replay claimed last.
 func (m *Memory) LetterTally(ctx context.Context, replay push.ID) (push.LetterTally, error) {
 	m.mu.Lock()

@@ -19,5 +19,6 @@ type Store interface {
 	LetterGroups(ctx context.Context, f push.LetterFilter) ([]push.LetterGroup, error)
 	MoveLetters(ctx context.Context, moves []push.LetterMove) ([]bool, error)
 	LetterTally(ctx context.Context, replay push.ID) (push.LetterTally, error)
+	EraseLetter(ctx context.Context, id push.ID, change func(l *push.Letter)) error
 	PurgeLetters(ctx context.Context, before time.Time, limit int) (int, error)
 }

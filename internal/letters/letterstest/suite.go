@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) Store, features Features) {
 		{"moves follow the table", moves},
 		{"of concurrent claims exactly one wins", claimConcurrently},
 		{"a discarded letter loses what could be sent", discard},
+		{"a letter loses its recipient", erase},
 		{"groups and tallies are exact along a random walk", randomWalk},
 		{"what is done with can be purged", purge},
 		{"a cancelled context is an error", cancelled},

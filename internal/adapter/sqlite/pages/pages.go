@@ -108,3 +108,19 @@ func (s *Store) RemovePages(ctx context.Context, id push.ID, limit int) (int, er
 	}
 	return n, nil
 }
+
+// ReplacePage stores other data in place of a page's, or returns push.ErrNotFound.
+func (s *Store) ReplacePage(ctx context.Context, id push.ID, kind push.PageKind, n int, data []byte) error {
+	err := s.file.Write(ctx, func(tx *sql.Tx) error {
+		there, err := rows.Changed(tx.ExecContext(ctx, `UPDATE page SET data = ? WHERE notification = ? AND kind = ? AND n = ?`,
+			rows.Blob(data), id, kind, n))
+		if err == nil && !there {
+			return push.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("replace %s page %d of %s: %w", kind, n, id, err)
+	}
+	return nil
+}
