@@ -117,6 +117,10 @@ bench-accept: build ## Find the highest rate of single requests that holds p99 o
 bench-high: build ## Measure high notifications beside a batch of a million that drains (ARGS='--beside 200000 --for 10s')
 	bin/belfry bench --accept-rate 50 --beside 1000000 --for 60s $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: build ## Measure how cost grows with backlog, registry, dispatchers and batches, 20 minutes (ARGS='-scale 0.1 -largest 10000000')
+	$(GO) run ./test/bench -growth -o test/bench/growth.json -img docs/img -update docs/performance.md $(ARGS)
+
 .PHONY: bench-pkgs
 bench-pkgs: ## Run the benchmarks of packages (BENCH=regexp, BENCH_PKGS=, TESTFLAGS=)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) $(BENCH_PKGS)

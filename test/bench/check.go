@@ -121,6 +121,11 @@ const (
 
 // update writes the table between a document's marks.
 func update(file, table string) error {
+	return replace(file, begin, end, "```text\n"+strings.TrimRight(table, "\n")+"\n```\n")
+}
+
+// replace writes a text between two marks of a document.
+func replace(file, begin, end, with string) error {
 	text, err := os.ReadFile(file) //nolint:gosec // the user named it
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
@@ -130,6 +135,6 @@ func update(file, table string) error {
 	if !ok || !ok2 {
 		return fmt.Errorf("bench: %s has no place for the table: a line %s and a later one %s", file, begin, end)
 	}
-	whole := before + begin + "\n```text\n" + strings.TrimRight(table, "\n") + "\n```\n" + end + after
+	whole := before + begin + "\n" + with + end + after
 	return os.WriteFile(file, []byte(whole), 0o644) //nolint:gosec // a document, for all to read
 }

@@ -34,6 +34,11 @@ type options struct {
 	update string
 	check  string
 	commit string
+
+	growth  bool
+	scale   float64
+	largest int
+	img     string
 }
 
 func parse(args []string, errs io.Writer) (options, error) {
@@ -50,11 +55,18 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.update, "update", "", "write the table into a `document`, between its marks")
 	f.StringVar(&o.check, "check", "", "compare the ratios with those in a `file`, and fail if they are worse")
 	f.StringVar(&o.commit, "commit", "", "write the ratios into a `file`, for -check")
+	f.BoolVar(&o.growth, "growth", false, "measure how cost grows with size, in place of the comparison")
+	f.Float64Var(&o.scale, "scale", 1, "recipients and devices of -growth, as a `share` of the usual numbers")
+	f.IntVar(&o.largest, "largest", 1_000_000, "largest backlog of -growth, before -scale, up to 10000000")
+	f.StringVar(&o.img, "img", "", "`folder` for the pictures of -growth")
 	f.StringVar(&o.as, "as", "", "be a contender or the stand-in; for this program's own use")
 	f.StringVar(&o.url, "url", "", "the stand-in's URL; for -as")
 	f.StringVar(&o.cert, "cert", "", "`file` that the stand-in writes its certificate to; for -as")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if o.scale <= 0 || o.scale > 1 {
+		return o, errors.New("bench: -scale must be above 0, at most 1")
 	}
 	if f.NArg() > 0 || o.Recipients < 1 || o.Rounds < 1 || o.InFlight < 1 || o.Latency < 0 {
 		return o, errors.New("bench: -n, -rounds and -inflight must be at least 1, -latency 0 or more, and nothing may follow")
@@ -71,6 +83,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return standIn(o.cert, o.Latency, os.Stdin, out)
 	case o.as != "":
 		return contend(ctx, o, out)
+	case o.growth:
+		return o.runGrowth(ctx, out, errs)
 	}
 	if o.check != "" && o.check != o.commit && o.from == "" { // what is wrong with the file must not show after ten minutes only
 		c, err := readCommitted(o.check)

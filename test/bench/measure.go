@@ -50,28 +50,40 @@ type machine struct {
 	known   string // data directory whose devices are known
 }
 
-// measure runs all rounds, and says on progress how far it is.
-func measure(ctx context.Context, p plan, progress io.Writer) (r Results, err error) {
+// prepare starts the stand-in; end ends all that runs then, and removes what was written. The programs must be built.
+func prepare(ctx context.Context, p plan, programs ...string) (m *machine, end func() error, err error) {
 	if runtime.GOOS != "linux" {
-		return r, errors.New("bench: needs Linux: programs find the stand-in's certificate by SSL_CERT_FILE, and /proc tells who used what")
+		return nil, nil, errors.New(
+			"bench: needs Linux: programs find the stand-in's certificate by SSL_CERT_FILE, and /proc tells who used what")
 	}
-	for _, name := range []string{"ingest", "dispatcher"} {
+	for _, name := range append(programs, "ingest", "dispatcher") {
 		if _, err := os.Stat(filepath.Join(p.bin, name)); err != nil {
-			return r, fmt.Errorf("bench: build the programs first, with make build: %w", err)
+			return nil, nil, fmt.Errorf("bench: build the programs first, with make build: %w", err)
 		}
 	}
-	m := &machine{plan: p}
+	m = &machine{plan: p}
 	if m.program, err = os.Executable(); err != nil {
-		return r, fmt.Errorf("bench: find this program: %w", err)
+		return nil, nil, fmt.Errorf("bench: find this program: %w", err)
 	}
 	if m.dir, err = os.MkdirTemp("", "belfry-bench-"); err != nil {
-		return r, fmt.Errorf("bench: %w", err)
+		return nil, nil, fmt.Errorf("bench: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(m.dir)) }()
 	if err := m.open(ctx); err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(m.dir))
+	}
+	return m, func() error {
+		m.end()
+		return os.RemoveAll(m.dir)
+	}, nil
+}
+
+// measure runs all rounds, and says on progress how far it is.
+func measure(ctx context.Context, p plan, progress io.Writer) (r Results, err error) {
+	m, end, err := prepare(ctx, p)
+	if err != nil {
 		return r, err
 	}
-	defer m.end()
+	defer func() { err = errors.Join(err, end()) }()
 	r = Results{plan: p, Go: runtime.Version(), Cores: runtime.NumCPU(), Begun: time.Now().UTC().Truncate(time.Second)}
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(progress, format, args...) }
 	say("%d rounds of %d notifications by each of %d contenders\n", p.Rounds, p.Recipients, len(contenders()))

@@ -16,13 +16,15 @@ import (
 	"github.com/belfry-push/belfry/client"
 )
 
-// site is ingest and a dispatcher on a data directory, as an operator starts them, but for the pace, which is lifted.
+// site is ingest and dispatchers on a data directory, as an operator starts them, but for the pace, which is lifted.
 type site struct {
-	ingest, dispatcher *child
-	api                *client.Client
+	ingest      *child
+	dispatchers []*child
+	api         *client.Client
 }
 
-func (m *machine) openSite(ctx context.Context, data string) (*site, error) {
+// openSite starts ingest and so many dispatchers, which send to the endpoint, with these arguments too.
+func (m *machine) openSite(ctx context.Context, data, endpoint string, dispatchers int, args ...string) (*site, error) {
 	s := &site{}
 	var err error
 	s.ingest, err = m.start(ctx, `"listen":"([^"]+)"`, filepath.Join(m.bin, "ingest"),
@@ -30,28 +32,39 @@ func (m *machine) openSite(ctx context.Context, data string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.dispatcher, err = m.start(ctx, `"metrics":"([^"]+)"`, filepath.Join(m.bin, "dispatcher"),
-		"--data", data, "--metrics-listen", "127.0.0.1:0", "--log-format", "json",
-		"--fcm-endpoint", m.url+"/v1", "--fcm-project", project, "--fcm-per-second", "1000000")
-	if err != nil {
-		return nil, err
+	for range dispatchers {
+		d, err := m.start(ctx, `"metrics":"([^"]+)"`, filepath.Join(m.bin, "dispatcher"),
+			append(args, "--data", data, "--metrics-listen", "127.0.0.1:0", "--log-format", "json",
+				"--fcm-endpoint", endpoint, "--fcm-project", project, "--fcm-per-second", "1000000")...)
+		if err != nil {
+			return nil, err
+		}
+		s.dispatchers = append(s.dispatchers, d)
 	}
 	s.api, err = client.New("http://"+s.ingest.said, "")
 	return s, err
 }
 
-// pipeline measures a batch, from its start until its last outcome is in the ledger. Its upload was before; what is
-// learned about devices is written beside the sends, and counts until the last of it is stored.
+// load is what a site is measured with: batches of new tokens or, with from again, of the same.
+type load struct {
+	batches, recipients int // recipients in all
+	from                int // number of the first token
+}
+
+// pipeline measures a batch in one site of one dispatcher.
 func (m *machine) pipeline(ctx context.Context, data string) (Sample, error) {
-	s, err := m.openSite(ctx, data)
+	s, err := m.openSite(ctx, data, m.url+"/v1", 1)
 	if err != nil {
 		return Sample{}, err
 	}
-	b, err := s.api.CreateBatch(ctx, client.Request{Message: json.RawMessage(inJSON), Priority: "bulk"})
+	return s.measure(ctx, load{batches: 1, recipients: m.Recipients})
+}
+
+// measure measures batches, from their start until the last outcome of all is in the ledger, and ends the site. Their
+// uploads were before; what is learned about devices is written beside the sends, and counts until the last of it is stored.
+func (s *site) measure(ctx context.Context, l load) (Sample, error) {
+	ids, err := s.upload(ctx, l)
 	if err != nil {
-		return Sample{}, err
-	}
-	if _, err := s.api.UploadRecipients(ctx, b.ID, lines(m.Recipients), client.UploadOptions{Offset: 1}); err != nil {
 		return Sample{}, err
 	}
 	before, err := s.usage(ctx)
@@ -59,18 +72,10 @@ func (m *machine) pipeline(ctx context.Context, data string) (Sample, error) {
 		return Sample{}, err
 	}
 	begun := time.Now()
-	if _, err := s.api.StartBatch(ctx, b.ID); err != nil {
-		return Sample{}, err
-	}
-	const every = 50 * time.Millisecond
-	final, err := s.api.Await(ctx, b.ID, every)
-	if err != nil {
+	if err := s.send(ctx, ids, l.recipients); err != nil {
 		return Sample{}, err
 	}
 	took := time.Since(begun)
-	if final.Counts == nil || final.Counts.Sent != int64(m.Recipients) {
-		return Sample{}, fmt.Errorf("bench: %d recipients, but not all were sent: %+v", m.Recipients, final.Counts)
-	}
 	if err := s.settle(ctx); err != nil {
 		return Sample{}, err
 	}
@@ -78,9 +83,56 @@ func (m *machine) pipeline(ctx context.Context, data string) (Sample, error) {
 	if err != nil {
 		return Sample{}, err
 	}
-	// With what they do at their end, which is theirs too.
-	used.cpu = s.dispatcher.stop() + s.ingest.stop()
-	return used.since(before).sample(m.Recipients, took), nil
+	used.cpu = s.end() // with what they do at their end, which is theirs too
+	return used.since(before).sample(l.recipients, took), nil
+}
+
+// upload makes batches of as nearly the same size as can be.
+func (s *site) upload(ctx context.Context, l load) (ids []string, err error) {
+	for i := range l.batches {
+		from, to := l.recipients*i/l.batches, l.recipients*(i+1)/l.batches
+		b, err := s.api.CreateBatch(ctx, client.Request{Message: json.RawMessage(inJSON), Priority: "bulk"})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := s.api.UploadRecipients(ctx, b.ID, lines(l.from+from, l.from+to), client.UploadOptions{Offset: 1}); err != nil {
+			return nil, err
+		}
+		ids = append(ids, b.ID)
+	}
+	return ids, nil
+}
+
+// send starts batches and waits until all are done.
+func (s *site) send(ctx context.Context, ids []string, recipients int) error {
+	for _, id := range ids {
+		if _, err := s.api.StartBatch(ctx, id); err != nil {
+			return err
+		}
+	}
+	var sent int64
+	for _, id := range ids {
+		const every = 50 * time.Millisecond
+		final, err := s.api.Await(ctx, id, every)
+		if err != nil {
+			return err
+		}
+		if final.Counts != nil {
+			sent += final.Counts.Sent
+		}
+	}
+	if sent != int64(recipients) {
+		return fmt.Errorf("bench: %d recipients, and %d were sent", recipients, sent)
+	}
+	return nil
+}
+
+// end stops the site, and returns the processor time that it has used in all.
+func (s *site) end() (used time.Duration) {
+	for _, d := range s.dispatchers {
+		used += d.stop()
+	}
+	return used + s.ingest.stop()
 }
 
 // settle waits until nothing is left to write about devices.
@@ -89,9 +141,16 @@ func (s *site) settle(ctx context.Context) error {
 	poll := time.NewTicker(every)
 	defer poll.Stop()
 	for {
-		now, err := metrics(ctx, s.dispatcher.said)
-		if err != nil || now["belfry_device_notes_waiting"] == 0 {
-			return err
+		waiting := 0.0
+		for _, d := range s.dispatchers {
+			now, err := metrics(ctx, d.said)
+			if err != nil {
+				return err
+			}
+			waiting += now["belfry_device_notes_waiting"]
+		}
+		if waiting == 0 {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -104,7 +163,7 @@ func (s *site) settle(ctx context.Context) error {
 // usage is what both programs have used.
 func (s *site) usage(ctx context.Context) (usage, error) {
 	var total usage
-	for _, c := range []*child{s.ingest, s.dispatcher} {
+	for _, c := range append([]*child{s.ingest}, s.dispatchers...) {
 		now, err := metrics(ctx, c.said)
 		if err != nil {
 			return usage{}, err
@@ -118,31 +177,39 @@ func (s *site) usage(ctx context.Context) (usage, error) {
 
 // metrics reads those without labels of a program.
 func metrics(ctx context.Context, addr string) (map[string]float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", http.NoBody)
+	out := map[string]float64{}
+	err := get(ctx, "http://"+addr+"/metrics", func(body io.Reader) error {
+		text := bufio.NewScanner(body)
+		for text.Scan() {
+			name, value, _ := strings.Cut(text.Text(), " ")
+			if v, err := strconv.ParseFloat(value, 64); err == nil {
+				out[name] = v
+			}
+		}
+		return text.Err()
+	})
+	return out, err
+}
+
+// get has an answer read.
+func get(ctx context.Context, url string, read func(io.Reader) error) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("bench: read metrics: %w", err)
+		return fmt.Errorf("bench: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	out := map[string]float64{}
-	text := bufio.NewScanner(res.Body)
-	for text.Scan() {
-		name, value, _ := strings.Cut(text.Text(), " ")
-		if v, err := strconv.ParseFloat(value, 64); err == nil {
-			out[name] = v
-		}
-	}
-	return out, text.Err()
+	return read(res.Body)
 }
 
-// lines streams n recipients.
-func lines(n int) io.Reader {
+// lines streams the recipients from one number up to, without, another.
+func lines(from, to int) io.Reader {
 	r, w := io.Pipe()
 	go func() {
-		for i := range n {
+		for i := from; i < to; i++ {
 			if _, err := io.WriteString(w, `{"token":"`+token(i)+"\"}\n"); err != nil {
 				return // the reader is gone
 			}
