@@ -272,7 +272,7 @@ func table() []rule {
 			layer: "the command line of belfry", covers: []string{"internal/cli/belfry"},
 			uses: slices.Concat(words(), []string{
 				"internal/app/allinone", "internal/config", "internal/telemetry", "internal/cli/display", "internal/cli/command",
-				"internal/cli/remote", "internal/cli/operate",
+				"internal/cli/remote", "internal/cli/operate", "internal/cli/audits",
 			}),
 			testsUse: append(shared(), "internal/cli/clitest", "client"),
 		},

@@ -8,6 +8,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/strict"
 )
 
 // Fault is a kind of tampering.
@@ -129,7 +131,7 @@ func (v *Verifier) find(f Fault, seq, until int64, place, format string, args ..
 // Line checks an entry.
 func (v *Verifier) Line(place string, l Line) {
 	var e Entry
-	if err := json.Unmarshal(l.Entry, &e); err != nil {
+	if strict.Check(l.Entry) != nil || json.Unmarshal(l.Entry, &e) != nil {
 		v.find(FaultMalformed, 0, 0, place, "the entry can't be read: it is not the JSON of an entry")
 		return
 	}

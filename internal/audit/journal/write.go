@@ -121,13 +121,17 @@ func (j *Journal) prepare(ctx context.Context, l *line, batch []audit.Entry) err
 // find reads the chain's end. That it is not before what was written already is checked: who
 // has cut the log off while it was in use shall be noticed at once.
 func (j *Journal) find(ctx context.Context, l *line) error {
-	last, err := j.cfg.Store.AuditBlocksBefore(ctx, l.tenant, math.MaxInt64, 1)
+	const looked = 20
+	last, err := j.cfg.Store.AuditBlocksBefore(ctx, l.tenant, math.MaxInt64, looked)
 	if err != nil {
 		return err
 	}
 	head := audit.Head{Tenant: l.tenant, Hash: audit.Genesis(l.tenant)}
-	if len(last) > 0 {
-		head = last[0].Head
+	for i := range last {
+		if b := &last[i]; b.First+int64(len(b.Lines))-1 == b.Head.Seq { // otherwise somebody put it there: verification finds it
+			head = b.Head
+			break
+		}
 	}
 	if head.Seq < l.head.Seq {
 		j.cfg.Metrics.shrunk.Inc()

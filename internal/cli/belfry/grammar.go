@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/belfry-push/belfry/internal/app/allinone"
+	"github.com/belfry-push/belfry/internal/cli/audits"
 	"github.com/belfry-push/belfry/internal/cli/command"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/cli/operate"
@@ -31,6 +32,7 @@ type grammar struct {
 
 	Remote  remote.Commands  `embed:""`
 	Operate operate.Commands `embed:""`
+	Audits  audits.Commands  `embed:""`
 
 	Connection connectionCmd `cmd:"" hidden:"" topic:"" group:"other" help:"How a command reaches the server. These flags belong to every command that uses one."`
 

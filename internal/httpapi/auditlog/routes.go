@@ -18,7 +18,7 @@ func Routes(cfg Config) []*door.Route {
 	text := func(name, about string) door.Param { return door.Param{Name: name, About: about, High: door.MaxText} }
 	return []*door.Route{
 		{
-			Method: http.MethodGet, Path: "/v1/audit", Name: "listAudit", Needs: access.PermAudit, Group: group, Audit: door.AuditRead,
+			Method: http.MethodGet, Path: "/v1/audit", Name: "listAudit", Needs: access.PermAudit, Group: group, Audit: door.AuditOwn,
 			About: "List who did what, newest first.",
 			Detail: "A page may have few entries, or none, and a `next_cursor`: a filter is looked for in some hundred writes of the log at a " +
 				"time.",
@@ -38,7 +38,7 @@ func Routes(cfg Config) []*door.Route {
 			Run: door.Replying(h.list),
 		},
 		{
-			Method: http.MethodGet, Path: "/v1/audit/export", Name: "exportAudit", Needs: access.PermAudit, Group: group, Audit: door.AuditRead,
+			Method: http.MethodGet, Path: "/v1/audit/export", Name: "exportAudit", Needs: access.PermAudit, Group: group, Audit: door.AuditOwn,
 			About: "Export a tenant's whole chain with its signed heads, for `belfry audit verify`.",
 			Detail: "The first line says whose it is and with which keys it is signed, the last one that it is whole. " +
 				"An entry is exported byte for byte as its hash covers it.",

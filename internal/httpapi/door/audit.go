@@ -20,6 +20,7 @@ const (
 	AuditByMethod AuditUse = iota
 	AuditChange            // it changes something
 	AuditRead              // it shows addresses, or what was sent to whom
+	AuditOwn               // it shows the audit log, which must be read and verified even when it cannot be written
 	AuditNone
 )
 
@@ -39,7 +40,7 @@ func (rt *Route) AuditKind() audit.Kind {
 	switch rt.Audit {
 	case AuditChange:
 		return audit.Change
-	case AuditRead:
+	case AuditRead, AuditOwn:
 		return audit.Read
 	case AuditNone:
 		return ""
@@ -95,7 +96,7 @@ func (x *Exchange) audit(ctx context.Context, status int) error {
 		return nil
 	}
 	e := x.audited(status, "")
-	if status >= http.StatusBadRequest {
+	if status >= http.StatusBadRequest || x.route.Audit == AuditOwn {
 		x.door.cfg.Audit.Offer(e)
 		return nil
 	}

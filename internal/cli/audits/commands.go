@@ -1,0 +1,155 @@
+// Package audits are the commands of belfry that read and verify the audit log: of a server, of a data directory or the
+// backend on AWS, and of a file that was exported.
+package audits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/app/deadletters"
+	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/audit/journal"
+	"github.com/belfry-push/belfry/internal/cli/display"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/telemetry"
+)
+
+// Commands are the commands, to embed in a grammar.
+type Commands struct {
+	Audit auditCmd `cmd:"" group:"operate" help:"See who did what, and prove that nobody changed the record of it."`
+}
+
+type auditCmd struct {
+	List   listCmd   `cmd:"" help:"List who did what, newest first."`
+	Export exportCmd `cmd:"" help:"Write a tenant's whole log, with its signed heads, into a file."`
+	Verify verifyCmd `cmd:"" help:"Find whatever was changed, removed, moved or added."`
+	Key    keyCmd    `cmd:"" help:"Make a key that signs the log."`
+}
+
+// Help implements kong's HelpProvider.
+func (auditCmd) Help() string {
+	return `With --api it asks a running server, with a key that may read the audit log. Without it, it reads the data directory or the
+backend on AWS itself, as the local user. Reading is in the log, too.
+
+    belfry audit list --api https://push.example.com --since 1d
+    belfry audit verify --data /var/lib/belfry`
+}
+
+// source is where the log is.
+type source struct {
+	Access config.LettersAccess `embed:""`
+	Store  config.Store         `embed:""`
+}
+
+// Validate reports what is wrong with the settings.
+func (s source) Validate() error { return s.Access.Check(s.Store) }
+
+// with opens the API, of a server or of this process, for one piece of work.
+func (s source) with(ctx context.Context, con *display.Console, f func(*client.Client) error) error {
+	if s.Access.API != "" {
+		c, err := con.Connect("belfry", display.Server{URL: s.Access.API, Key: s.Access.Key.Reveal()})
+		if err != nil {
+			return err
+		}
+		return f(c)
+	}
+	if info, err := os.Stat(s.Store.Data); s.Store.Backend == config.BackendEmbedded && (err != nil || !info.IsDir()) {
+		return display.Usagef(
+			"--data: there is no directory %s; name the one of the service with BELFRY_DATA or --data, or its server with --api", s.Store.Data)
+	}
+	direct, err := deadletters.OpenDirect(ctx, s.Store, whoami(), zap.NewNop())
+	if err != nil {
+		return err
+	}
+	once := client.Retry{Attempts: 1} // there is no network that could fail
+	c, err := client.New(deadletters.DirectURL, "", client.WithUserAgent("belfry/"+telemetry.Version()),
+		client.WithHTTPClient(direct.HTTP()), client.WithRetry(once))
+	if err == nil {
+		err = f(c)
+	}
+	if p, ok := errors.AsType[*client.Problem](err); ok {
+		err = p // whoever works on the backend directly has never heard of its paths
+	}
+	if unrecorded := direct.Close(context.WithoutCancel(ctx)); unrecorded != nil {
+		_, _ = fmt.Fprintf(con.Err, "belfry: that the log was read is not in it: %v\n", unrecorded) // what was read is shown all the same
+	}
+	return err
+}
+
+// whoami names the user for the record.
+func whoami() string {
+	u, err := user.Current()
+	if err != nil || u.Username == "" {
+		return "belfry"
+	}
+	return u.Username
+}
+
+type exportCmd struct {
+	Source source `embed:""`
+	Tenant string `group:"which" placeholder:"TENANT" help:"Whose log; the key's own unless it is the operator's."`
+	To     string `short:"f" placeholder:"FILE" help:"Where it goes; nothing is overwritten. Default: the output."`
+}
+
+// Help implements kong's HelpProvider.
+func (exportCmd) Help() string {
+	return `The file is NDJSON: a line says whose log it is, a line each is an entry or a signed head, and the last line says that it is
+whole. An entry is written byte for byte as its hash covers it; keep the lines as they are.
+
+    belfry audit export -f audit-$(date +%F).ndjson
+    belfry audit verify audit-2026-12-01.ndjson --key belfry-audit-public:…`
+}
+
+// Run exports.
+func (c *exportCmd) Run(ctx context.Context, con *display.Console) error {
+	return c.Source.with(ctx, con, func(api *client.Client) (err error) {
+		body, err := api.ExportAudit(ctx, c.Tenant)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, body.Close()) }()
+		out := con.Out
+		if c.To != "" {
+			const mode = 0o600
+			file, err := os.OpenFile(c.To, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = file.Close() }()
+			out = file
+		}
+		if _, err := io.Copy(out, body); err != nil {
+			return fmt.Errorf("export the audit log: %w", err)
+		}
+		return nil
+	})
+}
+
+type keyCmd struct{}
+
+// Help implements kong's HelpProvider.
+func (keyCmd) Help() string {
+	return `Give the secret half to every service as BELFRY_AUDIT_KEY, and keep the public half where whoever writes the store cannot:
+belfry audit verify --key takes it. When the key changes, put the former one behind the new one, with a comma.`
+}
+
+// Run makes a key.
+func (keyCmd) Run(con *display.Console) error {
+	k, err := journal.NewKey()
+	if err != nil {
+		return err
+	}
+	ring, err := audit.NewKeyring(k)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(con.Out, "BELFRY_AUDIT_KEY=%s\npublic: %s\n", audit.FormatSecret(k), ring)
+	return err
+}
