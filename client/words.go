@@ -36,21 +36,22 @@ type WaitReason string
 
 // The reasons.
 const (
-	WaitUpload   WaitReason = "upload"   // its recipients, and its start
-	WaitPaused   WaitReason = "paused"   // a resume
-	WaitBrake    WaitReason = "brake"    // an operator: see [Notification.Held]
-	WaitBreaker  WaitReason = "breaker"  // FCM, or the way to it, to be well again
-	WaitQuota    WaitReason = "quota"    // the time that FCM named when too much was asked of it
-	WaitSick     WaitReason = "sick"     // its turn: FCM fails most requests, so that few are made
-	WaitPlan     WaitReason = "plan"     // a dispatcher that plans it
-	WaitRetry    WaitReason = "retry"    // the next attempt: everything that is open failed for now
-	WaitThrottle WaitReason = "throttle" // its own throttle
+	WaitUpload     WaitReason = "upload"     // its recipients, and its start
+	WaitPaused     WaitReason = "paused"     // a resume
+	WaitBrake      WaitReason = "brake"      // an operator: see [Notification.Held]
+	WaitBreaker    WaitReason = "breaker"    // FCM, or the way to it, to be well again
+	WaitQuota      WaitReason = "quota"      // the time that FCM named when too much was asked of it
+	WaitCredential WaitReason = "credential" // its app's credential: there is none, or Google refuses it
+	WaitSick       WaitReason = "sick"       // its turn: FCM fails most requests, so that few are made
+	WaitPlan       WaitReason = "plan"       // a dispatcher that plans it
+	WaitRetry      WaitReason = "retry"      // the next attempt: everything that is open failed for now
+	WaitThrottle   WaitReason = "throttle"   // its own throttle
 )
 
 // WaitReasons lists every reason.
 func WaitReasons() []WaitReason {
 	return []WaitReason{
-		WaitUpload, WaitPaused, WaitBrake, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitThrottle,
+		WaitUpload, WaitPaused, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitThrottle,
 	}
 }
 

@@ -44,7 +44,8 @@ func rooms() []string {
 		"internal/ingest", "internal/batch", "internal/fanout", "internal/deliver",
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
-		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage", "internal/privacy",
+		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
+		"internal/credential", "internal/privacy",
 	}
 }
 
@@ -197,6 +198,7 @@ func table() []rule {
 		adapter("awsconf", firebaseSDK(), sqlDriver()),
 		adapter("awsmeter", firebaseSDK(), sqlDriver()),
 		adapter("s3", firebaseSDK(), sqlDriver()),
+		adapter("kms", firebaseSDK(), sqlDriver()),
 		adapter("packed", allSDKs()),
 
 		// The other edges and the house.
@@ -247,7 +249,7 @@ func table() []rule {
 		house("internal/app/deadletters", slices.Concat(pure, rooms(), []string{
 			"internal/app", "internal/app/breakers", "internal/httpapi", "internal/httpapi/door", "internal/cost",
 		})),
-		house("internal/app/ingester", slices.Concat(pure, rooms(), listening(), []string{
+		house("internal/app/ingester", slices.Concat(pure, rooms(), listening(), asking(), []string{
 			"internal/app", "internal/app/breakers", "internal/app/deadletters", "internal/httpapi", "internal/httpapi/door", "internal/cost",
 		})),
 		sending(house("internal/app/dispatcher", slices.Concat(pure, rooms(), []string{
@@ -363,14 +365,19 @@ func speaking(r rule, module string) rule {
 func storage() []string {
 	return []string{
 		"internal/adapter/sqlite", "internal/adapter/dynamo", "internal/adapter/s3", "internal/adapter/sns", "internal/adapter/sqs",
-		"internal/adapter/awsconf", "internal/adapter/awsmeter",
+		"internal/adapter/awsconf", "internal/adapter/awsmeter", "internal/adapter/kms",
 	}
 }
+
+// asking are the parts of the adapter of FCM that take a credential in: they read a key file and
+// ask Google about it. They cannot send a notification.
+func asking() []string { return []string{"internal/adapter/fcm/keyfile", "internal/adapter/fcm/probe"} }
 
 // fcm is what only a program that sends contains: Google's client, which brings
 // gRPC, and our own sender.
 func fcm() []string {
-	return append(firebaseSDK(), "golang.org/x/oauth2/...", "internal/adapter/fcm/...")
+	return append(firebaseSDK(), "golang.org/x/oauth2/google/...", "internal/adapter/fcm", "internal/adapter/fcm/h2",
+		"internal/adapter/fcm/nethttp", "internal/adapter/fcm/transport")
 }
 
 // simulator is what belfry alone contains.

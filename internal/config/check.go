@@ -79,7 +79,20 @@ func (c FCM) checkPace(f *Faults) {
 	between(f, "fcm-per-second", c.PerSecond, 1, maxPerSecond)
 }
 
-func (c FCM) check(f *Faults) {
+// sealed is how FCM is reached where apps may have credentials of their own: then there need
+// not be one for all.
+type sealed struct {
+	FCM
+
+	seal Seal
+}
+
+func (c sealed) check(f *Faults) { c.checkUnless(f, c.seal.Given()) }
+
+func (c FCM) check(f *Faults) { c.checkUnless(f, false) }
+
+// checkUnless checks the settings; credentials may be missing if others are given.
+func (c FCM) checkUnless(f *Faults, others bool) {
 	c.checkPace(f)
 	if strings.HasPrefix(strings.TrimSpace(c.Credentials), "{") || strings.Contains(c.Credentials, "PRIVATE KEY") {
 		// The value is a secret by mistake: it is not repeated.
@@ -97,9 +110,10 @@ func (c FCM) check(f *Faults) {
 	u, ok := webURL(f, "fcm-endpoint", c.Endpoint)
 	switch {
 	case !ok:
-	case c.Credentials == "" && !c.Private():
+	case c.Credentials == "" && !c.Private() && !others:
 		f.add("fcm-credentials", "",
-			"is required to send through Google: give a service-account key file, or try without FCM: belfry up --sandbox")
+			"is required to send through Google: give a service-account key file, or BELFRY_SEAL_KEY for credentials of apps, "+
+				"or try without FCM: belfry up --sandbox")
 	case c.Credentials != "" && u.Scheme == "http" && !loopback(u.Hostname()):
 		f.add("fcm-endpoint", c.Endpoint, "must be https, or on the loopback interface: access tokens would travel readable")
 	}

@@ -69,6 +69,22 @@ type FCM struct {
 	PerSecond   int    `name:"fcm-per-second" default:"10000" env:"BELFRY_FCM_PER_SECOND" group:"fcm" help:"${fcm_per_second}"`
 }
 
+// Seal says what the credentials of apps are sealed with.
+type Seal struct {
+	Key    Secret `name:"seal-key" env:"BELFRY_SEAL_KEY" group:"fcm" placeholder:"KEY" help:"${seal_key}"`
+	KMSKey string `name:"seal-kms-key" env:"BELFRY_SEAL_KMS_KEY" group:"fcm" placeholder:"KEY" help:"${seal_kms_key}"`
+}
+
+// Given reports whether there is anything to seal with.
+func (s Seal) Given() bool { return !s.Key.IsZero() || s.KMSKey != "" }
+
+// Asking says where ingest asks about a credential that is uploaded.
+type Asking struct {
+	Endpoint string `name:"fcm-endpoint" default:"https://fcm.googleapis.com/v1" env:"BELFRY_FCM_ENDPOINT" group:"fcm" placeholder:"URL" help:"${fcm_url}"`
+}
+
+func (a Asking) check(f *Faults) { webURL(f, "fcm-endpoint", a.Endpoint) }
+
 // Delivery says how hard a delivery is tried.
 type Delivery struct {
 	MaxAttempts          int   `default:"8" env:"BELFRY_MAX_ATTEMPTS" group:"send" help:"${max_attempts}"`

@@ -42,8 +42,11 @@ func helpTexts() map[string]string {
 		"api_key": "Key that callers must send. Optional on the loopback interface only. Prefer the variable: arguments are visible " +
 			"to other users.",
 		"fcm_credentials": "Service-account key file (JSON), or adc for Google's application default credentials.",
-		"fcm_url":         "Base URL up to /v1.",
-		"fcm_project":     "Firebase project id. Default: the one in the key file.",
+		"seal_key": "Key that seals the FCM credentials of apps, as openssl rand -base64 32 makes one; several with commas: the first seals, " +
+			"all open. Every process that takes or uses credentials needs the same. Prefer the variable: arguments are visible to other users.",
+		"seal_kms_key": "Instead: id, ARN or alias of an AWS KMS key (standard AWS environment). Keys of BELFRY_SEAL_KEY still open.",
+		"fcm_url":      "Base URL up to /v1.",
+		"fcm_project":  "Firebase project id. Default: the one in the key file.",
 		"fcm_http": "Client of HTTP/2: own, or nethttp (Go's net/http: more processor time, and it tells less often that a failed " +
 			"request was not sent).",
 		"fcm_connections": "HTTP/2 connections, 1 to 100; each carries about 100 requests at a time.",

@@ -59,6 +59,9 @@ type Ingest struct {
 	Store Store `embed:""`
 	API   API   `embed:""`
 
+	Seal   Seal   `embed:""`
+	Asking Asking `embed:""`
+
 	Janitor   Janitor   `embed:""`
 	Keep      Keep      `embed:""`
 	Listeners Listeners `embed:""`
@@ -68,7 +71,7 @@ type Ingest struct {
 
 // Validate reports everything that is wrong, as [Faults].
 func (c Ingest) Validate() error {
-	return checkAll(c.Store, c.API, c.Janitor, c.Keep, c.Listeners, c.Stop, c.Log).Err()
+	return checkAll(c.Store, c.API, c.Asking, c.Janitor, c.Keep, c.Listeners, c.Stop, c.Log).Err()
 }
 
 // Dispatcher is the configuration of cmd/dispatcher: fanout and delivery.
@@ -76,6 +79,7 @@ type Dispatcher struct {
 	Roles    Roles    `default:"fanout,deliver" env:"BELFRY_ROLES" group:"send" placeholder:"ROLE" help:"Halves to run: fanout, deliver or both."`
 	Store    Store    `embed:""`
 	FCM      FCM      `embed:""`
+	Seal     Seal     `embed:""`
 	Delivery Delivery `embed:""`
 	Metrics  Metrics  `embed:""`
 
@@ -89,7 +93,7 @@ type Dispatcher struct {
 func (c Dispatcher) Validate() error {
 	f := checkAll(c.Roles, c.Store, c.Metrics, c.Listeners, c.Stop, c.Log)
 	if c.Roles.Has(RoleDeliver) {
-		f = append(f, checkAll(c.FCM, c.Delivery)...)
+		f = append(f, checkAll(sealed{c.FCM, c.Seal}, c.Delivery)...)
 	}
 	return f.Err()
 }
@@ -117,6 +121,7 @@ type Up struct {
 	Store     Store     `embed:""`
 	API       API       `embed:""`
 	FCM       FCM       `embed:""`
+	Seal      Seal      `embed:""`
 	Delivery  Delivery  `embed:""`
 	Simulator Simulator `embed:""`
 	Janitor   Janitor   `embed:""`
@@ -134,7 +139,7 @@ func (c Up) Validate() error {
 		c.Simulator.check(&f)
 		c.FCM.checkPace(&f)
 	} else {
-		c.FCM.check(&f)
+		sealed{c.FCM, c.Seal}.check(&f)
 	}
 	return f.Err()
 }

@@ -46,8 +46,8 @@ type Config struct {
 	// simulator takes processor time from what is measured.
 	Lean bool
 
-	// RequireAuth asks for a bearer token issued by this simulator and for the right project. Without it, every
-	// request to any project is welcome and is answered for Project.
+	// RequireAuth asks for a bearer token issued by this simulator for the project that is sent to. Without it, every
+	// request to any project is welcome. The names of messages are Project's in any case.
 	RequireAuth bool
 	// TokenTTL is the life of an access token, 0 for an hour as at Google.
 	TokenTTL time.Duration

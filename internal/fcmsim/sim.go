@@ -225,6 +225,14 @@ func (s *Sim) CertPool() *x509.CertPool {
 // call it after Start. It works with golang.org/x/oauth2/google and the official clients.
 func (s *Sim) ServiceAccountJSON() []byte { return s.oauth.ServiceAccount() }
 
+// ServiceAccountOf returns such a file of any project. With Config.RequireAuth its tokens are good for that
+// project's messages only.
+func (s *Sim) ServiceAccountOf(project string) []byte { return s.oauth.ServiceAccountOf(project) }
+
+// DisableAccount lets the account of a project get no access tokens any more, and makes those that it has worthless, as
+// a deleted key does; with false it gets some again.
+func (s *Sim) DisableAccount(project string, disabled bool) { s.oauth.Disable(project, disabled) }
+
 // IssueToken returns an access token as the token endpoint would, good for ttl.
 func (s *Sim) IssueToken(ttl time.Duration) string {
 	now := s.cfg.Now()

@@ -48,6 +48,7 @@ func unread() map[string]bool {
 		"listNotifications", "watchNotification", "watchBatch", "groupDeadLetters", "getDeadLetterStats", "getSimulation", "listReplays",
 		"getReplay", "listAuditTenants", "listTenants", "getTenant", "getPlatform", "listApps", "getApp", "getConfiguration", "listAPIKeys",
 		"getAPIKey", "listRoles",
+		"getCredential", "getTenantCredential", "listCredentials",
 	} {
 		out[name] = true
 	}

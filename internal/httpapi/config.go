@@ -31,6 +31,8 @@ type Config struct {
 	Directory tenants.Directory
 	// Entrance says who is let in without a key.
 	Entrance tenants.Entrance
+	// Credentials keeps the FCM credentials of apps.
+	Credentials Credentials
 	// Letters and Replays serve the dead letters and their replays; without both
 	// the API has no such routes.
 	Letters deadletters.Letters
@@ -72,6 +74,7 @@ func (c *Config) check() error {
 		{"Reports", c.Reports != nil},
 		{"Directory", c.Directory != nil},
 		{"Entrance", c.Entrance != nil},
+		{"Credentials", c.Credentials != nil},
 		{"Answers", c.Answers != nil},
 		{"Auth", c.Auth != nil},
 		{"Audit", c.Audit != nil},

@@ -75,6 +75,8 @@ DELETE /v1/apps/{app}
 DELETE /v1/devices/{device_id}
 DELETE /v1/roles/{role}
 DELETE /v1/tenants/{tenant}
+DELETE /v1/apps/{app}/credential
+DELETE /v1/tenants/{tenant}/apps/{app}/credential
 GET /docs
 GET /docs/{file}
 GET /healthz
@@ -83,6 +85,7 @@ GET /openapi.json
 GET /problems
 GET /problems/{code}
 GET /readyz
+GET /v1/apps/{app}/credential
 GET /v1/audit
 GET /v1/audit/export
 GET /v1/audit/tenants
@@ -94,6 +97,7 @@ GET /v1/batches/{id}
 GET /v1/batches/{id}/events
 GET /v1/batches/{id}/report
 GET /v1/configuration
+GET /v1/credentials
 GET /v1/dead-letters
 GET /v1/dead-letters/export
 GET /v1/dead-letters/groups
@@ -113,6 +117,7 @@ GET /v1/roles
 GET /v1/simulations/{id}
 GET /v1/tenants
 GET /v1/tenants/{tenant}
+GET /v1/tenants/{tenant}/apps/{app}/credential
 GET /{$}
 PATCH /v1/apps/{app}
 PATCH /v1/devices/{device_id}
@@ -142,6 +147,8 @@ POST /v1/replays/{id}/pause
 POST /v1/replays/{id}/resume
 POST /v1/roles
 POST /v1/simulations
+PUT /v1/apps/{app}/credential
+PUT /v1/tenants/{tenant}/apps/{app}/credential
 POST /v1/tenants
 PUT /v1/devices/{device_id}
 PUT /v1/platform`), "\n")

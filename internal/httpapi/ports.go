@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/ingest"
@@ -31,6 +32,15 @@ type Uploads interface {
 	// Upload reads NDJSON lines until r ends. With an error, the result still
 	// says what is durable.
 	Upload(ctx context.Context, tenant string, id push.ID, r io.Reader, o batch.Options) (batch.Result, error)
+}
+
+// Credentials keeps the FCM credentials of apps.
+type Credentials interface {
+	// Put checks, seals and stores one; see [credential.Room.Put] for its errors.
+	Put(ctx context.Context, u credential.Upload) (credential.Credential, error)
+	Get(ctx context.Context, ref credential.Ref) (credential.Credential, error)
+	Delete(ctx context.Context, ref credential.Ref) error
+	List(ctx context.Context, tenant, cursor string, limit int) ([]credential.Credential, string, error)
 }
 
 // Lifecycle moves a batch, and resumes and cancels a notification too. An operation that

@@ -48,6 +48,7 @@ type rig struct {
 	batches *fakeBatches
 	devices *devicetest.Memory
 	reports *fakeReports
+	google  *fakeGoogle
 	answers *doortest.Answers
 	health  *telemetry.Health
 	audit   *audits
@@ -67,6 +68,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 				Notification: push.Notification{ID: ntfID, Priority: push.PriorityNormal, AcceptedAt: testNow()}, State: push.StateSending,
 			},
 		},
+		google:  &fakeGoogle{},
 		answers: &doortest.Answers{},
 		health:  telemetry.NewHealth(time.Second),
 		audit:   &audits{},
@@ -77,7 +79,8 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	})
 	g.cfg = Config{
 		Intake: g.intake, Previews: fanout.NewPreviewer(g.devices), Batches: g.batches, Devices: registry, Reports: g.reports,
-		Directory: access.New(&documenttest.Memory{}, testNow), Entrance: entrance(false),
+		Credentials: credentialRoom(tb, g.google),
+		Directory:   access.New(&documenttest.Memory{}, testNow), Entrance: entrance(false),
 		Letters: kept, Replays: replays, Answers: g.answers,
 		Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,

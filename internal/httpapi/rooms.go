@@ -6,6 +6,7 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ingest"
@@ -20,7 +21,15 @@ func ofRooms(err error) *door.RefusalError {
 	if e, ok := errors.AsType[*batch.RefusedError](err); ok {
 		return ofRefusedUpload(e)
 	}
+	if e, ok := errors.AsType[*credential.InvalidError](err); ok {
+		return door.Refuse(door.CodeInvalid, "%s", e.Why)
+	}
+	if e, ok := errors.AsType[*credential.OtherProjectError](err); ok {
+		return door.Refuse(door.CodeState, "%s with change_project=true", e.Error())
+	}
 	switch {
+	case errors.Is(err, credential.ErrNoKey):
+		return door.Refuse(door.CodeState, "%s", credential.ErrNoKey)
 	case errors.Is(err, ingest.ErrKeyReused):
 		return door.Refuse(door.CodeKeyReused, "it was used before, with another request: use a new key for a new request")
 	case errors.Is(err, batch.ErrBusy):

@@ -32,6 +32,7 @@ func table(cfg *Config) []*door.Route {
 		(&closeups{reports: cfg.Reports}).routes(),
 		(&devices{cfg.Devices}).routes(),
 		tenants.Routes(cfg.Directory, cfg.Entrance),
+		(&credentials{cfg.Credentials, cfg.Directory}).routes(),
 	}
 	if cfg.Letters != nil && cfg.Replays != nil {
 		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays))
@@ -53,6 +54,7 @@ const (
 	groupBatches       = describe.GroupBatches
 	groupDevices       = describe.GroupDevices
 	groupPrivacy       = describe.GroupPrivacy
+	groupApps          = describe.GroupApps
 	groupOperators     = describe.GroupOperators
 )
 

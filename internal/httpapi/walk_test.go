@@ -205,6 +205,9 @@ func (g *rig) walkedDoors(tb testing.TB) map[string]string {
 			if op.RequestBody == nil || op.RequestBody.Content[door.TypeJSON] == nil {
 				continue
 			}
+			if strings.HasSuffix(path, "/credential") { // a file of Google's: it is taken with what else is in it
+				continue
+			}
 			if entry := method + " " + strings.Replace(path, "{device_id}", "phone", 1); all[entry] == "" {
 				tb.Errorf("%s reads JSON, and has no example", entry)
 			}

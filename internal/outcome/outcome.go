@@ -129,6 +129,11 @@ func (o *Outcomes) BreakerChanged(ctx context.Context, credential, from, to stri
 	o.publish(ctx, credential, "", wire.BreakerChanged{Credential: credential, From: from, To: to, At: at, Until: until, Cause: cause})
 }
 
+// CredentialInvalid publishes that Google does not take an app's credential any more.
+func (o *Outcomes) CredentialInvalid(ctx context.Context, e wire.CredentialInvalid) {
+	o.publish(ctx, e.Tenant+"/"+e.App, "", e)
+}
+
 // closed returns the event of a closed chunk: counts, no recipient and no text.
 func closed(n *push.Notification, line *ledger.Line) wire.Outcome {
 	c := line.Tally()

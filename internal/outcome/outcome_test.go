@@ -215,6 +215,7 @@ func TestNoSecrets(t *testing.T) {
 	r.Settled(t.Context(), n, line(ledger.StateClosed, push.CodeSent, push.CodeFCMUnregistered), gone(r.now, 1))
 	r.Completed(t.Context(), *n, line(ledger.StateClosed, push.CodeSent).Tally())
 	r.BreakerChanged(t.Context(), "project-a", "closed", "open", r.now, r.now.Add(time.Minute), push.CodeFCMUnavailable)
+	r.CredentialInvalid(t.Context(), wire.CredentialInvalid{Tenant: "acme", App: "shop", Project: "project-a", At: r.now, Reason: "because"})
 	var kinds []string
 	for i := range r.events {
 		body, err := wire.EncodeEvent(&r.events[i])
@@ -228,7 +229,9 @@ func TestNoSecrets(t *testing.T) {
 			}
 		}
 	}
-	want := []string{wire.EventDeviceQuarantined, wire.EventOutcome, wire.EventCompleted, wire.EventBreakerChanged}
+	want := []string{
+		wire.EventDeviceQuarantined, wire.EventOutcome, wire.EventCompleted, wire.EventBreakerChanged, wire.EventCredentialInvalid,
+	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}

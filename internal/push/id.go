@@ -27,6 +27,7 @@ const (
 	PrefixEvent        = "evt"
 	PrefixApproval     = "apr"
 	PrefixPrivacy      = "prv"
+	PrefixCredential   = "crd"
 )
 
 // NewID returns a fresh id with the given prefix: a UUIDv7 (RFC 9562 §5.7), so

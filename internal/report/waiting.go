@@ -16,20 +16,21 @@ type WaitReason string
 
 // The reasons, in the order in which they are told: the first that holds.
 const (
-	WaitUpload  WaitReason = "upload"   // for its recipients, and its start
-	WaitPaused  WaitReason = "paused"   // for a resume
-	WaitBrake   WaitReason = "brake"    // for an operator: FCM refuses it for everybody
-	WaitBreaker WaitReason = "breaker"  // for FCM, or the way to it, to be well again
-	WaitQuota   WaitReason = "quota"    // for the time that FCM named when too much was asked of it
-	WaitSick    WaitReason = "sick"     // for its turn: FCM fails most requests, so that few are made
-	WaitPlan    WaitReason = "plan"     // to be cut into chunks
-	WaitRetry   WaitReason = "retry"    // for the next attempt: everything that is open failed for now
-	WaitPace    WaitReason = "throttle" // for its own throttle
+	WaitUpload     WaitReason = "upload"     // for its recipients, and its start
+	WaitPaused     WaitReason = "paused"     // for a resume
+	WaitBrake      WaitReason = "brake"      // for an operator: FCM refuses it for everybody
+	WaitCredential WaitReason = "credential" // for its app's credential: there is none, or Google refuses it
+	WaitBreaker    WaitReason = "breaker"    // for FCM, or the way to it, to be well again
+	WaitQuota      WaitReason = "quota"      // for the time that FCM named when too much was asked of it
+	WaitSick       WaitReason = "sick"       // for its turn: FCM fails most requests, so that few are made
+	WaitPlan       WaitReason = "plan"       // to be cut into chunks
+	WaitRetry      WaitReason = "retry"      // for the next attempt: everything that is open failed for now
+	WaitPace       WaitReason = "throttle"   // for its own throttle
 )
 
 // WaitReasons lists every reason.
 func WaitReasons() []WaitReason {
-	return []WaitReason{WaitUpload, WaitPaused, WaitBrake, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitPace}
+	return []WaitReason{WaitUpload, WaitPaused, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitPace}
 }
 
 // Waiting is what a notification waits for.
@@ -38,7 +39,8 @@ type Waiting struct {
 	Until  time.Time // when it is looked at again; zero if that is not known
 	Code   push.Code // the answer that is the cause; push.CodeOpen if there is none
 
-	PerSecond int // of WaitPace
+	PerSecond int    // of WaitPace
+	Detail    string // of WaitCredential: what is wrong with it
 }
 
 // same reports whether two say the same; nil says that nothing waits.
@@ -46,12 +48,16 @@ func (w *Waiting) same(o *Waiting) bool { return w == o || w != nil && o != nil 
 
 // Text says it to people: breaker open until 12:56:34 UTC (fcm.unavailable).
 func (w *Waiting) Text() string {
-	s := map[WaitReason]string{
+	s := map[WaitReason]string{ //nolint:gosec // words
 		WaitUpload: "upload: recipients may still be added; start sends them", WaitPaused: "paused: resume sends the rest",
-		WaitBrake: "held by the brake: resume it when the cause is mended, or cancel it", WaitBreaker: "breaker open", WaitQuota: "FCM's quota",
+		WaitBrake: "held by the brake: resume it when the cause is mended, or cancel it", WaitBreaker: "breaker open",
+		WaitCredential: "its app's credential", WaitQuota: "FCM's quota",
 		WaitSick: "throttled, because FCM fails most requests", WaitPlan: "a dispatcher to plan it", WaitRetry: "next attempt",
 		WaitPace: fmt.Sprintf("its throttle of %d/s", w.PerSecond),
 	}[w.Reason]
+	if w.Detail != "" {
+		s += ": " + w.Detail
+	}
 	if w.Reason == WaitBreaker && w.Until.IsZero() {
 		s = "breaker half-open: a few requests find out whether FCM is back"
 	}
@@ -64,11 +70,11 @@ func (w *Waiting) Text() string {
 	return s
 }
 
-// Flow knows what holds all requests to FCM back at present, in whatever process.
+// Flow knows what holds an app's requests to FCM back at present, in whatever process.
 type Flow interface {
-	// Holding returns it, or nil. What a process said that has died since is not believed
-	// for long.
-	Holding(ctx context.Context) (*Waiting, error)
+	// Holding returns it for an app of a tenant ("": its default one), or nil. What a process
+	// said that has died since is not believed for long.
+	Holding(ctx context.Context, tenant, app string) (*Waiting, error)
 }
 
 // flowKeep is how long one look at the flow answers everybody in this process.
@@ -76,28 +82,40 @@ const flowKeep = time.Second
 
 // flows shares the looks at a Flow. Safe for concurrent use.
 type flows struct {
-	mu    sync.Mutex
-	last  *Waiting
-	until time.Time
+	mu   sync.Mutex
+	last map[string]look // by tenant and app
 }
 
-// flow returns what holds all requests back. That it cannot be found out is no reason not
-// to answer.
-func (r *Reader) flow(ctx context.Context, now time.Time) *Waiting {
+// look is what was seen of the flow of an app.
+type look struct {
+	waiting *Waiting
+	until   time.Time
+}
+
+// flowMost bounds the apps whose flow is remembered.
+const flowMost = 10_000
+
+// flow returns what holds the requests of an app back. That it cannot be found out is no
+// reason not to answer.
+func (r *Reader) flow(ctx context.Context, n *push.Notification, now time.Time) *Waiting {
 	if r.cfg.Flow == nil {
 		return nil
 	}
 	f := &r.flows
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now.Before(f.until) {
-		return f.last
+	name := n.Tenant + "/" + n.App
+	if l := f.last[name]; now.Before(l.until) {
+		return l.waiting
 	}
-	w, err := r.cfg.Flow.Holding(ctx)
+	w, err := r.cfg.Flow.Holding(ctx, n.Tenant, n.App)
 	if err != nil && ctx.Err() == nil {
 		r.cfg.Log.Warn("not known whether requests to FCM are held back", zap.Error(err))
 	}
-	f.last, f.until = w, now.Add(flowKeep)
+	if f.last == nil || len(f.last) >= flowMost {
+		f.last = map[string]look{}
+	}
+	f.last[name] = look{w, now.Add(flowKeep)}
 	return w
 }
 
@@ -121,7 +139,7 @@ func (r *Reader) waiting(ctx context.Context, v *View, now time.Time) *Waiting {
 		if v.Open == 0 {
 			return nil
 		}
-		if w := r.flow(ctx, now); w != nil {
+		if w := r.flow(ctx, &v.Notification, now); w != nil {
 			return w
 		}
 		return v.waitsAlone(now)

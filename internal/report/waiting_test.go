@@ -23,7 +23,7 @@ type flow struct {
 	looks   int
 }
 
-func (f *flow) Holding(context.Context) (*report.Waiting, error) {
+func (f *flow) Holding(context.Context, string, string) (*report.Waiting, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looks++

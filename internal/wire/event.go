@@ -22,6 +22,7 @@ const (
 	EventCompleted         = "push.notification.completed.v1"
 	EventDeviceQuarantined = "push.device.quarantined.v1"
 	EventBreakerChanged    = "push.breaker.changed.v1"
+	EventCredentialInvalid = "push.credential.invalid.v1" //nolint:gosec // a name
 	EventHeld              = "push.notification.held.v1"
 	EventReconciled        = "push.notification.reconciled.v1"
 	EventReplayChanged     = "push.replay.changed.v1"

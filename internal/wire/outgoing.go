@@ -92,6 +92,20 @@ type BreakerChanged struct {
 // EventType implements [Data].
 func (BreakerChanged) EventType() string { return EventBreakerChanged }
 
+// CredentialInvalid tells that Google does not take the credential of an app any more: what
+// the app has to send waits until another one is uploaded, or Google takes it again.
+type CredentialInvalid struct {
+	App     string    `json:"app" doc:"whose credential it is"`
+	At      time.Time `json:"at" doc:"when that was found out"`
+	KeyID   string    `json:"key_id" doc:"private_key_id of the key, by which Google's console lists it; may be empty"`
+	Project string    `json:"project" doc:"Firebase project that the credential is of"`
+	Reason  string    `json:"reason" doc:"in Google's words"`
+	Tenant  string    `json:"tenant" doc:"whose app it is"`
+}
+
+// EventType implements [Data].
+func (CredentialInvalid) EventType() string { return EventCredentialInvalid }
+
 // Reconciled tells that the janitor found something of a notification for which
 // no queue message answered any more, and had it sent anew or expired.
 type Reconciled struct {
@@ -128,7 +142,7 @@ func (ReplayChanged) EventType() string { return EventReplayChanged }
 
 // Outgoing returns one value of every type of data, in the order of docs/events.md.
 func Outgoing() []Data {
-	return []Data{Outcome{}, Completed{}, Held{}, DeviceQuarantined{}, BreakerChanged{}, Reconciled{}, ReplayChanged{}}
+	return []Data{Outcome{}, Completed{}, Held{}, DeviceQuarantined{}, BreakerChanged{}, CredentialInvalid{}, Reconciled{}, ReplayChanged{}}
 }
 
 // NewEvent returns an outgoing event with a new id. traceParent is the request's,

@@ -54,6 +54,10 @@ func Samples() []Sample {
 		{"my-app-1a2b3", "", BreakerChanged{ //nolint:gosec // a project is no secret
 			At: at, Cause: push.CodeFCMUnavailable, Credential: "my-app-1a2b3", From: "closed", To: "open", Until: at.Add(30 * time.Second),
 		}},
+		{"default/shop", "", CredentialInvalid{
+			App: "shop", At: at, KeyID: "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c", Project: "my-app-1a2b3",
+			Reason: "the token endpoint (oauth2.googleapis.com) said 400 invalid_grant: Invalid JWT Signature.", Tenant: "default",
+		}},
 		{string(ntfID), traceID, Reconciled{
 			Chunks: 3, ID: ntfID, Labels: labels, QuietSince: at.Add(-20 * time.Minute), Recipients: 1_500, State: push.StateSending,
 			Tenant: "default",

@@ -41,7 +41,7 @@ type Config struct {
 	// http:// it is cleartext HTTP/2 by prior knowledge: for simulators only,
 	// as the access token then travels in the clear.
 	Endpoint string
-	// Project is the Firebase project id; required.
+	// Project is the Firebase project id; required by [New].
 	Project string
 	// HTTP is the client of HTTP/2, [OwnHTTP] or [NetHTTP]; [OwnHTTP].
 	HTTP string
@@ -74,6 +74,7 @@ type target struct {
 	scheme, authority, path, addr string
 }
 
+// setDefaults fills in what is missing. The target has no path.
 func (c *Config) setDefaults() (target, error) {
 	if c.Endpoint == "" {
 		c.Endpoint = DefaultEndpoint
@@ -100,10 +101,7 @@ func (c *Config) setDefaults() (target, error) {
 	if c.HTTP != OwnHTTP && c.HTTP != NetHTTP {
 		faults = append(faults, fmt.Errorf("HTTP client: must be %s or %s (got %q)", OwnHTTP, NetHTTP, c.HTTP))
 	}
-	if !projectForm.MatchString(c.Project) {
-		faults = append(faults, fmt.Errorf("project: must be a Firebase project id such as \"my-app-12345\" (got %q)", c.Project))
-	}
-	to, err := parseEndpoint(c.Endpoint, c.Project)
+	to, err := parseEndpoint(c.Endpoint)
 	if err != nil {
 		faults = append(faults, err)
 	}
@@ -116,7 +114,15 @@ func (c *Config) setDefaults() (target, error) {
 	return to, errors.Join(faults...)
 }
 
-func parseEndpoint(endpoint, project string) (target, error) {
+// checkProject refuses what is no project id.
+func checkProject(id string) error {
+	if !projectForm.MatchString(id) {
+		return fmt.Errorf("project: must be a Firebase project id such as \"my-app-12345\" (got %q)", id)
+	}
+	return nil
+}
+
+func parseEndpoint(endpoint string) (target, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return target{}, fmt.Errorf("endpoint: %w", err)
@@ -135,9 +141,15 @@ func parseEndpoint(endpoint, project string) (target, error) {
 	return target{
 		scheme:    u.Scheme,
 		authority: u.Host,
-		path:      strings.TrimSuffix(u.EscapedPath(), "/") + "/projects/" + project + "/messages:send",
+		path:      strings.TrimSuffix(u.EscapedPath(), "/"),
 		addr:      net.JoinHostPort(u.Hostname(), port),
 	}, nil
+}
+
+// of returns the target of a project's sends.
+func (to target) of(project string) target {
+	to.path += "/projects/" + project + "/messages:send"
+	return to
 }
 
 // proxy returns the proxy that leads to the target, nil for none. Cleartext

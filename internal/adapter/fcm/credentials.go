@@ -44,21 +44,7 @@ type Credential struct {
 // [oauth2.HTTPClient] is among the values, it is used; otherwise the token endpoint is reached
 // through the proxy of the environment.
 func Credentials(ctx context.Context, file string) (Credential, error) {
-	ctx = context.WithoutCancel(ctx)
-	client := &http.Client{Timeout: fetchTimeout}
-	if given, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok {
-		own := *given
-		client = &own
-		if client.Timeout == 0 {
-			client.Timeout = fetchTimeout // everybody who sends waits for the token
-		}
-	}
-	heard := &exchangeRecord{next: client.Transport}
-	if heard.next == nil {
-		heard.next = throughProxy(proxy.FromEnvironment())
-	}
-	client.Transport = heard
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
+	ctx, heard := listening(ctx, nil)
 	if file == "" {
 		return defaultCredentials(ctx, heard)
 	}
@@ -74,6 +60,49 @@ func Credentials(ctx context.Context, file string) (Credential, error) {
 		c.Warnings[i] = file + ": " + w
 	}
 	return c, nil
+}
+
+// listening returns a context with a client for the token endpoint, and what that hears. tokens
+// is how the endpoint is reached if ctx has no client; nil: as the environment says.
+func listening(ctx context.Context, tokens http.RoundTripper) (context.Context, *exchangeRecord) {
+	ctx = context.WithoutCancel(ctx)
+	client := &http.Client{Timeout: fetchTimeout}
+	if given, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok {
+		own := *given
+		client = &own
+		if client.Timeout == 0 {
+			client.Timeout = fetchTimeout // everybody who sends waits for the token
+		}
+	}
+	heard := &exchangeRecord{next: client.Transport}
+	if heard.next == nil {
+		heard.next = tokens
+	}
+	if heard.next == nil {
+		heard.next = throughProxy(proxy.FromEnvironment())
+	}
+	client.Transport = heard
+	return context.WithValue(ctx, oauth2.HTTPClient, client), heard
+}
+
+// Exchange is the way to token endpoints that many credentials share. It is safe for concurrent
+// use.
+type Exchange struct{ way http.RoundTripper }
+
+// NewExchange returns a way through the proxy of the environment.
+func NewExchange() *Exchange { return &Exchange{throughProxy(proxy.FromEnvironment())} }
+
+// Read reads the bytes of a service-account key file, as [Credentials] reads a file.
+func (e *Exchange) Read(ctx context.Context, keyFile []byte) (Credential, error) {
+	ctx, heard := listening(ctx, e.way)
+	return fromKeyFile(ctx, keyFile, heard)
+}
+
+// Close closes the connections that are idle.
+func (e *Exchange) Close() {
+	if c, ok := e.way.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // throughProxy returns net/http's transport with a choice of proxies.

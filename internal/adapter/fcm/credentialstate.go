@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // credentialState records whether there is an access token and whether FCM accepts it. It logs
@@ -17,12 +19,17 @@ type credentialState struct {
 	log   *zap.Logger
 	gauge prometheus.Gauge // nil: none
 
-	refused atomic.Bool // FCM refuses the token; asked by every send
+	told func(refusal string) // see [Identity.Told]; nil: nobody
+
+	refused atomic.Bool // FCM refuses the token
+	calm    atomic.Bool // FCM took one, and nothing was refused since; asked by every send
 
 	mu      sync.Mutex
 	err     error // why it does not work; nil when it does
 	waiting bool  // the present token works, its renewal does not
 	known   bool  // there was a first answer
+	bad     bool  // told was told last that it is refused
+	good    bool  // told was told last that it is taken
 }
 
 func newCredentialState(log *zap.Logger, gauge prometheus.Gauge) *credentialState {
@@ -35,6 +42,19 @@ func (s *credentialState) check() error {
 	defer s.mu.Unlock()
 	if !s.known {
 		return errors.New("no access token yet: the first is being fetched")
+	}
+	return s.err
+}
+
+// refusal returns why the credential is refused, nil if it is not.
+func (s *credentialState) refusal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.bad {
+		return nil
+	}
+	if s.err == nil {
+		return errors.New("the credential is refused")
 	}
 	return s.err
 }
@@ -94,21 +114,47 @@ func (s *credentialState) rejected(err error) {
 	if s.refused.Swap(true) {
 		return
 	}
+	s.calm.Store(false)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.log.Error("FCM refuses the credential: nothing can be sent", zap.Error(err))
 	s.settle(err)
+	s.mu.Unlock()
+	s.tell(err)
 }
 
 // accepted notes that FCM took the token.
 func (s *credentialState) accepted() {
-	if !s.refused.Load() || !s.refused.CompareAndSwap(true, false) {
+	if s.calm.Load() || s.calm.Swap(true) {
 		return
 	}
+	if s.refused.CompareAndSwap(true, false) {
+		s.mu.Lock()
+		s.log.Info("FCM takes the credential again")
+		s.settle(nil)
+		s.mu.Unlock()
+	}
+	s.tell(nil)
+}
+
+// tell tells what Google says of the credential, each change once; nil: it takes it.
+func (s *credentialState) tell(refusal error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.log.Info("FCM takes the credential again")
-	s.settle(nil)
+	bad := refusal != nil
+	same := bad && s.bad || !bad && s.good
+	s.bad, s.good = bad, !bad
+	s.mu.Unlock()
+	if same || s.told == nil {
+		return
+	}
+	text := ""
+	if bad {
+		s.calm.Store(false) // the next that is taken ends it
+		text = refusal.Error()
+		if e, ok := errors.AsType[*push.Error](refusal); ok && e.Detail != "" {
+			text = e.Detail
+		}
+	}
+	s.told(text)
 }
 
 // settle sets the error and the gauge. The caller holds mu.

@@ -73,8 +73,18 @@ func (w *exchangeRecord) explain(err error) error {
 	if w.skew.Abs() >= badSkew {
 		text += fmt.Sprintf("; this machine's clock is %v %s", w.skew.Abs().Round(time.Second), ahead(w.skew))
 	}
+	switch answer.Response.StatusCode {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden: // invalid_grant and the like
+		return &refusedError{text}
+	}
 	return errors.New(text)
 }
+
+// refusedError is what the token endpoint says of a credential that it does not take.
+type refusedError struct{ text string }
+
+// Error implements error.
+func (e *refusedError) Error() string { return e.text }
 
 func ahead(skew time.Duration) string {
 	if skew > 0 {

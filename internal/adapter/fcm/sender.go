@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,39 +37,33 @@ var (
 	_ client = (*nethttp.Client)(nil)
 )
 
-// Sender sends to FCM on behalf of one project. It is safe for concurrent use.
+// Sender sends to FCM on behalf of one project, with one credential. It is safe for concurrent
+// use.
 type Sender struct {
-	client     client
+	pool       *Pool
+	own        bool // the pool is closed with the sender
 	tokens     *tokenCache
-	metrics    *Metrics
-	answers    sync.Pool // of *transport.Response
 	noNames    noNameLog
 	credential *credentialState
 }
 
-// New returns a sender and opens its connections. It is not an error if FCM cannot be reached or
-// the credential yields no token: sends fail until that changes. End the sender with
-// [Sender.Close].
+// New returns a sender with a [Pool] of its own and opens its connections. It is not an error if
+// FCM cannot be reached or the credential yields no token: sends fail until that changes. End the
+// sender with [Sender.Close].
 func New(ctx context.Context, cfg Config, log *zap.Logger, m *Metrics) (*Sender, error) {
-	to, err := cfg.setDefaults()
+	if err := checkProject(cfg.Project); err != nil {
+		_, others := cfg.setDefaults()
+		return nil, fmt.Errorf("FCM sender: %w", errors.Join(err, others))
+	}
+	p, err := NewPool(ctx, cfg, log, m)
 	if err != nil {
-		return nil, fmt.Errorf("FCM sender: %w", err)
+		return nil, err
 	}
-	through, err := to.proxy(cfg.proxies)
+	s, err := p.Sender(Identity{Project: cfg.Project, Tokens: cfg.TokenSource, Shown: true})
 	if err != nil {
-		return nil, fmt.Errorf("FCM sender: %w", err)
+		return nil, errors.Join(err, p.Close(ctx))
 	}
-	if through != nil {
-		log.Info("FCM is reached through a proxy", zap.String("proxy", proxy.Name(through)))
-	}
-	cl, err := open(ctx, cfg, to, through, log, m)
-	if err != nil {
-		return nil, fmt.Errorf("FCM sender: %w", err)
-	}
-	s := &Sender{client: cl, metrics: m, noNames: noNameLog{log: log, now: time.Now}}
-	s.answers.New = func() any { return new(transport.Response) }
-	s.credential = newCredentialState(log, m.credential)
-	s.tokens = newTokenCache(cfg.TokenSource, func(token string) *transport.Header { return to.headers(cfg.UserAgent, token) }, s.credential)
+	s.own = true
 	return s, nil
 }
 
@@ -135,19 +128,22 @@ func (s *Sender) Send(ctx context.Context, body []byte) (name string, err error)
 // what is wrong and names its source.
 func (s *Sender) Credential() error { return s.credential.check() }
 
+// Refused returns nil unless Google refuses the credential, as far as it was asked.
+func (s *Sender) Refused() error { return s.credential.refusal() }
+
 // send makes one request with a token.
 func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name string, err error) {
-	answer, _ := s.answers.Get().(*transport.Response)
-	defer s.answers.Put(answer)
+	answer, _ := s.pool.answers.Get().(*transport.Response)
+	defer s.pool.answers.Put(answer)
 
-	s.metrics.inFlight.Inc()
+	s.pool.metrics.inFlight.Inc()
 	start := time.Now()
-	err = s.client.Do(ctx, bearer.header, body, answer)
-	s.metrics.inFlight.Dec()
+	err = s.pool.client.Do(ctx, bearer.header, body, answer)
+	s.pool.metrics.inFlight.Dec()
 	if err != nil {
 		return "", s.failed(classifyTransport(err))
 	}
-	s.metrics.answer.Observe(time.Since(start).Seconds())
+	s.pool.metrics.answer.Observe(time.Since(start).Seconds())
 
 	if answer.Status >= 200 && answer.Status <= 299 {
 		if name = nameOf(answer.Body); name == "" {
@@ -158,11 +154,11 @@ func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name st
 		s.noNames.named()
 		bearer.accepted()
 		s.credential.accepted()
-		s.metrics.count(push.CodeSent)
+		s.pool.metrics.count(push.CodeSent)
 		return name, nil
 	}
 	failure, unknown := classify(answer.Status, answer.RetryAfter, answer.Body, body, time.Now())
-	s.metrics.countUnknown(unknown)
+	s.pool.metrics.countUnknown(unknown)
 	switch {
 	case failure.Code.Class() == push.ClassPermanent: // a verdict on the message: the token got it in
 		bearer.accepted()
@@ -176,7 +172,7 @@ func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name st
 // failed counts a failure; ctx's own error is none.
 func (s *Sender) failed(err error) error {
 	if e, ok := errors.AsType[*push.Error](err); ok {
-		s.metrics.count(e.Code)
+		s.pool.metrics.count(e.Code)
 	}
 	return err
 }
@@ -196,15 +192,16 @@ func (s *Sender) DryRun(ctx context.Context, t message.Template, a push.Address)
 }
 
 // Connections returns how many connections to FCM are in service.
-func (s *Sender) Connections() int { return s.client.Connections() }
+func (s *Sender) Connections() int { return s.pool.Connections() }
 
-// Close waits for the requests under way until ctx ends, then closes all
+// Close ends the sender: it gets no tokens any more, and requests under way end as they would.
+// One that has its connections for itself waits for those until ctx ends, then closes the
 // connections; new requests are refused from the start. The error is ctx's.
 func (s *Sender) Close(ctx context.Context) error {
-	err := s.client.Close(ctx)
-	s.tokens.close()
-	if err != nil {
-		return fmt.Errorf("close FCM sender with requests under way: %w", err)
+	var err error
+	if s.own {
+		err = s.pool.Close(ctx)
 	}
-	return nil
+	s.tokens.close()
+	return err
 }

@@ -359,8 +359,8 @@ func TestConfig(t *testing.T) {
 				}
 				return
 			}
-			if got, err := tc.cfg.setDefaults(); err != nil || got != tc.to {
-				t.Errorf("got %+v, %v; want %+v", got, err, tc.to)
+			if got, err := tc.cfg.setDefaults(); err != nil || got.of(tc.cfg.Project) != tc.to {
+				t.Errorf("got %+v, %v; want %+v", got.of(tc.cfg.Project), err, tc.to)
 			}
 		})
 	}

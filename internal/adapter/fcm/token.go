@@ -215,12 +215,18 @@ func (c *tokenCache) renew() {
 		switch old := c.current.Load(); {
 		case old.usable(now):
 			c.credential.renewalFailed(credentialError(err), old.expires)
+			if _, refused := errors.AsType[*refusedError](err); refused {
+				c.credential.tell(err)
+			}
 			retry := *old
 			retry.renew = now.Add(refreshRetry)
 			c.current.CompareAndSwap(old, &retry)
 		default:
 			c.current.CompareAndSwap(old, nil) // from here on callers ask for the next
 			c.credential.fetchFailed(credentialError(err))
+			if _, refused := errors.AsType[*refusedError](err); refused {
+				c.credential.tell(err)
+			}
 		}
 		c.answer(nil, err)
 		return

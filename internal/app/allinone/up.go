@@ -58,6 +58,7 @@ func startUp(ctx context.Context, s *app.Service, cfg config.Up, hooks Hooks) (o
 	}
 	o := dispatcher.Options{
 		Fanout: true, Deliver: true, PerSecond: float64(cfg.FCM.PerSecond), Delivery: cfg.Delivery, WaitScale: hooks.WaitScale,
+		Seal: cfg.Seal,
 	}
 	if cfg.Sandbox {
 		sim, err := startSim(s, cfg.Simulator, cfg.Listeners) //nolint:contextcheck // it serves until the stack unwinds
@@ -79,7 +80,8 @@ func startUp(ctx context.Context, s *app.Service, cfg config.Up, hooks Hooks) (o
 	if err := dispatcher.Start(ctx, s, o); err != nil {
 		return out, err
 	}
-	addr, err := ingester.Start(ctx, s, cfg.Store.AuditKey, cfg.API, cfg.Listeners, cfg.Janitor, cfg.Keep)
+	asking := ingester.Credentials{Seal: cfg.Seal, Endpoint: o.FCM.Endpoint}
+	addr, err := ingester.Start(ctx, s, cfg.Store.AuditKey, cfg.API, asking, cfg.Listeners, cfg.Janitor, cfg.Keep)
 	out.API = "http://" + addr
 	return out, err
 }

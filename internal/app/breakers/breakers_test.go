@@ -87,7 +87,7 @@ func TestNews(t *testing.T) {
 		n := NewChanges(notes, time.Now, func(_ context.Context, c guard.Change) { told = append(told, c.To.String()) })
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { n.Run(ctx, quiet{}); close(ended) }()
+		go func() { n.run(ctx, func() []breakerState { return []breakerState{quiet{}} }); close(ended) }()
 		since := func() time.Duration {
 			at, err := notes.OpenSince(t.Context(), "")
 			if err != nil {
@@ -153,10 +153,10 @@ func TestFlowIsNoted(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		g := &pausing{state: guard.State{Credential: "p"}}
-		go func() { n.Run(ctx, g); close(ended) }()
+		go func() { n.run(ctx, func() []breakerState { return []breakerState{g} }); close(ended) }()
 		want := func(when, text string) {
 			t.Helper()
-			w, err := reader.Holding(t.Context())
+			w, err := reader.installation(t.Context())
 			got := ""
 			if w != nil {
 				got = w.Text()

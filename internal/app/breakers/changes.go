@@ -41,6 +41,12 @@ func (n *Changes) Tell(c guard.Change) {
 	}
 }
 
+// Guards are the guards of a process, which may come and go.
+type Guards func() []*guard.Guard
+
+// One is a single guard.
+func One(g *guard.Guard) Guards { return func() []*guard.Guard { return []*guard.Guard{g} } }
+
 // breakerState is implemented by a guard. Calling State also closes a breaker whose
 // time has come.
 type breakerState interface{ State() guard.State }
@@ -53,7 +59,16 @@ const renewEvery = 30 * time.Second
 const lookEvery = 2 * time.Second
 
 // Run works until ctx ends, and then tells what is left.
-func (n *Changes) Run(ctx context.Context, g breakerState) {
+func (n *Changes) Run(ctx context.Context, guards Guards) {
+	n.run(ctx, func() (all []breakerState) {
+		for _, g := range guards() {
+			all = append(all, g)
+		}
+		return all
+	})
+}
+
+func (n *Changes) run(ctx context.Context, guards func() []breakerState) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -64,7 +79,9 @@ func (n *Changes) Run(ctx context.Context, g breakerState) {
 		case <-n.ring:
 			n.tellAll(ctx)
 		case <-tick.C:
-			n.look(ctx, g.State())
+			for _, g := range guards() {
+				n.look(ctx, g.State())
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,10 +36,7 @@ type Notes struct {
 }
 
 // Predictions and reports read them.
-var (
-	_ predict.Breakers = (*Notes)(nil)
-	_ report.Flow      = (*Notes)(nil)
-)
+var _ predict.Breakers = (*Notes)(nil)
 
 // NewNotes returns the notes that docs hold.
 func NewNotes(docs document.Store, log *zap.Logger, now func() time.Time) *Notes {
@@ -131,16 +129,70 @@ func (b *Notes) all(ctx context.Context) ([]entry, error) {
 	return notes, nil
 }
 
-// Holding implements report.Flow. An installation has one app, so any credential of it
-// counts.
-func (b *Notes) Holding(ctx context.Context) (*report.Waiting, error) {
-	notes, err := b.all(ctx)
-	for i := range notes {
-		if w := notes[i].waiting(b.now()); w != nil {
-			return w, nil
+// Holding returns what holds the requests with a credential back, by the label that it has as
+// a guard; nil if nothing does.
+func (b *Notes) Holding(ctx context.Context, credential string) (*report.Waiting, error) {
+	var last entry
+	_, err := document.Load(ctx, b.docs, kindBreaker, credential, &last)
+	if errors.Is(err, push.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("breaker of %s: %w", credential, err)
+	}
+	return last.waiting(b.now()), nil
+}
+
+// Flow tells reports what holds an app's requests back. Labels finds the credential of the
+// app. Safe for concurrent use.
+type Flow struct {
+	Notes  *Notes
+	Labels Labels
+}
+
+var _ report.Flow = (*Flow)(nil)
+
+// Labels knows the credentials of apps.
+type Labels interface {
+	// Label returns the label of an app's credential, "" if it has no credential of its own and
+	// uses the installation's; or why nothing can be sent for it.
+	Label(ctx context.Context, tenant, app string) (string, *report.Waiting, error)
+}
+
+// Holding implements report.Flow.
+func (f *Flow) Holding(ctx context.Context, tenant, app string) (*report.Waiting, error) {
+	label, missing, err := f.Labels.Label(ctx, tenant, app)
+	switch {
+	case err != nil, missing != nil:
+		return missing, err
+	case label != "":
+		return f.Notes.Holding(ctx, label)
+	}
+	return f.Notes.installation(ctx)
+}
+
+// installation returns what holds requests with the installation's own credential back. Which
+// that is only dispatchers know, so any that no app has brought counts.
+func (b *Notes) installation(ctx context.Context) (*report.Waiting, error) {
+	const page = 1000
+	for cursor := ""; ; {
+		docs, next, err := b.docs.Documents(ctx, kindBreaker, cursor, page)
+		if err != nil {
+			return nil, fmt.Errorf("list breakers: %w", err)
+		}
+		for i := range docs {
+			var last entry
+			if strings.Contains(docs[i].Name, "#") || json.Unmarshal(docs[i].Body, &last) != nil {
+				continue
+			}
+			if w := last.waiting(b.now()); w != nil {
+				return w, nil
+			}
+		}
+		if cursor = next; cursor == "" {
+			return nil, nil
 		}
 	}
-	return nil, err
 }
 
 // OpenSince implements predict.Breakers. An installation has one app, so any

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm"
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/breakers"
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/deliver"
 	"github.com/belfry-push/belfry/internal/deliver/isolation"
 	"github.com/belfry-push/belfry/internal/fanout"
@@ -17,13 +19,15 @@ import (
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // Options are what a dispatcher can be told.
 type Options struct {
 	Fanout, Deliver bool
-	FCM             fcm.Config // of the sender, if it is to deliver
+	FCM             fcm.Config  // of the senders, if it is to deliver; without a project there is no credential for all
+	Seal            config.Seal // of the credentials of apps
 	PerSecond       float64
 	Ramp            time.Duration // of the pace, when it starts
 	Delivery        config.Delivery
@@ -82,6 +86,9 @@ func startFanout(ctx context.Context, s *app.Service, o Options, outcomes *outco
 	return nil
 }
 
+// defaultTenant is the tenant that the installation's own credential is of.
+const defaultTenant = "default"
+
 // checkCredential is the name of the readiness check of a dispatcher that delivers.
 const checkCredential = "FCM credential" //nolint:gosec // a name, not a credential
 
@@ -108,20 +115,11 @@ func shares(l config.Lanes) []laneShare {
 }
 
 func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outcome.Outcomes) error {
-	sender, err := fcm.New(ctx, o.FCM, s.Log, fcm.NewMetrics(s.Reg))
+	ways, err := newChannels(ctx, s, o, outcomes)
 	if err != nil {
-		return fmt.Errorf("FCM: %w", err)
-	}
-	const closing = 5 * time.Second
-	s.Stack.OnStop("FCM connections", closing, sender.Close)
-	if err := s.Need(checkCredential, func(context.Context) error { return sender.Credential() }); err != nil {
 		return err
 	}
 	encoder, err := fcm.NewEncoder(ctx)
-	if err != nil {
-		return err
-	}
-	g, err := newGuard(ctx, s, o, outcomes)
 	if err != nil {
 		return err
 	}
@@ -132,8 +130,8 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 	metrics, alone := deliver.NewMetrics(s.Reg, s.Outcomes), isolation.New()
 	for _, lane := range shares(o.Delivery.Lanes) {
 		d, err := deliver.New(deliver.Config{
-			Owner: app.Owner() + "/" + string(lane.lane), Notifications: s.Backend.Store, Lines: s.Backend.Store, Sender: sender, Encoder: encoder,
-			Erasures: erased, Guard: g, Isolation: alone, Outcomes: outcomes, Chunks: lanes(s),
+			Owner: app.Owner() + "/" + string(lane.lane), Notifications: s.Backend.Store, Lines: s.Backend.Store, Channels: ways, Encoder: encoder,
+			Erasures: erased, Isolation: alone, Outcomes: outcomes, Chunks: lanes(s),
 			Dead: s.Backend.Queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
 			Lane: lane.lane, Window: lane.window, Retries: lane.retries, Brake: o.Delivery.BrakeAfter,
 			MaxAttempts: o.Delivery.MaxAttempts, MaxElapsed: maxElapsed, Backoff: guard.Backoff{Scale: o.WaitScale},
@@ -149,7 +147,72 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 	return nil
 }
 
-func newGuard(ctx context.Context, s *app.Service, o Options, outcomes *outcome.Outcomes) (*guard.Guard, error) {
+// newChannels opens the way to FCM: the connections, the installation's own credential if there is
+// one, and what makes channels for the apps.
+func newChannels(ctx context.Context, s *app.Service, o Options, outcomes *outcome.Outcomes) (*channels, error) {
+	ring, err := app.NewRing(ctx, s, o.Seal)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := fcm.NewPool(ctx, o.FCM, s.Log, fcm.NewMetrics(s.Reg))
+	if err != nil {
+		return nil, fmt.Errorf("FCM: %w", err)
+	}
+	const closing, verdicts = 5 * time.Second, 1000
+	s.Stack.OnStop("FCM connections", closing, pool.Close)
+	guards, err := newGuards(ctx, s, o, outcomes)
+	if err != nil {
+		return nil, err
+	}
+	c := &channels{
+		pool: pool, exchange: fcm.NewExchange(), guards: guards, elapsed: s.Elapsed, log: s.Log, judged: make(chan verdict, verdicts),
+		apps: map[credential.Ref]*appChannel{},
+		room: credential.New(credential.Config{Documents: s.Backend.Store, Ring: ring, Log: s.Log, Now: s.Now, Refused: tell(outcomes)}),
+	}
+	if err := c.openOwn(s, o); err != nil {
+		return nil, err
+	}
+	if err := s.Like("FCM credentials of apps", c.usable); err != nil {
+		return nil, err
+	}
+	s.Stack.OnStop("FCM senders", closing, func(ctx context.Context) error { c.close(ctx); return nil })
+	s.Stack.Background(ctx, "FCM credentials", closing, c.run)
+	return c, nil
+}
+
+// openOwn opens the channel of the installation's own credential, if there is one. Without it
+// nothing but what apps bring can be sent, which is no reason not to be ready.
+func (c *channels) openOwn(s *app.Service, o Options) error {
+	if o.FCM.Project == "" {
+		return nil
+	}
+	sender, err := c.pool.Sender(fcm.Identity{Project: o.FCM.Project, Tokens: o.FCM.TokenSource, Shown: true})
+	if err != nil {
+		return err
+	}
+	const closing = 5 * time.Second
+	s.Stack.OnStop("FCM sender", closing, sender.Close)
+	if err := s.Need(checkCredential, func(context.Context) error { return sender.Credential() }); err != nil {
+		return err
+	}
+	g, err := c.guards.take(o.FCM.Project, false)
+	if err != nil {
+		return err
+	}
+	c.own, c.everybody = &deliver.Channel{Sender: sender, Guard: g.Guard, Held: new(atomic.Int64)}, o.FCM.TokenSource == nil
+	return nil
+}
+
+// tell publishes that a credential is refused.
+func tell(outcomes *outcome.Outcomes) func(context.Context, credential.Credential) {
+	return func(ctx context.Context, c credential.Credential) {
+		outcomes.CredentialInvalid(ctx, wire.CredentialInvalid{
+			App: c.App, At: c.CheckedAt, KeyID: c.KeyID, Project: c.Project, Reason: c.Reason, Tenant: c.Tenant,
+		})
+	}
+}
+
+func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome.Outcomes) (*guards, error) {
 	metrics, err := guard.NewMetrics(s.Reg)
 	if err != nil {
 		return nil, err
@@ -157,16 +220,20 @@ func newGuard(ctx context.Context, s *app.Service, o Options, outcomes *outcome.
 	n := breakers.NewChanges(breakers.NewNotes(s.Backend.Store, s.Log, s.Now), s.Now, func(ctx context.Context, c guard.Change) {
 		outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
 	})
-	cfg := guard.DefaultConfig(o.FCM.Project)
-	cfg.PerSecond, cfg.Ramp = o.PerSecond, o.Ramp
-	g, err := guard.New(cfg, s.Now, newRand(), s.Log, metrics, n.Tell)
-	if err != nil {
-		return nil, err
-	}
+	all := &guards{all: map[string]*sharedGuard{}, make: func(label string, ramp bool) (*guard.Guard, error) {
+		cfg := guard.DefaultConfig(label)
+		cfg.PerSecond = o.PerSecond
+		if ramp {
+			cfg.Ramp = o.Ramp
+		} else {
+			cfg.Ramp = 0
+		}
+		return guard.New(cfg, s.Now, newRand(), s.Log, metrics, n.Tell)
+	}}
 	const grace = 10 * time.Second
-	// the breaker moves until the lanes have ended
-	s.Stack.Background(ctx, "breaker changes", grace, func(ctx context.Context) { n.Run(ctx, g) })
-	return g, nil
+	// the breakers move until the lanes have ended
+	s.Stack.Background(ctx, "breaker changes", grace, func(ctx context.Context) { n.Run(ctx, all.list) })
+	return all, nil
 }
 
 func newRand() *rand.Rand {

@@ -34,6 +34,10 @@ func FCMConfig(ctx context.Context, c config.FCM, warn func(string)) (fcm.Config
 		}
 		return out, nil
 	}
+	if c.Credentials == "" { // the configuration lets it be missing if apps may have their own
+		out.Project = ""
+		return out, nil
+	}
 	file := c.Credentials
 	if file == config.ApplicationDefault {
 		file = ""

@@ -33,10 +33,14 @@ const tenant = access.DefaultName
 // Start starts the HTTP API, the consumer of events, and what they rely on: the
 // outbox with its sweeper, the janitor, and the removal of what is past its retention. It
 // returns the API's address.
-func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api config.API, listeners config.Listeners, tidy config.Janitor,
-	keep config.Keep,
+func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api config.API, asking Credentials, listeners config.Listeners,
+	tidy config.Janitor, keep config.Keep,
 ) (string, error) {
 	if err := s.ReadyForIngest(); err != nil {
+		return "", err
+	}
+	room, err := newCredentials(ctx, s, asking)
+	if err != nil {
 		return "", err
 	}
 	metrics := ingest.NewMetrics(s.Reg)
@@ -69,7 +73,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	startRetention(ctx, s, keep, kept, replays, used)
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
-		Flow: breakers.NewNotes(s.Backend.Store, s.Log, s.Now),
+		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.private()}},
 	})
 	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack)
 	if err != nil {
@@ -98,7 +102,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 		Letters: kept, Replays: replays,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s, erased), Reports: reports,
 		Directory: directory, Entrance: keys,
-		Privacy: requests,
+		Privacy: requests, Credentials: room,
 		Answers: s.Backend.Store, Auth: keys, Approvals: directory, Audit: log, AuditLog: log.Routes(),
 		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
 		Version: telemetry.Version(),
@@ -145,7 +149,8 @@ func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	if _, err := Start(ctx, s, cfg.Store.AuditKey, cfg.API, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
+	asking := Credentials{cfg.Seal, cfg.Asking.Endpoint}
+	if _, err := Start(ctx, s, cfg.Store.AuditKey, cfg.API, asking, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	return s.Run(ctx)

@@ -9,4 +9,5 @@ type Commands struct {
 	Approval     approvalCmd     `cmd:"" group:"use" help:"See, approve and refuse what needs a second person."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Register, look up, restore and remove devices."`
 	Privacy      privacyCmd      `cmd:"" group:"use" help:"Hand out or erase what is kept of a user, with a signed receipt."`
+	App          appCmd          `cmd:"" group:"use" help:"Give the apps of a tenant their FCM credentials."`
 }

@@ -29,9 +29,17 @@ const (
 
 // account is the service account that may send. It is safe for concurrent use.
 type account struct {
-	project, email string
-	key            func() *rsa.PrivateKey // made at first use: many tests never ask
+	project string
+	key     func() *rsa.PrivateKey // made at first use: many tests never ask
+
+	mu       sync.Mutex
+	disabled map[string]bool // projects whose account is refused
 }
+
+// emailOf is the address of a project's service account.
+func emailOf(project string) string { return emailPrefix + project + emailSuffix }
+
+const emailPrefix, emailSuffix = "firebase-adminsdk-sim@", ".iam.gserviceaccount.com"
 
 // serviceAccount is a service-account file as Google hands it out.
 type serviceAccount struct {
@@ -47,7 +55,7 @@ type serviceAccount struct {
 
 // newAccount builds the account, with the key of an earlier file if there is one.
 func newAccount(project string, earlier []byte) (*account, error) {
-	a := &account{project: project, email: "firebase-adminsdk-sim@" + project + ".iam.gserviceaccount.com"}
+	a := &account{project: project, disabled: map[string]bool{}}
 	if len(earlier) == 0 {
 		a.key = sync.OnceValue(newKey)
 		return a, nil
@@ -80,15 +88,15 @@ func newKey() *rsa.PrivateKey {
 	return key
 }
 
-// file returns the service-account file.
-func (a *account) file(tokenURI string) []byte {
+// file returns the service-account file of a project.
+func (a *account) file(project, tokenURI string) []byte {
 	der, err := x509.MarshalPKCS8PrivateKey(a.key())
 	if err != nil { // an RSA key always encodes
 		panic(fmt.Errorf("encode the service account's key: %w", err))
 	}
 	id := sha256.Sum256(x509.MarshalPKCS1PublicKey(&a.key().PublicKey))
 	out, err := json.MarshalIndent(serviceAccount{
-		Type: "service_account", ProjectID: a.project, ClientEmail: a.email, ClientID: "100000000000000000000",
+		Type: "service_account", ProjectID: project, ClientEmail: emailOf(project), ClientID: "100000000000000000000",
 		PrivateKeyID: hex.EncodeToString(id[:20]),
 		PrivateKey:   string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
 		AuthURI:      strings.TrimSuffix(tokenURI, "/token") + "/auth",
@@ -109,24 +117,26 @@ type claims struct {
 	Expires  int64  `json:"exp"` // Unix seconds
 }
 
-// verify checks an assertion: RS256 signature (RFC 7515), issuer, audience, time and scope.
-func (a *account) verify(assertion, audience string, now time.Time) error {
+// verify checks an assertion: RS256 signature (RFC 7515), issuer, audience, time and scope. It
+// returns the issuer's project. All accounts have the same key.
+func (a *account) verify(assertion, audience string, now time.Time) (project string, err error) {
 	payload, err := a.open(assertion)
 	if err != nil {
-		return &grantError{Code: "invalid_grant", Description: "Invalid JWT: " + err.Error()}
+		return "", &grantError{Code: "invalid_grant", Description: "Invalid JWT: " + err.Error()}
 	}
 	var c claims
 	if err := json.Unmarshal(payload, &c); err != nil {
-		return &grantError{Code: "invalid_grant", Description: "Invalid JWT: claims: " + err.Error()}
+		return "", &grantError{Code: "invalid_grant", Description: "Invalid JWT: claims: " + err.Error()}
 	}
 	issued, expires := time.Unix(c.Issued, 0), time.Unix(c.Expires, 0)
+	project, ok := strings.CutSuffix(strings.TrimPrefix(c.Issuer, emailPrefix), emailSuffix)
 	switch {
-	case c.Issuer != a.email:
-		return &grantError{Code: "invalid_grant", Description: "Invalid grant: account not found"}
+	case !ok || c.Issuer != emailOf(project) || a.isDisabled(project):
+		return "", &grantError{Code: "invalid_grant", Description: "Invalid grant: account not found"}
 	case c.Audience != audience:
-		return &grantError{Code: "invalid_grant", Description: "Invalid JWT: aud must be " + audience}
+		return "", &grantError{Code: "invalid_grant", Description: "Invalid JWT: aud must be " + audience}
 	case issued.After(now.Add(clockSkew)), !expires.After(now), expires.Sub(issued) > maxAssertionLife:
-		return &grantError{
+		return "", &grantError{
 			Code: "invalid_grant",
 			Description: "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. " +
 				"Check your iat and exp values in the JWT claim.",
@@ -134,10 +144,16 @@ func (a *account) verify(assertion, audience string, now time.Time) error {
 	}
 	for scope := range strings.FieldsSeq(c.Scope) {
 		if scope == messagingScope || scope == cloudScope {
-			return nil
+			return project, nil
 		}
 	}
-	return &grantError{Code: "invalid_scope", Description: "Scope " + messagingScope + " is required."}
+	return "", &grantError{Code: "invalid_scope", Description: "Scope " + messagingScope + " is required."}
+}
+
+func (a *account) isDisabled(project string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.disabled[project]
 }
 
 // open returns the payload of a JWT in compact form whose signature is good.

@@ -60,7 +60,23 @@ func New(cfg Config) (*Endpoint, error) {
 func (e *Endpoint) Tokens() *Tokens { return e.tokens }
 
 // ServiceAccount returns a service-account file with the endpoint's key and URL.
-func (e *Endpoint) ServiceAccount() []byte { return e.account.file(e.cfg.URL()) }
+func (e *Endpoint) ServiceAccount() []byte { return e.ServiceAccountOf(e.cfg.Project) }
+
+// ServiceAccountOf returns one of any project: an endpoint knows the accounts of all.
+func (e *Endpoint) ServiceAccountOf(project string) []byte {
+	return e.account.file(project, e.cfg.URL())
+}
+
+// Disable lets the account of a project get no tokens any more, and makes those that it has
+// worthless; with false it gets some again.
+func (e *Endpoint) Disable(project string, disabled bool) {
+	e.account.mu.Lock()
+	defer e.account.mu.Unlock()
+	e.account.disabled[project] = disabled
+	if disabled {
+		e.tokens.revokeOf(project)
+	}
+}
 
 // maxForm is far above any valid request, and keeps a hostile one from filling memory.
 const maxForm = 1 << 20
@@ -89,11 +105,12 @@ func (e *Endpoint) trade(r *http.Request) (grant, error) {
 		return grant{}, &grantError{Code: "unsupported_grant_type", Description: "Invalid grant_type: " + got}
 	}
 	now := e.cfg.Now()
-	if err := e.account.verify(r.PostForm.Get("assertion"), e.cfg.URL(), now); err != nil {
+	project, err := e.account.verify(r.PostForm.Get("assertion"), e.cfg.URL(), now)
+	if err != nil {
 		return grant{}, err
 	}
 	return grant{
-		AccessToken: e.tokens.Issue(now, now.Add(e.cfg.TTL)),
+		AccessToken: e.tokens.IssueFor(project, now, now.Add(e.cfg.TTL)),
 		ExpiresIn:   int64(e.cfg.TTL / time.Second),
 		TokenType:   "Bearer",
 	}, nil

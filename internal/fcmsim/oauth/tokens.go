@@ -21,24 +21,33 @@ const (
 // It is safe for concurrent use.
 type Tokens struct {
 	mu     sync.Mutex
-	issued atomic.Pointer[map[string]time.Time] // by token: when it expires
+	issued atomic.Pointer[map[string]issued] // by token
+}
+
+// issued is what is known of a token.
+type issued struct {
+	project string // whose messages it may send; "": the simulator's own
+	expires time.Time
 }
 
 func newTokens() *Tokens {
 	t := &Tokens{}
-	t.issued.Store(&map[string]time.Time{})
+	t.issued.Store(&map[string]issued{})
 	return t
 }
 
 // Issue returns a new token, good from now until it expires. It forgets tokens an hour after they expired: until then
 // they are known as expired.
-func (t *Tokens) Issue(now, expires time.Time) string {
+func (t *Tokens) Issue(now, expires time.Time) string { return t.IssueFor("", now, expires) }
+
+// IssueFor returns a new token of a project.
+func (t *Tokens) IssueFor(project string, now, expires time.Time) string {
 	token := "ya29.sim." + rand.Text() + rand.Text()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := maps.Clone(*t.issued.Load())
-	maps.DeleteFunc(next, func(_ string, at time.Time) bool { return now.Sub(at) > time.Hour })
-	next[token] = expires
+	maps.DeleteFunc(next, func(_ string, i issued) bool { return now.Sub(i.expires) > time.Hour })
+	next[token] = issued{project, expires}
 	t.issued.Store(&next)
 	return token
 }
@@ -47,7 +56,22 @@ func (t *Tokens) Issue(now, expires time.Time) string {
 func (t *Tokens) Revoke() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.issued.Store(&map[string]time.Time{})
+	t.issued.Store(&map[string]issued{})
+}
+
+// revokeOf forgets the tokens of a project.
+func (t *Tokens) revokeOf(project string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := maps.Clone(*t.issued.Load())
+	maps.DeleteFunc(next, func(_ string, i issued) bool { return i.project == project })
+	t.issued.Store(&next)
+}
+
+// Project returns the project of the token in an Authorization header that is good, "" for the
+// simulator's own.
+func (t *Tokens) Project(header string) string {
+	return (*t.issued.Load())[strings.TrimPrefix(header, "Bearer ")].project
 }
 
 // Check returns why an Authorization header is not good enough, empty if it is.
@@ -56,11 +80,11 @@ func (t *Tokens) Check(header string, now time.Time) (reason string) {
 	if !ok {
 		return ReasonMissing
 	}
-	expires, known := (*t.issued.Load())[token]
+	known, ok := (*t.issued.Load())[token]
 	switch {
-	case !known:
+	case !ok:
 		return ReasonUnknown
-	case !now.Before(expires):
+	case !now.Before(known.expires):
 		return ReasonExpired
 	}
 	return ""

@@ -2,6 +2,7 @@ package sendapi
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -129,7 +130,7 @@ func (s *API) answerSend(in Call, mem *Scratch, now time.Time) Verdict {
 		if reason := s.cfg.Tokens.Check(in.Authorization, now); reason != "" {
 			return s.refused[reason]
 		}
-		if in.Project != s.cfg.Project {
+		if in.Project != cmp.Or(s.cfg.Tokens.Project(in.Authorization), s.cfg.Project) {
 			return answered(permissionDenied(in.Project))
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	GroupDevices       = "devices"
 	GroupApprovals     = "approvals"
 	GroupTenants       = "tenants"
+	GroupApps          = "apps"
 	GroupDeadLetters   = "dead letters"
 	GroupAudit         = "audit"
 	GroupPrivacy       = "privacy"
@@ -51,6 +52,7 @@ func API(version string, letters, privacy bool) *door.About {
 			{Name: GroupDevices, About: "The registry of app instances."},
 			{Name: GroupApprovals, About: "Dangerous requests that a second person has to approve."},
 			{Name: GroupTenants, About: "Tenants and their apps, API keys and roles, and the settings that hold for them."},
+			{Name: GroupApps, About: "The FCM credential that each app's notifications are sent with."},
 		},
 		Names:   map[reflect.Type]string{reflect.TypeFor[telemetry.Report](): "HealthReport"},
 		Abouts:  abouts(),

@@ -104,6 +104,7 @@ func about(d wire.Data) string {
 		wire.EventHeld:              "A part of a notification waits for an operator, because FCM refused it for everybody.",
 		wire.EventDeviceQuarantined: "Nothing is sent to a device any more, because its address was called dead or invalid.",
 		wire.EventBreakerChanged:    "Sends through a credential are held back, tried or let through again.",
+		wire.EventCredentialInvalid: "Google does not take the credential of an app any more.",
 		wire.EventReconciled:        "What no queue message answered for any more was sent anew, or expired.",
 		wire.EventReplayChanged:     "A replay of dead letters was started, paused, resumed, stopped, cancelled or completed.",
 	}[d.EventType()]

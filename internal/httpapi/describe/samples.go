@@ -49,6 +49,8 @@ func samples() map[reflect.Type]any {
 			Imported: 4_999, Invalid: 1,
 			Errors: []client.LineError{{Line: 42, Pointer: "/platform", Code: push.FaultValue, Detail: "must be one of android, ios, web"}},
 		},
+		sampleCredential(),
+		client.CredentialList{Items: []client.Credential{sampleCredential()}},
 		telemetry.Report{Status: telemetry.StatusOK, Checks: []telemetry.CheckResult{
 			{Name: "ledger", Status: telemetry.StatusOK, Since: sampleTime(0), AgeSeconds: 0.4},
 		}},
@@ -199,6 +201,23 @@ func sampleDevice() client.Device {
 		ID: "phone-1", Token: "fcm-token-1", Platform: client.PlatformAndroid, UserID: "ada", Locale: "de-DE", Timezone: "Europe/Berlin",
 		AppVersion: "4.2.0", Attributes: map[string]string{"plan": "pro"}, State: client.DeviceActive, Source: "api",
 		CreatedAt: new(sampleTime(0)), UpdatedAt: new(sampleTime(1)),
+	}
+}
+
+// SampleServiceAccount is a key file, without its key.
+func SampleServiceAccount() client.ServiceAccount {
+	return client.ServiceAccount{ //nolint:gosec // a sample
+		Type: "service_account", ProjectID: "my-app-1a2b3", PrivateKeyID: "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c",
+		PrivateKey:  "-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n",
+		ClientEmail: "firebase-adminsdk-x1y2z@my-app-1a2b3.iam.gserviceaccount.com", TokenURI: "https://oauth2.googleapis.com/token",
+	}
+}
+
+func sampleCredential() client.Credential {
+	return client.Credential{
+		Tenant: "default", App: "shop", Project: "my-app-1a2b3", ClientEmail: "firebase-adminsdk-x1y2z@my-app-1a2b3.iam.gserviceaccount.com",
+		KeyID: "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c", Fingerprint: "9f86d081884c7d65", State: client.CredentialValid,
+		SealKey: "local:2c26b46b68ff", Since: sampleTime(0), By: "key:9f86d081", CheckedAt: new(sampleTime(0)),
 	}
 }
 

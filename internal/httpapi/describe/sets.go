@@ -76,6 +76,11 @@ func sets() []door.Set {
 			About: "What a device runs; unknown where nobody has told, topic where there is no device.",
 		},
 		{
+			Name: "CredentialState", Of: []reflect.Type{typ[client.CredentialState]()},
+			Words: words(client.CredentialStates()...),
+			About: "Whether Google takes a credential; unchecked: it could not be asked.",
+		},
+		{
 			Name: "DeviceState", Of: []reflect.Type{typ[client.DeviceState]()}, Words: words(client.DeviceActive, client.DeviceQuarantined),
 			About: "Whether a device is sent to; one in quarantine is not, because its address was called dead or invalid.",
 		},

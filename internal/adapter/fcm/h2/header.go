@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"bytes"
 	"strconv"
 
 	"golang.org/x/net/http2"
@@ -15,6 +16,14 @@ type headerEncoder struct {
 	enc   *hpack.Encoder
 	buf   sink
 	block []byte
+
+	// owner is the header whose fields are in the table. A connection serves many
+	// credentials, and a table has room for a few access tokens only: those that take
+	// turns would push each other out of it with each request. So only the owner's fields
+	// go through the table, the others' stand in their blocks as they are, which leaves
+	// the table alone. A rival that comes often enough in a row becomes the owner.
+	owner, rival *transport.Header
+	inRow        int // requests of rival, with none of another header in between
 
 	// cached is the block of cachedFor when it consists of nothing but indexes
 	// into the table: writing it again changes no state, so it may be repeated.
@@ -31,13 +40,18 @@ func newHeaderEncoder() *headerEncoder {
 // setTableSize applies the peer's SETTINGS_HEADER_TABLE_SIZE.
 func (e *headerEncoder) setTableSize(n uint32) {
 	e.enc.SetMaxDynamicTableSizeLimit(n)
-	e.cachedFor = nil
+	e.cachedFor, e.owner = nil, nil // the next block has to say it
 }
 
 // encode returns the header block for a body of n bytes. It is valid until the
 // next call, and must be written before the block of the next call.
 func (e *headerEncoder) encode(h *transport.Header, n int) []byte {
-	if e.cachedFor != h {
+	switch {
+	case e.cachedFor == h:
+		e.block = append(e.block[:0], e.cached...)
+	case !e.owns(h):
+		e.block = append(e.block[:0], h.Kept(literalBlock)...)
+	default:
 		e.buf.b = e.buf.b[:0]
 		e.write(":method", "POST")
 		e.write(":scheme", h.Scheme)
@@ -52,11 +66,44 @@ func (e *headerEncoder) encode(h *transport.Header, n int) []byte {
 			e.cached = append(e.cached[:0], e.buf.b...)
 		}
 		e.block = append(e.block[:0], e.buf.b...)
-	} else {
-		e.block = append(e.block[:0], e.cached...)
+	}
+	if e.owner == h {
+		e.rival, e.inRow = nil, 0
 	}
 	e.block = appendContentLength(e.block, n)
 	return e.block
+}
+
+// takeover is how many requests in a row make a header the owner of the table: so many cost
+// about as much as what they have the next ones save.
+const takeover = 4
+
+// owns reports whether the fields of h may go through the table.
+func (e *headerEncoder) owns(h *transport.Header) bool {
+	if e.owner == h {
+		return true
+	}
+	if e.rival != h {
+		e.rival, e.inRow = h, 0
+	}
+	e.inRow++
+	if e.owner != nil && e.inRow < takeover {
+		return false
+	}
+	e.owner = h
+	return true
+}
+
+// literalBlock returns the block of a header without the table: its fields are literals that
+// are never indexed (RFC 7541 §6.2.3), so it is the same on every connection.
+func literalBlock(h *transport.Header) []byte {
+	e := newHeaderEncoder()
+	e.write(":method", "POST")
+	e.write(":scheme", h.Scheme)
+	for _, f := range append([]transport.Field{{Name: ":authority", Value: h.Authority}, {Name: ":path", Value: h.Path}}, h.Fields...) {
+		_ = e.enc.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value, Sensitive: true}) // a sink never fails
+	}
+	return bytes.Clone(e.buf.b)
 }
 
 // write encodes a field. Every field goes through HPACK's dynamic table, a bearer

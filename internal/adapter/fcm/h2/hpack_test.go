@@ -41,6 +41,9 @@ func TestHeaderBlocks(t *testing.T) {
 			if err := dec.Close(); err != nil {
 				t.Fatalf("decode: %v", err)
 			}
+			for i := range got {
+				got[i].Sensitive = false
+			}
 			want := []hpack.HeaderField{
 				{Name: ":method", Value: "POST"},
 				{Name: ":scheme", Value: h.Scheme},
@@ -72,5 +75,39 @@ func TestHeaderBlockIsSmall(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(100, func() { enc.encode(h, 483) }); got != 0 {
 		t.Errorf("%v allocations, want none", got)
+	}
+}
+
+// TestHeadersThatTakeTurns: a credential among many leaves the table to the one that has it,
+// and gets it when it is alone.
+//
+//nolint:paralleltest // counts allocations
+func TestHeadersThatTakeTurns(t *testing.T) {
+	enc := newHeaderEncoder()
+	header := func(project, token string) *transport.Header {
+		return transport.NewHeader("https", "fcm.googleapis.com", "/v1/projects/"+project+"/messages:send", "authorization",
+			"Bearer "+fmt.Sprintf("%s%01000d", token, 1))
+	}
+	a, b, c := header("a", "A"), header("b", "B"), header("c", "C")
+	enc.encode(a, 1)
+	enc.encode(a, 1)
+	for range 100 { // they take turns
+		for _, other := range []*transport.Header{b, c} {
+			if n := len(enc.encode(other, 1)); n < 400 {
+				t.Fatalf("a block of %d bytes", n)
+			}
+			if n := len(enc.encode(a, 1)); n > 12 {
+				t.Fatalf("the owner's block has %d bytes", n)
+			}
+		}
+	}
+	if got := testing.AllocsPerRun(100, func() { enc.encode(b, 483); enc.encode(c, 483) }); got != 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
+	for range takeover + 1 {
+		enc.encode(b, 1)
+	}
+	if n := len(enc.encode(b, 1)); n > 12 {
+		t.Errorf("alone, b has blocks of %d bytes", n)
 	}
 }

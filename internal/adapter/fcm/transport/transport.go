@@ -1,5 +1,7 @@
 package transport
 
+import "sync"
+
 // Header is the header list of a request except content-length, prepared once
 // and used for many requests: transports recognise it by its address. It is
 // immutable.
@@ -9,6 +11,16 @@ type Header struct {
 	Scheme, Authority, Path string
 	// Fields are the others; names are in lower case.
 	Fields []Field
+
+	once sync.Once
+	kept []byte
+}
+
+// Kept returns what a transport made of the header the first time, for a header that is sent
+// over many connections. It must not be changed.
+func (h *Header) Kept(first func(*Header) []byte) []byte {
+	h.once.Do(func() { h.kept = first(h) })
+	return h.kept
 }
 
 // Field is one header field.

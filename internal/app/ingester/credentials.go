@@ -1,0 +1,92 @@
+package ingester
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/belfry-push/belfry/internal/adapter/fcm/keyfile"
+	"github.com/belfry-push/belfry/internal/adapter/fcm/probe"
+	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/breakers"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/credential"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+)
+
+// Credentials says how the FCM credentials of apps are taken in.
+type Credentials struct {
+	Seal     config.Seal
+	Endpoint string // of FCM, which is asked about them
+}
+
+// private reports whether the endpoint is not Google's.
+func (c Credentials) private() bool { return config.FCM{Endpoint: c.Endpoint}.Private() }
+
+// newCredentials returns the room of credentials.
+func newCredentials(ctx context.Context, s *app.Service, c Credentials) (*credential.Room, error) {
+	ring, err := app.NewRing(ctx, s, c.Seal)
+	if err != nil {
+		return nil, err
+	}
+	cfg := credential.Config{
+		Documents: s.Backend.Store, Ring: ring, Read: readKeyFile, Checker: probe.New(c.Endpoint), Log: s.Log, Now: s.Now,
+	}
+	if c.private() {
+		cfg.TokenURL = ofSimulator(c.Endpoint)
+	}
+	return credential.New(cfg), nil
+}
+
+// readKeyFile implements [credential.Reader].
+func readKeyFile(data []byte) (credential.Account, error) {
+	a, repaired, err := keyfile.Read(data)
+	if err != nil {
+		return credential.Account{}, err
+	}
+	return credential.Account{
+		Project: a.Project, Email: a.Email, KeyID: a.KeyID, PrivateKey: a.PrivateKey, TokenURL: a.TokenURL, Repaired: repaired,
+	}, nil
+}
+
+// ofSimulator takes, beside Google's, the token endpoint of a simulator: whatever stands where
+// FCM is asked for.
+func ofSimulator(endpoint string) func(string) string {
+	own, err := url.Parse(endpoint)
+	return func(text string) string {
+		u, bad := url.Parse(text)
+		if err == nil && bad == nil && u.User == nil && u.Scheme == own.Scheme && u.Host == own.Host {
+			return ""
+		}
+		return credential.GoogleTokenURL(text)
+	}
+}
+
+// labels finds the credential of an app, for reports.
+type labels struct {
+	room *credential.Room
+	// open says that whatever stands in FCM's place takes what has no credential.
+	open bool
+}
+
+// Label implements [breakers.Labels].
+func (l *labels) Label(ctx context.Context, of, name string) (string, *report.Waiting, error) {
+	ref := credential.RefOf(of, name)
+	c, err := l.room.Get(ctx, ref)
+	switch {
+	case errors.Is(err, push.ErrNotFound) && (l.open || ref == credential.RefOf(tenant, "")):
+		return "", nil, nil
+	case errors.Is(err, push.ErrNotFound):
+		return "", &report.Waiting{Reason: report.WaitCredential, Detail: "there is none; upload one"}, nil
+	case err != nil:
+		return "", nil, err
+	case c.State == credential.Invalid:
+		return "", &report.Waiting{Reason: report.WaitCredential, Detail: "Google refuses it; upload another"}, nil
+	case c.Sealed != "":
+		return "", &report.Waiting{Reason: report.WaitCredential, Detail: c.Sealed}, nil
+	}
+	return c.Label(), nil, nil
+}
+
+var _ breakers.Labels = (*labels)(nil)
