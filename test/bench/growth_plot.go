@@ -49,7 +49,8 @@ func (s *Series) picture() []byte {
 	var b bytes.Buffer
 	err := svg.Execute(&b, map[string]any{
 		"Width": panelWidth * len(panels), "Height": panelHeight, "Title": s.What, "Of": s.Of, "Panels": panels,
-		"Left": marginLeft, "Right": panelWidth - marginRight, "Bottom": panelHeight - marginBottom, "Middle": (marginLeft + panelWidth - marginRight) / 2,
+		"Left": marginLeft, "Right": panelWidth - marginRight, "Bottom": panelHeight - marginBottom,
+		"Middle": (marginLeft + panelWidth - marginRight) / 2,
 	})
 	if err != nil { // of a template and data of ours
 		panic(err)
