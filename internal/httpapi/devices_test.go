@@ -54,10 +54,10 @@ func TestPatchDevice(t *testing.T) {
 		}
 	}
 	g.Do(t, "PUT", "/v1/devices/phone-2", `{"token":"other"}`).Want(t, http.StatusOK, "")
-	for method, body := range map[string]string{"PATCH": `{"token":"other"}`, "PUT": `{"token":"other"}`} {
+	for _, method := range []string{"PATCH", "PUT"} { // a PATCH needs the registration, which the loop takes away
 		g.Do(t, "PUT", "/v1/devices/phone-2", `{"token":"other"}`).Want(t, http.StatusOK, "")
 		var d client.Device
-		doortest.Decode(t, g.Do(t, method, one, body).Want(t, http.StatusOK, "").Body.Bytes(), &d)
+		doortest.Decode(t, g.Do(t, method, one, `{"token":"other"}`).Want(t, http.StatusOK, "").Body.Bytes(), &d)
 		if d.MovedFrom != "phone-2" {
 			t.Errorf("%s: the address was that of %q", method, d.MovedFrom)
 		}
