@@ -121,6 +121,16 @@ func TestEndpoints(t *testing.T) {
 		}},
 		{`GET /v1/roles `, func(c *Client) error { _, err := c.Roles(ctx); return err }},
 		{`DELETE /v1/roles/r `, func(c *Client) error { return c.DeleteRole(ctx, "r") }},
+		{`GET /v1/usage?app=a&cursor=c&group=day&limit=5&since=2026-11-01&tenant=t&until=2026-12-01 `, func(c *Client) error {
+			_, err := c.UsagePage(ctx, UsageFilter{Tenant: "t", App: "a", Since: "2026-11-01", Until: "2026-12-01", Group: "day"}, "c", 5)
+			return err
+		}},
+		{`GET /v1/usage?limit=1000 `, func(c *Client) error {
+			for range c.Usage(ctx, UsageFilter{}) {
+				break
+			}
+			return nil
+		}},
 		{`GET /readyz `, func(c *Client) error { return c.Ready(ctx) }},
 	}
 	for _, tt := range tests {

@@ -19,7 +19,7 @@ import (
 // AuditLog is what the routes of the audit log stand on.
 type AuditLog = auditlog.Config
 
-// Config is what the API is built from. Every field is required but Letters, Replays, Privacy, Now
+// Config is what the API is built from. Every field is required but Letters, Replays, Privacy, Usage, Now
 // and Version; all values must be safe for concurrent use.
 type Config struct {
 	Intake   Intake
@@ -50,6 +50,8 @@ type Config struct {
 	Audit door.Auditor
 	// AuditLog has the log to read.
 	AuditLog AuditLog
+	// Usage says what tenants used; without it the API has no such route.
+	Usage Usage
 	// Pages keeps web pages of other origins out. Without an API key it must check the
 	// Host header too.
 	Pages    *sameorigin.Guard

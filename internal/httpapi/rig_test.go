@@ -50,6 +50,7 @@ type rig struct {
 	reports *fakeReports
 	google  *fakeGoogle
 	answers *doortest.Answers
+	usage   *fakeUsage
 	health  *telemetry.Health
 	audit   *audits
 	logs    *observer.ObservedLogs
@@ -72,6 +73,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		answers: &doortest.Answers{},
 		health:  telemetry.NewHealth(time.Second),
 		audit:   &audits{},
+		usage:   &fakeUsage{},
 	}
 	kept, replays := deadletterstest.Rooms(tb)
 	registry := device.New(device.Config{
@@ -82,7 +84,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		Credentials: credentialRoom(tb, g.google),
 		Directory:   access.New(&documenttest.Memory{}, testNow), Entrance: entrance(false),
 		Letters: kept, Replays: replays, Answers: g.answers,
-		Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
+		Usage: g.usage, Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
 		Version: "v1.2.3",
 	}

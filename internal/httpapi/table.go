@@ -40,6 +40,9 @@ func table(cfg *Config) []*door.Route {
 	if cfg.Approvals != nil {
 		resources = append(resources, (&approvals{cfg.Approvals}).routes())
 	}
+	if cfg.Usage != nil {
+		resources = append(resources, consumption{cfg.Usage}.routes())
+	}
 	resources = append(resources, auditlog.Routes(cfg.AuditLog))
 	if cfg.Privacy != nil {
 		resources = append(resources, (&privacyRequests{cfg.Privacy}).routes())

@@ -30,6 +30,12 @@ func ParseDay(s string) (Day, error) {
 	return DayOf(t), err
 }
 
+// To returns how many days lie from d to another, which may be before it.
+func (d Day) To(o Day) int {
+	const hours = 24
+	return int(o.begin().Sub(d.begin()).Hours() / hours)
+}
+
 // begin returns the first moment of the day.
 func (d Day) begin() time.Time {
 	t, _ := time.Parse(time.DateOnly, string(d)) // was made by DayOf

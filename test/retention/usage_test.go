@@ -8,8 +8,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/retention"
 	"github.com/belfry-push/belfry/internal/usage"
@@ -107,4 +109,52 @@ func TestUsageOutlivesNotifications(t *testing.T) {
 		t.Errorf("%d notifications are left", len(left))
 	}
 	check("after the removal of all")
+}
+
+// BenchmarkUsage measures what a notification costs the walk and the tail of an answer, and what an answer costs
+// whose days are all in the books.
+func BenchmarkUsage(b *testing.B) {
+	h := open(b, b.TempDir())
+	const n, at = 5000, 64
+	g, ctx := errgroup.WithContext(b.Context())
+	g.SetLimit(at)
+	for i := range n {
+		g.Go(func() error { return h.single(ctx, h.id(push.PrefixNotification, i, 1), false) })
+	}
+	h.must(g.Wait())
+	room := func(docs document.Store) *usage.Room {
+		return usage.New(usage.Config{
+			Ledger: h.store, Documents: docs, Log: zap.NewNop(), Now: func() time.Time { return h.now },
+			Tenants: func(context.Context) ([]string, error) { return []string{tenant}, nil },
+		})
+	}
+	ask := func(r *usage.Room) {
+		p, err := r.Rows(b.Context(), usage.Query{Tenant: tenant, Since: "2026-01-01", Until: "2026-02-01"}, "", 1000)
+		if err != nil || len(p.Rows) != 1 || p.Rows[0].Requests != n {
+			b.Fatalf("%+v, %v", p, err)
+		}
+	}
+	each := func(b *testing.B) {
+		b.Helper()
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/notification")
+	}
+	b.Run("tail", func(b *testing.B) {
+		for b.Loop() {
+			ask(room(h.store))
+		}
+		each(b)
+	})
+	h.now = h.now.Add(time.Hour)
+	b.Run("walk", func(b *testing.B) {
+		for b.Loop() {
+			h.must(room(&documenttest.Memory{}).Round(b.Context()))
+		}
+		each(b)
+	})
+	h.must(room(h.store).Round(b.Context()))
+	b.Run("books", func(b *testing.B) {
+		for b.Loop() {
+			ask(room(h.store))
+		}
+	})
 }

@@ -7,6 +7,7 @@ type Commands struct {
 	Notification notificationCmd `cmd:"" group:"use" help:"Look at notifications and their deliveries; pause, resume and cancel them."`
 	Explain      explainCmd      `cmd:"" group:"use" help:"Explain one delivery: what happened to it, when and why."`
 	Approval     approvalCmd     `cmd:"" group:"use" help:"See, approve and refuse what needs a second person."`
+	Usage        usageCmd        `cmd:"" group:"use" help:"Show what was used: requests, recipients, outcomes, billable units and cost."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Register, look up, restore and remove devices."`
 	Privacy      privacyCmd      `cmd:"" group:"use" help:"Hand out or erase what is kept of a user, with a signed receipt."`
 	App          appCmd          `cmd:"" group:"use" help:"Give the apps of a tenant their FCM credentials."`

@@ -120,6 +120,14 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Imported: 2, Invalid: 1, Errors: []client.LineError{{Line: 3, Pointer: "/platform", Detail: "must be android, ios or web"}},
 			Warned: 1, Warnings: []client.LineError{{Line: 2, Pointer: "/locale", Code: "ignored", Detail: "is not understood"}},
 		})
+	case "GET /v1/usage":
+		f.queries = append(f.queries, r.URL.RawQuery)
+		if r.Header.Get("Accept") == "text/csv" {
+			w.Header().Set("Content-Type", "text/csv")
+			_, _ = w.Write([]byte("tenant,app\nacme,shop\n"))
+			return
+		}
+		clitest.Say(w, http.StatusOK, client.UsageList{Items: []client.Usage{{Tenant: "acme", App: "shop", Requests: 1, CostUSD: 0.5}}})
 	case "GET /v1/devices":
 		clitest.Say(w, http.StatusOK, client.DeviceList{Items: []client.Device{device(), {ID: "dev_2"}}})
 	case "GET /v1/devices/dev_1":

@@ -57,6 +57,14 @@ func listing(t *testing.T) string {
 				all = all[:1]
 			}
 			clitest.Say(w, http.StatusOK, client.NotificationList{Items: all})
+		case "/v1/usage":
+			clitest.Say(w, http.StatusOK, client.UsageList{Items: []client.Usage{
+				{
+					Tenant: "a-tenant-with-quite-a-long-name", App: "an-app-with-quite-a-long-name-too", Day: "2026-11-20", Requests: 1_234, Recipients: 12_345_678,
+					Sent: 12_000_000, Permanent: 300_000, Open: 45_678, Invalid: 3, BillableUnits: 12_000_000, CostUSD: 1.610012345,
+				},
+				{Tenant: "zoo", App: "default", Day: "2026-11-21", Requests: 1, Recipients: 1, Sent: 1, BillableUnits: 1, CostUSD: 0.000011, Final: true},
+			}})
 		case "/v1/devices":
 			if r.URL.Query().Get("user_id") == "nobody" {
 				clitest.Say(w, http.StatusOK, client.DeviceList{})
@@ -86,6 +94,7 @@ func TestTablesAtWidths(t *testing.T) {
 		var all strings.Builder
 		for _, args := range []string{
 			"notification list", "notification list -o wide", "batch list", "devices list", "devices list -o wide", "devices list --user nobody",
+			"usage", "usage -o wide",
 		} {
 			text := onTerminal(t.Context(), api, width, strings.Fields(args)...)
 			all.WriteString("$ belfry " + args + "\n" + text + "\n")

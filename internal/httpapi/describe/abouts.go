@@ -101,6 +101,8 @@ func abouts() map[string]string {
 		"TraceStep":         "One thing that happened to a delivery.",
 		"TracedDelivery":    "One delivery and its story.",
 		"UploadResult":      "What became of the lines of one upload; its lines are accepted, invalid and skipped ones together.",
+		"Usage":             "What was used on a day, by an app, or by a tenant; recipients is the sum of open and all outcomes.",
+		"UsageList":         "A page of usage, by tenant, day and app.",
 		"Waiting":           "What a notification waits for.",
 		"Warning":           "What should be looked at in a request that was taken all the same.",
 	}

@@ -26,6 +26,13 @@ func sampleTime(minutes int) time.Time {
 	return time.Date(2026, 11, 21, 9, minutes, 0, 0, time.UTC)
 }
 
+func sampleUsage() client.Usage {
+	return client.Usage{
+		Tenant: "acme", App: "shop", Day: "2026-11-20", Requests: 12, Recipients: 1_000_011, Sent: 998_000, Permanent: 1_900, Ambiguous: 11,
+		Suppressed: 100, Invalid: 3, PossibleDuplicates: 11, BillableUnits: 998_011, CostUSD: 0.131240117, Final: true,
+	}
+}
+
 // samples are bodies by their type.
 func samples() map[reflect.Type]any {
 	all := map[reflect.Type]any{}
@@ -45,6 +52,8 @@ func samples() map[reflect.Type]any {
 		client.DeviceList{Items: []client.Device{sampleDevice()}},
 		sampleApproval(),
 		client.ApprovalList{Items: []client.Approval{sampleApproval()}},
+		sampleUsage(),
+		client.UsageList{Items: []client.Usage{sampleUsage()}, AsOf: sampleTime(20), Complete: true},
 		client.ImportResult{
 			Imported: 4_999, Invalid: 1,
 			Errors: []client.LineError{{Line: 42, Pointer: "/platform", Code: push.FaultValue, Detail: "must be one of android, ios, web"}},
