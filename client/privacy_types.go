@@ -40,6 +40,8 @@ type PrivacyOrder struct {
 	FIDs      []string      `json:"fids,omitempty" doc:"installation ids of the person"`
 	Since     *time.Time    `json:"since,omitempty" doc:"look at notifications from then on only; absent: at all that are kept"`
 	Reference string        `json:"reference,omitempty" doc:"your own, such as a ticket: it stands in the receipt; at most 128 bytes"`
+	// Receipt erases the same person again.
+	Receipt *PrivacyReceipt `json:"receipt,omitempty" doc:"of an erasure of this installation, to repeat it after a restore; then nobody is named"`
 }
 
 // PrivacyCounts is what was found of a person, per store.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"time"
@@ -47,11 +48,33 @@ func (p *privacyRequests) create(ctx context.Context, x *door.Exchange) (door.Re
 	if in.Since != nil {
 		o.Since = *in.Since
 	}
+	if in.Receipt != nil {
+		receipt, err := receiptOf(in.Receipt)
+		if err != nil {
+			return door.Reply{}, err
+		}
+		o.Receipt = receipt
+	}
 	q, err := p.room.Start(ctx, o)
 	if err != nil {
 		return door.Reply{}, err
 	}
 	return door.Reply{Status: http.StatusAccepted, Body: privacyView(&q), Location: "/v1/privacy-requests/" + string(q.ID)}, nil
+}
+
+// receiptOf reads a receipt that was given back.
+func receiptOf(v *client.PrivacyReceipt) (*privacy.Receipt, error) {
+	r := &privacy.Receipt{
+		Version: v.Version, Request: push.ID(v.Request), Tenant: v.Tenant, Action: privacy.Action(v.Action), By: v.By, Reference: v.Reference,
+		CreatedAt: wholeSeconds(v.CreatedAt), EndedAt: wholeSeconds(v.EndedAt), Counts: privacy.Counts(v.Counts),
+		Hashes: make([]privacy.Hash, len(v.Hashes)), PublicKey: v.PublicKey, Signature: v.Signature,
+	}
+	for i, text := range v.Hashes {
+		if err := r.Hashes[i].UnmarshalText([]byte(text)); err != nil {
+			return nil, push.Faults{{Pointer: fmt.Sprintf("/receipt/hashes/%d", i), Code: push.FaultValue, Detail: err.Error()}}
+		}
+	}
+	return r, nil
 }
 
 func converted[T ~string](in []string) []T {

@@ -47,6 +47,15 @@ func (k *Keys) sign(r *Request, at time.Time) (*Receipt, error) {
 	return out, nil
 }
 
+// signed reports whether a receipt is one of this installation, with nothing changed.
+func (k *Keys) signed(r *Receipt) bool {
+	statement := *r
+	statement.Signature = ""
+	text, err := canonical(&statement)
+	signature, bad := base64.StdEncoding.DecodeString(r.Signature)
+	return err == nil && bad == nil && ed25519.Verify(k.signer.Public().(ed25519.PublicKey), text, signature) //nolint:errcheck,forcetypeassert // it is one
+}
+
 // canonical returns a value as RFC 8785 writes it. It holds for what a receipt has: objects,
 // arrays, ASCII names, texts and whole numbers.
 func canonical(v any) ([]byte, error) {

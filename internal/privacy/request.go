@@ -86,6 +86,8 @@ type Request struct {
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // export: until when it may be fetched
 	Since     time.Time `json:"since,omitzero"`      // only notifications accepted from then on are looked at
+	// Again says that it repeats another one after a restore: whom it is about is told by Hashes.
+	Again bool `json:"again,omitempty"`
 	// Subject is whom it is about. It is forgotten when the request has ended; Hashes stay.
 	Subject Subject        `json:"subject,omitzero"`
 	Hashes  []Hash         `json:"hashes,omitempty"`  // of the user and all addresses

@@ -117,6 +117,9 @@ type Order struct {
 	Since     time.Time
 	By        string
 	Reference string
+	// Receipt, of an erasure by this installation, erases the same person again, in place of a
+	// Subject: for a backup of before that was restored.
+	Receipt *Receipt
 }
 
 // A request is one document, so what it is about is bounded.
@@ -137,7 +140,10 @@ func (o *Order) check() push.Faults {
 	if o.Action != Export && o.Action != Erase {
 		bad("/action", push.FaultValue, "must be export or erase")
 	}
-	if o.Subject.isZero() {
+	switch again := o.Receipt != nil; {
+	case again && (o.Action != Erase || !o.Subject.isZero()):
+		bad("/receipt", push.FaultConflict, "erases again whom it is of: it goes with erase, and with nobody's name")
+	case !again && o.Subject.isZero():
 		bad("", push.FaultMissing, "must name somebody: user_id, device_ids, tokens or fids")
 	}
 	const longest, longestUser = 128, 512
@@ -175,13 +181,22 @@ func (o *Order) check() push.Faults {
 // them within [StaleAfter]. Errors are push.Faults, or a store's; then the request may exist, and
 // is gone on with.
 func (r *Room) Start(ctx context.Context, o Order) (Request, error) {
-	if faults := o.check(); len(faults) > 0 {
+	faults := o.check()
+	if o.Receipt != nil && (o.Receipt.Tenant != o.Tenant || o.Receipt.Action != Erase || !r.cfg.Keys.signed(o.Receipt)) {
+		faults = append(faults, push.Fault{
+			Pointer: "/receipt", Code: push.FaultValue, Detail: "must be of an erasure for this tenant, signed by this installation",
+		})
+	}
+	if len(faults) > 0 {
 		return Request{}, faults
 	}
 	now := r.cfg.Now().UTC()
 	q := Request{
 		ID: push.NewID(push.PrefixPrivacy), Tenant: o.Tenant, Action: o.Action, State: StateRunning, By: o.By, Reference: o.Reference,
 		CreatedAt: now, Since: o.Since, Subject: o.Subject, Step: stepBury,
+	}
+	if o.Receipt != nil {
+		q.Again, q.Hashes = true, o.Receipt.Hashes
 	}
 	if o.Action == Export {
 		q.State, q.Step, q.ExpiresAt = StateReady, "", now.Add(ExportKept)
@@ -216,6 +231,11 @@ func (r *Room) look() {
 // find fills in which devices and addresses the subject has, by the registry as it is now.
 func (r *Room) find(ctx context.Context, q *Request) error {
 	known := map[push.ID]push.Address{}
+	if q.Again {
+		if err := r.recognise(ctx, q, known); err != nil {
+			return err
+		}
+	}
 	if q.Subject.UserID != "" {
 		for cursor := ""; ; {
 			ds, next, err := r.cfg.Devices.Devices(ctx, q.Tenant, q.Subject.UserID, cursor, pageSize)
@@ -255,6 +275,31 @@ func (r *Room) find(ctx context.Context, q *Request) error {
 	}
 	q.note(r.cfg.Keys, known, named)
 	return nil
+}
+
+// recognise finds the devices whose user or address has one of the request's hashes: it looks at
+// all devices of the tenant.
+func (r *Room) recognise(ctx context.Context, q *Request, known map[push.ID]push.Address) error {
+	hashes := setOf(q.Hashes).has
+	for cursor := ""; ; {
+		ds, next, err := r.cfg.Devices.Devices(ctx, q.Tenant, "", cursor, pageSize)
+		if err != nil {
+			return fmt.Errorf("look through the devices: %w", err)
+		}
+		for i := range ds {
+			d := &ds[i]
+			theirs := d.UserID != "" && hashes[r.cfg.Keys.User(q.Tenant, d.UserID)]
+			if theirs {
+				q.Subject.UserID = d.UserID
+			}
+			if theirs || hashes[r.cfg.Keys.Address(q.Tenant, d.Address)] {
+				known[d.ID] = d.Address
+			}
+		}
+		if cursor = next; cursor == "" {
+			return nil
+		}
+	}
 }
 
 // note adds devices and addresses to what the request knows of its subject.

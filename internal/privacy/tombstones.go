@@ -188,15 +188,15 @@ func (t *Tombstones) at(tenant string, h Hash) (grave, bool) {
 	return g, there
 }
 
-// Screen returns, parallel to the recipients, push.CodeUserErased for who is erased, whenever
-// that was accepted, and push.CodeOpen for the others.
+// Screen returns, parallel to the recipients, push.CodeUserErased for who is erased, and
+// push.CodeOpen for the others and those who have registered anew.
 func (t *Tombstones) Screen(ctx context.Context, tenant string, rs []push.Recipient) ([]push.Code, error) {
 	if err := t.Current(ctx); err != nil {
 		return nil, err
 	}
 	out := make([]push.Code, len(rs))
 	for i := range rs {
-		if t.Erased(tenant, &rs[i], time.Time{}) {
+		if t.Erased(tenant, &rs[i], t.now()) {
 			out[i] = push.CodeUserErased
 		}
 	}

@@ -17,8 +17,9 @@ const (
 	// walkPage is how many notifications are looked into between two notes of how far it is.
 	walkPage = 200
 	// walkers is how many notifications are looked into at a time: most of a look is waiting for
-	// the store.
-	walkers = 16
+	// the store, and writes at the same time share a commit. Of batches it is fewer, because a page
+	// of one takes 15 MB in memory.
+	walkers, batchWalkers = 64, 2
 	// planBatch is how many plans are read at once: half a megabyte of hashes.
 	planBatch = 128
 )
@@ -54,7 +55,9 @@ type foundChunk struct {
 // that has the person, several at a time. It returns the cursor of what comes next, "" at the end.
 // A page costs one listing, and for each notification its plans and pages: O(lines). Nothing has
 // an index by recipient, because that would cost a write per recipient sent to.
-func (r *Room) walk(ctx context.Context, p *person, cursor string, visit func(ctx context.Context, f *found) error) (Counts, string, error) {
+func (r *Room) walk(ctx context.Context, p *person, cursor string,
+	visit func(ctx context.Context, f *found) error,
+) (Counts, string, error) {
 	ns, next, err := r.cfg.Notifications.Notifications(ctx, p.q.Tenant, cursor, walkPage)
 	if err != nil {
 		return Counts{}, "", fmt.Errorf("list notifications: %w", err)
@@ -63,6 +66,7 @@ func (r *Room) walk(ctx context.Context, p *person, cursor string, visit func(ct
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(walkers)
+	batches := make(chan struct{}, batchWalkers)
 	for i := range ns {
 		n := &ns[i]
 		if n.AcceptedAt.Before(p.q.Since) {
@@ -70,6 +74,10 @@ func (r *Room) walk(ctx context.Context, p *person, cursor string, visit func(ct
 			break
 		}
 		group.Go(func() error {
+			if n.ID.IsBatch() {
+				batches <- struct{}{}
+				defer func() { <-batches }()
+			}
 			f, err := r.lookInto(ctx, p, n)
 			if err != nil {
 				return fmt.Errorf("look into %s: %w", n.ID, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/batch/batchtest"
 	"github.com/belfry-push/belfry/internal/device/devicetest"
+	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
@@ -23,6 +24,20 @@ import (
 )
 
 func TestMain(m *testing.M) { raced.Main(m) }
+
+// flaky is a store of documents that may be away for reading.
+type flaky struct {
+	document.Store
+
+	err error
+}
+
+func (f *flaky) Document(ctx context.Context, kind, name string) (document.Document, error) {
+	if f.err != nil {
+		return document.Document{}, f.err
+	}
+	return f.Store.Document(ctx, kind, name)
+}
 
 // world is the room on stores in memory. Its faults go around the ledger.
 type world struct {
@@ -40,11 +55,11 @@ type world struct {
 	tombs *privacy.Tombstones
 }
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{TB: t}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{TB: tb}
 	var err error
-	w.keys, err = privacy.LoadKeys(t.Context(), &w.docs, time.Now())
+	w.keys, err = privacy.LoadKeys(tb.Context(), &w.docs, time.Now())
 	w.must(err)
 	w.restart("p1")
 	return w
@@ -188,7 +203,8 @@ func (w *world) dump(tenant string) string {
 	ls, _, err := w.letters.Letters(w.Context(), push.LetterFilter{Tenant: tenant}, "", 1000)
 	w.must(err)
 	for _, l := range ls {
-		_, _ = fmt.Fprintln(&b, l.ID, l.Recipient.UserID, l.Recipient.DeviceID, l.Recipient.Address.Value.Reveal(), l.Recipient.Data, string(l.Body), l.Detail)
+		to := &l.Recipient
+		_, _ = fmt.Fprintln(&b, l.ID, to.UserID, to.DeviceID, to.Address.Value.Reveal(), to.Data, string(l.Body), l.Detail)
 	}
 	docs, _, err := w.docs.Documents(w.Context(), "privacy-request", "", 1000)
 	w.must(err)

@@ -35,8 +35,10 @@ func newLetters(b *app.Backend, retention letters.Retention, reg prometheus.Regi
 const installation = "default"
 
 // newReplays builds the room of replays on an open backend, for the letters that
-// kept keeps.
-func newReplays(b *app.Backend, kept *letters.Room, reg prometheus.Registerer, log *zap.Logger) (*replay.Room, error) {
+// kept keeps; screens say who is not sent to, beside the device registry.
+func newReplays(b *app.Backend, kept *letters.Room, reg prometheus.Registerer, log *zap.Logger,
+	screens ...predict.Screen,
+) (*replay.Room, error) {
 	sources := map[string]worker.Sink{}
 	for _, name := range push.Queues() {
 		sources[name] = b.Queues[name]
@@ -47,7 +49,7 @@ func newReplays(b *app.Backend, kept *letters.Room, reg prometheus.Registerer, l
 	}
 	predictions, err := predict.New(predict.Config{
 		Keeper: kept, Letters: b.Store, Notifications: b.Store, Lines: b.Store, Documents: b.Store, Queues: push.Queues(),
-		Screens:  []predict.Screen{predict.DeviceScreen{Devices: b.Store}},
+		Screens:  append(screens, predict.DeviceScreen{Devices: b.Store}),
 		Breakers: breakers.NewNotes(b.Store, log, time.Now), CostPerSend: perSend, Software: telemetry.Version(), Now: time.Now,
 	})
 	if err != nil {
@@ -85,7 +87,11 @@ func Serve(ctx context.Context, s *app.Service) (*letters.Room, *replay.Room, er
 	if err != nil {
 		return nil, nil, err
 	}
-	replays, err := newReplays(s.Backend, kept, s.Reg, s.Log)
+	erased, _, err := s.Tombstones(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	replays, err := newReplays(s.Backend, kept, s.Reg, s.Log, erased)
 	if err != nil {
 		return nil, nil, err
 	}

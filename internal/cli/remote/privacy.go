@@ -87,7 +87,8 @@ func (c *privacyExportCmd) Run(ctx context.Context, con *display.Console) error 
 type privacyEraseCmd struct {
 	Server server `embed:""`
 	person
-	NoWait bool `help:"Print the request, and do not wait for its end."`
+	Receipt string `placeholder:"FILE" help:"Erase again whom this receipt is of, after an older backup was restored."`
+	NoWait  bool   `help:"Print the request, and do not wait for its end."`
 }
 
 // Help implements kong's HelpProvider.
@@ -96,12 +97,37 @@ func (privacyEraseCmd) Help() string {
 are removed, which goes on if this command ends. Keep the receipt: a backup of before needs it.
 
     belfry privacy erase --user alice --reference "ticket 4711" > receipt.json
-    belfry privacy verify receipt.json`
+    belfry privacy verify receipt.json
+    belfry privacy erase --receipt receipt.json    # again, after an older backup was restored`
+}
+
+// ordered is what was given.
+func (c *privacyEraseCmd) ordered(con *display.Console) (client.PrivacyOrder, error) {
+	if c.Receipt == "" {
+		return c.order(client.PrivacyErase)
+	}
+	receipt, err := readReceipt(c.Receipt, con)
+	return client.PrivacyOrder{Action: client.PrivacyErase, Receipt: &receipt, Reference: c.Reference}, err
+}
+
+// readReceipt reads a receipt from a file, - for standard input.
+func readReceipt(file string, con *display.Console) (r client.PrivacyReceipt, err error) {
+	raw, err := readAll(file, con.In)
+	if err != nil {
+		return r, err
+	}
+	if bad := request.CheckJSON(raw); bad != nil {
+		return r, display.Usagef("%s: %s", file, bad)
+	}
+	if err := json.Unmarshal(raw, &r); err != nil { //nolint:forbidigo // it was checked: only a type can be wrong
+		return r, display.Usagef("%s: no receipt: %v", file, err)
+	}
+	return r, nil
 }
 
 // Run erases, waits for the end and prints the receipt.
 func (c *privacyEraseCmd) Run(ctx context.Context, con *display.Console) error {
-	order, err := c.order(client.PrivacyErase)
+	order, err := c.ordered(con)
 	if err != nil {
 		return err
 	}
@@ -199,16 +225,9 @@ server's own receipt of the same request.`
 
 // Run checks the receipt.
 func (c *privacyVerifyCmd) Run(ctx context.Context, con *display.Console) error {
-	raw, err := readAll(c.File, con.In)
+	receipt, err := readReceipt(c.File, con)
 	if err != nil {
 		return err
-	}
-	if bad := request.CheckJSON(raw); bad != nil {
-		return display.Usagef("%s: %s", c.File, bad)
-	}
-	var receipt client.PrivacyReceipt
-	if err := json.Unmarshal(raw, &receipt); err != nil { //nolint:forbidigo // it was checked: only a type can be wrong
-		return display.Usagef("%s: no receipt: %v", c.File, err)
 	}
 	key := c.PublicKey
 	if key == "" {
