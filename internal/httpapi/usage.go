@@ -37,12 +37,16 @@ func (c consumption) routes() []*door.Route {
 		About: "What was used: requests, recipients, outcomes, billable units and cost, by tenant, app and day.",
 		Detail: "It equals the ledger to the unit, and outlives the notifications. A notification belongs to the UTC day on which it was " +
 			"accepted, a batch to that on which it was made. Without `tenant` it is about the caller's own, or for an operator of the platform " +
-			"about all. Days on which nothing was accepted have no row. A page ends with a whole day, or with a whole tenant if rows are of several " +
-			"days, so that it may have more rows than `limit`. As NDJSON or CSV, when Accept names it, all rows from the cursor on are streamed, " +
+			"about all. Days on which nothing was accepted have no row. A page ends with a whole day, or with a whole tenant if rows are of " +
+			"several days, so that it may have more rows than `limit`. " +
+			"As NDJSON or CSV, when Accept names it, all rows from the cursor on are streamed, " +
 			"whatever `limit` says. It costs a read a day and tenant, and the notifications of the last five minutes once a minute.",
 		Params: append(door.PageParams(), usageParams()...),
 		Gives: []door.Given{
-			{Status: http.StatusOK, About: "A page; as NDJSON or CSV, all rows.", Types: []string{door.TypeJSON}, Of: reflect.TypeFor[client.UsageList]()},
+			{
+				Status: http.StatusOK, About: "A page; as NDJSON or CSV, all rows.", Types: []string{door.TypeJSON},
+				Of: reflect.TypeFor[client.UsageList](),
+			},
 			{Status: http.StatusOK, Types: []string{door.TypeNDJSON}, Of: row},
 			{Status: http.StatusOK, Types: []string{door.TypeCSV}},
 		},
@@ -64,7 +68,10 @@ func usageParams() []door.Param {
 			Name: "until", About: fmt.Sprintf("The UTC day behind the last one; without it tomorrow. At most %d days after since.", usage.MaxDays),
 			High: door.MaxText,
 		},
-		{Name: "group", About: "A row for each day, each app, or each tenant; without it for each day and app.", Kind: door.ParamChoice, Choices: groups},
+		{
+			Name: "group", About: "A row for each day, each app, or each tenant; without it for each day and app.", Kind: door.ParamChoice,
+			Choices: groups,
+		},
 	}
 }
 

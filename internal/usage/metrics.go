@@ -37,8 +37,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 				"and _other. Every ingest shows the sum of all, some minutes late.",
 		}, []string{"tenant"}),
 		recipients: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "belfry_tenant_recipients_today", Help: "Recipients of what was accepted since midnight UTC, by tenant as belfry_tenant_requests_today " +
-				"and by class of outcome; open have none yet.",
+			Name: "belfry_tenant_recipients_today", Help: "Recipients of what was accepted since midnight UTC, by tenant as " +
+				"belfry_tenant_requests_today and by class of outcome; open have none yet.",
 		}, []string{"tenant", "class"}),
 		top: telemetry.NewTop(shownTenants),
 	}

@@ -69,7 +69,8 @@ func (c *usageCmd) print(ctx context.Context, con *display.Console, api *client.
 	table := display.NewTable(
 		display.Column{Name: "TENANT", Least: 8}, display.Column{Name: "APP", Least: 8}, display.Column{Name: "DAY"},
 		display.Column{Name: "REQUESTS", Right: true, Drop: 3}, display.Column{Name: "RECIPIENTS", Right: true},
-		display.Column{Name: "SENT", Right: true}, display.Column{Name: "FAILED", Right: true}, display.Column{Name: "OPEN", Right: true, Drop: 2},
+		display.Column{Name: "SENT", Right: true}, display.Column{Name: "FAILED", Right: true},
+		display.Column{Name: "OPEN", Right: true, Drop: 2},
 		display.Column{Name: "INVALID", Right: true, Wide: true}, display.Column{Name: "UNITS", Right: true, Drop: 4},
 		display.Column{Name: "COST", Right: true}, display.Column{Name: "FINAL", Drop: 1},
 	)

@@ -22,7 +22,8 @@ func TestUsageCommand(t *testing.T) {
 	if !slices.Contains(f.queries, "since=2026-11-01&until=2026-12-01") {
 		t.Errorf("asked for %v", f.queries)
 	}
-	if r := belfry(t.Context(), f.URL, nil, "usage", "--since", "whenever"); r.Code != 2 || !strings.Contains(r.Err, "--since: must be an age") {
+	r := belfry(t.Context(), f.URL, nil, "usage", "--since", "whenever")
+	if r.Code != 2 || !strings.Contains(r.Err, "--since: must be an age") {
 		t.Errorf("%d %s", r.Code, r.Err)
 	}
 }
