@@ -136,7 +136,7 @@ bench-letters: ## Dead letters at scale: drain, groups, list and replay of LETTE
 	$(GO) test -run '^$$' -bench '^BenchmarkDeadLetters$$' -timeout 60m ./test/replay -letters $(LETTERS)
 
 .PHONY: walkthrough
-walkthrough: ## Run the commands of docs/dead-letters.md and write what they print into it
+walkthrough: ## Run the commands of docs/dead-letters.md and docs/quotas.md and write what they print into it
 	$(GO) test -count=1 -run '^TestWalkthrough$$' ./test/docs -update
 
 # go test fuzzes one target at a time, and builds for each, with all that it depends on instrumented. Here only the

@@ -40,6 +40,12 @@ func TestEndpoints(t *testing.T) {
 		}},
 		{`GET /v1/devices/i `, func(c *Client) error { _, err := c.Device(ctx, "i"); return err }},
 		{`DELETE /v1/devices/i `, func(c *Client) error { return c.DeleteDevice(ctx, "i") }},
+		{`POST /v1/pauses {"scope":"app","app":"shop"}`, func(c *Client) error {
+			_, err := c.AddPause(ctx, PauseRequest{Scope: PauseApp, App: "shop"})
+			return err
+		}},
+		{`GET /v1/pauses `, func(c *Client) error { _, err := c.Pauses(ctx); return err }},
+		{`DELETE /v1/pauses/i `, func(c *Client) error { return c.LiftPause(ctx, "i") }},
 		{`POST /v1/devices/i/restore `, func(c *Client) error { _, err := c.RestoreDevice(ctx, "i"); return err }},
 		{
 			`POST /v1/events {"specversion":"1.0","id":"7","source":"/shop","type":"push.notification.requested.v1",` +

@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/privacy"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -35,7 +36,8 @@ type Service struct {
 	checks        []string      // of Health, by name
 	drain         time.Duration // how long workers may take to finish or hand back
 	workerMetrics *worker.Metrics
-	failed        chan error // a part that should run for ever has ended
+	pauses        *pause.Pauses // nil until somebody asks for them
+	failed        chan error    // a part that should run for ever has ended
 }
 
 // NewService opens the backend. On error nothing is left open.

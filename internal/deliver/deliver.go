@@ -3,6 +3,7 @@
 //
 //	load    read the chunk's notification and ledger line
 //	inspect find out whether its owner lives, or workers die over it (docs/adr/0004)
+//	pause   wait, or stay on the queue, while an operator has paused its app, its tenant or everything
 //	connect find the credential of the chunk's app; without one, stay on the queue (channel.go)
 //	hold    wait, or stay on the queue, while FCM is held off
 //	join    wait while another chunk is alone in the process
@@ -21,7 +22,7 @@
 // the hold on a line (lease), the brake for what is refused for everybody (brake), the
 // place for suspects (isolation), the throttle and the measured pace (pace).
 //
-// The room has more than 2,500 lines, because what is left is one thing: ten stages
+// The room has more than 2,500 lines, because what is left is one thing: eleven stages
 // that fill in one job, and the window that sends it. A stage in a package of its own
 // would need the job and its results exported, some forty names that nobody outside
 // the chain may touch: the compiler could no longer say that nobody does.
@@ -95,6 +96,7 @@ type Config struct {
 	Guard         *guard.Guard // see Channels
 	Encoder       Encoder
 	Erasures      Erasures             // nil: nobody is erased
+	Pauses        Pauses               // nil: nothing is ever paused
 	Isolation     *isolation.Isolation // shared by the lanes of a process; nil: the room makes its own
 	Outcomes      Outcomes
 	Chunks        map[push.Lane]worker.Sink // the delivery queues, for what is handed back
@@ -130,6 +132,9 @@ func New(cfg Config) (*Deliver, error) {
 	if cfg.Channels == nil {
 		cfg.Channels = single{Sender: cfg.Sender, Guard: cfg.Guard}
 	}
+	if cfg.Pauses == nil {
+		cfg.Pauses = unpaused{}
+	}
 	if cfg.Isolation == nil {
 		cfg.Isolation = isolation.New()
 	}
@@ -158,7 +163,7 @@ type stage interface {
 func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
 	b := brakes{brake: cfg.Brake, notifications: cfg.Notifications, heads: heads, outcomes: cfg.Outcomes, metrics: cfg.Metrics, log: cfg.Log}
 	q := &requests{
-		timing: t, brakes: b, heads: heads, pace: p, erasures: cfg.Erasures, lane: cfg.Lane, window: cfg.Window,
+		timing: t, brakes: b, heads: heads, pauses: cfg.Pauses, pace: p, erasures: cfg.Erasures, lane: cfg.Lane, window: cfg.Window,
 		maxAttempts: cfg.MaxAttempts, maxElapsed: cfg.MaxElapsed, log: cfg.Log, metrics: cfg.Metrics,
 	}
 	c := &completion{timing: t, notifications: cfg.Notifications, outcomes: cfg.Outcomes}
@@ -166,6 +171,7 @@ func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
 	return []stage{
 		&loading{timing: t, heads: heads, brake: cfg.Brake},
 		&inspecting{timing: t, isolation: cfg.Isolation, started: t.elapsed(), log: cfg.Log},
+		&pausing{timing: t, heads: heads, pauses: cfg.Pauses},
 		&connecting{timing: t, channels: cfg.Channels},
 		&holding{timing: t, heads: heads, lane: cfg.Lane, retries: cfg.Retries},
 		&joining{isolation: cfg.Isolation},

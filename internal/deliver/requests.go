@@ -24,6 +24,7 @@ type requests struct {
 	brakes
 
 	heads       *heads
+	pauses      Pauses
 	pace        *pace.Pace
 	erasures    Erasures
 	lane        push.Lane // see Config, as for the next ones
@@ -120,6 +121,9 @@ func (q *requests) mayStart(ctx context.Context, j *job, row int) (now clock.Mom
 	}
 	if q.erasures.Erased(n.Tenant, &j.chunk.Recipients[row], n.AcceptedAt) {
 		return now, result{row: row, code: push.CodeUserErased, at: now.Wall, unasked: true}, false
+	}
+	if paused, _, _ := q.pauses.Paused(n.Tenant, n.App); paused {
+		return now, result{row: row, deferred: q.in(pausedLeast + q.jitter(pausedSpread))}, false
 	}
 	why := j.stopBy(n, now.Wall)
 	return now, result{row: row, stop: why}, why == stopNone && !j.held(row)

@@ -155,7 +155,7 @@ func (w *stageWorld) requests() *requests {
 	return &requests{
 		erasures: nobodyErased{},
 		timing:   w.timing, brakes: brakes{notifications: w.ledger, heads: w.heads, outcomes: &w.told, metrics: w.metrics, log: zap.NewNop()},
-		heads: w.heads, pace: pace.New(checkpointEvery, checkpointResults), lane: push.LaneBulk, window: 10,
+		heads: w.heads, pauses: unpaused{}, pace: pace.New(checkpointEvery, checkpointResults), lane: push.LaneBulk, window: 10,
 		maxAttempts: 3, maxElapsed: time.Hour, log: zap.NewNop(), metrics: w.metrics,
 	}
 }

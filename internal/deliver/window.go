@@ -213,6 +213,9 @@ func (w *window) look() {
 	if why := w.j.stopReason(w.q.now()); why != stopNone {
 		w.halt(why)
 	}
+	if w.why == stopNone && w.q.paused(w.j) {
+		w.halt(stopDeferred)
+	}
 }
 
 // control looks, and starts reading the notification again if that is due.

@@ -39,6 +39,7 @@ type Config struct {
 	Replays deadletters.Replays
 	// Privacy serves exports and erasures of users; nil: there are no such routes.
 	Privacy Privacy
+	Pauses  Pauses
 	// Answers keeps the first answer of a POST with an Idempotency-Key that the
 	// intake does not deduplicate itself.
 	Answers idempotency.Store
@@ -77,6 +78,7 @@ func (c *Config) check() error {
 		{"Directory", c.Directory != nil},
 		{"Entrance", c.Entrance != nil},
 		{"Credentials", c.Credentials != nil},
+		{"Pauses", c.Pauses != nil},
 		{"Answers", c.Answers != nil},
 		{"Auth", c.Auth != nil},
 		{"Audit", c.Audit != nil},

@@ -77,6 +77,7 @@ DELETE /v1/roles/{role}
 DELETE /v1/tenants/{tenant}
 DELETE /v1/apps/{app}/credential
 DELETE /v1/tenants/{tenant}/apps/{app}/credential
+DELETE /v1/pauses/{id}
 GET /docs
 GET /docs/{file}
 GET /healthz
@@ -110,6 +111,7 @@ GET /v1/notifications/{id}
 GET /v1/notifications/{id}/deliveries
 GET /v1/notifications/{id}/deliveries/{recipient}
 GET /v1/notifications/{id}/events
+GET /v1/pauses
 GET /v1/platform
 GET /v1/replays
 GET /v1/replays/{id}
@@ -142,6 +144,7 @@ POST /v1/notifications
 POST /v1/notifications/{id}/cancel
 POST /v1/notifications/{id}/pause
 POST /v1/notifications/{id}/resume
+POST /v1/pauses
 POST /v1/replays
 POST /v1/replays/{id}/cancel
 POST /v1/replays/{id}/pause

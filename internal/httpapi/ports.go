@@ -9,6 +9,7 @@ import (
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/ingest"
+	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -109,7 +110,17 @@ type Health interface {
 	Ready(ctx context.Context) telemetry.Report
 }
 
+// Pauses stop sending until they are lifted.
+type Pauses interface {
+	// Add returns the pause that stands then; made is false if it stood before. The error may be push.Faults.
+	Add(ctx context.Context, asked pause.Pause) (stands pause.Pause, made bool, err error)
+	All(ctx context.Context) ([]pause.Pause, error)
+	// Remove lifts a pause, if may allows it, or returns push.ErrNotFound.
+	Remove(ctx context.Context, id push.ID, may func(*pause.Pause) error) error
+}
+
 var (
+	_ Pauses   = (*pause.Pauses)(nil)
 	_ Intake   = (*ingest.Intake)(nil)
 	_ Previews = (*fanout.Previewer)(nil)
 	_ Batches  = (*batch.Batches)(nil)

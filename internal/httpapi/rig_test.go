@@ -23,6 +23,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters/deadletterstest"
 	"github.com/belfry-push/belfry/internal/httpapi/door/doortest"
+	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -86,6 +87,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		Letters: kept, Replays: replays, Answers: g.answers,
 		Usage: g.usage, Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
+		Pauses:  pause.New(&documenttest.Memory{}, testNow, zap.NewNop()),
 		Version: "v1.2.3",
 	}
 	for _, f := range change {

@@ -35,6 +35,7 @@ func doors() map[string]string {
 			`"expires_at":"2036-11-03T12:00:00Z"}`,
 		"POST /v1/api-keys/{id}/rotate": `{"overlap":"1h"}`,
 		"POST /v1/roles":                `{"name":"support","about":"looks","permissions":["read"]}`,
+		"POST /v1/pauses":               `{"scope":"app","tenant":"default","app":"shop","reason":"the key leaked"}`,
 		"POST /v1/replays":              `{"simulation":"sim_01890a5d-ac96-774b-bcce-b302099a8057","canary":0.5,"by":"ada"}`,
 	}
 }

@@ -33,6 +33,7 @@ func table(cfg *Config) []*door.Route {
 		(&devices{cfg.Devices}).routes(),
 		tenants.Routes(cfg.Directory, cfg.Entrance),
 		(&credentials{cfg.Credentials, cfg.Directory}).routes(),
+		(&pauses{cfg.Pauses}).routes(),
 	}
 	if cfg.Letters != nil && cfg.Replays != nil {
 		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays))
@@ -58,6 +59,7 @@ const (
 	groupDevices       = describe.GroupDevices
 	groupPrivacy       = describe.GroupPrivacy
 	groupApps          = describe.GroupApps
+	groupPauses        = describe.GroupPauses
 	groupOperators     = describe.GroupOperators
 )
 

@@ -59,7 +59,8 @@ type Config struct {
 	Chunks        Chunks
 	Pages         Pages
 	Devices       Devices
-	Flow          Flow // nil: nobody knows
+	Flow          Flow   // nil: nobody knows
+	Pauses        Pauses // nil: nothing is ever paused
 	Log           *zap.Logger
 }
 

@@ -18,6 +18,7 @@ type WaitReason string
 const (
 	WaitUpload     WaitReason = "upload"     // for its recipients, and its start
 	WaitPaused     WaitReason = "paused"     // for a resume
+	WaitSuspended  WaitReason = "suspended"  // for an operator to lift the pause of its app, its tenant or everything
 	WaitBrake      WaitReason = "brake"      // for an operator: FCM refuses it for everybody
 	WaitCredential WaitReason = "credential" // for its app's credential: there is none, or Google refuses it
 	WaitBreaker    WaitReason = "breaker"    // for FCM, or the way to it, to be well again
@@ -30,7 +31,7 @@ const (
 
 // WaitReasons lists every reason.
 func WaitReasons() []WaitReason {
-	return []WaitReason{WaitUpload, WaitPaused, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitPace}
+	return []WaitReason{WaitUpload, WaitPaused, WaitSuspended, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitPace}
 }
 
 // Waiting is what a notification waits for.
@@ -41,6 +42,7 @@ type Waiting struct {
 
 	PerSecond int    // of WaitPace
 	Detail    string // of WaitCredential: what is wrong with it
+	Note      string // of WaitSuspended: who paused what, and why
 }
 
 // same reports whether two say the same; nil says that nothing waits.
@@ -49,7 +51,8 @@ func (w *Waiting) same(o *Waiting) bool { return w == o || w != nil && o != nil 
 // Text says it to people: breaker open until 12:56:34 UTC (fcm.unavailable).
 func (w *Waiting) Text() string {
 	s := map[WaitReason]string{ //nolint:gosec // words
-		WaitUpload: "upload: recipients may still be added; start sends them", WaitPaused: "paused: resume sends the rest",
+		WaitSuspended: w.Note,
+		WaitUpload:    "upload: recipients may still be added; start sends them", WaitPaused: "paused: resume sends the rest",
 		WaitBrake: "held by the brake: resume it when the cause is mended, or cancel it", WaitBreaker: "breaker open",
 		WaitCredential: "its app's credential", WaitQuota: "FCM's quota",
 		WaitSick: "throttled, because FCM fails most requests", WaitPlan: "a dispatcher to plan it", WaitRetry: "next attempt",
@@ -75,6 +78,20 @@ type Flow interface {
 	// Holding returns it for an app of a tenant ("": its default one), or nil. What a process
 	// said that has died since is not believed for long.
 	Holding(ctx context.Context, tenant, app string) (*Waiting, error)
+}
+
+// Pauses knows what operators have paused.
+type Pauses interface {
+	// Stopped returns the pause that stops an app of a tenant, as what waits for it, or nil.
+	Stopped(tenant, app string) *Waiting
+}
+
+// suspended returns the pause that stops a notification, or nil.
+func (r *Reader) suspended(n *push.Notification) *Waiting {
+	if r.cfg.Pauses == nil {
+		return nil
+	}
+	return r.cfg.Pauses.Stopped(n.Tenant, n.App)
 }
 
 // flowKeep is how long one look at the flow answers everybody in this process.
@@ -138,6 +155,9 @@ func (r *Reader) waiting(ctx context.Context, v *View, now time.Time) *Waiting {
 	case push.StateAccepted, push.StateSending:
 		if v.Open == 0 {
 			return nil
+		}
+		if w := r.suspended(&v.Notification); w != nil {
+			return w
 		}
 		if w := r.flow(ctx, &v.Notification, now); w != nil {
 			return w

@@ -174,3 +174,43 @@ func TestWatchTellsOfWaiting(t *testing.T) {
 		}
 	})
 }
+
+// stopping is a pause of one tenant.
+type stopping struct{ tenant string }
+
+// Stopped implements [report.Pauses].
+func (s stopping) Stopped(tenant, _ string) *report.Waiting {
+	if tenant != s.tenant {
+		return nil
+	}
+	return &report.Waiting{Reason: report.WaitSuspended, Note: "tenant acme is paused since noon by ops: too loud"}
+}
+
+// Who paused what, and why, is told before anything that FCM does; what is paused by itself says so, and another tenant's
+// pause is nobody's business.
+func TestSuspended(t *testing.T) {
+	t.Parallel()
+	w := open()
+	w.load("", rows(1, 2), 1)
+	waits := func(stopped string) string {
+		t.Helper()
+		v, err := report.New(report.Config{
+			Notifications: w.ledger, Chunks: w.ledger, Devices: w.devices, Pages: w.pages, Log: zap.NewNop(),
+			Flow: &flow{holding: &report.Waiting{Reason: report.WaitSick}}, Pauses: stopping{stopped},
+		}).Notification(t.Context(), tenant, w.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Waiting.Text()
+	}
+	if got := waits(tenant); got != "tenant acme is paused since noon by ops: too loud" {
+		t.Error(got)
+	}
+	if got := waits("another"); got != "throttled, because FCM fails most requests" {
+		t.Error(got)
+	}
+	w.advance(func(p *push.Progress) { p.State = push.StatePaused })
+	if got := waits(tenant); got != "paused: resume sends the rest" {
+		t.Error(got)
+	}
+}

@@ -71,9 +71,13 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 		return "", err
 	}
 	startRetention(ctx, s, keep, kept, replays, used)
+	paused, err := s.Pauses(ctx)
+	if err != nil {
+		return "", err
+	}
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
-		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.private()}},
+		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.private()}}, Pauses: paused,
 	})
 	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack)
 	if err != nil {
@@ -99,7 +103,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 		return "", err
 	}
 	handler, err := httpapi.New(httpapi.Config{
-		Letters: kept, Replays: replays,
+		Letters: kept, Replays: replays, Pauses: paused,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s, erased), Reports: reports,
 		Directory: directory, Entrance: keys, Usage: used,
 		Privacy: requests, Credentials: room,

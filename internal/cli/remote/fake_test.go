@@ -71,6 +71,15 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch call {
+	case "POST /v1/pauses":
+		clitest.Say(w, http.StatusCreated, paused("everything"))
+		return
+	case "GET /v1/pauses":
+		clitest.Say(w, http.StatusOK, client.PauseList{Items: []client.Pause{paused("everything"), paused("acme"), paused("acme/shop")}})
+		return
+	case "DELETE /v1/pauses/pse_everything", "DELETE /v1/pauses/pse_acme", "DELETE /v1/pauses/pse_acme/shop":
+		w.WriteHeader(http.StatusNoContent)
+		return
 	case "POST /v1/notifications":
 		if strings.Contains(f.bodies[call], `"validate_only":true`) {
 			clitest.Say(w, http.StatusOK, checked())

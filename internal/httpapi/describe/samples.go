@@ -40,6 +40,9 @@ func samples() map[reflect.Type]any {
 	listed.Message = nil // a list leaves it out
 	for _, v := range []any{
 		SampleRequest(), sampleNotification(),
+		client.PauseRequest{Scope: client.PauseApp, App: "shop", Reason: "the key leaked"},
+		samplePause(),
+		client.PauseList{Items: []client.Pause{samplePause()}},
 		client.NotificationList{Items: []client.Notification{listed}},
 		sampleDelivery(),
 		client.DeliveryList{Items: []client.Delivery{sampleDelivery()}},
@@ -304,6 +307,14 @@ func letterSamples() []any {
 func sampleApproval() client.Approval {
 	return client.Approval{
 		ID: "apr_01890a5d-ac96-774b-bcce-b302099a8057", State: client.ApprovalOpen, Action: "replay",
-		About: "replay 12,000 letters, as simulation " + sampleSim, AskedBy: "key:0k3x9a7c2m1p", AskedAt: sampleTime(0), ExpiresAt: sampleTime(0).Add(time.Hour),
+		About: "replay 12,000 letters, as simulation " + sampleSim, AskedBy: "key:0k3x9a7c2m1p", AskedAt: sampleTime(0),
+		ExpiresAt: sampleTime(0).Add(time.Hour),
+	}
+}
+
+func samplePause() client.Pause {
+	return client.Pause{
+		ID: "pse_01890a5d-ac96-774b-bcce-b302099a805c", Scope: client.PauseApp, Tenant: "acme", App: "shop", Reason: "the key leaked", By: "ada",
+		Since: sampleTime(30),
 	}
 }

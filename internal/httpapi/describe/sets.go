@@ -9,6 +9,7 @@ import (
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/httpapi/views"
+	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -62,6 +63,9 @@ func sets() []door.Set {
 		{
 			Name: "WaitReason", Of: []reflect.Type{typ[client.WaitReason]()}, Words: words(client.WaitReasons()...),
 			About: "What a notification waits for. Reasons may be added: show the text then.",
+		},
+		{
+			Name: "PauseScope", Of: []reflect.Type{typ[client.PauseScope]()}, Words: words(client.PauseScopes()...), About: "What a pause stops.",
 		},
 		{
 			Name: "Priority", Of: []reflect.Type{typ[client.Priority]()}, Words: words(client.Priorities()...), About: "The lane of a notification.",
@@ -214,6 +218,7 @@ func places() map[string]door.Place {
 		"api-keys/{id}":          {About: "The id of the API key.", Sample: sampleKeyID, Pattern: "^[0-9a-z]{12}$"},
 		"roles/{role}":           {About: "The role, by name.", Sample: "support", Pattern: namePattern},
 		"privacy-requests/{id}":  id("the privacy request", push.PrefixPrivacy),
+		"pauses/{id}":            id("the pause", pause.Prefix),
 		"devices/{device_id}":    {About: "The id that your app gave the device.", Sample: "phone-1"},
 		"deliveries/{recipient}": {About: "Whose deliveries, as said above.", Sample: "device:phone-1"},
 		"problems/{code}":        {About: "The code of the problem.", Sample: string(door.CodeConflict), Words: problems},
