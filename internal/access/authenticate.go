@@ -102,6 +102,10 @@ func (a *Authenticator) LetsAnyone(ctx context.Context) (bool, error) {
 	return a.alone(ctx)
 }
 
+// Recheck has the next request without a key looked at anew, after a tenant was made: here it
+// is refused at once, by other processes within [CacheFor].
+func (a *Authenticator) Recheck() { a.cache.Invalidate(othersID) }
+
 // Authenticate returns who makes a request. The error is a [*DeniedError] if it is nobody
 // that may, or of the store. It takes no look-up for a key that was seen within [CacheFor],
 // and none for a text that is no key.

@@ -125,11 +125,15 @@ func (d *Directory) CreateKey(ctx context.Context, tenant string, n NewKey, may 
 }
 
 // granted is what a role allows a key of a tenant, limited to an app, with some scopes. What
-// concerns all tenants is not for a key that may not even see its own tenant's other apps.
+// concerns a whole tenant, or all of them, is not for a key that may not see its own tenant's
+// other apps.
 func granted(tenant, app string, r *Role, scopes []Scope) Set {
 	s := r.Set() & covered(scopes)
-	if tenant != DefaultName || app != "" {
+	if tenant != DefaultName {
 		s &^= SetOf(PermPlatform)
+	}
+	if app != "" {
+		s &^= SetOf(PermPlatform, PermAudit, PermApprove, PermPrivacy)
 	}
 	return s
 }

@@ -37,7 +37,7 @@ func (a acceptance) accept(ctx context.Context, x *door.Exchange, status int, ba
 		return door.Reply{}, err
 	}
 	return a.submit(ctx, x, status, ingest.Submission{
-		Tenant: x.Tenant, Key: key, Body: body, Batch: batch, TraceParent: x.Trace.String(), Sender: x.Who.Name,
+		Tenant: x.Tenant, App: x.Who.App, Key: key, Body: body, Batch: batch, TraceParent: x.Trace.String(), Sender: x.Who.Name,
 	})
 }
 
@@ -78,7 +78,7 @@ func (a acceptance) publishEvent(ctx context.Context, x *door.Exchange) (door.Re
 		happened = x.Now()
 	}
 	rep, err := a.submit(ctx, x, http.StatusAccepted, ingest.Submission{
-		Tenant: x.Tenant, Key: e.Key(), Body: e.Data, TraceParent: trace, Sender: e.Source, Happened: happened,
+		Tenant: x.Tenant, App: x.Who.App, Key: e.Key(), Body: e.Data, TraceParent: trace, Sender: e.Source, Happened: happened,
 	})
 	if faults, bad := errors.AsType[push.Faults](err); bad {
 		return door.Reply{}, faults.Below("/data")

@@ -27,6 +27,8 @@ type Config struct {
 	Batches  Batches
 	Devices  Devices
 	Reports  Reports
+	// Ledger says whose a notification is.
+	Ledger Ledger
 	// Directory keeps tenants, apps, API keys and roles.
 	Directory tenants.Directory
 	// Entrance says who is let in without a key.
@@ -75,6 +77,7 @@ func (c *Config) check() error {
 		{"Batches", c.Batches != nil},
 		{"Devices", c.Devices != nil},
 		{"Reports", c.Reports != nil},
+		{"Ledger", c.Ledger != nil},
 		{"Directory", c.Directory != nil},
 		{"Entrance", c.Entrance != nil},
 		{"Credentials", c.Credentials != nil},

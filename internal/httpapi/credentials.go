@@ -104,9 +104,11 @@ func (c *credentials) list(ctx context.Context, x *door.Exchange) (door.Reply, e
 	if err != nil {
 		return door.Reply{}, err
 	}
-	out := client.CredentialList{Items: make([]client.Credential, len(items)), NextCursor: next}
+	out := client.CredentialList{Items: []client.Credential{}, NextCursor: next}
 	for i := range items {
-		out.Items[i] = credentialView(&items[i])
+		if v := credentialView(&items[i]); x.Who.App == "" || v.App == x.Who.App {
+			out.Items = append(out.Items, v)
+		}
 	}
 	return door.Reply{Status: http.StatusOK, Body: out}, nil
 }

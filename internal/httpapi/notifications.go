@@ -28,6 +28,12 @@ func (n *notifications) listNotifications(ctx context.Context, x *door.Exchange)
 	if err != nil {
 		return door.Reply{}, err
 	}
+	if app := x.Who.App; app != "" {
+		if search.App != "" && search.App != app {
+			return door.Reply{}, door.Refuse(door.CodeForbidden, "this key is limited to the app %s: leave app out", app)
+		}
+		search.App = app
+	}
 	items, next, err := n.reports.Notifications(ctx, x.Tenant, search, x.Query.Text("cursor"), int(x.Query.Integer("limit")))
 	if err != nil {
 		return door.Reply{}, err

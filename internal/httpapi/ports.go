@@ -104,6 +104,12 @@ type Closeups interface {
 	Trace(ctx context.Context, tenant string, id push.ID, key report.Key) (report.Trace, error)
 }
 
+// Ledger has notifications as they were accepted.
+type Ledger interface {
+	// Notification returns a notification, or push.ErrNotFound.
+	Notification(ctx context.Context, id push.ID) (push.Notification, error)
+}
+
 // Health answers the two questions of an orchestrator.
 type Health interface {
 	Live() telemetry.Report

@@ -83,7 +83,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	g.cfg = Config{
 		Intake: g.intake, Previews: fanout.NewPreviewer(g.devices), Batches: g.batches, Devices: registry, Reports: g.reports,
 		Credentials: credentialRoom(tb, g.google),
-		Directory:   access.New(&documenttest.Memory{}, testNow), Entrance: entrance(false),
+		Ledger:      recorded{g.reports}, Directory: access.New(&documenttest.Memory{}, testNow), Entrance: entrance(false),
 		Letters: kept, Replays: replays, Answers: g.answers,
 		Usage: g.usage, Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
@@ -97,10 +97,22 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 	return g
 }
 
+// recorded has the notification of the fake reports.
+type recorded struct{ reports *fakeReports }
+
+func (l recorded) Notification(_ context.Context, id push.ID) (push.Notification, error) {
+	if n := l.reports.view.Notification; n.ID == id {
+		return n, nil
+	}
+	return push.Notification{}, push.ErrNotFound
+}
+
 // entrance says whether requests without a key are let in.
 type entrance bool
 
 func (e entrance) LetsAnyone(context.Context) (bool, error) { return bool(e), nil }
+
+func (entrance) Recheck() {}
 
 // moved answers an operation with a notification in a fitting state.
 func moved(op string, id push.ID) (push.Notification, error) {

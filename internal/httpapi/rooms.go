@@ -30,6 +30,8 @@ func ofRooms(err error) *door.RefusalError {
 	switch {
 	case errors.Is(err, credential.ErrNoKey):
 		return door.Refuse(door.CodeState, "%s", credential.ErrNoKey)
+	case errors.Is(err, ingest.ErrOtherApp):
+		return door.Refuse(door.CodeForbidden, "this key is limited to another app: leave app out, or use a key of that app")
 	case errors.Is(err, ingest.ErrKeyReused):
 		return door.Refuse(door.CodeKeyReused, "it was used before, with another request: use a new key for a new request")
 	case errors.Is(err, batch.ErrBusy):

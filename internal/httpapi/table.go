@@ -36,10 +36,10 @@ func table(cfg *Config) []*door.Route {
 		(&pauses{cfg.Pauses}).routes(),
 	}
 	if cfg.Letters != nil && cfg.Replays != nil {
-		resources = append(resources, deadletters.Routes(cfg.Letters, cfg.Replays))
+		resources = append(resources, ofAllApps(deadletters.Routes(cfg.Letters, cfg.Replays)))
 	}
 	if cfg.Approvals != nil {
-		resources = append(resources, (&approvals{cfg.Approvals}).routes())
+		resources = append(resources, ofAllApps((&approvals{cfg.Approvals}).routes()))
 	}
 	if cfg.Usage != nil {
 		resources = append(resources, consumption{cfg.Usage}.routes())
@@ -49,7 +49,7 @@ func table(cfg *Config) []*door.Route {
 		resources = append(resources, (&privacyRequests{cfg.Privacy}).routes())
 	}
 	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
-	return slices.Concat(resources...)
+	return ofItsApp(cfg.Ledger, slices.Concat(resources...))
 }
 
 // The groups by which the document shows routes.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
@@ -38,15 +39,23 @@ type rig struct {
 	later   time.Duration // by which the intake's clock is ahead
 }
 
-// apps has one app.
-type apps struct{ away bool }
+// apps has one app beside the default ones, with settings of its own.
+type apps struct {
+	away bool
+	shop access.Settings
+}
 
-// Exists implements [ingest.Apps].
-func (a *apps) Exists(_ context.Context, tenant, app string) (bool, error) {
-	if a.away {
-		return false, errAway
+// Of implements [ingest.Apps].
+func (a *apps) Of(_ context.Context, tenant, app string) (access.Effective, error) {
+	switch {
+	case a.away:
+		return access.Effective{}, errAway
+	case tenant == "acme" && app == "shop":
+		return access.Inherit(access.Settings{}, access.Settings{}, a.shop), nil
+	case app == "":
+		return access.Inherit(access.Settings{}, access.Settings{}, access.Settings{}), nil
 	}
-	return tenant == "acme" && app == "shop", nil
+	return access.Effective{}, push.ErrNotFound
 }
 
 func setup(tb testing.TB) *rig {

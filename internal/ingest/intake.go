@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/request"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -24,6 +25,9 @@ import (
 // ErrKeyReused says that an idempotency key came again with another request.
 var ErrKeyReused = errors.New("the idempotency key was used before, with another request")
 
+// ErrOtherApp says that a request names another app than the one that its caller is limited to.
+var ErrOtherApp = errors.New("the caller is limited to another app")
+
 // Recorder is the part of the ledger that acceptance needs.
 type Recorder interface {
 	// Create stores the notification unless its id exists; it returns what is
@@ -33,16 +37,18 @@ type Recorder interface {
 	Notification(ctx context.Context, id push.ID) (push.Notification, error)
 }
 
-// Apps knows the apps of the tenants.
+// Apps knows the apps of the tenants and the settings that hold for them. It is asked with
+// every request, and remembers what it reads.
 type Apps interface {
-	// Exists reports whether a tenant has an app. It is asked for every app but the default
-	// one, which always exists.
-	Exists(ctx context.Context, tenant, app string) (bool, error)
+	// Of returns the settings that hold for an app, "" for the default one, or push.ErrNotFound
+	// if the tenant does not have it, or is no more.
+	Of(ctx context.Context, tenant, app string) (access.Effective, error)
 }
 
 // Submission is one request as it came in.
 type Submission struct {
 	Tenant      string
+	App         string // the caller is limited to this app; "" for all of the tenant's
 	Key         string // idempotency key, "" for none
 	Body        []byte // JSON of the request
 	Batch       bool   // a batch: no target, recipients follow by upload
@@ -89,7 +95,10 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	}
 	req, err := in.read(&s, now)
 	if err == nil {
-		err = in.checkApp(ctx, s.Tenant, req.App)
+		err = s.limit(&req)
+	}
+	if err == nil {
+		err = in.settle(ctx, s.Tenant, &req)
 	}
 	if _, faulty := errors.AsType[push.Faults](err); faulty {
 		return in.refuse(ctx, &s, err)
@@ -106,7 +115,7 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 		return Accepted{}, fmt.Errorf("record %s: %w", n.ID, err)
 	}
 	if !created {
-		if stored.Tenant != s.Tenant || stored.Fingerprint != n.Fingerprint {
+		if !s.repeats(&stored) {
 			return Accepted{}, ErrKeyReused
 		}
 		return Accepted{Notification: stored, Replayed: true, Warnings: req.Warnings}, nil
@@ -131,21 +140,51 @@ func (in *Intake) read(s *Submission, now time.Time) (request.Request, error) {
 	return req, err
 }
 
-// checkApp refuses, as [push.Faults], an app that the tenant does not have.
-func (in *Intake) checkApp(ctx context.Context, tenant, app string) error {
-	if app == "" {
-		return nil
-	}
-	switch known, err := in.apps.Exists(ctx, tenant, app); {
-	case err != nil:
-		return fmt.Errorf("look for the app: %w", err)
-	case !known:
-		return push.Faults{{
-			Pointer: "/app", Code: push.FaultValue,
-			Detail: fmt.Sprintf("there is no app %q: create it, or leave app out for the default one", app),
-		}}
+// limit gives a request the app that its caller is limited to, or refuses it with
+// [ErrOtherApp].
+func (s *Submission) limit(req *request.Request) error {
+	switch {
+	case s.App == "":
+	case req.AppGiven && push.AppName(req.App) != s.App:
+		return ErrOtherApp
+	case s.App != push.DefaultApp:
+		req.App = s.App
 	}
 	return nil
+}
+
+// settle gives a request what holds for its app where it says nothing, and refuses, as
+// [push.Faults], an app that the tenant does not have.
+func (in *Intake) settle(ctx context.Context, tenant string, req *request.Request) error {
+	if in.apps == nil { // as in tests of other things
+		return nil
+	}
+	e, err := in.apps.Of(ctx, tenant, req.App)
+	switch {
+	case errors.Is(err, push.ErrNotFound) && req.App != "":
+		return push.Faults{{
+			Pointer: "/app", Code: push.FaultValue,
+			Detail: fmt.Sprintf("there is no app %q: create it, or leave app out for the default one", req.App),
+		}}
+	case err != nil:
+		return fmt.Errorf("look for the app: %w", err)
+	}
+	if req.TTL == 0 && req.ExpiresAt.IsZero() && e.From["ttl"] != access.FromBuiltin && e.TTL != nil {
+		req.TTL = time.Duration(*e.TTL) * time.Second
+	}
+	if !req.PriorityGiven && e.Priority != nil {
+		req.Priority = *e.Priority
+	}
+	if !req.GuaranteeGiven && e.Guarantee != nil {
+		req.Guarantee = *e.Guarantee
+	}
+	return nil
+}
+
+// repeats reports whether a submission asks for the same once more: by the same tenant, with
+// the same body, and by a caller who may know of it.
+func (s *Submission) repeats(stored *push.Notification) bool {
+	return stored.Tenant == s.Tenant && stored.Fingerprint == s.fingerprint() && (s.App == "" || push.AppName(stored.App) == s.App)
 }
 
 // refuse refuses a request, unless it repeats one that was accepted: that one was right
@@ -155,7 +194,7 @@ func (in *Intake) refuse(ctx context.Context, s *Submission, why error) (Accepte
 	if s.Key != "" {
 		stored, err := in.ledger.Notification(ctx, s.id())
 		switch {
-		case err == nil && stored.Tenant == s.Tenant && stored.Fingerprint == s.fingerprint():
+		case err == nil && s.repeats(&stored):
 			return Accepted{Notification: stored, Replayed: true}, nil
 		case err != nil && !errors.Is(err, push.ErrNotFound):
 			return Accepted{}, fmt.Errorf("look for an earlier request: %w", err)

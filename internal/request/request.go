@@ -28,7 +28,9 @@ type Request struct {
 	TTL          time.Duration // 0 if not given
 	PerSecond    int           // batch: throttle.per_second, 0 if not given
 	ValidateOnly bool
-	Warnings     push.Faults // what should be looked at, though it is taken
+	// Which of App, Priority and Guarantee the request gives: the others have their defaults.
+	AppGiven, PriorityGiven, GuaranteeGiven bool
+	Warnings                                push.Faults // what should be looked at, though it is taken
 }
 
 // Limits of a request's small fields.
@@ -164,6 +166,7 @@ func unmarshalRequest(tree any) (Request, error) {
 	req := Request{
 		Target: in.To, Message: in.Message, Priority: in.Priority, Guarantee: in.Guarantee, CollapseID: in.CollapseID,
 		Labels: in.Labels, ExpiresAt: in.ExpiresAt, PerSecond: in.Throttle.PerSecond, ValidateOnly: in.ValidateOnly,
+		AppGiven: in.App != "", PriorityGiven: in.Priority != "", GuaranteeGiven: in.Guarantee != "",
 	}
 	if in.App != push.DefaultApp {
 		req.App = in.App

@@ -53,6 +53,9 @@ func (c *Console) Time(t *time.Time) string {
 	return Clock(t) + " (" + c.Age(t) + ")"
 }
 
+// At is the time that is so far ahead.
+func (c *Console) At(ahead time.Duration) time.Time { return c.now().Add(ahead).UTC() }
+
 // span is an age in one unit, such as 90m, 3d or 2w.
 var span = regexp.MustCompile(`^([0-9]{1,6})([smhdw])$`)
 

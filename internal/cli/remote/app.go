@@ -12,6 +12,11 @@ import (
 
 // appCmd is about the apps of a tenant.
 type appCmd struct {
+	Create     appCreateCmd     `cmd:"" help:"Make an app."`
+	List       appListCmd       `cmd:"" help:"List the apps of a tenant."`
+	Show       appShowCmd       `cmd:"" help:"Show an app."`
+	Set        appSetCmd        `cmd:"" help:"Change the settings of an app."`
+	Delete     appDeleteCmd     `cmd:"" help:"End an app."`
 	Credential appCredentialCmd `cmd:"" help:"Give, show and remove the FCM credential of an app."`
 }
 

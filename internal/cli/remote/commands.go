@@ -12,5 +12,9 @@ type Commands struct {
 	Resume       resumeAllCmd    `cmd:"" group:"use" help:"Go on with what was paused."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Register, look up, restore and remove devices."`
 	Privacy      privacyCmd      `cmd:"" group:"use" help:"Hand out or erase what is kept of a user, with a signed receipt."`
-	App          appCmd          `cmd:"" group:"use" help:"Give the apps of a tenant their FCM credentials."`
+	Tenant       tenantCmd       `cmd:"" group:"use" help:"Make, show, change and end tenants."`
+	App          appCmd          `cmd:"" group:"use" help:"Make, change and end the apps of a tenant, and give them their FCM credentials."`
+	Key          keyCmd          `cmd:"" group:"use" help:"Make, list, rotate and revoke API keys."`
+	Role         roleCmd         `cmd:"" group:"use" help:"Make, list and remove roles: what keys may."`
+	Config       configCmd       `cmd:"" group:"use" help:"Show which settings hold and where they come from."`
 }

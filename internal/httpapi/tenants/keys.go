@@ -139,7 +139,7 @@ func (h *handlers) entranceNotes(ctx context.Context) []string {
 	case open:
 		return []string{
 			"Requests without a key are still let in: the server listens on the loopback interface only, asks for none, and there is " +
-				"no other tenant. Start it with --require-key (BELFRY_REQUIRE_KEY), and they are refused.",
+				"no other tenant. Start it with BELFRY_API_KEY set, and they are refused.",
 		}
 	}
 	return []string{"Requests without a key are refused."}

@@ -62,6 +62,8 @@ type Roles interface {
 type Entrance interface {
 	// LetsAnyone reports whether requests without a key are let in now.
 	LetsAnyone(ctx context.Context) (bool, error)
+	// Recheck has it found out anew, after a tenant was made.
+	Recheck()
 }
 
 var (

@@ -58,12 +58,13 @@ func (h *handlers) createTenant(ctx context.Context, x *door.Exchange) (door.Rep
 	if err != nil {
 		return door.Reply{}, taken(err, "tenant", req.Name)
 	}
+	h.entrance.Recheck()
 	view := tenantView(&t)
 	if err := note(x, "tenants", x.Tenant, t.Name, nil, view); err != nil {
 		return door.Reply{}, err
 	}
 	if open {
-		view.Notes = append(view.Notes, "Within five seconds requests without an API key are refused: there is more than one tenant now.")
+		view.Notes = append(view.Notes, "From now on requests without an API key are refused, by other processes within five seconds: there is more than one tenant.")
 	}
 	return door.Reply{Status: http.StatusCreated, Body: view, Location: "/v1/tenants/" + t.Name}, nil
 }

@@ -114,7 +114,7 @@ func TestSecondTenantNeedsAKey(t *testing.T) {
 		t.Errorf("the way out is not named: %s", got.Problem.Detail)
 	}
 	key := read[client.NewAPIKey](t, g.as(t, "root", "POST", "/v1/api-keys", `{"role":"owner"}`))
-	if len(key.Notes) != 1 || !strings.Contains(key.Notes[0], "still let in") || !strings.Contains(key.Notes[0], "--require-key") {
+	if len(key.Notes) != 1 || !strings.Contains(key.Notes[0], "still let in") || !strings.Contains(key.Notes[0], "BELFRY_API_KEY") {
 		t.Errorf("notes %q", key.Notes)
 	}
 	made := read[client.Tenant](t, g.as(t, "root", "POST", "/v1/tenants", `{"name":"new"}`))
