@@ -86,7 +86,8 @@ func TestManyBury(t *testing.T) {
 		w.must(watcher.Current(t.Context()))
 		for p := range processes {
 			for i := range each {
-				if r := (push.Recipient{UserID: fmt.Sprint(p, " ", i)}); !watcher.Erased("acme", &r, time.Now()) || watcher.Erased("other", &r, time.Now()) {
+				r := push.Recipient{UserID: fmt.Sprint(p, " ", i)}
+				if !watcher.Erased("acme", &r, time.Now()) || watcher.Erased("other", &r, time.Now()) {
 					t.Fatalf("user %q is not erased, or in another tenant too", r.UserID)
 				}
 			}

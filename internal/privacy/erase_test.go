@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,12 +98,12 @@ func TestEraseGoesOn(t *testing.T) {
 			want := populate(w)
 			q, err := w.Start(t.Context(), privacy.Order{Tenant: "acme", Action: privacy.Erase, Subject: privacy.Subject{UserID: "alice"}})
 			w.must(err)
-			calls := 0
+			var calls atomic.Int64 // walkers call at the same time
 			w.fail = func(o string) error {
 				if o != op {
 					return nil
 				}
-				if calls++; calls > 1 {
+				if calls.Add(1) > 1 {
 					return errors.New("killed")
 				}
 				return nil

@@ -76,7 +76,8 @@ func TestExport(t *testing.T) {
 		if _, _, err := w.export(q.ID); !errors.As(err, &ended) {
 			t.Errorf("after the erasure: %v", err)
 		}
-		if q, err = w.Get(t.Context(), "acme", q.ID); err != nil || q.State != privacy.StateExpired || q.Subject.UserID != "" || len(q.Found) > 0 {
+		q, err = w.Get(t.Context(), "acme", q.ID)
+		if err != nil || q.State != privacy.StateExpired || q.Subject.UserID != "" || len(q.Found) > 0 {
 			t.Errorf("the export is %+v, %v", q, err)
 		}
 	})
@@ -142,7 +143,8 @@ func TestUnplanned(t *testing.T) {
 		b := push.Notification{ID: push.NewID(push.PrefixBatch), Tenant: "acme", AcceptedAt: time.Now(), Progress: push.Progress{Pages: 2}}
 		w.ledger.PutNotification(b)
 		w.pages.SetPage(b.ID, push.PageUpload, 0, []byte("no page"))
-		topic := push.Notification{ID: push.NewID(push.PrefixNotification), Tenant: "acme", AcceptedAt: time.Now(), Target: push.Target{Topic: "news"}}
+		topic := push.Notification{ID: push.NewID(push.PrefixNotification), Tenant: "acme", AcceptedAt: time.Now()}
+		topic.Target.Topic = "news"
 		w.ledger.PutNotification(topic)
 		q, err := w.Start(t.Context(), privacy.Order{
 			Tenant: "acme", Action: privacy.Erase, Subject: privacy.Subject{FIDs: []push.Token{token("f")}, DeviceIDs: []push.ID{"gone"}},

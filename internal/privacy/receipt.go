@@ -53,7 +53,8 @@ func (k *Keys) signed(r *Receipt) bool {
 	statement.Signature = ""
 	text, err := canonical(&statement)
 	signature, bad := base64.StdEncoding.DecodeString(r.Signature)
-	return err == nil && bad == nil && ed25519.Verify(k.signer.Public().(ed25519.PublicKey), text, signature) //nolint:errcheck,forcetypeassert // it is one
+	key := k.signer.Public().(ed25519.PublicKey) //nolint:errcheck,forcetypeassert // it is one
+	return err == nil && bad == nil && ed25519.Verify(key, text, signature)
 }
 
 // canonical returns a value as RFC 8785 writes it. It holds for what a receipt has: objects,

@@ -15,6 +15,7 @@ const canary = "canary7531"
 // dead-lettered, replayed, erased, and with faults; then looks for them in the whole log at level
 // debug, in what errors answer, and in the metrics.
 func TestCanary(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(h *house) {
 		var said strings.Builder // problems
 		ask := func(method, path, body string) { said.WriteString(h.ask(method, path, body) + "\n") }

@@ -14,6 +14,7 @@ import (
 // is killed in the middle of that and another goes on. Then the batch goes on, and reaches everybody
 // else. What is sent to the user afterwards, in any way, reaches nobody, until the app registers it.
 func TestErasedWhileQueued(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(h *house) {
 		const others = 120
 		token := func(i int) string { return fmt.Sprintf("token-%03d-%s", i, strings.Repeat("x", 140)) }
@@ -77,6 +78,7 @@ var many = flag.Int("deliveries", 500, "how many deliveries are erased")
 
 // TestManyDeliveries: every one of them is found, and it says how long that took.
 func TestManyDeliveries(t *testing.T) {
+	t.Parallel()
 	h := &house{T: t, env: []string{"BELFRY_DATA=" + t.TempDir()}}
 	h.open()
 	_, err := h.api.PutDevice(h.Context(), "phone", client.Device{Token: "a-token", Platform: client.PlatformAndroid, UserID: "alice"})

@@ -32,11 +32,13 @@ type house struct {
 func onBoth(t *testing.T, run func(h *house)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
 		h := &house{T: t, env: []string{"BELFRY_DATA=" + t.TempDir()}}
 		h.open()
 		run(h)
 	})
 	t.Run("aws", func(t *testing.T) {
+		t.Parallel()
 		env := append(servers.Start(t).Env(), "BELFRY_BACKEND=aws", fmt.Sprintf("BELFRY_AWS_PREFIX=prv-%x", time.Now().UnixNano()&0xffffff))
 		commands.Output(t, "belfry", env, "provision")
 		h := &house{T: t, env: env}
