@@ -149,7 +149,8 @@ func (w *world) letter(b *app.Backend) {
 	w.t.Helper()
 	l := push.Letter{
 		ID: push.NewID(push.PrefixDeadLetter), Kind: push.LetterMessage, Tenant: acme, Queue: push.QueueNotifications, Code: push.CodePoison,
-		Attempts: 1, Cell: -1, Body: []byte("noise"), DeadAt: time.Now().Add(-time.Hour), State: push.LetterParked, Fingerprint: "0123456789abcdef",
+		Attempts: 1, Cell: -1, Body: []byte("noise"), DeadAt: time.Now().Add(-time.Hour), State: push.LetterParked,
+		Fingerprint: "0123456789abcdef",
 	}
 	_, err := b.Store.PutLetters(w.t.Context(), []push.Letter{l})
 	w.must(err)

@@ -79,7 +79,8 @@ func (h *handlers) tenantRoutes() []*door.Route {
 		{
 			Method: http.MethodDelete, Path: one, Name: "deleteTenant", Needs: access.PermPlatform, Group: group,
 			About: "End a tenant: its keys open nothing any more.",
-			Detail: "Keys are refused within five seconds. Cancel what is open of its work first: what was accepted is still sent. Its name is never given to another. The tenant `default` can't be deleted. Deleting " +
+			Detail: "Keys are refused within five seconds. Cancel what is open of its work first: what was accepted is " +
+				"still sent. Its name is never given to another. The tenant `default` can't be deleted. Deleting " +
 				"it again is a 404.",
 			Gives: gone(), Codes: []door.Code{door.CodeNotFound, door.CodeConflict}, Run: door.Replying(h.deleteTenant),
 		},

@@ -64,7 +64,8 @@ func (h *handlers) createTenant(ctx context.Context, x *door.Exchange) (door.Rep
 		return door.Reply{}, err
 	}
 	if open {
-		view.Notes = append(view.Notes, "From now on requests without an API key are refused, by other processes within five seconds: there is more than one tenant.")
+		view.Notes = append(view.Notes, "From now on requests without an API key are refused, by other processes within "+
+			"five seconds: there is more than one tenant.")
 	}
 	return door.Reply{Status: http.StatusCreated, Body: view, Location: "/v1/tenants/" + t.Name}, nil
 }
