@@ -41,7 +41,7 @@ type PrivacyOrder struct {
 	Since     *time.Time    `json:"since,omitempty" doc:"look at notifications from then on only; absent: at all that are kept"`
 	Reference string        `json:"reference,omitempty" doc:"your own, such as a ticket: it stands in the receipt; at most 128 bytes"`
 	// Receipt erases the same person again.
-	Receipt *PrivacyReceipt `json:"receipt,omitempty" doc:"of an erasure of this installation, to repeat it after a restore; then nobody is named"`
+	Receipt *PrivacyReceipt `json:"receipt,omitempty" doc:"of an erasure here, to repeat it after a restore; then nobody is named"`
 }
 
 // PrivacyCounts is what was found of a person, per store.
@@ -173,5 +173,5 @@ type PrivacyLetter struct {
 	Token        string            `json:"token,omitempty" doc:"of the recipient"`
 	FID          string            `json:"fid,omitempty" doc:"of the recipient"`
 	Data         map[string]string `json:"data,omitempty" doc:"what only this recipient was to get"`
-	Whole        bool              `json:"whole,omitempty" doc:"a whole queue message that names the person; others may stand in it, so its bytes are not shown"`
+	Whole        bool              `json:"whole,omitempty" doc:"a queue message that names the person; others may stand in it, so it is not shown"`
 }

@@ -35,15 +35,19 @@ func withPrivacy(t *testing.T) func(*Config) {
 	to := push.Address{Kind: push.KindFID, Value: "fid-alice"}
 	ref := push.ChunkRef{Notification: ntfID}
 	lines.PutNotification(push.Notification{
-		ID: ntfID, Tenant: "default", Target: push.Target{FIDs: []push.Token{"fid-alice"}}, Message: push.Message(`{"data":{}}`), AcceptedAt: testNow(),
-		Progress: push.Progress{Pages: 1, Sources: 1},
+		ID: ntfID, Tenant: "default", Target: push.Target{FIDs: []push.Token{"fid-alice"}}, Message: push.Message(`{"data":{}}`),
+		AcceptedAt: testNow(),
+		Progress:   push.Progress{Pages: 1, Sources: 1},
 	})
 	plan := ledger.Plan{Ref: ref, Hashes: []uint64{to.Hash()}, Cells: []ledger.Cell{ledger.CellOf(push.CodeSent, true)}}
 	lines.PutPlan(plan)
 	lines.PutLine(ledger.NewLine(plan, testNow()))
 	lines.PutAttempts(ref, []ledger.Attempt{{Attempt: 1, Code: push.CodeSent, At: testNow(), Detail: "projects/p/messages/1"}})
 	_, err = letters.PutLetters(t.Context(), []push.Letter{
-		{ID: "dlt_1", Kind: push.LetterRecipient, Tenant: "default", Recipient: push.Recipient{Address: to, UserID: "alice"}, State: push.LetterParked},
+		{
+			ID: "dlt_1", Kind: push.LetterRecipient, Tenant: "default", Recipient: push.Recipient{Address: to, UserID: "alice"},
+			State: push.LetterParked,
+		},
 		{ID: "dlt_2", Kind: push.LetterMessage, Tenant: "default", Body: []byte(`["alice","bobs-token"]`), State: push.LetterParked},
 	})
 	if err != nil {
@@ -65,7 +69,8 @@ func TestPrivacyExport(t *testing.T) {
 	t.Parallel()
 	g := setup(t, withPrivacy(t))
 	g.Do(t, "PUT", "/v1/devices/phone-1", `{"fid":"fid-alice","platform":"ios","user_id":"alice"}`).Want(t, http.StatusOK, "")
-	created := g.Do(t, "POST", "/v1/privacy-requests", `{"action":"export","user_id":"alice","reference":"t-1"}`).Want(t, http.StatusAccepted, "")
+	created := g.Do(t, "POST", "/v1/privacy-requests", `{"action":"export","user_id":"alice","reference":"t-1"}`).
+		Want(t, http.StatusAccepted, "")
 	var q client.PrivacyRequest
 	doortest.Decode(t, created.Body.Bytes(), &q)
 	if q.State != client.PrivacyReady || q.ExpiresAt == nil || created.Header().Get("Location") != "/v1/privacy-requests/"+q.ID {
@@ -103,8 +108,8 @@ func TestPrivacyRequests(t *testing.T) {
 	g := setup(t, withPrivacy(t))
 	const all = "/v1/privacy-requests"
 	var q client.PrivacyRequest
-	doortest.Decode(t, g.Do(t, "POST", all, `{"action":"erase","tokens":["t"],"since":"2026-11-01T00:00:00Z"}`).Want(t, http.StatusAccepted, "").
-		Body.Bytes(), &q)
+	doortest.Decode(t, g.Do(t, "POST", all, `{"action":"erase","tokens":["t"],"since":"2026-11-01T00:00:00Z"}`).
+		Want(t, http.StatusAccepted, "").Body.Bytes(), &q)
 	if q.State != client.PrivacyRunning {
 		t.Errorf("erasure: %+v", q)
 	}

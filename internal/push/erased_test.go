@@ -44,5 +44,6 @@ func TestEraseKeepsThePlace(t *testing.T) {
 
 func sameRecipient(a, b Recipient) bool {
 	return a.Address == b.Address && a.UserID == b.UserID && a.DeviceID == b.DeviceID && a.Line == b.Line && a.DuplicateOf == b.DuplicateOf &&
-		a.Data == nil && a.Locale == b.Locale && a.CollapseID == b.CollapseID && a.Override.IsZero() && a.Renew == b.Renew && a.Unknown == b.Unknown
+		a.Data == nil && a.Locale == b.Locale && a.CollapseID == b.CollapseID && a.Override.IsZero() &&
+		a.Renew == b.Renew && a.Unknown == b.Unknown
 }

@@ -25,7 +25,7 @@ type privacyCmd struct {
 type person struct {
 	User      string   `group:"person" placeholder:"ID" help:"The user, with all devices registered for it."`
 	Device    []string `group:"person" sep:"none" placeholder:"ID" help:"A device of the person; may be repeated."`
-	Token     []string `group:"person" sep:"none" placeholder:"TOKEN" help:"A registration token of the person, also a former one; may be repeated."`
+	Token     []string `group:"person" sep:"none" placeholder:"TOKEN" help:"A token of the person, also a former one; may be repeated."`
 	FID       []string `name:"fid" group:"person" sep:"none" placeholder:"FID" help:"An installation id of the person; may be repeated."`
 	Reference string   `placeholder:"TEXT" help:"Your own, such as a ticket; it stands in the receipt."`
 }
@@ -190,7 +190,8 @@ func (c *privacyListCmd) Run(ctx context.Context, con *display.Console) error {
 	}
 	table := display.NewTable(
 		display.Column{Name: "ID"}, display.Column{Name: "ACTION"}, display.Column{Name: "STATE", Tone: true},
-		display.Column{Name: "BY", Least: 8, Drop: 2}, display.Column{Name: "REFERENCE", Least: 12, Drop: 1}, display.Column{Name: "ASKED", Drop: 3},
+		display.Column{Name: "BY", Least: 8, Drop: 2}, display.Column{Name: "REFERENCE", Least: 12, Drop: 1},
+		display.Column{Name: "ASKED", Drop: 3},
 	)
 	enc := json.NewEncoder(con.Out)
 	for q, err := range api.PrivacyRequests(ctx) {
@@ -258,7 +259,7 @@ func (c *privacyVerifyCmd) keyOf(ctx context.Context, con *display.Console, id s
 }
 
 func (*privacyVerifyCmd) print(w io.Writer, r *client.PrivacyReceipt) error {
-	_, err := fmt.Fprintf(w, "good signature: %s of %s, %d devices, %d deliveries, %d dead letters, ended %s\n", visible.Field(string(r.Action)),
-		visible.Field(r.Request), r.Counts.Devices, r.Counts.Deliveries, r.Counts.DeadLetters, display.Clock(&r.EndedAt))
+	_, err := fmt.Fprintf(w, "good signature: %s of %s, %d devices, %d deliveries, %d dead letters, ended %s\n",
+		visible.Field(string(r.Action)), visible.Field(r.Request), r.Counts.Devices, r.Counts.Deliveries, r.Counts.DeadLetters, display.Clock(&r.EndedAt))
 	return err
 }

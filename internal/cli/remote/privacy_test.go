@@ -36,7 +36,8 @@ func newPrivacyAPI(t *testing.T) *privacyAPI {
 func (f *privacyAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	created := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	q := client.PrivacyRequest{ID: "prv_1", Action: client.PrivacyErase, State: client.PrivacyRunning, By: "support", CreatedAt: created}
-	receipt := &client.PrivacyReceipt{Request: "prv_1", Action: client.PrivacyErase, PublicKey: "AAAA", Counts: client.PrivacyCounts{Devices: 2}}
+	receipt := &client.PrivacyReceipt{Request: "prv_1", Action: client.PrivacyErase, PublicKey: "AAAA"}
+	receipt.Counts.Devices = 2
 	switch r.Method + " " + r.URL.Path {
 	case "POST /v1/privacy-requests":
 		body, _ := io.ReadAll(r.Body)

@@ -16,7 +16,8 @@ func eraseRecipients(f *fixture) {
 		n.Message = push.Message(`{"notification":{"title":"` + text + `"}}`)
 		_, _, err := f.Create(f.Context(), n)
 		f.must(err)
-		f.must(f.Advance(f.Context(), n.ID, push.Progress{Version: n.Progress.Version + 1, State: push.StateSending, Enqueued: true, Sources: 2, Pages: 1}))
+		sending := push.Progress{Version: n.Progress.Version + 1, State: push.StateSending, Enqueued: true, Sources: 2, Pages: 1}
+		f.must(f.Advance(f.Context(), n.ID, sending))
 		before, err := f.Notification(f.Context(), n.ID)
 		f.must(err)
 		f.must(f.EraseRecipients(f.Context(), n.ID, func(n *push.Notification) bool {
@@ -30,13 +31,15 @@ func eraseRecipients(f *fixture) {
 		want.Target.Tokens, want.Message = []push.Token{"gone", "token-2"}, push.Message(`{"data":{}}`)
 		f.same("the erased notification", got, want)
 		// The progress goes on from where it was.
-		f.must(f.Advance(f.Context(), n.ID, push.Progress{Version: want.Progress.Version + 1, State: push.StateCompleted, Enqueued: true, Sources: 2, Pages: 1}))
+		sending.Version, sending.State = want.Progress.Version+1, push.StateCompleted
+		f.must(f.Advance(f.Context(), n.ID, sending))
 		f.must(f.EraseRecipients(f.Context(), n.ID, func(n *push.Notification) bool { n.Target.Tokens = nil; return false }))
 		got, err = f.Notification(f.Context(), n.ID)
 		f.must(err)
 		f.same("what a change that returns false leaves", got.Target, want.Target)
 	}
-	f.mustBe(f.EraseRecipients(f.Context(), push.NewID(push.PrefixNotification), func(*push.Notification) bool { return true }), push.ErrNotFound)
+	err := f.EraseRecipients(f.Context(), push.NewID(push.PrefixNotification), func(*push.Notification) bool { return true })
+	f.mustBe(err, push.ErrNotFound)
 }
 
 func eraseConcurrently(f *fixture) {

@@ -58,7 +58,8 @@ func (s *Store) EraseRecipients(ctx context.Context, id push.ID, change func(n *
 func (s *Store) EraseHashes(ctx context.Context, ref push.ChunkRef, cells []int, hash uint64) error {
 	err := s.file.Write(ctx, func(tx *sql.Tx) error {
 		var stored []byte
-		err := tx.QueryRowContext(ctx, `SELECT hashes FROM chunk_plan WHERE notification = ? AND seq = ?`, ref.Notification, ref.Seq).Scan(&stored)
+		err := tx.QueryRowContext(ctx, `SELECT hashes FROM chunk_plan WHERE notification = ? AND seq = ?`, ref.Notification, ref.Seq).
+			Scan(&stored)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
