@@ -134,7 +134,7 @@ func Codes() []Code {
 		CodeNetTimeout, CodeNetReset, CodeFCMNoName, CodeUnknown,
 		CodeFCMUnregistered, CodeFCMInvalidArgument, CodeFCMSenderIDMismatch, CodeFCMThirdPartyAuth, CodePayloadInvalid, CodePayloadTooLarge,
 		CodeFCMInvalidUnspecified, CodeAPNsBadDeviceToken, CodeAPNsTopic, CodeAPNsLiveActivity,
-		CodeDeviceQuarantined, CodeNoDevice, CodeDuplicate, CodeUserOptedOut, CodeCapFrequency,
+		CodeDeviceQuarantined, CodeNoDevice, CodeDuplicate, CodeUserOptedOut, CodeCapFrequency, CodeUserErased,
 		CodeExpired,
 		CodeCancelled,
 		CodeAttemptsExhausted, CodeUnexpandable, CodeUndecodable, CodePoison, CodeUndelivered,
