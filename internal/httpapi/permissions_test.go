@@ -40,7 +40,8 @@ func permissionsDocument(routes []*door.Route) string {
 	b.WriteString("# Permissions\n\n" +
 		"```sh\nbelfry role list\n```\n\n" +
 		"Every request needs exactly one permission. A key has those of its [role](tenants.md#roles), narrowed by its scopes. Who lacks it is\n" +
-		"answered 403; what belongs to another tenant is 404, with or without it. This page is made from the routing table and the built-in roles\n" +
+		"answered 403; what belongs to another tenant is 404, with or without it. This page is made from the routing table " +
+		"and the built-in roles\n" +
 		"by `go test ./internal/httpapi -run TestPermissionsDocument -update`, and a test fails when it is out of date.\n\n" +
 		"## Who has what\n\n| permission | scope |")
 	roles := access.BuiltinRoles()
@@ -62,8 +63,10 @@ func permissionsDocument(routes []*door.Route) string {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("\n¹ Owners of the tenant `default` only: they operate the platform. A key that is limited to an app has none of `platform`, `audit`,\n" +
-		"`approve` and `privacy`, which concern the whole tenant.\n\n## Which request needs what\n\n| permission | request | what it does |\n|---|---|---|\n")
+	b.WriteString("\n¹ Owners of the tenant `default` only: they operate the platform. A key that is limited to an app has none of " +
+		"`platform`, `audit`,\n" +
+		"`approve` and `privacy`, which concern the whole tenant.\n\n## Which request needs what\n\n" +
+		"| permission | request | what it does |\n|---|---|---|\n")
 	for _, p := range access.Permissions() {
 		for _, rt := range routes {
 			if rt.Needs == p {

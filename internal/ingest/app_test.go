@@ -23,10 +23,14 @@ func TestSettingsOfTheApp(t *testing.T) {
 		guarantee push.Guarantee
 	}{
 		"left out": {`{"app":"shop",` + to + `}`, time.Minute, push.PriorityBulk, push.AtMostOnce},
-		"given": {`{"app":"shop",` + to + `,"ttl":5,"priority":"normal","delivery_guarantee":"at_least_once"}`, 5 * time.Second,
-			push.PriorityNormal, push.AtLeastOnce},
-		"a fixed end": {`{"app":"shop",` + to + `,"expires_at":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`, 0,
-			push.PriorityBulk, push.AtMostOnce},
+		"given": {
+			`{"app":"shop",` + to + `,"ttl":5,"priority":"normal","delivery_guarantee":"at_least_once"}`, 5 * time.Second,
+			push.PriorityNormal, push.AtLeastOnce,
+		},
+		"a fixed end": {
+			`{"app":"shop",` + to + `,"expires_at":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`, 0,
+			push.PriorityBulk, push.AtMostOnce,
+		},
 		"the default app": {`{` + to + `}`, 0, push.PriorityNormal, push.AtLeastOnce},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,9 @@ const (
 
 // WaitReasons lists every reason.
 func WaitReasons() []WaitReason {
-	return []WaitReason{WaitUpload, WaitPaused, WaitSuspended, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitPace}
+	return []WaitReason{
+		WaitUpload, WaitPaused, WaitSuspended, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitPace,
+	}
 }
 
 // Waiting is what a notification waits for.

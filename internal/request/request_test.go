@@ -25,7 +25,8 @@ func TestDecodeRequestReadsEverything(t *testing.T) {
 	want := Request{
 		Target: push.Target{Tokens: []push.Token{"a", "b"}}, Message: push.Message(`{"data":{"k":"v"}}`), Priority: push.PriorityHigh,
 		Guarantee:  push.AtMostOnce,
-		CollapseID: "c", Labels: map[string]string{"campaign": "größe"}, ExpiresAt: now().Add(time.Hour), PriorityGiven: true, GuaranteeGiven: true, ValidateOnly: true,
+		CollapseID: "c", Labels: map[string]string{"campaign": "größe"}, ExpiresAt: now().Add(time.Hour), PriorityGiven: true,
+		GuaranteeGiven: true, ValidateOnly: true,
 	}
 	if diff := cmp.Diff(want, req); err != nil || diff != "" {
 		t.Errorf("request (-want +got):\n%s%v", diff, err)

@@ -42,7 +42,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	s := sandbox.Start(t, 1, zap.NewNop())
-	w := &world{t: t, url: s.Addresses.API, keys: map[string]string{}}
+	w := &world{t: t, url: s.API, keys: map[string]string{}}
 	b, err := app.Opener(s.Store, zap.NewNop())(t.Context(), prometheus.NewRegistry())
 	w.must(err)
 	t.Cleanup(func() { w.must(b.Close(context.Background())) })

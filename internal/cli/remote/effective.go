@@ -53,9 +53,8 @@ func (c *configPlatformCmd) Run(ctx context.Context, con *display.Console) error
 	}
 	p, err := api.PlatformSettings(ctx)
 	if err == nil && len(values) > 0 {
-		if err = put(&p.Settings, values); err == nil {
-			p, err = api.SetPlatform(ctx, p.Settings)
-		}
+		put(&p.Settings, values)
+		p, err = api.SetPlatform(ctx, p.Settings)
 	}
 	if err != nil {
 		return err

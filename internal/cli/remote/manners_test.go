@@ -61,7 +61,8 @@ func listing(t *testing.T) string {
 			clitest.Say(w, http.StatusOK, client.UsageList{Items: []client.Usage{
 				{
 					Tenant: "a-tenant-with-quite-a-long-name", App: "an-app-with-quite-a-long-name-too", Day: "2026-11-20", Requests: 1_234,
-					Recipients: 12_345_678, Sent: 12_000_000, Permanent: 300_000, Open: 45_678, Invalid: 3, BillableUnits: 12_000_000, CostUSD: 1.610012345,
+					Recipients: 12_345_678, Sent: 12_000_000, Permanent: 300_000, Open: 45_678, Invalid: 3,
+					BillableUnits: 12_000_000, CostUSD: 1.610012345,
 				},
 				{
 					Tenant: "zoo", App: "default", Day: "2026-11-21", Requests: 1, Recipients: 1, Sent: 1, BillableUnits: 1, CostUSD: 0.000011,

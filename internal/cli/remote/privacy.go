@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -79,7 +80,7 @@ func (c *privacyExportCmd) Run(ctx context.Context, con *display.Console) error 
 		whole = row.Receipt != nil
 	}
 	if !whole {
-		return fmt.Errorf("the export was cut off: it has no receipt; try again")
+		return errors.New("the export was cut off: it has no receipt; try again")
 	}
 	return nil
 }
@@ -260,6 +261,7 @@ func (c *privacyVerifyCmd) keyOf(ctx context.Context, con *display.Console, id s
 
 func (*privacyVerifyCmd) print(w io.Writer, r *client.PrivacyReceipt) error {
 	_, err := fmt.Fprintf(w, "good signature: %s of %s, %d devices, %d deliveries, %d dead letters, ended %s\n",
-		visible.Field(string(r.Action)), visible.Field(r.Request), r.Counts.Devices, r.Counts.Deliveries, r.Counts.DeadLetters, display.Clock(&r.EndedAt))
+		visible.Field(string(r.Action)), visible.Field(r.Request), r.Counts.Devices, r.Counts.Deliveries, r.Counts.DeadLetters,
+		display.Clock(&r.EndedAt))
 	return err
 }

@@ -15,8 +15,8 @@ import (
 // inherited is the value that takes a setting back.
 const inherited = "inherit"
 
-const settingsHelp = `A setting is NAME=VALUE, and NAME=inherit takes it back; belfry config effective lists them all with what holds and where
-it comes from. Quotas, weight, keep_days and over_quota are the platform operator's to change.`
+const settingsHelp = `A setting is NAME=VALUE, and NAME=inherit takes it back; belfry config effective lists them all with what holds and
+where it comes from. Quotas, weight, keep_days and over_quota are the platform operator's to change.`
 
 // assignments are settings as arguments: NAME=VALUE.
 type assignments []string
@@ -80,11 +80,12 @@ func (a assignments) settings() (client.Settings, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, put(&s, values)
+	put(&s, values)
+	return s, nil
 }
 
 // put sets settings by name; nil takes one back.
-func put(s *client.Settings, values map[string]any) error {
+func put(s *client.Settings, values map[string]any) {
 	into := reflect.ValueOf(s).Elem()
 	for i := range into.NumField() {
 		name, _, _ := strings.Cut(into.Type().Field(i).Tag.Get("json"), ",")
@@ -99,7 +100,6 @@ func put(s *client.Settings, values map[string]any) error {
 			into.Field(i).Set(p)
 		}
 	}
-	return nil
 }
 
 // settingRows adds what is set to a list.

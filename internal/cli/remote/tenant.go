@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/cli/display"
@@ -176,7 +177,7 @@ func (c *tenantListCmd) Run(ctx context.Context, con *display.Console) error {
 		}
 		weight := ""
 		if t.Settings.Weight != nil {
-			weight = fmt.Sprint(*t.Settings.Weight)
+			weight = strconv.FormatInt(*t.Settings.Weight, 10)
 		}
 		table.Row(t.Name, t.About, weight, con.Age(t.CreatedAt), display.Clock(t.CreatedAt), t.CreatedBy)
 	}

@@ -26,7 +26,8 @@ func privacySamples() []any {
 		client.PrivacyList{Items: []client.PrivacyRequest{request}},
 		client.PrivacyRow{Delivery: &client.PrivacyDelivery{
 			Notification: "ntf_01890a5d-ac96-774b-bcce-b302099a8057", AcceptedAt: sampleTime(0),
-			Message: json.RawMessage(`{"notification":{"title":"Your order has shipped"}}`), Code: client.CodeSent, Class: client.ClassSent, At: &ended,
+			Message: json.RawMessage(`{"notification":{"title":"Your order has shipped"}}`), Code: client.CodeSent,
+			Class: client.ClassSent, At: &ended,
 		}},
 	}
 }

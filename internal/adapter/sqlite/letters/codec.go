@@ -21,9 +21,9 @@ const (
 
 var errLetter = errors.New("stored dead letter is damaged")
 
-// appendLetter encodes what is neither in a column of its own nor common to the
+// encodeLetter encodes what is neither in a column of its own nor common to the
 // letter's group, as appendDevice does.
-func appendLetter(dst []byte, l *push.Letter) []byte {
+func encodeLetter(l *push.Letter) []byte {
 	r := &l.Recipient
 	renew := 0
 	if r.Renew {
@@ -36,7 +36,7 @@ func appendLetter(dst []byte, l *push.Letter) []byte {
 	if !r.Override.IsZero() {
 		format = ownFormat
 	}
-	dst = append(dst, format)
+	dst := []byte{format}
 	for _, n := range []int{l.Attempts, l.Series, l.Turn, renew} {
 		dst = packed.AppendCount(dst, n)
 	}
@@ -59,7 +59,7 @@ func appendLetter(dst []byte, l *push.Letter) []byte {
 	return dst
 }
 
-// decodeLetter fills in what appendLetter wrote.
+// decodeLetter fills in what encodeLetter wrote.
 func decodeLetter(l *push.Letter, b []byte) error {
 	if len(b) == 0 {
 		return errLetter

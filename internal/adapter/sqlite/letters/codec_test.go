@@ -12,7 +12,7 @@ func TestLetterBodyIsChecked(t *testing.T) {
 	t.Parallel()
 	l := push.Letter{Detail: "why", Labels: map[string]string{"a": "b"}, Body: []byte("body")}
 	l.Recipient.Data = map[string]string{"k": "v"}
-	whole := appendLetter(nil, &l)
+	whole := encodeLetter(&l)
 	var back push.Letter
 	if err := decodeLetter(&back, whole); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func (s *Store) EraseLetter(ctx context.Context, id push.ID, change func(l *push
 			return err
 		}
 		change(&l)
-		if _, err := tx.ExecContext(ctx, `UPDATE letter_body SET body = ? WHERE seq = ?`, appendLetter(nil, &l), seq); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE letter_body SET body = ? WHERE seq = ?`, encodeLetter(&l), seq); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE letter SET version = version + 1 WHERE seq = ?`, seq)

@@ -27,7 +27,7 @@ func (s *Store) PutLetters(ctx context.Context, ls []push.Letter) (int, error) {
 	}
 	bodies := make([][]byte, len(ls))
 	for i := range ls {
-		bodies[i] = appendLetter(nil, &ls[i])
+		bodies[i] = encodeLetter(&ls[i])
 	}
 	var stored int
 	err := s.file.Write(ctx, func(tx *sql.Tx) error {

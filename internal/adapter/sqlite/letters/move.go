@@ -92,7 +92,7 @@ func (b *letterCounts) erase(ctx context.Context, h *letterHead, m *push.LetterM
 	}
 	l.State, l.Version = h.State, h.Version // the row was updated already
 	if l, ok := l.Moved(*m); ok {
-		_, err = b.tx.ExecContext(ctx, `UPDATE letter_body SET body = ? WHERE seq = ?`, appendLetter(nil, &l), h.seq)
+		_, err = b.tx.ExecContext(ctx, `UPDATE letter_body SET body = ? WHERE seq = ?`, encodeLetter(&l), h.seq)
 	}
 	return err
 }
