@@ -48,9 +48,6 @@ const (
 	Invalid   State = "invalid"   // Google refuses it
 )
 
-// States lists every state.
-func States() []State { return []State{Unchecked, Valid, Invalid} }
-
 // Credential is what may be shown of one.
 type Credential struct {
 	Ref

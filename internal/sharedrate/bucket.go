@@ -252,13 +252,6 @@ func (b *Bucket) answer(n int64, ok bool) Answer {
 	return a
 }
 
-// Remaining returns how many tokens may be taken, as far as this process knows without asking: 0..Burst.
-func (b *Bucket) Remaining() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return max(0, min(int64(b.there(b.set.elapsed())), b.limit.Load().Burst))
-}
-
 // fills returns how long an empty bucket needs to be full, 0 for an allotment.
 func (b *Bucket) fills(limit *Limit) time.Duration {
 	if limit.Tokens == 0 {

@@ -44,9 +44,6 @@ func (n *Changes) Tell(c guard.Change) {
 // Guards are the guards of a process, which may come and go.
 type Guards func() []*guard.Guard
 
-// One is a single guard.
-func One(g *guard.Guard) Guards { return func() []*guard.Guard { return []*guard.Guard{g} } }
-
 // breakerState is implemented by a guard. Calling State also closes a breaker whose
 // time has come.
 type breakerState interface{ State() guard.State }
