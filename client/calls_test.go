@@ -120,6 +120,11 @@ func TestEndpoints(t *testing.T) {
 			_, err := c.RotateAPIKey(ctx, "k", RotateRequest{Overlap: "1h"})
 			return err
 		}},
+		{`PUT /v1/api-keys/k/signing {"required":true}`, func(c *Client) error {
+			_, err := c.EnableSigning(ctx, "k", SigningRequest{Required: true})
+			return err
+		}},
+		{`DELETE /v1/api-keys/k/signing `, func(c *Client) error { _, err := c.DisableSigning(ctx, "k"); return err }},
 		{`DELETE /v1/api-keys/k `, func(c *Client) error { _, err := c.RevokeAPIKey(ctx, "k"); return err }},
 		{`POST /v1/roles {"name":"r","permissions":["read"]}`, func(c *Client) error {
 			_, err := c.CreateRole(ctx, RoleRequest{Name: "r", Permissions: []Permission{PermissionRead}})

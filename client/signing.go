@@ -1,10 +1,12 @@
 package client
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -75,4 +77,44 @@ func (c *Client) sign(req *http.Request, cl *call) error {
 	}
 	c.signer.Sign(req.Header, cl.body)
 	return nil
+}
+
+// Signing says whether requests of an [APIKey] are signed.
+type Signing string
+
+// What a key can ask for.
+const (
+	SigningAllowed  Signing = "allowed"  // it has a secret, and opens without a signature too
+	SigningRequired Signing = "required" // it opens nothing without a signature
+)
+
+// Signings lists every value.
+func Signings() []Signing { return []Signing{SigningAllowed, SigningRequired} }
+
+// SigningRequest asks for a signing secret.
+type SigningRequest struct {
+	Required bool `json:"required,omitempty" doc:"whether the key opens nothing without a signature"`
+}
+
+// SigningSecret answers the request for a signing secret. It is the only place where that is.
+type SigningSecret struct {
+	Secret string `json:"secret" doc:"whsec_ and base64; only here: it is kept sealed"`
+	APIKey APIKey `json:"api_key" doc:"the key that it belongs to"`
+}
+
+// EnableSigning gives a key a new signing secret; give it to [NewSigner].
+func (c *Client) EnableSigning(ctx context.Context, id string, req SigningRequest, opts ...CallOption) (SigningSecret, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return SigningSecret{}, fmt.Errorf("encode the request: %w", err)
+	}
+	cl := call{method: http.MethodPut, path: keyPath(id) + "/signing", body: body, timeout: attemptTimeout, query: tenantQuery(opts)}
+	return answered[SigningSecret](ctx, c, cl, nil)
+}
+
+// DisableSigning takes a key's signing secret away.
+func (c *Client) DisableSigning(ctx context.Context, id string, opts ...CallOption) (APIKey, error) {
+	cl := del(keyPath(id) + "/signing")
+	cl.query = tenantQuery(opts)
+	return answered[APIKey](ctx, c, cl, nil)
 }

@@ -123,6 +123,7 @@ type APIKey struct {
 	RevokedBy string      `json:"revoked_by,omitempty" doc:"the caller that revoked it"`
 	UsedAt    *time.Time  `json:"used_at,omitempty" doc:"when it was used last, to ten minutes; absent: never"`
 	Replaces  string      `json:"replaces,omitempty" doc:"the key that it takes the place of"`
+	Signing   Signing     `json:"signing,omitempty" doc:"whether its requests are signed; absent: it has no secret for that"`
 }
 
 // APIKeyList is the keys of a tenant.

@@ -35,7 +35,8 @@ const secretBytes = 32 // Standard Webhooks asks for 24 to 64
 
 // errNoSealer says that there is nothing to seal a secret with.
 var errNoSealer = push.Faults{{
-	Code: push.FaultUnsupported, Detail: "signing secrets are kept sealed, and the server has no key for that: give it BELFRY_SEAL_KEY",
+	Code:   push.FaultUnsupported,
+	Detail: "what requests are signed with is kept sealed, and the server has no key for that: give it BELFRY_SEAL_KEY",
 }}
 
 // SealWith returns a directory that can keep signing secrets.

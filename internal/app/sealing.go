@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/kms"
 	"github.com/belfry-push/belfry/internal/config"
@@ -29,4 +31,33 @@ func NewRing(ctx context.Context, s *Service, c config.Seal) (*credential.Ring, 
 		return nil, fmt.Errorf("BELFRY_SEAL_KEY: %w", err)
 	}
 	return ring, nil
+}
+
+// Sealer returns what seals signing secrets with a ring; nil if it seals nothing.
+func Sealer(ring *credential.Ring) access.Sealer {
+	if !ring.Seals() {
+		return nil
+	}
+	return ringSealer{ring}
+}
+
+// ringSealer writes what a ring seals as JSON.
+type ringSealer struct{ ring *credential.Ring }
+
+// Seal implements [access.Sealer].
+func (r ringSealer) Seal(ctx context.Context, purpose string, secret []byte) ([]byte, error) {
+	sealed, err := r.ring.Seal(ctx, secret, purpose)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(sealed)
+}
+
+// Open implements [access.Sealer].
+func (r ringSealer) Open(ctx context.Context, purpose string, text []byte) ([]byte, error) {
+	var sealed credential.Sealed
+	if err := json.Unmarshal(text, &sealed); err != nil {
+		return nil, fmt.Errorf("read what is sealed: %w", err)
+	}
+	return r.ring.Open(ctx, &sealed, purpose)
 }

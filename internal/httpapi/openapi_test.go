@@ -154,6 +154,7 @@ POST /v1/simulations
 PUT /v1/apps/{app}/credential
 PUT /v1/tenants/{tenant}/apps/{app}/credential
 POST /v1/tenants
+PUT /v1/api-keys/{id}/signing
 PUT /v1/devices/{device_id}
 PUT /v1/platform`), "\n")
 	slices.Sort(want)

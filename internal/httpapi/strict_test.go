@@ -33,6 +33,7 @@ func doors() map[string]string {
 		"POST /v1/apps":                 `{"name":"shop","about":"the shop","settings":{"ttl":60}}`,
 		"POST /v1/api-keys": `{"name":"checkout","env":"test","role":"sender","scopes":["send"],"networks":["10.0.0.0/8"],` +
 			`"expires_at":"2036-11-03T12:00:00Z"}`,
+		"PUT /v1/api-keys/{id}/signing": `{"required":true}`,
 		"POST /v1/api-keys/{id}/rotate": `{"overlap":"1h"}`,
 		"POST /v1/roles":                `{"name":"support","about":"looks","permissions":["read"]}`,
 		"POST /v1/pauses":               `{"scope":"app","tenant":"default","app":"shop","reason":"the key leaked"}`,
@@ -73,6 +74,9 @@ func TestDoorsReadStrictly(t *testing.T) {
 				"too deep":      `{"x":` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + `,` + body[1:],
 				"UTF-16":        "\xff\xfe{\x00}\x00",
 			} {
+				if bad == body { // it has no text to spoil
+					continue
+				}
 				got := try(name, bad)
 				if got.Code != http.StatusBadRequest && got.Code != http.StatusUnprocessableEntity || len(got.Problem.Errors) == 0 {
 					t.Errorf("%s: %d: %s", name, got.Code, got.Body)

@@ -187,7 +187,10 @@ func rows() map[string]row {
 		"getAPIKey":    ofApp("/v1/api-keys/%s", key),
 		"revokeAPIKey": ofApp("/v1/api-keys/%s", freshKey),
 		"rotateAPIKey": ofApp("/v1/api-keys/%s/rotate", freshKey),
-		"listRoles":    {path: at("/v1/roles?tenant=acme"), rival: none},
+
+		"enableSigning":  with(ofApp("/v1/api-keys/%s/signing", freshKey), typeJSON, `{}`), // 422: this sandbox has nothing to seal with
+		"disableSigning": ofApp("/v1/api-keys/%s/signing", freshKey),
+		"listRoles":      {path: at("/v1/roles?tenant=acme"), rival: none},
 		"createRole": with(row{path: at("/v1/roles?tenant=acme"), rival: none, limited: closed}, typeJSON,
 			`{"name":"support","permissions":["read"]}`),
 		"deleteRole": ofAll("/v1/roles/%s", freshRole),

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/adapter/fcm"
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/breakers"
@@ -224,9 +225,11 @@ func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome
 	n := breakers.NewChanges(breakers.NewNotes(s.Backend.Store, s.Log, s.Now), s.Now, func(ctx context.Context, c guard.Change) {
 		outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
 	})
+	shares := newWeights(access.New(s.Backend.Store, s.Now).Effective, s.Log)
+	s.Stack.Background(ctx, "weights of tenants", time.Second, shares.Run)
 	all := &guards{all: map[string]*sharedGuard{}, make: func(label string, ramp bool) (*guard.Guard, error) {
 		cfg := guard.DefaultConfig(label)
-		cfg.PerSecond = o.PerSecond
+		cfg.PerSecond, cfg.Weights = o.PerSecond, shares
 		if ramp {
 			cfg.Ramp = o.Ramp
 		} else {

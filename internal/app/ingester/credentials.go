@@ -25,18 +25,14 @@ type Credentials struct {
 func (c Credentials) private() bool { return config.FCM{Endpoint: c.Endpoint}.Private() }
 
 // newCredentials returns the room of credentials.
-func newCredentials(ctx context.Context, s *app.Service, c Credentials) (*credential.Room, error) {
-	ring, err := app.NewRing(ctx, s, c.Seal)
-	if err != nil {
-		return nil, err
-	}
+func newCredentials(s *app.Service, c Credentials, ring *credential.Ring) *credential.Room {
 	cfg := credential.Config{
 		Documents: s.Backend.Store, Ring: ring, Read: readKeyFile, Checker: probe.New(c.Endpoint), Log: s.Log, Now: s.Now,
 	}
 	if c.private() {
 		cfg.TokenURL = ofSimulator(c.Endpoint)
 	}
-	return credential.New(cfg), nil
+	return credential.New(cfg)
 }
 
 // readKeyFile implements [credential.Reader].

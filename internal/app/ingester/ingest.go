@@ -39,13 +39,14 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	if err := s.ReadyForIngest(); err != nil {
 		return "", err
 	}
-	room, err := newCredentials(ctx, s, asking)
+	ring, err := app.NewRing(ctx, s, asking.Seal)
 	if err != nil {
 		return "", err
 	}
+	room := newCredentials(s, asking, ring)
 	metrics := ingest.NewMetrics(s.Reg)
 	outbox := ingest.NewOutbox(s.Backend.Queues[push.QueueNotifications], s.Backend.Store, s.Log, metrics)
-	directory := access.New(s.Backend.Store, s.Now)
+	directory := access.New(s.Backend.Store, s.Now).SealWith(app.Sealer(ring))
 	effects, err := access.NewEffects(directory)
 	if err != nil {
 		return "", err

@@ -13,11 +13,12 @@ import (
 )
 
 type keyCmd struct {
-	Create keyCreateCmd `cmd:"" help:"Make an API key and print it, once."`
-	List   keyListCmd   `cmd:"" help:"List API keys, without their text."`
-	Show   keyShowCmd   `cmd:"" help:"Show an API key, without its text."`
-	Rotate keyRotateCmd `cmd:"" help:"Make a key in the place of another, which stays live for a while."`
-	Revoke keyRevokeCmd `cmd:"" help:"End API keys: within five seconds no server takes them."`
+	Create  keyCreateCmd  `cmd:"" help:"Make an API key and print it, once."`
+	List    keyListCmd    `cmd:"" help:"List API keys, without their text."`
+	Show    keyShowCmd    `cmd:"" help:"Show an API key, without its text."`
+	Rotate  keyRotateCmd  `cmd:"" help:"Make a key in the place of another, which stays live for a while."`
+	Signing keySigningCmd `cmd:"" help:"Give a key a secret to sign requests with, or take it away."`
+	Revoke  keyRevokeCmd  `cmd:"" help:"End API keys: within five seconds no server takes them."`
 }
 
 type keyCreateCmd struct {
@@ -112,6 +113,7 @@ func keyRows(con *display.Console, k *client.APIKey) *display.List {
 	list.Row("revoked", con.Time(k.RevokedAt))
 	list.Row("revoked by", k.RevokedBy)
 	list.Row("replaces", k.Replaces)
+	list.Row("signing", string(k.Signing))
 	return list
 }
 
@@ -238,4 +240,55 @@ func (c *keyRevokeCmd) Run(ctx context.Context, con *display.Console) error {
 		}
 	}
 	return nil
+}
+
+type keySigningCmd struct {
+	Server   server `embed:""`
+	ID       string `arg:"" help:"The third part of the key's text."`
+	Required bool   `help:"The key opens nothing without a signature."`
+	Off      bool   `help:"Take the secret away: the key's text alone opens then."`
+	ofTenant
+	Output display.Output `embed:""`
+}
+
+// Help implements kong's HelpProvider.
+func (keySigningCmd) Help() string {
+	return `Requests are signed as Standard Webhooks are: HMAC-SHA256 over id.timestamp.body. The server keeps the secret sealed, so it
+needs BELFRY_SEAL_KEY. The secret alone is on standard output; an earlier one opens nothing any more:
+
+    belfry key signing 7k2m9x4c1q0z --required > signing.secret`
+}
+
+// Run changes whether the key signs.
+func (c *keySigningCmd) Run(ctx context.Context, con *display.Console) error {
+	if c.Off && c.Required {
+		return display.Usagef("--off and --required: give one of them")
+	}
+	api, err := c.Server.connect(con)
+	if err != nil {
+		return err
+	}
+	if c.Off {
+		k, err := api.DisableSigning(ctx, c.ID, c.options()...)
+		if err != nil {
+			return err
+		}
+		if c.Output.JSON() {
+			return display.PrintJSON(con.Out, k)
+		}
+		return keyRows(con, &k).Print(con)
+	}
+	s, err := api.EnableSigning(ctx, c.ID, client.SigningRequest{Required: c.Required}, c.options()...)
+	if err != nil {
+		return err
+	}
+	if c.Output.JSON() {
+		return display.PrintJSON(con.Out, s)
+	}
+	if err := keyRows(con, &s.APIKey).Print(con.ToErr()); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(con.Err, "This is the only time that the secret is shown:")
+	_, err = fmt.Fprintln(con.Out, visible.Field(s.Secret))
+	return err
 }

@@ -11,6 +11,8 @@ func abouts() map[string]string {
 		"AppPatch":          "What to change of an app: what is left out stays.",
 		"AppRequest":        "An app that is asked for.",
 		"Configuration":     "The settings that hold for an app, and where each comes from.",
+		"SigningRequest":    "A signing secret that is asked for.",
+		"SigningSecret":     "A new signing secret.",
 		"NewAPIKey":         "A new API key, with its text.",
 		"PlatformRequest":   "All settings of the platform.",
 		"PlatformSettings":  "The settings that hold for every tenant that does not set them.",

@@ -93,6 +93,10 @@ func sets() []door.Set {
 			About: "Where the value of a setting comes from, the nearest first; default is Belfry's own.",
 		},
 		{
+			Name: "Signing", Of: []reflect.Type{typ[client.Signing]()}, Words: words(client.Signings()...),
+			About: "Whether requests of a key may be signed, or must be.",
+		},
+		{
 			Name: "APIKeyState", Of: []reflect.Type{typ[client.APIKeyState]()}, Words: words(client.APIKeyStates()...),
 			About: "Whether an API key opens anything.",
 		},

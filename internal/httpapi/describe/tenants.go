@@ -67,6 +67,8 @@ func tenantSamples() []any {
 			Key: "blf_live_" + sampleKeyID + "_…", APIKey: key, Notes: []string{"Requests without a key are refused."},
 		},
 		client.RotateRequest{Overlap: "24h"},
+		client.SigningRequest{Required: true},
+		client.SigningSecret{Secret: "whsec_…", APIKey: key},
 		role,
 		client.RoleList{Items: []client.Role{role}},
 		client.RoleRequest{Name: role.Name, About: role.About, Permissions: role.Permissions},

@@ -226,6 +226,12 @@ func keyView(k *access.Key, now time.Time) client.APIKey {
 		v.Networks = append(v.Networks, n.String())
 	}
 	switch {
+	case k.MustSign:
+		v.Signing = client.SigningRequired
+	case len(k.Signing) > 0:
+		v.Signing = client.SigningAllowed
+	}
+	switch {
 	case !k.RevokedAt.IsZero():
 		v.State = client.APIKeyRevoked
 	case !k.Live(now):

@@ -48,6 +48,8 @@ type Keys interface {
 	CreateKey(ctx context.Context, tenant string, n access.NewKey, may access.Set, by string) (string, access.Key, error)
 	RotateKey(ctx context.Context, tenant, id string, overlap time.Duration, may access.Set, by string) (string, access.Key, error)
 	RevokeKey(ctx context.Context, tenant, id, by string) (access.Key, error)
+	EnableSigning(ctx context.Context, tenant, id string, must bool) (string, access.Key, error)
+	DisableSigning(ctx context.Context, tenant, id string) (access.Key, error)
 	HasOperatorKey(ctx context.Context) (bool, error)
 }
 

@@ -17,7 +17,7 @@ const Group = describe.GroupTenants
 // Routes returns the routes of tenants, apps, keys, roles and settings.
 func Routes(d Directory, e Entrance) []*door.Route {
 	h := &handlers{directory: d, entrance: e}
-	return slices.Concat(h.tenantRoutes(), h.appRoutes(), h.keyRoutes(), h.roleRoutes())
+	return slices.Concat(h.tenantRoutes(), h.appRoutes(), h.keyRoutes(), h.signingRoutes(), h.roleRoutes())
 }
 
 const entitlements = "`weight`, `keep_days`, `over_quota` and all quotas are entitlements: only the platform's operator (permission " +
