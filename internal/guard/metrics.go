@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,15 @@ type Metrics struct {
 
 	mu     sync.Mutex
 	guards map[string]*Guard // by credential
+	labels map[*Guard]string // the credential, or otherLabel
 }
+
+// What bounds the series: so many guards at a time have their credential as label, those that
+// came first. The others are summed up under otherLabel, which no project is called.
+const (
+	mostLabels = 50
+	otherLabel = "other"
+)
 
 var _ prometheus.Collector = (*Metrics)(nil)
 
@@ -39,7 +48,7 @@ func newMetrics() *Metrics {
 	credential := []string{"credential"}
 	return &Metrics{
 		state: prometheus.NewDesc("belfry_breaker_state",
-			"1 for the state that the credential's circuit breaker is in, 0 for the others.", []string{"credential", "state"}, nil),
+			"1 for the state that the credential's circuit breaker is in, 0 for the others; of other: how many are in it.", []string{"credential", "state"}, nil),
 		pace: prometheus.NewDesc("belfry_fcm_pace_per_second",
 			"Requests to FCM that the credential's pace allows per second now; 0 during a pause.", credential, nil),
 		held: prometheus.NewDesc("belfry_traffic_held",
@@ -56,7 +65,7 @@ func newMetrics() *Metrics {
 			Name: "belfry_deferrals_total",
 			Help: "Requests to FCM that were put off, by the mechanism that refused them.",
 		}, []string{"credential", "why"}),
-		guards: map[string]*Guard{},
+		guards: map[string]*Guard{}, labels: map[*Guard]string{},
 	}
 }
 
@@ -71,29 +80,47 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	m.deferrals.Describe(ch)
 }
 
+// sums are what a label shows: of one guard, or of several together.
+type sums struct {
+	states                 map[BreakerState]float64
+	held, throttle         [kinds]float64
+	pace, budget, inFlight float64
+}
+
+func (s *sums) add(st *State) {
+	s.states[st.Breaker]++
+	for t, ts := range st.Traffic {
+		if ts.Breaker != BreakerClosed {
+			s.held[t]++
+		}
+		s.throttle[t] += ts.Throttle
+	}
+	s.pace += st.Pace
+	s.budget += st.Budget
+	s.inFlight += float64(st.InFlight)
+}
+
 // Collect implements [prometheus.Collector].
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	for _, g := range m.all() {
+	all := map[string]*sums{}
+	for g, label := range m.all() {
+		if all[label] == nil {
+			all[label] = &sums{states: map[BreakerState]float64{}}
+		}
 		s := g.State()
+		all[label].add(&s)
+	}
+	for label, s := range all {
 		for _, state := range BreakerStates() {
-			var is float64
-			if s.Breaker == state {
-				is = 1
-			}
-			ch <- gauge(m.state, is, s.Credential, state.String())
+			ch <- gauge(m.state, s.states[state], label, state.String())
 		}
 		for _, t := range Traffics() {
-			ts := s.Traffic[t]
-			var held float64
-			if ts.Breaker != BreakerClosed {
-				held = 1
-			}
-			ch <- gauge(m.held, held, s.Credential, t.String())
-			ch <- gauge(m.throttle, ts.Throttle, s.Credential, t.String())
+			ch <- gauge(m.held, s.held[t], label, t.String())
+			ch <- gauge(m.throttle, s.throttle[t], label, t.String())
 		}
-		ch <- gauge(m.pace, s.Pace, s.Credential)
-		ch <- gauge(m.budget, s.Budget, s.Credential)
-		ch <- gauge(m.inFlight, float64(s.InFlight), s.Credential)
+		ch <- gauge(m.pace, s.pace, label)
+		ch <- gauge(m.budget, s.budget, label)
+		ch <- gauge(m.inFlight, s.inFlight, label)
 	}
 	m.deferrals.Collect(ch)
 }
@@ -102,15 +129,11 @@ func gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
 	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...) // fails for a wrong number of labels only
 }
 
-// all copies the guards: State takes their locks, so ours is not held meanwhile.
-func (m *Metrics) all() []*Guard {
+// all copies the guards with their labels: State takes their locks, so ours is not held meanwhile.
+func (m *Metrics) all() map[*Guard]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	gs := make([]*Guard, 0, len(m.guards))
-	for _, g := range m.guards {
-		gs = append(gs, g)
-	}
-	return gs
+	return maps.Clone(m.labels)
 }
 
 // add shows g from now on and gives it its counters.
@@ -122,8 +145,13 @@ func (m *Metrics) add(g *Guard) error {
 		return fmt.Errorf("guard of %q: there is one already", name)
 	}
 	m.guards[name] = g
+	label := name
+	if m.labelled() >= mostLabels {
+		label = otherLabel
+	}
+	m.labels[g] = label
 	for _, w := range Whys() {
-		g.deferrals[w] = m.deferrals.WithLabelValues(name, w.String())
+		g.deferrals[w] = m.deferrals.WithLabelValues(label, w.String())
 	}
 	return nil
 }
@@ -136,5 +164,18 @@ func (m *Metrics) remove(g *Guard) {
 		return
 	}
 	delete(m.guards, name)
-	m.deferrals.DeletePartialMatch(prometheus.Labels{"credential": name})
+	if m.labels[g] != otherLabel {
+		m.deferrals.DeletePartialMatch(prometheus.Labels{"credential": name})
+	}
+	delete(m.labels, g)
+}
+
+// labelled returns how many guards have a label of their own. The lock is held.
+func (m *Metrics) labelled() (n int) {
+	for _, label := range m.labels {
+		if label != otherLabel {
+			n++
+		}
+	}
+	return n
 }

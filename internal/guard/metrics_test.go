@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -110,4 +111,53 @@ func TestMetrics(t *testing.T) {
 			t.Error("registered twice")
 		}
 	})
+}
+
+// TestLabelsAreBounded: credentials without end do not make series without end, and nothing is
+// left out of the sums.
+func TestLabelsAreBounded(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	m, err := NewMetrics(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 200
+	var all []*Guard
+	for i := range many {
+		g, err := New(DefaultConfig(fmt.Sprintf("p-%03d", i)), nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), m, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, g)
+	}
+	labels := func() (closed float64, names map[string]bool) {
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = map[string]bool{}
+		for _, f := range families {
+			for _, metric := range f.GetMetric() {
+				for _, l := range metric.GetLabel() {
+					if l.GetName() == "credential" {
+						names[l.GetValue()] = true
+					}
+					if l.GetName() == "state" && l.GetValue() == BreakerClosed.String() {
+						closed += metric.GetGauge().GetValue()
+					}
+				}
+			}
+		}
+		return closed, names
+	}
+	if closed, names := labels(); closed != many || len(names) != mostLabels+1 || !names[otherLabel] {
+		t.Errorf("%v closed breakers under %d labels", closed, len(names))
+	}
+	for _, g := range all[:many/2] {
+		g.Close()
+	}
+	if closed, names := labels(); closed != many/2 || len(names) != 1 {
+		t.Errorf("then %v under %v", closed, names)
+	}
 }

@@ -25,7 +25,7 @@ import (
 
 // installation is belfry up beside a simulator that asks for access tokens.
 type installation struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	sim    *fcmsim.Sim
 	api    *client.Client
@@ -60,7 +60,7 @@ func (b *buffer) text() string {
 const sealKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 // install starts an installation without a credential of its own.
-func install(t *testing.T) *installation {
+func install(t testing.TB) *installation {
 	t.Helper()
 	sim, err := fcmsim.New(fcmsim.Config{Project: "nobody", RequireAuth: true})
 	if err != nil {
@@ -91,14 +91,19 @@ func (in *installation) start(seal config.Secret) {
 		Store: config.Store{Backend: config.BackendEmbedded, Data: in.dir, Visibility: 30 * time.Second},
 		API:   config.API{Listen: "127.0.0.1:0"}, Seal: config.Seal{Key: seal},
 		FCM: config.FCM{
-			Endpoint: in.sim.URL(), Connections: 2, PerSecond: 10_000, Credentials: in.ownKey(),
+			Endpoint: in.sim.URL(), Connections: 2, PerSecond: 1_000_000, Credentials: in.ownKey(),
 		},
 		Delivery: config.Delivery{MaxAttempts: 8, BrakeAfter: 20},
 		Janitor:  config.Janitor{Late: time.Hour}, Stop: config.Stop{Drain: time.Second},
 	}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), in.logs, zap.DebugLevel)
 	go func() {
-		ended <- Up(ctx, cfg, zap.New(core), Hooks{Ready: func(a Addresses) { ready <- a }, Event: func(e wire.Event) { told <- e }})
+		ended <- Up(ctx, cfg, zap.New(core), Hooks{Ready: func(a Addresses) { ready <- a }, Event: func(e wire.Event) {
+			select {
+			case told <- e:
+			default: // nobody reads that many
+			}
+		}})
 	}()
 	in.stop = sync.OnceFunc(func() {
 		cancel()
@@ -204,11 +209,16 @@ func TestCredentialOfAnApp(t *testing.T) {
 	if !client.IsProblem(err, "invalid") || !strings.Contains(err.Error(), `"shp"`) {
 		t.Errorf("an app that is not there: %v", err)
 	}
+	early := in.send("shop", "early")
+	in.until(early, "seen to wait", func(n *client.Notification) bool {
+		return n.Waiting != nil && n.Waiting.Text == "its app's credential: there is none; upload one"
+	})
 	if c := in.put("shop", "shop-project", client.CredentialOptions{}); c.State != client.CredentialValid || c.Project != "shop-project" {
 		t.Errorf("%+v", c)
 	}
 	in.until(in.send("shop", "one"), "sent", sent)
 	in.until(in.send("", "two"), "sent", sent)
+	in.until(early, "sent when there is a credential", sent)
 
 	in.sim.DisableAccount("shop-project", true) // as when the key is deleted in Google's console
 	waiting := in.send("shop", "three")

@@ -80,7 +80,7 @@ func startUp(ctx context.Context, s *app.Service, cfg config.Up, hooks Hooks) (o
 	if err := dispatcher.Start(ctx, s, o); err != nil {
 		return out, err
 	}
-	asking := ingester.Credentials{Seal: cfg.Seal, Endpoint: o.FCM.Endpoint}
+	asking := ingester.Credentials{Seal: cfg.Seal, Endpoint: o.FCM.Endpoint, Open: o.FCM.Project != "" && o.FCM.TokenSource == nil}
 	addr, err := ingester.Start(ctx, s, cfg.Store.AuditKey, cfg.API, asking, cfg.Listeners, cfg.Janitor, cfg.Keep)
 	out.API = "http://" + addr
 	return out, err

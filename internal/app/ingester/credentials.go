@@ -19,6 +19,9 @@ import (
 type Credentials struct {
 	Seal     config.Seal
 	Endpoint string // of FCM, which is asked about them
+	// Open says that whatever stands in FCM's place takes what is sent without a credential, so
+	// that nothing waits for one.
+	Open bool
 }
 
 // private reports whether the endpoint is not Google's.

@@ -78,7 +78,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	}
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
-		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.private()}}, Pauses: paused,
+		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.Open}}, Pauses: paused,
 	})
 	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack)
 	if err != nil {
@@ -154,7 +154,8 @@ func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	asking := Credentials{cfg.Seal, cfg.Asking.Endpoint}
+	asking := Credentials{Seal: cfg.Seal, Endpoint: cfg.Asking.Endpoint}
+	asking.Open = asking.private() // only dispatchers know for sure
 	if _, err := Start(ctx, s, cfg.Store.AuditKey, cfg.API, asking, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
