@@ -58,6 +58,14 @@ func (b *bodies) put(seq int64, n push.Notification, size int) {
 	b.size += size
 }
 
+// forget removes a body.
+func (b *bodies) forget(seq int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.young, seq)
+	delete(b.elder, seq)
+}
+
 // turn begins a new generation if it is time. The lock is held.
 func (b *bodies) turn() {
 	now := b.now()

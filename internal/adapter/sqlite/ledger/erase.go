@@ -12,21 +12,18 @@ import (
 )
 
 // EraseRecipients applies change to a notification as it is stored, and stores what that makes of
-// its target and message. It returns push.ErrNotFound if there is no such notification. Other
-// processes may remember the old body for another minute.
+// its target and message. It returns push.ErrNotFound if there is no such notification. Who read
+// the old body a moment ago, and other processes, may remember it for another minute.
 func (s *Store) EraseRecipients(ctx context.Context, id push.ID, change func(n *push.Notification) bool) error {
-	var n push.Notification
 	var seq int64
-	size := 0
 	err := s.file.Write(ctx, func(tx *sql.Tx) error {
-		size = 0
 		var body []byte
 		err := tx.QueryRowContext(ctx, `SELECT h.seq, b.body FROM notification h JOIN notification_body b ON b.seq = h.seq WHERE h.id = ?`, id).
 			Scan(&seq, &body)
 		if err != nil {
 			return rows.Found(err)
 		}
-		n = push.Notification{}
+		var n push.Notification
 		if err := json.Unmarshal(body, &n); err != nil {
 			return fmt.Errorf("stored notification: %w", err)
 		}
@@ -35,21 +32,19 @@ func (s *Store) EraseRecipients(ctx context.Context, id push.ID, change func(n *
 			return nil
 		}
 		kept.Target, kept.Message = n.Target, n.Message
-		n = kept
-		text, _, err := encodeNotification(&n)
+		text, _, err := encodeNotification(&kept)
 		if err != nil {
 			return err
 		}
-		size = len(text)
 		_, err = tx.ExecContext(ctx, `UPDATE notification_body SET body = ? WHERE seq = ?`, text, seq)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("erase recipients of %s: %w", id, err)
 	}
-	if size > 0 {
-		s.bodies.put(seq, n, size)
-	}
+	// It is not put in its place: of several erasures, the last to get here need not be the last
+	// that was stored.
+	s.bodies.forget(seq)
 	return nil
 }
 
