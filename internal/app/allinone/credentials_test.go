@@ -60,23 +60,23 @@ func (b *buffer) text() string {
 const sealKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 // install starts an installation without a credential of its own.
-func install(t testing.TB) *installation {
-	t.Helper()
+func install(tb testing.TB) *installation {
+	tb.Helper()
 	sim, err := fcmsim.New(fcmsim.Config{Project: "nobody", RequireAuth: true})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := sim.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	in := &installation{t: t, dir: t.TempDir(), sim: sim, logs: &buffer{}}
+	in := &installation{t: tb, dir: tb.TempDir(), sim: sim, logs: &buffer{}}
 	in.start(sealKey)
-	if _, err := in.api.CreateApp(t.Context(), client.AppRequest{Name: "shop"}); err != nil {
-		t.Fatal(err)
+	if _, err := in.api.CreateApp(tb.Context(), client.AppRequest{Name: "shop"}); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { // after the installation
+	tb.Cleanup(func() { // after the installation
 		if err := sim.Stop(context.Background()); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return in

@@ -99,7 +99,7 @@ func (in *installation) push(b *testing.B, what string, recipients int, app func
 	})
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for in.sim.Stats().Accepted < sent+uint64(manyApps*recipients) { //nolint:gosec // not negative
+	for in.sim.Stats().Accepted < sent+uint64(manyApps*recipients) {
 		select {
 		case <-b.Context().Done():
 			b.Fatal("not all were sent")

@@ -59,16 +59,16 @@ func (w *weights) Weight(tenant string) int {
 // Run reads weights until ctx ends: of new tenants at once, but not more than once a second, of
 // those that were asked about in between every weightsEvery.
 func (w *weights) Run(ctx context.Context) {
-	var last time.Time
+	all := time.NewTicker(weightsEvery)
+	defer all.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.fresh:
 			w.read(ctx, true)
-		case <-time.After(weightsEvery - time.Since(last)):
+		case <-all.C:
 			w.read(ctx, false)
-			last = time.Now()
 		}
 		if !worker.Wait(ctx, time.Second) {
 			return

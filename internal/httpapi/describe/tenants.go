@@ -68,7 +68,7 @@ func tenantSamples() []any {
 		},
 		client.RotateRequest{Overlap: "24h"},
 		client.SigningRequest{Required: true},
-		client.SigningSecret{Secret: "whsec_…", APIKey: key},
+		client.SigningSecret{Secret: "whsec_…", APIKey: key}, //nolint:gosec // a sample
 		role,
 		client.RoleList{Items: []client.Role{role}},
 		client.RoleRequest{Name: role.Name, About: role.About, Permissions: role.Permissions},
