@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/test/programs"
 )
 
 // A check on AWS says whom the tables have now. While they are away, it says when to come
@@ -61,5 +62,7 @@ func TestChecksWhileTheRegistryIsAway(t *testing.T) {
 		}
 	}
 	h.proxy.fault.Store(nil)
+	// Calls are refused until the audit log has written what it could not.
+	programs.WaitFor(t, "the audit log to write again", func() bool { return check(`{"user_ids":["ann","bob"]}`).status == http.StatusOK })
 	found() // and nothing was recorded by the first time
 }
