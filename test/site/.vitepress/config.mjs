@@ -115,6 +115,19 @@ export default defineConfig({
         ],
       },
       {
+        text: "Tenants",
+        items: [
+          page("Tenants and keys", "tenants"),
+          page("Permissions", "permissions"),
+          page("FCM credentials", "credentials"),
+          page("Fairness", "fairness"),
+          page("Pauses", "quotas"),
+          page("Audit log", "audit"),
+          page("Privacy", "privacy"),
+          page("Usage", "usage"),
+        ],
+      },
+      {
         text: "Reference",
         items: [
           { text: "API", link: "/api-reference.html", target: "_self" },
