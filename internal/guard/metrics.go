@@ -48,7 +48,8 @@ func newMetrics() *Metrics {
 	credential := []string{"credential"}
 	return &Metrics{
 		state: prometheus.NewDesc("belfry_breaker_state",
-			"1 for the state that the credential's circuit breaker is in, 0 for the others; of other: how many are in it.", []string{"credential", "state"}, nil),
+			"1 for the state that the credential's circuit breaker is in, 0 for the others; of other: how many are in it.",
+			[]string{"credential", "state"}, nil),
 		pace: prometheus.NewDesc("belfry_fcm_pace_per_second",
 			"Requests to FCM that the credential's pace allows per second now; 0 during a pause.", credential, nil),
 		held: prometheus.NewDesc("belfry_traffic_held",
