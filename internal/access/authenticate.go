@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"go.uber.org/zap"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -43,11 +43,11 @@ const (
 // Authenticator finds out who makes a request. It is safe for concurrent use. Make it with
 // [NewAuthenticator].
 type Authenticator struct {
-	cfg   AuthConfig
-	cache *otter.Cache[string, *known]
-	reads singleflight.Group
-	notes sync.WaitGroup // uses that are being written
-	used  chan struct{}  // bounds them
+	cfg    AuthConfig
+	keys   *recent[*known] // by id
+	others *recent[bool]   // under [others]: whether there are other tenants than [DefaultName]
+	notes  sync.WaitGroup  // uses that are being written
+	used   chan struct{}   // bounds them
 }
 
 // AuthConfig is what an Authenticator stands on.
@@ -70,25 +70,29 @@ type known struct {
 	closed  error  // why the secret did not open
 	missing bool   // there is no such key
 	deleted bool   // its tenant is no more
-	at      time.Time
+
+	noted atomic.Bool // its use is being written, or was
 }
 
 // NewAuthenticator returns an Authenticator.
 func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
-	cache, err := otter.New(&otter.Options[string, *known]{
-		MaximumSize: maxCached, ExpiryCalculator: otter.ExpiryWriting[string, *known](CacheFor),
-	})
+	keys, err := newRecent[*known](maxCached, cfg.Directory.now)
 	if err != nil {
-		return nil, fmt.Errorf("cache of API keys: %w", err)
+		return nil, err
+	}
+	tenants, err := newRecent[bool](1, cfg.Directory.now)
+	if err != nil {
+		return nil, err
 	}
 	const noting = 4
-	return &Authenticator{cfg: cfg, cache: cache, used: make(chan struct{}, noting)}, nil
+	return &Authenticator{cfg: cfg, keys: keys, others: tenants, used: make(chan struct{}, noting)}, nil
 }
 
 // Close waits for notes of use that are being written.
 func (a *Authenticator) Close() {
 	a.notes.Wait()
-	a.cache.StopAllGoroutines()
+	a.keys.close()
+	a.others.close()
 }
 
 // Open reports whether requests may come without a key.
@@ -104,7 +108,7 @@ func (a *Authenticator) LetsAnyone(ctx context.Context) (bool, error) {
 
 // Recheck has the next request without a key looked at anew, after a tenant was made: here it
 // is refused at once, by other processes within [CacheFor].
-func (a *Authenticator) Recheck() { a.cache.Invalidate(othersID) }
+func (a *Authenticator) Recheck() { a.others.forget(others) }
 
 // Authenticate returns who makes a request. The error is a [*DeniedError] if it is nobody
 // that may, or of the store. It takes no look-up for a key that was seen within [CacheFor],
@@ -125,7 +129,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented) (Caller, 
 	case err != nil:
 		return Caller{}, &DeniedError{reasonUnknown}
 	}
-	k, err := a.lookUp(ctx, id)
+	k, err := a.keys.get(ctx, id, func(ctx context.Context) (*known, error) { return a.read(ctx, id) })
 	if err != nil {
 		return Caller{}, err
 	}
@@ -167,94 +171,60 @@ func (a *Authenticator) withoutKey(ctx context.Context) (Caller, error) {
 	return Everybody(), nil
 }
 
-// othersID is where the cache has whether there are other tenants; it is no key's id.
-const othersID = "tenants"
+// others is the name under which it is remembered whether there are other tenants.
+const others = "others"
 
 // alone reports whether there is no tenant but the default one.
 func (a *Authenticator) alone(ctx context.Context) (bool, error) {
-	k, err := a.remembered(ctx, othersID, func(ctx context.Context, k *known) error {
-		others, _, err := a.cfg.Directory.Tenants(ctx, "", 2) //nolint:mnd // one may be the default one
-		for i := range others {
-			k.missing = k.missing || others[i].Name != DefaultName
-		}
-		return err
+	more, err := a.others.get(ctx, others, func(ctx context.Context) (bool, error) {
+		some, _, err := a.cfg.Directory.Tenants(ctx, "", 2) //nolint:mnd // one may be the default one
+		return slices.ContainsFunc(some, func(t Tenant) bool { return t.Name != DefaultName }), err
 	})
-	return err == nil && !k.missing, err
-}
-
-func (a *Authenticator) lookUp(ctx context.Context, id string) (*known, error) {
-	return a.remembered(ctx, id, func(ctx context.Context, k *known) error { return a.read(ctx, id, k) })
-}
-
-// remembered returns what is known under an id, from a read that began at most CacheFor ago.
-func (a *Authenticator) remembered(ctx context.Context, id string, read func(context.Context, *known) error) (*known, error) {
-	now := a.cfg.Directory.now()
-	if k, ok := a.cache.GetIfPresent(id); ok && now.Sub(k.at) < CacheFor {
-		return k, nil
-	}
-	v, err, _ := a.reads.Do(id, func() (any, error) {
-		k := &known{at: a.cfg.Directory.now()}
-		// Others wait for this read: it does not end with the request that began it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CacheFor)
-		defer cancel()
-		if err := read(ctx, k); err != nil {
-			return nil, err
-		}
-		a.cache.Set(id, k)
-		return k, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	k, _ := v.(*known)
-	return k, nil
+	return err == nil && !more, err
 }
 
 // read reads a key with its role and tenant.
-func (a *Authenticator) read(ctx context.Context, id string, k *known) error {
+func (a *Authenticator) read(ctx context.Context, id string) (*known, error) {
 	d := a.cfg.Directory
 	stored, err := load[Key](ctx, d, KindKey, id)
 	if errors.Is(err, push.ErrNotFound) {
-		k.missing = true
-		return nil
+		return &known{missing: true}, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	k.key = stored.Value
+	k := &known{key: stored.Value}
 	k.secret, k.closed = d.openSecret(ctx, &k.key)
 	t, err := d.Tenant(ctx, k.key.Tenant)
 	if err != nil && !errors.Is(err, push.ErrNotFound) {
-		return err
+		return nil, err
 	}
 	k.deleted = err != nil || t.Deleted()
 	if k.sign, err = d.demand(ctx, &k.key, &t); err != nil {
-		return err
+		return nil, err
 	}
 	role, err := d.Role(ctx, k.key.Tenant, k.key.Role)
 	switch {
 	case err == nil:
 		k.may = granted(k.key.Tenant, k.key.App, &role, k.key.Scopes)
 	case !errors.Is(err, push.ErrNotFound): // a deleted role allows nothing
-		return err
+		return nil, err
 	}
-	return nil
+	return k, nil
 }
 
 // noteUse writes that a key was used, beside the request and now and then only. What is lost
 // of it is noted with the next use.
 func (a *Authenticator) noteUse(ctx context.Context, k *known, now time.Time) {
-	if now.Sub(k.key.UsedAt) < UsedEvery {
+	if now.Sub(k.key.UsedAt) < UsedEvery || !k.noted.CompareAndSwap(false, true) {
 		return
 	}
 	select {
 	case a.used <- struct{}{}:
 	default:
+		k.noted.Store(false)
 		return
 	}
-	noted := *k
-	noted.key.UsedAt = now
-	a.cache.Set(k.key.ID, &noted)
 	a.notes.Go(func() {
 		defer func() { <-a.used }()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CacheFor)

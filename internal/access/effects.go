@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
-
-	"github.com/maypok86/otter/v2"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -20,29 +16,25 @@ const maxEffects = 20_000
 // [NewEffects].
 type Effects struct {
 	directory *Directory
-	cache     *otter.Cache[string, *effect]
-	reads     singleflight.Group
+	apps      *recent[*effect]
 }
 
 type effect struct {
 	settings Effective
 	missing  bool // there is no such app, or no such tenant
-	at       time.Time
 }
 
 // NewEffects returns Effects of what a directory says.
 func NewEffects(d *Directory) (*Effects, error) {
-	cache, err := otter.New(&otter.Options[string, *effect]{
-		MaximumSize: maxEffects, ExpiryCalculator: otter.ExpiryWriting[string, *effect](CacheFor),
-	})
+	apps, err := newRecent[*effect](maxEffects, d.now)
 	if err != nil {
-		return nil, fmt.Errorf("cache of settings: %w", err)
+		return nil, err
 	}
-	return &Effects{directory: d, cache: cache}, nil
+	return &Effects{directory: d, apps: apps}, nil
 }
 
 // Close releases what the cache holds.
-func (e *Effects) Close() { e.cache.StopAllGoroutines() }
+func (e *Effects) Close() { e.apps.close() }
 
 // Of returns the settings that hold for an app of a tenant, or push.ErrNotFound if the tenant
 // does not have it. The caller must not change what they point to.
@@ -64,29 +56,11 @@ func (e *Effects) Exists(ctx context.Context, tenant, app string) (bool, error) 
 }
 
 func (e *Effects) remembered(ctx context.Context, tenant, app string) (*effect, error) {
-	name := appName(tenant, app)
-	if k, ok := e.cache.GetIfPresent(name); ok && e.directory.now().Sub(k.at) < CacheFor {
-		return k, nil
-	}
-	v, err, _ := e.reads.Do(name, func() (any, error) {
-		k := &effect{at: e.directory.now()}
-		// Others wait for this read: it does not end with the request that began it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CacheFor)
-		defer cancel()
-		var err error
-		k.settings, err = e.directory.Effective(ctx, tenant, app)
+	return e.apps.get(ctx, appName(tenant, app), func(ctx context.Context) (*effect, error) {
+		settings, err := e.directory.Effective(ctx, tenant, app)
 		if errors.Is(err, push.ErrNotFound) {
-			k.missing, err = true, nil
+			return &effect{missing: true}, nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		e.cache.Set(name, k)
-		return k, nil
+		return &effect{settings: settings}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	k, _ := v.(*effect)
-	return k, nil
 }

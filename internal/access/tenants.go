@@ -39,17 +39,13 @@ func (d *Directory) Tenants(ctx context.Context, cursor string, limit int) ([]Te
 // CreateTenant makes a tenant. The error is push.ErrConflict if the name is taken, also by a
 // tenant that was deleted.
 func (d *Directory) CreateTenant(ctx context.Context, t Tenant, by string) (Tenant, error) {
-	faults := checkName("/name", t.Name)
-	faults = append(faults, checkAbout(t.About)...)
-	faults = append(faults, t.Settings.Check().Below("/settings")...)
-	if err := faults.Err(); err != nil {
+	if err := append(checkName("/name", t.Name), t.check()...).Err(); err != nil {
 		return Tenant{}, err
 	}
 	if t.Name == DefaultName {
 		return Tenant{}, fmt.Errorf("tenant %s: %w", t.Name, push.ErrConflict)
 	}
-	now := d.now()
-	t.CreatedAt, t.UpdatedAt, t.CreatedBy = now, now, by
+	t.begin(d.now(), by)
 	return t, d.save(ctx, KindTenant, t.Name, 1, t)
 }
 
@@ -63,17 +59,11 @@ func (d *Directory) ChangeTenant(ctx context.Context, name string, f func(*Tenan
 		if err := f(&changed); err != nil {
 			return err
 		}
-		faults := checkAbout(changed.About)
-		faults = append(faults, changed.Settings.Check().Below("/settings")...)
-		if err := faults.Err(); err != nil {
-			return err
-		}
-		t.About, t.Settings, t.UpdatedAt = changed.About, changed.Settings, d.now()
-		return nil
+		return t.revise(changed.Profile, d.now())
 	}
 	t, err := change(ctx, d, KindTenant, name, apply)
 	if errors.Is(err, push.ErrNotFound) && name == DefaultName {
-		t = Tenant{Name: DefaultName, CreatedAt: d.now()}
+		t = Tenant{Name: DefaultName, Profile: Profile{CreatedAt: d.now()}}
 		if err := apply(&t); err != nil {
 			return Tenant{}, err
 		}
@@ -82,8 +72,8 @@ func (d *Directory) ChangeTenant(ctx context.Context, name string, f func(*Tenan
 	return t, err
 }
 
-// DeleteTenant marks a tenant as deleted: from then on its keys open nothing. Its open work
-// is cancelled by whoever sweeps (see [Directory.DeletedTenants]). [DefaultName] stays.
+// DeleteTenant marks a tenant as deleted: from then on its keys open nothing. What was
+// accepted is still sent. [DefaultName] stays.
 func (d *Directory) DeleteTenant(ctx context.Context, name string) (Tenant, error) {
 	if name == DefaultName {
 		return Tenant{}, push.Faults{{Code: push.FaultReserved, Detail: "the tenant default can't be deleted"}}
@@ -92,9 +82,7 @@ func (d *Directory) DeleteTenant(ctx context.Context, name string) (Tenant, erro
 		return Tenant{}, push.ErrNotFound
 	}
 	return change(ctx, d, KindTenant, name, func(t *Tenant) error {
-		if !t.Deleted() {
-			t.DeletedAt = d.now()
-		}
+		t.end(d.now())
 		return nil
 	})
 }
@@ -150,17 +138,13 @@ func (d *Directory) Apps(ctx context.Context, tenant string) ([]App, error) {
 
 // CreateApp makes an app of a tenant.
 func (d *Directory) CreateApp(ctx context.Context, a App, by string) (App, error) {
-	faults := checkName("/name", a.Name)
-	faults = append(faults, checkAbout(a.About)...)
-	faults = append(faults, a.Settings.Check().Below("/settings")...)
-	if err := faults.Err(); err != nil {
+	if err := append(checkName("/name", a.Name), a.check()...).Err(); err != nil {
 		return App{}, err
 	}
 	if a.Name == DefaultName {
 		return App{}, fmt.Errorf("app %s: %w", a.Name, push.ErrConflict)
 	}
-	now := d.now()
-	a.CreatedAt, a.UpdatedAt, a.CreatedBy = now, now, by
+	a.begin(d.now(), by)
 	return a, d.save(ctx, KindApp, appName(a.Tenant, a.Name), 1, a)
 }
 
@@ -174,17 +158,11 @@ func (d *Directory) ChangeApp(ctx context.Context, tenant, name string, f func(*
 		if err := f(&changed); err != nil {
 			return err
 		}
-		faults := checkAbout(changed.About)
-		faults = append(faults, changed.Settings.Check().Below("/settings")...)
-		if err := faults.Err(); err != nil {
-			return err
-		}
-		a.About, a.Settings, a.UpdatedAt = changed.About, changed.Settings, d.now()
-		return nil
+		return a.revise(changed.Profile, d.now())
 	}
 	a, err := change(ctx, d, KindApp, appName(tenant, name), apply)
 	if errors.Is(err, push.ErrNotFound) && name == DefaultName {
-		a = App{Tenant: tenant, Name: DefaultName, CreatedAt: d.now()}
+		a = App{Tenant: tenant, Name: DefaultName, Profile: Profile{CreatedAt: d.now()}}
 		if err := apply(&a); err != nil {
 			return App{}, err
 		}
@@ -202,9 +180,7 @@ func (d *Directory) DeleteApp(ctx context.Context, tenant, name string) (App, er
 		return App{}, push.ErrNotFound
 	}
 	return change(ctx, d, KindApp, appName(tenant, name), func(a *App) error {
-		if !a.Deleted() {
-			a.DeletedAt = d.now()
-		}
+		a.end(d.now())
 		return nil
 	})
 }

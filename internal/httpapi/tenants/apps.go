@@ -49,7 +49,8 @@ func (h *handlers) createApp(ctx context.Context, x *door.Exchange) (door.Reply,
 	if err := entitled(x, &access.Settings{}, &req.Settings); err != nil {
 		return door.Reply{}, err
 	}
-	a, err := h.directory.CreateApp(ctx, access.App{Tenant: tenant, Name: req.Name, About: req.About, Settings: req.Settings}, x.Who.Name)
+	profile := access.Profile{About: req.About, Settings: req.Settings}
+	a, err := h.directory.CreateApp(ctx, access.App{Tenant: tenant, Name: req.Name, Profile: profile}, x.Who.Name)
 	if err != nil {
 		return door.Reply{}, taken(err, "app", req.Name)
 	}

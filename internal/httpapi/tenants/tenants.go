@@ -54,7 +54,8 @@ func (h *handlers) createTenant(ctx context.Context, x *door.Exchange) (door.Rep
 	if err != nil {
 		return door.Reply{}, err
 	}
-	t, err := h.directory.CreateTenant(ctx, access.Tenant{Name: req.Name, About: req.About, Settings: req.Settings}, x.Who.Name)
+	profile := access.Profile{About: req.About, Settings: req.Settings}
+	t, err := h.directory.CreateTenant(ctx, access.Tenant{Name: req.Name, Profile: profile}, x.Who.Name)
 	if err != nil {
 		return door.Reply{}, taken(err, "tenant", req.Name)
 	}
