@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,8 +176,8 @@ const others = "others"
 // alone reports whether there is no tenant but the default one.
 func (a *Authenticator) alone(ctx context.Context) (bool, error) {
 	more, err := a.others.get(ctx, others, func(ctx context.Context) (bool, error) {
-		some, _, err := a.cfg.Directory.Tenants(ctx, "", 2) //nolint:mnd // one may be the default one
-		return slices.ContainsFunc(some, func(t Tenant) bool { return t.Name != DefaultName }), err
+		some, err := every(ctx, a.cfg.Directory, KindTenant, func(t *Tenant) bool { return t.Name != DefaultName && !t.Deleted() })
+		return len(some) > 0, err
 	})
 	return err == nil && !more, err
 }

@@ -275,6 +275,22 @@ func TestOpenUntilThereAreTenants(t *testing.T) {
 	})
 }
 
+// Tenants that were deleted do not hide one that is there.
+func TestOpenCountsPastDeletedTenants(t *testing.T) {
+	t.Parallel()
+	w := newAuthWorld(t, access.NewKey{}, access.AuthConfig{Open: true})
+	defer w.Close()
+	for _, name := range []string{"a", "b", "c", "z"} {
+		must[access.Tenant](t)(w.CreateTenant(t.Context(), access.Tenant{Name: name}, "me"))
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		must[access.Tenant](t)(w.DeleteTenant(t.Context(), name))
+	}
+	if c, why := w.ask(t.Context(), "", ""); why == "" {
+		t.Errorf("let in as %+v", c)
+	}
+}
+
 func TestUseIsNoted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
