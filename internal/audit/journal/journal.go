@@ -118,14 +118,22 @@ func (j *Journal) Offer(e audit.Entry) {
 func (j *Journal) Ready() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if err := j.refuses(); err != nil {
+		return err
+	}
+	for _, err := range j.failing {
+		return err
+	}
+	return nil
+}
+
+// refuses returns why no entry is taken now, or nil. The lock is held.
+func (j *Journal) refuses() error {
 	switch {
 	case j.closed:
 		return errClosed
 	case j.waiting >= mostWaiting:
 		return errFull
-	}
-	for _, err := range j.failing {
-		return err
 	}
 	return nil
 }
@@ -136,11 +144,8 @@ func (j *Journal) put(i *item) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	switch {
-	case j.closed:
-		return errClosed
-	case j.waiting >= mostWaiting:
-		return errFull
+	if err := j.refuses(); err != nil {
+		return err
 	}
 	l := j.lines[i.entry.Tenant]
 	if l == nil {

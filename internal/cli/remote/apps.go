@@ -65,10 +65,9 @@ func (c *appShowCmd) Run(ctx context.Context, con *display.Console) error {
 }
 
 type appSetCmd struct {
-	Server  server      `embed:""`
-	Name    string      `arg:"" help:"App."`
-	Setting assignments `arg:"" optional:"" help:"NAME=VALUE."`
-	About   *string     `placeholder:"TEXT" help:"For people."`
+	Server server `embed:""`
+	Name   string `arg:"" help:"App."`
+	revision
 	ofTenant
 	Output display.Output `embed:""`
 }
@@ -82,12 +81,9 @@ func (appSetCmd) Help() string {
 
 // Run changes the app.
 func (c *appSetCmd) Run(ctx context.Context, con *display.Console) error {
-	values, err := c.Setting.values()
+	values, err := c.values()
 	if err != nil {
 		return err
-	}
-	if len(values) == 0 && c.About == nil {
-		return display.Usagef("nothing to change: give NAME=VALUE, or --about TEXT")
 	}
 	api, err := c.Server.connect(con)
 	if err != nil {

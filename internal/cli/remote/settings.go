@@ -102,6 +102,21 @@ func put(s *client.Settings, values map[string]any) {
 	}
 }
 
+// revision is what a command changes of a tenant or an app.
+type revision struct {
+	Setting assignments `arg:"" optional:"" help:"NAME=VALUE."`
+	About   *string     `placeholder:"TEXT" help:"For people."`
+}
+
+// values returns the settings by name, and a usage error if there is nothing to change.
+func (r *revision) values() (map[string]any, error) {
+	values, err := r.Setting.values()
+	if err == nil && len(values) == 0 && r.About == nil {
+		err = display.Usagef("nothing to change: give NAME=VALUE, or --about TEXT")
+	}
+	return values, err
+}
+
 // settingRows adds what is set to a list.
 func settingRows(list *display.List, s *client.Settings) {
 	eachSetting(s, func(name, value string) { list.Row(name, value) })

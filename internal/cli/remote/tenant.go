@@ -86,11 +86,10 @@ func (c *tenantShowCmd) Run(ctx context.Context, con *display.Console) error {
 }
 
 type tenantSetCmd struct {
-	Server  server         `embed:""`
-	Name    string         `arg:"" help:"Tenant."`
-	Setting assignments    `arg:"" optional:"" help:"NAME=VALUE."`
-	About   *string        `placeholder:"TEXT" help:"For people."`
-	Output  display.Output `embed:""`
+	Server server `embed:""`
+	Name   string `arg:"" help:"Tenant."`
+	revision
+	Output display.Output `embed:""`
 }
 
 // Help implements kong's HelpProvider.
@@ -102,12 +101,9 @@ func (tenantSetCmd) Help() string {
 
 // Run changes the tenant.
 func (c *tenantSetCmd) Run(ctx context.Context, con *display.Console) error {
-	values, err := c.Setting.values()
+	values, err := c.values()
 	if err != nil {
 		return err
-	}
-	if len(values) == 0 && c.About == nil {
-		return display.Usagef("nothing to change: give NAME=VALUE, or --about TEXT")
 	}
 	api, err := c.Server.connect(con)
 	if err != nil {

@@ -17,14 +17,7 @@ import (
 // goes. A crash before the head leaves an item that nothing points at, and one after it the old
 // body: the next erasure of the same notification does not find that, and TTL removes it.
 func (s *Store) EraseRecipients(ctx context.Context, id push.ID, change func(n *push.Notification) bool) error {
-	var err error
-	for range table.ConflictTries {
-		var done bool
-		if done, err = s.eraseOnce(ctx, id, change); done || err != nil {
-			break
-		}
-		err = push.ErrConflict
-	}
+	err := table.UntilDone(func() (bool, error) { return s.eraseOnce(ctx, id, change) })
 	if err != nil {
 		return fmt.Errorf("erase recipients of %s: %w", id, err)
 	}
@@ -86,14 +79,7 @@ func (s *Store) eraseOnce(ctx context.Context, id push.ID, change func(n *push.N
 // EraseHashes replaces the hashes of some cells of a plan by another. Without the plan it changes
 // nothing.
 func (s *Store) EraseHashes(ctx context.Context, ref push.ChunkRef, cells []int, hash uint64) error {
-	var err error
-	for range table.ConflictTries {
-		var done bool
-		if done, err = s.eraseHashesOnce(ctx, ref, cells, hash); done || err != nil {
-			break
-		}
-		err = push.ErrConflict
-	}
+	err := table.UntilDone(func() (bool, error) { return s.eraseHashesOnce(ctx, ref, cells, hash) })
 	if err != nil {
 		return fmt.Errorf("erase hashes of %s: %w", ref, err)
 	}

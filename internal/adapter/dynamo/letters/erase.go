@@ -15,14 +15,7 @@ import (
 // Parts of a body are written before the letter that names them, and the old ones removed after
 // it; a crash in between leaves parts that nothing names.
 func (s *Store) EraseLetter(ctx context.Context, id push.ID, change func(l *push.Letter)) error {
-	var err error
-	for range table.ConflictTries {
-		var done bool
-		if done, err = s.eraseOnce(ctx, id, change); done || err != nil {
-			break
-		}
-		err = push.ErrConflict
-	}
+	err := table.UntilDone(func() (bool, error) { return s.eraseOnce(ctx, id, change) })
 	if err != nil {
 		return fmt.Errorf("erase dead letter %s: %w", id, err)
 	}

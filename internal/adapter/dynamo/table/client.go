@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // DefaultRetention is how long a notification and all that belongs to it is
@@ -82,6 +84,17 @@ func Concurrently(ctx context.Context, n int, f func(ctx context.Context, i int)
 // faster. One of them wins each round, so sixteen lost rounds mean that
 // something is wrong.
 const ConflictTries = 16
+
+// UntilDone makes attempts at a change until one is done, as each reports, or fails. After
+// [ConflictTries] of them it returns push.ErrConflict.
+func UntilDone(attempt func() (done bool, err error)) error {
+	for range ConflictTries {
+		if done, err := attempt(); done || err != nil {
+			return err
+		}
+	}
+	return push.ErrConflict
+}
 
 // MaxList bounds a page of every listing.
 const MaxList = 1000
