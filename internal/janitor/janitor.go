@@ -32,6 +32,7 @@ import (
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -157,16 +158,13 @@ func (j *Janitor) Run(ctx context.Context) {
 		defer cancel()
 		j.lease.release(ctx)
 	}()
-	ailing := false
+	var ailing telemetry.Ailing
 	for {
 		err := j.turn(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if (err != nil) != ailing { // repeated failure is logged when it changes
-			ailing = err != nil
-			j.cfg.Log.Warn("looking for lost messages", zap.Bool("failing", ailing), zap.Error(err))
-		}
+		ailing.Note(j.cfg.Log, "looking for lost messages", err)
 		select {
 		case <-ctx.Done():
 			return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 const (
@@ -43,16 +44,13 @@ type sign struct {
 // shows every 3 s that it lives, and after 15 s of silence another goes on with it.
 func (r *Room) Execute(ctx context.Context) {
 	x := &executor{Room: r, seen: map[string]sign{}}
-	ailing := false
+	var ailing telemetry.Ailing
 	for {
 		err := x.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if (err != nil) != ailing { // repeated failure is logged when it changes
-			ailing = err != nil
-			r.cfg.Log.Warn("executing privacy requests", zap.Bool("failing", ailing), zap.Error(err))
-		}
+		ailing.Note(r.cfg.Log, "executing privacy requests", err)
 		again := time.NewTimer(lookEvery)
 		select {
 		case <-again.C:

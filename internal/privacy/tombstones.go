@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 const (
@@ -59,16 +60,13 @@ func NewTombstones(docs document.Store, keys *Keys, log *zap.Logger, now func() 
 func (t *Tombstones) Run(ctx context.Context) {
 	tick := time.NewTicker(freshFor)
 	defer tick.Stop()
-	ailing := false
+	var ailing telemetry.Ailing
 	for {
 		err := t.Current(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if (err != nil) != ailing { // repeated failure is logged when it changes
-			ailing = err != nil
-			t.log.Warn("reading who is erased", zap.Bool("failing", ailing), zap.Error(err))
-		}
+		ailing.Note(t.log, "reading who is erased", err)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 const (
@@ -64,16 +65,13 @@ func (r *Room) Execute(ctx context.Context) {
 		ended: make(chan ended, maxExecuted),
 	}
 	defer x.wg.Wait()
-	ailing := false
+	var ailing telemetry.Ailing
 	for {
 		err := x.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if (err != nil) != ailing { // repeated failure is logged when it changes
-			ailing = err != nil
-			r.cfg.Log.Warn("looking for replays to execute", zap.Bool("failing", ailing), zap.Error(err))
-		}
+		ailing.Note(r.cfg.Log, "looking for replays to execute", err)
 		again := time.NewTimer(lookEvery)
 		select {
 		case <-again.C:

@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -88,16 +89,13 @@ func New(cfg Config) *Room {
 
 // Run makes a pass now and every ten minutes until ctx ends.
 func (r *Room) Run(ctx context.Context) {
-	failing := false
+	var ailing telemetry.Ailing
 	for {
 		err := r.Pass(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if (err != nil) != failing { // repeated failure is logged when it changes
-			failing = err != nil
-			r.cfg.Log.Warn("removing what is past its retention", zap.Bool("failing", failing), zap.Error(err))
-		}
+		ailing.Note(r.cfg.Log, "removing what is past its retention", err)
 		if !worker.Wait(ctx, every) {
 			return
 		}

@@ -4,8 +4,7 @@ import (
 	"context"
 	"time"
 
-	"go.uber.org/zap"
-
+	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -22,16 +21,13 @@ const (
 // Run keeps the books of all tenants until ctx ends. Any number of processes may: they only look more often.
 func (r *Room) Run(ctx context.Context) {
 	p := newPatience()
-	failing := false
+	var ailing telemetry.Ailing
 	for {
 		err := r.round(ctx, p)
 		if ctx.Err() != nil {
 			return
 		}
-		if (err != nil) != failing { // repeated failure is logged when it changes
-			failing = err != nil
-			r.cfg.Log.Warn("keeping the books of usage", zap.Bool("failing", failing), zap.Error(err))
-		}
+		ailing.Note(r.cfg.Log, "keeping the books of usage", err)
 		if !worker.Wait(ctx, every) {
 			return
 		}
