@@ -291,6 +291,11 @@ type Problem struct {
 	Code      string         `json:"code" doc:"stable, for programs"`
 	RequestID string         `json:"request_id" doc:"the X-Request-Id of the answer: the server's log has more under it"`
 	Errors    []ProblemError `json:"errors,omitempty" doc:"each fault of the request"`
+
+	// Of the code quota_exceeded.
+	Quota            QuotaName `json:"quota,omitempty" doc:"the quota that is used up"`
+	Limit            int64     `json:"limit,omitempty" doc:"how much that quota is"`
+	ViolatedPolicies []string  `json:"violated-policies,omitempty" doc:"its name in RateLimit-Policy"` //nolint:tagliatelle // the draft's name
 }
 
 // ProblemError is one fault of a request.

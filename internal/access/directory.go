@@ -153,14 +153,7 @@ func (d *Directory) SetPlatform(ctx context.Context, s Settings, by string) (Pla
 // Effective returns the settings that hold for an app of a tenant, and where each comes
 // from. The app "" is [DefaultName].
 func (d *Directory) Effective(ctx context.Context, tenant, app string) (Effective, error) {
-	p, err := d.PlatformSettings(ctx)
-	if err != nil {
-		return Effective{}, err
-	}
-	t, err := d.Tenant(ctx, tenant)
-	if err == nil && t.Deleted() {
-		err = push.ErrNotFound
-	}
+	p, t, err := d.above(ctx, tenant)
 	if err != nil {
 		return Effective{}, err
 	}
@@ -168,5 +161,27 @@ func (d *Directory) Effective(ctx context.Context, tenant, app string) (Effectiv
 	if err != nil {
 		return Effective{}, err
 	}
-	return Inherit(p.Settings, t.Settings, a.Settings), nil
+	return Inherit(p, t, a.Settings), nil
+}
+
+// OfTenant returns what holds for a tenant as a whole, whatever its apps set, or push.ErrNotFound.
+func (d *Directory) OfTenant(ctx context.Context, tenant string) (Effective, error) {
+	p, t, err := d.above(ctx, tenant)
+	if err != nil {
+		return Effective{}, err
+	}
+	return Inherit(p, t, Settings{}), nil
+}
+
+// above returns what the platform and a tenant set.
+func (d *Directory) above(ctx context.Context, tenant string) (platform, own Settings, err error) {
+	p, err := d.PlatformSettings(ctx)
+	if err != nil {
+		return platform, own, err
+	}
+	t, err := d.Tenant(ctx, tenant)
+	if err == nil && t.Deleted() {
+		err = push.ErrNotFound
+	}
+	return p.Settings, t.Settings, err
 }

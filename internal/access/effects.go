@@ -49,6 +49,26 @@ func (e *Effects) Of(ctx context.Context, tenant, app string) (Effective, error)
 	return k.settings, nil
 }
 
+// OfTenant returns the settings that hold for a tenant as a whole, or push.ErrNotFound. The caller
+// must not change what they point to.
+func (e *Effects) OfTenant(ctx context.Context, tenant string) (Effective, error) {
+	const whole = "/*" // no app's name
+	k, err := e.apps.get(ctx, tenant+whole, func(ctx context.Context) (*effect, error) {
+		settings, err := e.directory.OfTenant(ctx, tenant)
+		if errors.Is(err, push.ErrNotFound) {
+			return &effect{missing: true}, nil
+		}
+		return &effect{settings: settings}, err
+	})
+	switch {
+	case err != nil:
+		return Effective{}, err
+	case k.missing:
+		return Effective{}, fmt.Errorf("tenant %s: %w", tenant, push.ErrNotFound)
+	}
+	return k.settings, nil
+}
+
 // Exists reports whether a tenant has an app.
 func (e *Effects) Exists(ctx context.Context, tenant, app string) (bool, error) {
 	k, err := e.remembered(ctx, tenant, app)

@@ -15,6 +15,8 @@ import (
 	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/privacy"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/quota"
+	"github.com/belfry-push/belfry/internal/sharedrate"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -37,7 +39,9 @@ type Service struct {
 	drain         time.Duration // how long workers may take to finish or hand back
 	workerMetrics *worker.Metrics
 	pauses        *pause.Pauses // nil until somebody asks for them
-	failed        chan error    // a part that should run for ever has ended
+	rates         *sharedrate.Set
+	quotas        *quota.Quotas
+	failed        chan error // a part that should run for ever has ended
 }
 
 // NewService opens the backend. On error nothing is left open.

@@ -45,7 +45,7 @@ func rooms() []string {
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
 		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
-		"internal/credential", "internal/privacy", "internal/pause",
+		"internal/credential", "internal/privacy", "internal/pause", "internal/quota",
 	}
 }
 
@@ -117,7 +117,7 @@ func suites() []string {
 		"internal/worker/workertest", "internal/device/devicetest", "internal/ledger/ledgertest",
 		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
 		"internal/fcmsim/fcmsimtest", "internal/letters/letterstest", "internal/message/messagetest", "internal/wire/wiretest",
-		"internal/sharedrate/sharedratetest",
+		"internal/sharedrate/sharedratetest", "internal/quota/quotatest",
 		"internal/audit/audittest",
 	}
 }

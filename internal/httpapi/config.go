@@ -19,8 +19,8 @@ import (
 // AuditLog is what the routes of the audit log stand on.
 type AuditLog = auditlog.Config
 
-// Config is what the API is built from. Every field is required but Letters, Replays, Privacy, Usage, Now
-// and Version; all values must be safe for concurrent use.
+// Config is what the API is built from. Every field is required but Letters, Replays, Privacy, Usage,
+// Quotas, Now and Version; all values must be safe for concurrent use.
 type Config struct {
 	Intake   Intake
 	Previews Previews
@@ -46,6 +46,8 @@ type Config struct {
 	// intake does not deduplicate itself.
 	Answers idempotency.Store
 	Auth    door.Authenticator
+	// Quotas bounds how many requests callers make; nil: nothing does.
+	Quotas door.Quotas
 	// Approvals says which requests need a second person, and serves what those decide on; nil:
 	// none does, and the API has no such routes.
 	Approvals Approvals
@@ -101,7 +103,8 @@ func (c *Config) check() error {
 // door returns the part of it that the door is built from.
 func (c *Config) door() door.Config {
 	return door.Config{
-		Answers: c.Answers, Auth: c.Auth, Approvals: c.Approvals, Audit: c.Audit, Pages: c.Pages, Registry: c.Registry, Log: c.Log, Now: c.Now,
+		Answers: c.Answers, Auth: c.Auth, Quotas: c.Quotas, Approvals: c.Approvals, Audit: c.Audit, Pages: c.Pages,
+		Registry: c.Registry, Log: c.Log, Now: c.Now,
 		Rooms: ofRooms, About: about(c),
 	}
 }

@@ -71,6 +71,7 @@ func TestRoutesByName(t *testing.T) {
 	slices.Sort(got)
 	want := strings.Split(strings.TrimSpace(`
 DELETE /v1/api-keys/{id}
+DELETE /v1/api-keys/{id}/signing
 DELETE /v1/apps/{app}
 DELETE /v1/devices/{device_id}
 DELETE /v1/roles/{role}

@@ -259,3 +259,6 @@ func (b *Bucket) fills(limit *Limit) time.Duration {
 	}
 	return limit.takes(float64(limit.Burst))
 }
+
+// Standing returns how the bucket stands as far as this process knows, and takes nothing. It asks nobody.
+func (b *Bucket) Standing() Answer { return b.answer(0, true) }

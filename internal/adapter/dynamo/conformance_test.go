@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-push/belfry/internal/idempotency/idempotencytest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
+	"github.com/belfry-push/belfry/internal/quota/quotatest"
 	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
 )
 
@@ -75,6 +76,12 @@ func TestConformanceSharedRate(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
 	sharedratetest.Run(t, func(*testing.T) document.Store { return x.store() })
+}
+
+func TestConformanceQuotas(t *testing.T) {
+	t.Parallel()
+	x := newTables(t)
+	quotatest.Run(t, func(*testing.T) document.Store { return x.store() })
 }
 
 func TestConformanceAudit(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/letters"
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
+	"github.com/belfry-push/belfry/internal/quota/quotatest"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -224,6 +225,12 @@ func TestConformanceSharedRate(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	sharedratetest.Run(t, func(*testing.T) document.Store { return s })
+}
+
+func TestConformanceQuotas(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	quotatest.Run(t, func(*testing.T) document.Store { return s })
 }
 
 func TestConformanceAudit(t *testing.T) {

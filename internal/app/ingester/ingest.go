@@ -103,12 +103,16 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	if err != nil {
 		return "", err
 	}
+	quotas, err := s.Quotas(ctx)
+	if err != nil {
+		return "", err
+	}
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays, Pauses: paused,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s, erased), Reports: reports,
 		Ledger: s.Backend.Store, Directory: directory, Entrance: keys, Usage: used,
 		Privacy: requests, Credentials: room,
-		Answers: s.Backend.Store, Auth: keys, Approvals: directory, Audit: log, AuditLog: log.Routes(),
+		Answers: s.Backend.Store, Auth: keys, Quotas: quotas, Approvals: directory, Audit: log, AuditLog: log.Routes(),
 		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
 		Version: telemetry.Version(),
 	})

@@ -65,6 +65,10 @@ func sets() []door.Set {
 			About: "What a notification waits for. Reasons may be added: show the text then.",
 		},
 		{
+			Name: "QuotaName", Of: []reflect.Type{typ[client.QuotaName](), typ[push.Quota]()}, Words: words(client.QuotaNames()...),
+			About: "A quota, by the setting that it is set with.",
+		},
+		{
 			Name: "PauseScope", Of: []reflect.Type{typ[client.PauseScope]()}, Words: words(client.PauseScopes()...), About: "What a pause stops.",
 		},
 		{

@@ -187,6 +187,12 @@ func serverTexts() map[Code]text {
 			"A store or queue behind the server takes less than is asked of it. Nothing was done.",
 			"Send it again after Retry-After, and less at a time. If it lasts, raise the capacity of the table or queue.",
 		},
+		CodeQuota: {
+			"A quota of the tenant, the app or the key is used up: quota names it, limit says how much it is. Nothing was done, but for " +
+				"the lines of an upload that detail speaks of.",
+			"Send it again after Retry-After; RateLimit of every answer says what is left. If it lasts, ask less often, or have the platform's " +
+				"operator raise the setting of that name. Without Retry-After it never fits: ask for less at a time.",
+		},
 		CodeUnavailable: {
 			"A store or queue behind the server does not answer, is full, or the server is shutting down or has too many connections. " +
 				"With an Idempotency-Key or an offset, a repeat does nothing twice.",

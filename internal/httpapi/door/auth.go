@@ -28,7 +28,7 @@ func bearer(h http.Header) string {
 	return strings.TrimLeft(v[len(scheme):], " ")
 }
 
-// authenticate sets who makes the request, and checks that it may. The challenge names an
+// authenticate sets who makes the request. The challenge names an
 // error only when a key was given (RFC 6750 §3.1).
 func (d *Door) authenticate(ctx context.Context, x *Exchange) error {
 	p, signed, err := d.present(x)
@@ -55,9 +55,14 @@ func (d *Door) authenticate(ctx context.Context, x *Exchange) error {
 		return err
 	}
 	x.Tenant, x.Who = caller.Tenant, caller
-	if !caller.Can(x.route.Needs) {
+	return nil
+}
+
+// permit refuses what the caller may not do.
+func (x *Exchange) permit() error {
+	if !x.Who.Can(x.route.Needs) {
 		return Refuse(CodeForbidden, "this needs the permission %s, which %s has not: use a key with a role and scopes that allow it",
-			x.route.Needs, caller.Name)
+			x.route.Needs, x.Who.Name)
 	}
 	return nil
 }

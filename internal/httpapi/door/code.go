@@ -36,6 +36,7 @@ const (
 	CodeInternal        Code = "internal"
 	CodeUnavailable     Code = "unavailable"
 	CodeThrottled       Code = "throttled"
+	CodeQuota           Code = "quota_exceeded"
 	CodeOrigin          Code = "cross_origin"
 	CodeHost            Code = "wrong_host"
 )
@@ -108,6 +109,8 @@ func (c Code) facts() (status int, title string) {
 		return http.StatusMisdirectedRequest, "This server does not go by that name"
 	case CodeThrottled:
 		return http.StatusTooManyRequests, "Asked faster than the store can take it"
+	case CodeQuota:
+		return http.StatusTooManyRequests, "A quota is used up"
 	case CodeInternal:
 	}
 	return http.StatusInternalServerError, "The request failed inside"
@@ -119,6 +122,7 @@ func codes() []Code {
 		CodeMalformed, CodeIncomplete, CodeCursor, CodeKeyInvalid, CodeUnauthenticated, CodeNotFound, CodeNoRoute, CodeMethod,
 		CodeSlow, CodeState, CodeConflict, CodeTaken, CodeGap, CodeInProgress, CodeTooLarge, CodeMediaType, CodeInvalid, CodeRefused,
 		CodeKeyReused, CodeForbidden, CodeApproval, CodeNothing, CodeUnbounded, CodeStale, CodeArchive, CodeOrigin, CodeHost, CodeThrottled,
+		CodeQuota,
 		CodeInternal,
 		CodeUnavailable,
 	}

@@ -17,6 +17,8 @@ type Config struct {
 	// Answers keeps the first answer of a POST with an Idempotency-Key, see [Once].
 	Answers idempotency.Store
 	Auth    Authenticator
+	// Quotas bounds how many requests callers make; nil: nothing does.
+	Quotas Quotas
 	// Approvals says which requests need a second person; nil: none.
 	Approvals Approvals
 	// Audit keeps the audit log; nil: there is none.

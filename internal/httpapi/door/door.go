@@ -107,6 +107,12 @@ func (d *Door) run(ctx context.Context, x *Exchange) error {
 		if err := d.authenticate(ctx, x); err != nil {
 			return err
 		}
+		if err := d.admit(ctx, x); err != nil {
+			return err
+		}
+		if err := x.permit(); err != nil {
+			return err
+		}
 	}
 	if err := x.checkMediaType(); err != nil {
 		return err

@@ -96,12 +96,21 @@ type recorder struct {
 	http.ResponseWriter
 	status int // 0 until the answer begins
 	bytes  int64
+	begin  func() // called when the answer begins; may be nil
+}
+
+// began notes the status of the answer, once its last fields are set.
+func (w *recorder) began(status int) {
+	if w.begin != nil {
+		w.begin()
+	}
+	w.status = status
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK {
-		w.status = status
+		w.began(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -109,7 +118,7 @@ func (w *recorder) WriteHeader(status int) {
 // Write implements [http.ResponseWriter].
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.began(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)

@@ -220,6 +220,7 @@ func (d *Description) responses(rt *Route) map[string]*huma.Response {
 		if g.Located {
 			r.Headers["Location"] = textHeader("URL of what was created, relative to the server.")
 		}
+		limited(rt, r)
 		if rt.Once != KeyIgnored || g.Located {
 			r.Headers["Idempotency-Replayed"] = textHeader("true when this is the answer to an earlier request with the same key.")
 		}
@@ -234,6 +235,7 @@ func (d *Description) responses(rt *Route) map[string]*huma.Response {
 			r.Content[TypeProblem] = m
 		}
 		m.Examples[string(c)] = d.problemExample(c)
+		limited(rt, r)
 		switch status {
 		case http.StatusUnauthorized:
 			r.Headers["WWW-Authenticate"] = textHeader("Bearer.")
@@ -244,6 +246,14 @@ func (d *Description) responses(rt *Route) map[string]*huma.Response {
 		}
 	}
 	return out
+}
+
+// limited adds the fields of quotas, which every answer to a known caller has.
+func limited(rt *Route, r *huma.Response) {
+	if !rt.Open {
+		r.Headers[rateLimitPolicyHeader] = textHeader("The caller's quotas (draft-ietf-httpapi-ratelimit-headers-10); absent if there is none.")
+		r.Headers[rateLimitHeader] = textHeader("How much of each is left, and in how many seconds it is whole again.")
+	}
 }
 
 func answerOf(all map[string]*huma.Response, status int) *huma.Response {

@@ -19,6 +19,8 @@ type RefusalError struct {
 	Code   Code
 	Detail string
 	Faults []client.ProblemError
+	// Quota is the quota that is used up; nil: none is.
+	Quota *push.OverQuotaError
 	// Memory says whether a repeat gets it.
 	Memory Memory
 
@@ -92,10 +94,14 @@ func (r *RefusalError) Status() int {
 // §3.1.1).
 func (r *RefusalError) problem(requestID string) *client.Problem {
 	status, title := r.Code.facts()
-	return &client.Problem{
+	p := &client.Problem{
 		Type: TypeOf(r.Code), Title: title, Status: status,
 		Detail: r.Detail, Code: string(r.Code), RequestID: requestID, Errors: r.Faults,
 	}
+	if q := r.Quota; q != nil {
+		p.Quota, p.Limit, p.ViolatedPolicies = client.QuotaName(q.Quota), q.Limit, []string{q.Policy}
+	}
+	return p
 }
 
 // RefusalOf returns the refusal for an error of a room or the transport.
@@ -112,6 +118,9 @@ func (d *Door) refusalOf(err error) *RefusalError {
 	}
 	if e, ok := errors.AsType[*push.StateError](err); ok {
 		return Refuse(CodeState, "%s", e.Error())
+	}
+	if e, ok := errors.AsType[*push.OverQuotaError](err); ok {
+		return ofQuota(e)
 	}
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return Refuse(CodeTooLarge, "the body may have at most %d bytes", e.Limit)
@@ -133,6 +142,16 @@ func (d *Door) refusalOf(err error) *RefusalError {
 		return ofOutage(o, err)
 	}
 	return Refuse(CodeInternal, "the server's log has the cause under this request_id").By(err)
+}
+
+// ofQuota returns the refusal for what is over a quota. A repeat of it is looked at anew.
+func ofQuota(e *push.OverQuotaError) *RefusalError {
+	r := Refuse(CodeQuota, "%s", e.Error())
+	r.Quota, r.Memory = e, Forgotten
+	if after := e.RetryAfter(); after > 0 {
+		r = r.With("Retry-After", strconv.FormatInt(int64(after/time.Second), 10))
+	}
+	return r
 }
 
 // ofRoom returns the refusal for an error of a room; nil for any other error.

@@ -97,7 +97,7 @@ func (rt *Route) problems() []Code {
 		}
 	}
 	add(true, rt.Codes...)
-	add(!rt.Open, CodeUnauthenticated, CodeForbidden)
+	add(!rt.Open, CodeUnauthenticated, CodeForbidden, CodeQuota)
 	add(rt.Method != http.MethodGet, CodeMediaType)
 	add(len(rt.Takes) > 0, CodeSlow, CodeIncomplete)
 	add(slices.Contains(rt.Takes, TypeJSON) || rt.streams(), CodeTooLarge, CodeMalformed)

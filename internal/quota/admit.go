@@ -1,0 +1,64 @@
+package quota
+
+import (
+	"context"
+	"errors"
+
+	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/sharedrate"
+)
+
+// Admit counts a request of the API against what its tenant, app and key may make in a second. fields, of an answer to
+// it, are RateLimit-Policy and RateLimit as they stand when they are asked for, "" if there is no quota; it may be nil.
+// The error is a [*push.OverQuotaError], or that ctx ended.
+func (q *Quotas) Admit(ctx context.Context, c *access.Caller) (fields func() (policies, limits string), err error) {
+	g, err := q.gate(ctx, who{c.Tenant, c.App, c.Name})
+	if err != nil {
+		return nil, err
+	}
+	if g.fields == "" {
+		return nil, nil
+	}
+	err = q.takeAll(ctx, g.requests, 1)
+	q.refused(err)
+	return func() (string, string) { return g.fields, limitField(g, q.cfg.Now()) }, err
+}
+
+// takeAll takes n of each quota, or of none.
+func (q *Quotas) takeAll(ctx context.Context, all []*policy, n int64) error {
+	for i, p := range all {
+		if err := q.take(ctx, p, n); err != nil {
+			for _, taken := range all[:i] {
+				taken.bucket.Return(n)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes n of a quota, of what this process has leased, mostly.
+func (q *Quotas) take(ctx context.Context, p *policy, n int64) error {
+	if n <= p.limit && p.bucket.Take(n) {
+		return nil
+	}
+	a, err := p.bucket.Ask(ctx, n)
+	switch {
+	case errors.Is(err, sharedrate.ErrAway):
+		q.cfg.Metrics.unchecked.Inc()
+		return nil
+	case err != nil:
+		return err
+	case a.OK:
+		return nil
+	}
+	return p.over(n, a, q.cfg.Now())
+}
+
+// refused counts a refusal.
+func (q *Quotas) refused(err error) {
+	if over, ok := errors.AsType[*push.OverQuotaError](err); ok {
+		q.cfg.Metrics.over.WithLabelValues(string(over.Quota), outcomeRefused).Inc()
+	}
+}

@@ -1,0 +1,117 @@
+// Package quotatest holds the stores of documents to what quotas need of them: that they hold for several processes
+// together. Every driver of [document.Store] runs it, beside sharedratetest.
+package quotatest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/quota"
+	"github.com/belfry-push/belfry/internal/sharedrate"
+)
+
+// Instances is how many processes share the quotas.
+const Instances = 3
+
+// Run has three instances use up quotas on the driver, in real time. No case depends on how quick the machine is.
+func Run(t *testing.T, open func(t *testing.T) document.Store) {
+	t.Helper()
+	t.Run("requests a second of three instances", func(t *testing.T) {
+		t.Parallel()
+		requests(t, open(t))
+	})
+}
+
+// Instance is the quotas of one process.
+type Instance struct {
+	*quota.Quotas
+
+	Stop func() // and give back what it has leased
+}
+
+// Start starts an instance on documents. Whatever tenant it is asked about has the settings.
+func Start(tb testing.TB, docs document.Store, name string, settings access.Settings, now func() time.Time) Instance {
+	tb.Helper()
+	rates, err := sharedrate.New(sharedrate.Config{Documents: docs, Process: name, Log: zap.NewNop()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	q, err := quota.New(quota.Config{
+		Settings: Settings{settings}, Rates: rates, Metrics: quota.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(), Now: now,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+	ended := make(chan struct{})
+	go func() { rates.Run(ctx); close(ended) }()
+	return Instance{Quotas: q, Stop: sync.OnceFunc(func() { stop(); <-ended; q.Close() })}
+}
+
+// Settings are the same for everybody.
+type Settings struct{ Tenant access.Settings }
+
+var _ quota.Settings = Settings{}
+
+// OfTenant implements [quota.Settings].
+func (s Settings) OfTenant(context.Context, string) (access.Effective, error) {
+	return access.Inherit(access.Settings{}, s.Tenant, access.Settings{}), nil
+}
+
+// Of implements [quota.Settings].
+func (s Settings) Of(ctx context.Context, tenant, _ string) (access.Effective, error) {
+	return s.OfTenant(ctx, tenant)
+}
+
+// requests has each instance make more requests than all may.
+func requests(t *testing.T, docs document.Store) {
+	t.Helper()
+	const perSecond, span = 200, 1200 * time.Millisecond
+	caller := access.Caller{Tenant: string(push.NewID("tenant")), Name: "key:a"}
+	var admitted, over atomic.Int64
+	var wg sync.WaitGroup
+	begun := time.Now()
+	for k := range Instances {
+		wg.Go(func() {
+			in := Start(t, docs, fmt.Sprint(caller.Tenant, k), access.Settings{RequestsPerSecond: new(int64(perSecond))}, time.Now)
+			defer in.Stop()
+			tick := time.NewTicker(2 * time.Millisecond)
+			defer tick.Stop()
+			for time.Since(begun) < span {
+				<-tick.C
+				switch _, err := in.Admit(t.Context(), &caller); {
+				case err == nil:
+					admitted.Add(1)
+				case !refusedOf(err, push.QuotaRequests):
+					t.Error(err)
+					return
+				default:
+					over.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(begun)
+	most := (perSecond + perSecond*took.Seconds()) * 1.01
+	t.Logf("%d admitted, %d refused in %v; at most %.0f are due", admitted.Load(), over.Load(), took, most)
+	if got := admitted.Load(); float64(got) > most || got < perSecond/2 {
+		t.Errorf("%d admitted", got)
+	}
+}
+
+func refusedOf(err error, q push.Quota) bool {
+	over, ok := errors.AsType[*push.OverQuotaError](err)
+	return ok && over.Quota == q
+}
