@@ -75,6 +75,9 @@ func (c FCM) checkPace(f *Faults) {
 	if c.HTTP != "" { // who builds one in code need not name it
 		oneOf(f, "fcm-http", c.HTTP, HTTPOwn, HTTPNet)
 	}
+	if c.SharedQuota != "" { // likewise
+		oneOf(f, "fcm-shared-quota", c.SharedQuota, SharedAuto, SharedOn, SharedOff)
+	}
 	between(f, "fcm-connections", c.Connections, 1, maxConnections)
 	between(f, "fcm-per-second", c.PerSecond, 1, maxPerSecond)
 }

@@ -59,6 +59,13 @@ const (
 	HTTPNet = "nethttp"
 )
 
+// When a process shares FCM's quota with others.
+const (
+	SharedAuto = "auto" // see [FCM.SharesQuota]
+	SharedOn   = "on"
+	SharedOff  = "off"
+)
+
 // FCM says how Firebase Cloud Messaging is reached.
 type FCM struct {
 	Credentials string `name:"fcm-credentials" env:"BELFRY_FCM_CREDENTIALS" group:"fcm" placeholder:"FILE" help:"${fcm_credentials}"`
@@ -67,6 +74,19 @@ type FCM struct {
 	HTTP        string `name:"fcm-http" default:"own" env:"BELFRY_FCM_HTTP" group:"fcm" placeholder:"CLIENT" help:"${fcm_http}"`
 	Connections int    `name:"fcm-connections" default:"15" env:"BELFRY_FCM_CONNECTIONS" group:"fcm" help:"${fcm_connections}"`
 	PerSecond   int    `name:"fcm-per-second" default:"10000" env:"BELFRY_FCM_PER_SECOND" group:"fcm" help:"${fcm_per_second}"`
+	SharedQuota string `name:"fcm-shared-quota" default:"auto" env:"BELFRY_FCM_SHARED_QUOTA" group:"fcm" placeholder:"WHEN" help:"${fcm_shared_quota}"`
+}
+
+// SharesQuota reports whether a process takes its sends out of what all processes share. Left to itself, one that runs
+// everything does not, unless its backend is one that others use too.
+func (f FCM) SharesQuota(everything bool, backend string) bool {
+	switch f.SharedQuota {
+	case SharedOn:
+		return true
+	case SharedOff:
+		return false
+	}
+	return !everything || backend != BackendEmbedded
 }
 
 // Seal says what the credentials of apps are sealed with.

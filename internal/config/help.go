@@ -50,8 +50,10 @@ func helpTexts() map[string]string {
 		"fcm_http": "Client of HTTP/2: own, or nethttp (Go's net/http: more processor time, and it tells less often that a failed " +
 			"request was not sent).",
 		"fcm_connections": "HTTP/2 connections, 1 to 100; each carries about 100 requests at a time.",
-		"fcm_per_second":  "Most sends a second, 1 to 1000000. FCM's default quota is 600,000 a minute.",
-		"max_attempts":    "Tries per recipient before the dead letter, 1 to 100. Waiting for the breaker or a rate limit is not a try.",
+		"fcm_per_second":  "Most sends a second with a project, 1 to 1000000. FCM's default quota is 600,000 a minute.",
+		"fcm_shared_quota": "Whether all processes together keep to BELFRY_FCM_PER_SECOND: on, off, or auto: on, but for belfry up on " +
+			"the embedded backend, which has the project to itself.",
+		"max_attempts": "Tries per recipient before the dead letter, 1 to 100. Waiting for the breaker or a rate limit is not a try.",
 		"brake_after": "Recipients refused alike, for a reason that is not about their tokens, before the others of the notification, or " +
 			"of its platform, are held for an operator: 0 (nobody is held) to 1000.",
 		"record_unknown_devices": "Register tokens first seen in a send, so that dead ones are remembered.",

@@ -30,7 +30,7 @@ func TestDefaults(t *testing.T) {
 		Sandbox: true,
 		Store:   Store{Backend: BackendEmbedded, Data: "belfry-data", Visibility: 30 * time.Second, AWS: AWS{Prefix: "belfry"}},
 		API:     API{Listen: "127.0.0.1:8080"},
-		FCM:     FCM{Endpoint: "https://fcm.googleapis.com/v1", HTTP: "own", Connections: 15, PerSecond: 10_000},
+		FCM:     FCM{Endpoint: "https://fcm.googleapis.com/v1", HTTP: "own", Connections: 15, PerSecond: 10_000, SharedQuota: SharedAuto},
 		Delivery: Delivery{
 			MaxAttempts: 8, BrakeAfter: 20, Lanes: Lanes{}.OrDefault(), RecordUnknownDevices: true,
 		},
@@ -183,6 +183,11 @@ func TestFaults(t *testing.T) {
 			"HTTP client", &Up{},
 			env{"BELFRY_SANDBOX": "1", "BELFRY_FCM_HTTP": "curl"},
 			[]string{`--fcm-http (BELFRY_FCM_HTTP): must be own or nethttp (got "curl")`},
+		},
+		{
+			"shared quota", &Dispatcher{},
+			with("BELFRY_FCM_SHARED_QUOTA", "yes"),
+			[]string{`--fcm-shared-quota (BELFRY_FCM_SHARED_QUOTA): must be auto, on or off (got "yes")`},
 		},
 		{
 			"rate", &Dispatcher{}, with("BELFRY_FCM_PER_SECOND", "0"),

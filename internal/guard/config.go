@@ -27,6 +27,9 @@ type Config struct {
 	// MaxPaceWait is for how long a request of the best kind of traffic may wait for its
 	// turn without patience, and half of it one of the others: 0 to 1 min.
 	MaxPaceWait time.Duration
+	// Quota is this process's part of the project's quota, if other processes send to the
+	// project too; nil: it has PerSecond for itself.
+	Quota Quota
 	// Weights says how tenants that share the credential share its pace; nil: equally.
 	Weights Weights
 

@@ -99,9 +99,13 @@ func New(cfg Config, now func() time.Time, rnd *rand.Rand, log *zap.Logger, m *M
 	return g, nil
 }
 
-// Close takes the guard out of its metrics. It need not be called at the end of
-// the process, only when the credential is no longer used.
-func (g *Guard) Close() { g.metrics.remove(g) }
+// Close takes the guard out of its metrics, and lets nobody go any more that waits for
+// the shared quota. It need not be called at the end of the process if nobody shares
+// that, only when the credential is no longer used.
+func (g *Guard) Close() {
+	g.pacer.close()
+	g.metrics.remove(g)
+}
 
 // State returns a snapshot. It changes nothing, but that a half-open breaker closes
 // if all has been well for ten seconds and nobody asked since. Its parts are read
@@ -115,6 +119,7 @@ func (g *Guard) State() State {
 		Pace:       g.pacer.pace(now),
 		Budget:     g.budget.left(now),
 	}
+	s.Share, s.ShareStale = g.pacer.sharing(now)
 	if until, paused := g.pacer.pausedUntil(TrafficLive, now); paused {
 		s.PausedUntil = g.epoch.Add(until)
 	}

@@ -14,6 +14,8 @@ import (
 type Metrics struct {
 	state     *prometheus.Desc
 	pace      *prometheus.Desc
+	share     *prometheus.Desc
+	stale     *prometheus.Desc
 	held      *prometheus.Desc
 	throttle  *prometheus.Desc
 	budget    *prometheus.Desc
@@ -52,6 +54,10 @@ func newMetrics() *Metrics {
 			[]string{"credential", "state"}, nil),
 		pace: prometheus.NewDesc("belfry_fcm_pace_per_second",
 			"Requests to FCM that the credential's pace allows per second now; 0 during a pause.", credential, nil),
+		share: prometheus.NewDesc("belfry_fcm_quota_share_per_second",
+			"Requests to FCM per second that this process may count on of the project's quota, which all dispatchers share.", credential, nil),
+		stale: prometheus.NewDesc("belfry_fcm_quota_share_stale",
+			"1 while the shared quota cannot be asked for and that share is what was known last.", credential, nil),
 		held: prometheus.NewDesc("belfry_traffic_held",
 			"1 while the breaker holds that kind of traffic back, or lets only probes of it through.", []string{"credential", "traffic"}, nil),
 		throttle: prometheus.NewDesc("belfry_fcm_throttle_per_second",
@@ -74,6 +80,8 @@ func newMetrics() *Metrics {
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.state
 	ch <- m.pace
+	ch <- m.share
+	ch <- m.stale
 	ch <- m.held
 	ch <- m.throttle
 	ch <- m.budget
@@ -86,6 +94,7 @@ type sums struct {
 	states                 map[BreakerState]float64
 	held, throttle         [kinds]float64
 	pace, budget, inFlight float64
+	share, stale           float64
 }
 
 func (s *sums) add(st *State) {
@@ -97,6 +106,10 @@ func (s *sums) add(st *State) {
 		s.throttle[t] += ts.Throttle
 	}
 	s.pace += st.Pace
+	s.share += st.Share
+	if st.ShareStale {
+		s.stale++
+	}
 	s.budget += st.Budget
 	s.inFlight += float64(st.InFlight)
 }
@@ -120,6 +133,8 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- gauge(m.throttle, s.throttle[t], label, t.String())
 		}
 		ch <- gauge(m.pace, s.pace, label)
+		ch <- gauge(m.share, s.share, label)
+		ch <- gauge(m.stale, s.stale, label)
 		ch <- gauge(m.budget, s.budget, label)
 		ch <- gauge(m.inFlight, s.inFlight, label)
 	}

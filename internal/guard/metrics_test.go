@@ -63,6 +63,8 @@ func TestMetrics(t *testing.T) {
 			"belfry_breaker_state p half_open":      0,
 			"belfry_breaker_state p open":           0,
 			"belfry_fcm_pace_per_second p":          10_000,
+			"belfry_fcm_quota_share_per_second p":   10_000,
+			"belfry_fcm_quota_share_stale p":        0,
 			"belfry_fcm_retry_budget p":             1000,
 			"belfry_fcm_admitted_requests p":        0,
 			"belfry_deferrals_total p breaker_open": 0,

@@ -25,6 +25,10 @@ const (
 // by 429 and recovers by equal amounts in equal times (AIMD). All times are since the
 // guard's epoch.
 //
+// Where several processes share the quota, each request needs a token of their common
+// bucket as well ([Quota]), and the pace is no more than this process's share, so that
+// tokens that come in blocks are used evenly. A ramp then climbs to that share.
+//
 // The pace is common to all traffic, because the quota is. What can't be let go at once
 // lines up, and the line decides whose turn it is only when there is one: so a tenant that
 // asks late is not behind what another has asked for before. A pause that worse traffic
@@ -47,6 +51,7 @@ type pacer struct {
 	mu      sync.Mutex
 	next    time.Duration // the first point in time not used up
 	line    fairQueue     // who waits for that
+	share   share         // of the quota that all processes have
 	lined   time.Duration // when somebody waited last
 	timer   *time.Timer   // fires when the first of the line may go; nil until somebody waited
 	rampAt  time.Duration // when the ramp began
@@ -73,6 +78,7 @@ func newPacer(cfg Config, clock func() time.Duration) *pacer {
 		limit:    cfg.PerSecond,
 		cutAt:    -cfg.CutEvery,
 		clock:    clock,
+		share:    newShare(cfg.Quota, cfg.PerSecond),
 	}
 }
 
@@ -86,7 +92,7 @@ type turn struct {
 func (p *pacer) take(t Traffic, now time.Duration) (got turn, at time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if at = p.due(now); at > now || p.line.places > 0 || p.quota[t].paused > now {
+	if at = p.due(now); at > now || p.line.places > 0 || p.quota[t].paused > now || !p.share.take(now) {
 		return turn{}, max(at, p.quota[t].paused), false
 	}
 	return p.use(now), at, true
@@ -106,7 +112,13 @@ func (p *pacer) use(now time.Duration) turn {
 func (p *pacer) giveBack(now time.Duration, got turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.unused(got, now)
+}
+
+// unused gives back what was taken, under the lock.
+func (p *pacer) unused(got turn, now time.Duration) {
 	p.next -= got.step
+	p.share.giveBack(now)
 	p.dispatch(now)
 }
 
@@ -140,8 +152,7 @@ func (p *pacer) leave(pl *place, now time.Duration) {
 	select {
 	case answer := <-pl.told:
 		if answer.ok {
-			p.next -= answer.turn.step
-			p.dispatch(now)
+			p.unused(answer.turn, now)
 		}
 	default:
 		p.line.leave(pl)
@@ -151,6 +162,10 @@ func (p *pacer) leave(pl *place, now time.Duration) {
 // dispatch lets requests go that are due, and sets the timer for the next.
 func (p *pacer) dispatch(now time.Duration) {
 	for p.line.places > 0 && p.due(now) <= now {
+		if !p.share.take(now) {
+			p.fetch(now)
+			return
+		}
 		p.line.next().told <- answer{p.use(now), true}
 		p.lined = now
 	}
@@ -233,6 +248,7 @@ func (p *pacer) throttled(from Traffic, now, retryAfter time.Duration) (first bo
 		first = limit >= p.full
 		limit = max(p.floor, p.rate(now)*p.cutTo)
 		p.cutAt = now
+		p.share.cut(p.cutTo, max(0, paused-now))
 	}
 	// Recovery begins, and the next cut is due, only after the pause: until then
 	// few requests are made that could tell anything new.
@@ -252,7 +268,8 @@ func (p *pacer) pace(now time.Duration) float64 {
 }
 
 func (p *pacer) rate(at time.Duration) float64 {
-	return min(p.full, p.rampNow(at), p.limitNow(at))
+	share, _ := p.share.perSecond(at)
+	return min(share, p.rampNow(at)*share/p.full, p.limitNow(at))
 }
 
 func (p *pacer) rampNow(at time.Duration) float64 {

@@ -64,6 +64,8 @@ type State struct {
 
 	InFlight    int       // admitted, neither done nor abandoned
 	Pace        float64   // requests per second now
+	Share       float64   // of the project's quota that this process may use, requests per second; all if nobody shares it
+	ShareStale  bool      // the others cannot be asked: Share is what was known last
 	PausedUntil time.Time // by a 429's Retry-After; zero unless that is in the future
 	Budget      float64   // retries that may be made at once
 }

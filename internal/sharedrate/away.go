@@ -10,6 +10,7 @@ type away struct {
 	since time.Duration // 0: the store is there
 	tried time.Duration // when it was last tried
 	paid  time.Duration // until when the share was paid out
+	ends  time.Duration // until when there is a share
 
 	rate   float64 // tokens a second: the share
 	stake  float64 // tokens that it gives once: a share of what was there
@@ -23,18 +24,21 @@ type away struct {
 const probeEvery = 500 * time.Millisecond
 
 // start fixes the share: an even part among those who had a lease when the store was last asked.
-func (a *away) start(v view, now time.Duration, limit *Limit) {
+func (a *away) start(v view, now time.Duration, limit *Limit, cfg *Config) {
 	if !v.known {
 		return
 	}
 	n := float64(v.members)
-	a.rate, a.burst = limit.rate()/n, max(1, float64(limit.Burst)/n)
-	a.stake = max(0, min(v.level+limit.rate()*(now-v.at).Seconds(), float64(limit.Burst))) / n
+	a.rate, a.burst = v.rate/n, max(1, float64(limit.Burst)/n)
+	a.stake = max(0, min(v.level+v.rate*(now-v.at).Seconds(), float64(limit.Burst))) / n
 	a.staked = int64(a.stake)
+	if a.ends = a.good + cfg.Grace; now < a.ends {
+		a.ends = max(a.ends, now+cfg.Keep)
+	}
 }
 
-// payOut adds to the lease what the share has given since it was last paid. The grace counts from the last exchange
-// that went well, so that whoever has not used the bucket for long has no share in it.
+// payOut adds to the lease what the share has given since it was last paid. Whoever has not used the bucket for long when
+// the store goes away has no share in it.
 func (b *Bucket) payOut() {
 	a, now := &b.away, b.set.elapsed()
 	if b.lostNow(now) {
@@ -49,13 +53,13 @@ func (b *Bucket) payOut() {
 	if int64(now) >= b.until.Load() {
 		b.left.Store(0)
 	}
-	b.until.Store(int64(min(now+b.set.cfg.Lease, a.good+b.set.cfg.Grace)))
+	b.until.Store(int64(min(now+b.set.cfg.Lease, a.ends)))
 	b.left.Add(pay)
 }
 
 func (b *Bucket) lostNow(now time.Duration) bool {
 	a := &b.away
-	return a.since > 0 && (a.burst == 0 || now-a.good > b.set.cfg.Grace)
+	return a.since > 0 && (a.burst == 0 || now > a.ends)
 }
 
 // lost reports whether the store is away and there is no share to go on with, or no longer.

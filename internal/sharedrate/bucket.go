@@ -3,6 +3,7 @@ package sharedrate
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,14 +32,17 @@ type Bucket struct {
 	asked   atomic.Int64 // tokens, since the last exchange
 	flying  atomic.Bool
 
-	waiting atomic.Int64 // tokens that are waited for
-	need    atomic.Int64 // the most that one waits for
-	holds   atomic.Bool  // the stored bucket may have a lease of ours
-	stored  atomic.Bool  // the bucket may be stored
+	waiting atomic.Int64  // tokens that are waited for
+	need    atomic.Int64  // the most that one waits for
+	share   atomic.Uint64 // see Share; bits of a float64, 0: nothing is known yet
+	gone    atomic.Bool   // the store is away
+	holds   atomic.Bool   // the stored bucket may have a lease of ours
+	stored  atomic.Bool   // the bucket may be stored
 
 	record record // flights' alone
 
 	mu     sync.Mutex
+	cut    *cut // to be told to the store
 	flight *flight
 	view   view
 	away   away
@@ -49,6 +53,7 @@ type view struct {
 	level   float64       // tokens that nobody had leased
 	at      time.Duration // when
 	members int           // processes with a lease, this one too
+	rate    float64       // of the bucket, tokens a second
 	known   bool
 }
 
@@ -91,6 +96,25 @@ func (b *Bucket) spend(n int64, now time.Duration) bool {
 			return true
 		}
 	}
+}
+
+// Share returns how many tokens a second this process may count on if it takes all it can get: what the others leave, or
+// an even part, as of the last exchange; the whole rate before the first. Away tells that the store cannot be asked.
+func (b *Bucket) Share() (perSecond float64, away bool) {
+	if share := math.Float64frombits(b.share.Load()); share > 0 {
+		return share, b.gone.Load()
+	}
+	return b.limit.Load().rate(), b.gone.Load()
+}
+
+// Cut has the bucket give to times its present rate, for all processes; it begins to recover after pause. What is cut
+// less than a second after another cut has begun to recover is no cut, so that many processes can say what they all
+// noticed. It returns at once. A limit that does not recover is not cut.
+func (b *Bucket) Cut(to float64, pause time.Duration) {
+	b.mu.Lock()
+	b.cut = &cut{to: to, pause: pause}
+	b.mu.Unlock()
+	b.fly(purposeLease)
 }
 
 // Return puts n tokens back that were taken and not used. It returns at once.
@@ -221,7 +245,7 @@ func (b *Bucket) there(now time.Duration) float64 {
 	if !b.view.known {
 		return float64(limit.Burst)
 	}
-	return min(b.view.level+limit.rate()*(now-b.view.at).Seconds(), float64(limit.Burst)) + left
+	return min(b.view.level+b.view.rate*(now-b.view.at).Seconds(), float64(limit.Burst)) + left
 }
 
 // closed reports whether the store need not be asked for n tokens: it said of late that they are not there, and not

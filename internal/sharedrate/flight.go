@@ -101,13 +101,16 @@ func (b *Bucket) landed(err error) {
 	switch {
 	case err == nil:
 		b.away = away{good: now}
+		b.gone.Store(false)
 		b.set.says(nil)
 	case errors.Is(err, push.ErrConflict):
 	default:
 		if b.away.since == 0 {
 			b.away.since, b.away.paid = now, now
-			b.away.start(b.view, now, b.limit.Load())
+			b.away.start(b.view, now, b.limit.Load(), &b.set.cfg)
+			b.share.Store(math.Float64bits(b.away.rate))
 		}
+		b.gone.Store(true)
 		b.away.tried = now
 		b.payOut()
 		b.set.says(err)
@@ -224,18 +227,17 @@ func (b *Bucket) lease(ctx context.Context) error {
 		b.left.Store(0) // the lease is over
 	}
 	known, spare := r.version, b.comeBack()
+	a.cut = b.takeCut()
 	var gave int64
 	err := b.change(ctx, func(i *item) bool {
 		spare.settle(&a, known == r.version)
 		a.left, a.at = b.left.Load(), r.time(b.set.elapsed())
 		before := i.member(b.id)
 		gave = i.exchange(a, limit)
-		return gave > 0 || a.lost > 0 || a.idle || !before.likes(i.member(b.id), b.set.cfg.Lease)
+		return gave > 0 || a.lost > 0 || a.idle || a.cut != nil || !before.likes(i.member(b.id), b.set.cfg.Lease)
 	})
 	if err != nil {
-		if spare != nil {
-			b.left.Add(spare.left)
-		}
+		b.putBack(spare, a.cut)
 		return err
 	}
 	b.until.Store(int64(begun + b.set.cfg.Lease - 2*time.Millisecond)) // the bucket's time is in whole milliseconds
@@ -249,6 +251,32 @@ func (b *Bucket) lease(ctx context.Context) error {
 	r.took = b.set.elapsed() - begun
 	b.saw()
 	return nil
+}
+
+// takeCut takes what is to be cut.
+func (b *Bucket) takeCut() (c *cut) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, b.cut = b.cut, nil
+	return c
+}
+
+func (b *Bucket) cutting() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cut != nil
+}
+
+// putBack keeps what could not be told to the store for the next time.
+func (b *Bucket) putBack(spare *account, c *cut) {
+	if spare != nil {
+		b.left.Add(spare.left)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cut == nil {
+		b.cut = c
+	}
 }
 
 // reckon brings the demand up to date.
@@ -269,7 +297,9 @@ func (b *Bucket) saw() {
 	level := i.clone()
 	now := b.set.elapsed()
 	level.advance(max(i.At, b.record.time(now)), *b.limit.Load())
-	b.view = view{level: float64(level.Level) / micro, at: now, members: max(1, len(i.Members)), known: true}
+	rate := level.rate(*b.limit.Load())
+	b.view = view{level: float64(level.Level) / micro, at: now, members: max(1, len(i.Members)), rate: rate, known: true}
+	b.share.Store(math.Float64bits(level.fairRate(ask{id: b.id, wants: math.Inf(1)}, *b.limit.Load())))
 	b.next.Store(int64(now + spaceOf(*b.limit.Load(), b.view.members)))
 }
 

@@ -15,6 +15,7 @@ type item struct {
 	At      time.Duration // until when Level is reckoned
 	Level   int64         // millionths of tokens that nobody has leased; below 0 only while a limit that was cut is in debt
 	Burst   int64         // of the limit that it was last reckoned by
+	Slow    slow
 	Members []member
 }
 
@@ -81,8 +82,11 @@ func (i *item) refill(to time.Duration, limit Limit) {
 	if to <= i.At {
 		return
 	}
-	gained := math.Floor(limit.rate() * (to - i.At).Seconds() * micro)
+	gained := math.Floor(limit.rate() * i.Slow.worth(i.At, to, limit.Recover) * micro)
 	i.At = to
+	if i.Slow.factor(to, limit.Recover) == 1 {
+		i.Slow = slow{}
+	}
 	room := i.room()
 	if i.Level >= room {
 		return
@@ -101,6 +105,7 @@ type ask struct {
 	block int64         // what it would like to hold, need included
 	wants float64       // tokens a second
 	lease time.Duration
+	cut   *cut // nil: none
 }
 
 // exchange carries the bucket on, takes note of what a process has left and leases it more. It returns how much
@@ -113,6 +118,9 @@ func (i *item) exchange(a ask, limit Limit) int64 {
 	i.advance(to, limit)
 	if i.Level > 0 {
 		i.Level = max(0, i.Level-a.lost*micro)
+	}
+	if a.cut != nil && limit.Recover > 0 {
+		i.Slow = i.Slow.cut(i.At, *a.cut, limit.Recover)
 	}
 	k := slices.IndexFunc(i.Members, func(m member) bool { return m.ID == a.id })
 	if k < 0 {
@@ -187,7 +195,7 @@ func (i *item) fairRate(a ask, limit Limit) float64 {
 		}
 	}
 	slices.Sort(wants)
-	rest := limit.rate()
+	rest := i.rate(limit)
 	for k, w := range wants {
 		even := rest / float64(len(wants)-k)
 		if w >= even || w >= a.wants {
@@ -198,8 +206,13 @@ func (i *item) fairRate(a ask, limit Limit) float64 {
 	return rest
 }
 
+// rate returns the tokens a second that the bucket gives now.
+func (i *item) rate(limit Limit) float64 { return limit.rate() * i.Slow.factor(i.At, limit.Recover) }
+
 // full reports whether the bucket is as it would be if it did not exist.
-func (i *item) full() bool { return len(i.Members) == 0 && i.Level >= i.Burst*micro }
+func (i *item) full() bool {
+	return len(i.Members) == 0 && i.Level >= i.Burst*micro && i.Slow == slow{}
+}
 
 func (i *item) clone() item {
 	c := *i

@@ -12,19 +12,39 @@ type stored struct {
 	At      int64    `json:"t"` // ms
 	Level   int64    `json:"l"`
 	Burst   int64    `json:"b"`
+	Slow    *slow    `json:"s,omitempty"`
 	Members []member `json:"m,omitempty"`
 }
 
 // MarshalJSON writes the stored form.
 func (i item) MarshalJSON() ([]byte, error) {
-	return json.Marshal(stored{i.Epoch, i.At.Milliseconds(), i.Level, i.Burst, i.Members})
+	s := stored{i.Epoch, i.At.Milliseconds(), i.Level, i.Burst, nil, i.Members}
+	if i.Slow.To > 0 {
+		s.Slow = &i.Slow
+	}
+	return json.Marshal(s)
 }
 
 // UnmarshalJSON reads the stored form, and ignores what later versions add.
 func (i *item) UnmarshalJSON(data []byte) error {
 	var s stored
 	err := json.Unmarshal(data, &s)
-	*i = item{s.Epoch, time.Duration(s.At) * time.Millisecond, s.Level, s.Burst, s.Members}
+	*i = item{s.Epoch, time.Duration(s.At) * time.Millisecond, s.Level, s.Burst, slow{}, s.Members}
+	if s.Slow != nil {
+		i.Slow = *s.Slow
+	}
+	return err
+}
+
+// MarshalJSON writes an array, its time in milliseconds.
+func (s slow) MarshalJSON() ([]byte, error) { return json.Marshal([]any{s.To, s.At.Milliseconds()}) }
+
+// UnmarshalJSON reads the array.
+func (s *slow) UnmarshalJSON(data []byte) error {
+	var at int64
+	into := []any{&s.To, &at}
+	err := json.Unmarshal(data, &into)
+	s.At = time.Duration(at) * time.Millisecond
 	return err
 }
 

@@ -11,6 +11,10 @@ type Limit struct {
 	Tokens int64         // refilled every Per, evenly; 0 is an allotment: Burst, once
 	Per    time.Duration // 1 ms..24 h if Tokens is not 0
 	Burst  int64         // how many it holds at most; 1..maxTokens
+
+	// Recover is the time in which a rate of nothing would grow back to all of it, by equal amounts in equal times, after a
+	// [Bucket.Cut]: up to 24 h; 0: it is not cut.
+	Recover time.Duration
 }
 
 // maxTokens keeps millionths of tokens within an int64.
@@ -27,6 +31,9 @@ func (l Limit) Validate() error {
 	}
 	if l.Burst < 1 || l.Burst > maxTokens {
 		faults = append(faults, fmt.Errorf("burst must be 1..%d (got %d)", int64(maxTokens), l.Burst))
+	}
+	if l.Recover < 0 || l.Recover > 24*time.Hour {
+		faults = append(faults, fmt.Errorf("recover must be 0..24h (got %v)", l.Recover))
 	}
 	return errors.Join(faults...)
 }

@@ -27,8 +27,12 @@ type Config struct {
 
 	// Lease is how long tokens that are not used stay with a process, 5 s..10 min; 0: 30 s.
 	Lease time.Duration
-	// Grace is how long a process goes on with its last known share when the store is away; 0: 1 min.
+	// Grace is how long a process goes on with its last known share when the store is away, from the last exchange on that
+	// went well; 0: 1 min.
 	Grace time.Duration
+	// Keep, if it is longer, is how long it goes on with a share that it had exchanged within Grace before the store went
+	// away, from then on.
+	Keep time.Duration
 	// Timeout bounds an exchange with the store; 0: 2 s.
 	Timeout time.Duration
 }
@@ -130,7 +134,7 @@ func (s *Set) keepHouse() {
 			after = idleAfter
 		}
 		switch {
-		case b.holds.Load() && b.told.Load()-left > limit.Burst/16:
+		case b.holds.Load() && b.told.Load()-left > limit.Burst/16, b.cutting():
 			b.fly(purposeLease) // what is spent and not told keeps the bucket from being refilled
 		case idle < after:
 		case b.holds.Load():

@@ -115,15 +115,15 @@ func TestOverAdmission(t *testing.T) {
 		least     float64 // of what is due
 		apart     float64 // how far from a fair part one may be
 	}{
-		{20 * time.Second, 1, Limit{10_000, time.Second, 10_000}, 0.9, 0},
-		{10 * time.Second, 2, Limit{10_000, time.Second, 10_000}, 0.9, 0.25},
-		{20 * time.Second, 3, Limit{10_000, time.Second, 10_000}, 0.9, 0.25},
-		{10 * time.Second, 3, Limit{600_000, time.Minute, 5_000}, 0.9, 0.25},
-		{60 * time.Second, 3, Limit{100, time.Second, 100}, 0.95, 0.5},
-		{10 * time.Second, 16, Limit{10_000, time.Second, 10_000}, 0.9, 0.25},
+		{20 * time.Second, 1, Limit{Tokens: 10_000, Per: time.Second, Burst: 10_000}, 0.9, 0},
+		{10 * time.Second, 2, Limit{Tokens: 10_000, Per: time.Second, Burst: 10_000}, 0.9, 0.25},
+		{20 * time.Second, 3, Limit{Tokens: 10_000, Per: time.Second, Burst: 10_000}, 0.9, 0.25},
+		{10 * time.Second, 3, Limit{Tokens: 600_000, Per: time.Minute, Burst: 5_000}, 0.9, 0.25},
+		{60 * time.Second, 3, Limit{Tokens: 100, Per: time.Second, Burst: 100}, 0.95, 0.5},
+		{10 * time.Second, 16, Limit{Tokens: 10_000, Per: time.Second, Burst: 10_000}, 0.9, 0.25},
 		// A burst of no more than a tenth of a second's worth costs many exchanges, and some of the rate.
-		{10 * time.Second, 3, Limit{10_000, time.Second, 1_000}, 0.95, 0.5},
-		{4 * time.Second, 16, Limit{10_000, time.Second, 1_000}, 0.8, 0.75},
+		{10 * time.Second, 3, Limit{Tokens: 10_000, Per: time.Second, Burst: 1_000}, 0.95, 0.5},
+		{4 * time.Second, 16, Limit{Tokens: 10_000, Per: time.Second, Burst: 1_000}, 0.8, 0.75},
 	} {
 		t.Run(fmt.Sprint(c.instances, " ", c.limit), func(t *testing.T) {
 			t.Parallel()
@@ -152,7 +152,7 @@ func TestOverAdmission(t *testing.T) {
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, limit := newWorld(t), Limit{1_000, time.Second, 1_000}
+		w, limit := newWorld(t), Limit{Tokens: 1_000, Per: time.Second, Burst: 1_000}
 		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		defer cancel()
 		victim, stop := w.process("victim")
@@ -176,7 +176,7 @@ func TestCrash(t *testing.T) {
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, limit := newWorld(t), Limit{1_000, time.Second, 1_000}
+		w, limit := newWorld(t), Limit{Tokens: 1_000, Per: time.Second, Burst: 1_000}
 		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		defer cancel()
 		w.wg.Go(func() {
@@ -196,7 +196,7 @@ func TestStoreAway(t *testing.T) {
 func TestGrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, limit := newWorld(t), Limit{100, time.Second, 100}
+		w, limit := newWorld(t), Limit{Tokens: 100, Per: time.Second, Burst: 100}
 		s, stop := w.process("p")
 		b := w.bucket(s, limit)
 		w.down.Store(true)
@@ -241,7 +241,7 @@ func TestGrace(t *testing.T) {
 func TestStoreSlow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, limit := newWorld(t), Limit{1_000, time.Second, 10_000}
+		w, limit := newWorld(t), Limit{Tokens: 1_000, Per: time.Second, Burst: 10_000}
 		w.slow.Store(int64(900 * time.Millisecond))
 		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		defer cancel()
@@ -258,7 +258,7 @@ func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		s, stop := w.process("p")
-		b := w.bucket(s, Limit{60, time.Minute, 60})
+		b := w.bucket(s, Limit{Tokens: 60, Per: time.Minute, Burst: 60})
 		if a, err := b.Ask(t.Context(), 60); err != nil || !a.OK || a.Remaining != 0 {
 			t.Fatalf("%+v, %v", a, err)
 		}
@@ -310,7 +310,7 @@ func TestGivesBack(t *testing.T) {
 		if o.Take(1) {
 			t.Error("tokens of a set that is closed")
 		}
-		r, err := s.Bucket("rate", Limit{1_000, time.Second, 1_000})
+		r, err := s.Bucket("rate", Limit{Tokens: 1_000, Per: time.Second, Burst: 1_000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +329,7 @@ func BenchmarkTake(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	bucket, err := s.Bucket("b", Limit{maxTokens, time.Second, maxTokens})
+	bucket, err := s.Bucket("b", Limit{Tokens: maxTokens, Per: time.Second, Burst: maxTokens})
 	if err != nil {
 		b.Fatal(err)
 	}

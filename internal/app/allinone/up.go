@@ -58,7 +58,7 @@ func startUp(ctx context.Context, s *app.Service, cfg config.Up, hooks Hooks) (o
 	}
 	o := dispatcher.Options{
 		Fanout: true, Deliver: true, PerSecond: float64(cfg.FCM.PerSecond), Delivery: cfg.Delivery, WaitScale: hooks.WaitScale,
-		Seal: cfg.Seal,
+		Seal: cfg.Seal, SharedQuota: cfg.FCM.SharesQuota(true, cfg.Store.Backend),
 	}
 	if cfg.Sandbox {
 		sim, err := startSim(s, cfg.Simulator, cfg.Listeners) //nolint:contextcheck // it serves until the stack unwinds

@@ -27,9 +27,10 @@ import (
 // Options are what a dispatcher can be told.
 type Options struct {
 	Fanout, Deliver bool
-	FCM             fcm.Config  // of the senders, if it is to deliver; without a project there is no credential for all
-	Seal            config.Seal // of the credentials of apps
-	PerSecond       float64
+	FCM             fcm.Config    // of the senders, if it is to deliver; without a project there is no credential for all
+	Seal            config.Seal   // of the credentials of apps
+	PerSecond       float64       // with a project
+	SharedQuota     bool          // all processes together keep to PerSecond
 	Ramp            time.Duration // of the pace, when it starts
 	Delivery        config.Delivery
 	WaitScale       float64 // of FCM's waits between tries, 0 is all of them; for the demo
@@ -225,15 +226,22 @@ func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome
 	n := breakers.NewChanges(breakers.NewNotes(s.Backend.Store, s.Log, s.Now), s.Now, func(ctx context.Context, c guard.Change) {
 		outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
 	})
+	common, err := newQuotas(ctx, s, o)
+	if err != nil {
+		return nil, err
+	}
 	shares := newWeights(access.New(s.Backend.Store, s.Now).Effective, s.Log)
 	s.Stack.Background(ctx, "weights of tenants", time.Second, shares.Run)
-	all := &guards{all: map[string]*sharedGuard{}, make: func(label string, ramp bool) (*guard.Guard, error) {
+	all := &guards{all: map[string]*sharedGuard{}, make: func(label string, ramp bool) (*guard.Guard, error) { //nolint:contextcheck // its Close ends it
 		cfg := guard.DefaultConfig(label)
 		cfg.PerSecond, cfg.Weights = o.PerSecond, shares
 		if ramp {
 			cfg.Ramp = o.Ramp
 		} else {
 			cfg.Ramp = 0
+		}
+		if err := common.share(&cfg); err != nil {
+			return nil, err
 		}
 		return guard.New(cfg, s.Now, newRand(), s.Log, metrics, n.Tell)
 	}}

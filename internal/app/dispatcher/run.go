@@ -23,7 +23,7 @@ func Run(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) error {
 	o := Options{
 		Fanout: cfg.Roles.Has(config.RoleFanout), Deliver: cfg.Roles.Has(config.RoleDeliver),
 		PerSecond: float64(cfg.FCM.PerSecond), Ramp: RampFor(cfg.FCM.Endpoint), Delivery: cfg.Delivery,
-		Seal: cfg.Seal,
+		Seal: cfg.Seal, SharedQuota: cfg.FCM.SharesQuota(false, cfg.Store.Backend),
 	}
 	if o.Deliver {
 		if o.FCM, err = FCMConfig(ctx, cfg.FCM, s.Warn); err != nil {

@@ -5,6 +5,7 @@ package sharedratetest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/sharedrate"
 )
@@ -27,6 +29,10 @@ func Run(t *testing.T, open func(t *testing.T) document.Store) {
 	t.Run("a rate gives no more than it should in the time that passed", func(t *testing.T) {
 		t.Parallel()
 		rate(t, open(t))
+	})
+	t.Run("dispatchers of one FCM project send no more than its quota together", func(t *testing.T) {
+		t.Parallel()
+		quota(t, open(t))
 	})
 }
 
@@ -109,5 +115,42 @@ func rate(t *testing.T, docs document.Store) {
 	wg.Wait()
 	if least := (processes*each - 200) * time.Second / 2_000; time.Since(begun) < least {
 		t.Errorf("%d tokens in %v, at least %v", processes*each, time.Since(begun), least)
+	}
+}
+
+// quota has two dispatchers send as fast as they may.
+func quota(t *testing.T, docs document.Store) {
+	t.Helper()
+	const each, burst, perSecond = 300, 200, 1_000
+	name := string(push.NewID("fcm"))
+	limit := sharedrate.Limit{Tokens: perSecond, Per: time.Second, Burst: burst, Recover: time.Minute}
+	begun := time.Now()
+	var wg sync.WaitGroup
+	for k := range 2 {
+		wg.Go(func() {
+			s, stop := process(t, docs, fmt.Sprint("d", k))
+			defer stop()
+			cfg := guard.DefaultConfig(name)
+			cfg.PerSecond, cfg.Ramp, cfg.Quota = perSecond, 0, bucket(t, s, name, limit)
+			g, err := guard.New(cfg, nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), nil, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer g.Close()
+			for range each {
+				ticket, err := g.Admit(t.Context(), guard.Ask{Traffic: guard.TrafficLive, Patience: time.Minute})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ticket.Done(push.CodeSent, 0)
+			}
+		})
+	}
+	wg.Wait()
+	const free = 2 * perSecond / 400 // that nobody has to ask for
+	if least := (2*each - burst - free) * time.Second / perSecond; time.Since(begun) < least {
+		t.Errorf("%d requests in %v, at least %v", 2*each, time.Since(begun), least)
 	}
 }
