@@ -37,7 +37,7 @@ func TestSilentTablesStopABatchForSeconds(t *testing.T) {
 func silentTables(t *testing.T, loses bool) {
 	t.Helper()
 	h := newHouse(t)
-	h.tables.loses = loses
+	h.tables.set(func() { h.tables.loses = loses })
 	const recipients, perSecond, singles = 2000, 200, 100
 	id := h.batch(recipients, perSecond)
 	programs.WaitFor(t, "sending", func() bool { return h.sim.Stats(t).Accepted > 300 })
