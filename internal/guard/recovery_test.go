@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 // provider is an FCM that takes so much a second, whoever asks, and is away for a time.
@@ -182,7 +183,7 @@ func TestRecovery(t *testing.T) {
 		{"30 s of errors, four dispatchers", push.CodeFCMUnavailable, 30 * time.Second, 4},
 		{"5 min of errors, four dispatchers", push.CodeFCMUnavailable, 5 * time.Minute, 4},
 		{"5 min out of reach, four dispatchers", push.CodeNetRefused, 5 * time.Minute, 4},
-	} {
+	}[:raced.Rounds(7)] {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -234,7 +235,7 @@ func TestRecoveryOfAHalf(t *testing.T) {
 		{"429", push.CodeFCMQuotaExceeded, 1},
 		{"503, four dispatchers", push.CodeFCMUnavailable, 4},
 		{"429, four dispatchers", push.CodeFCMQuotaExceeded, 4},
-	} {
+	}[:raced.Rounds(4)] {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

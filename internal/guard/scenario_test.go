@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 // world is a guard between senders and an FCM of the test's making.
@@ -225,7 +226,7 @@ func TestAlwaysFailingMessagesHoldNobodyUp(t *testing.T) {
 		{"3,000 on the high lane, many pushes", 3000, TrafficHigh, true, 50 * time.Millisecond, push.CodeFCMInternal},
 		{"3,000 that time out", 3000, TrafficLive, false, time.Second, push.CodeNetTimeout},
 		{"300 that are refused with 429", 300, TrafficLive, false, time.Second, push.CodeFCMQuotaExceeded},
-	} {
+	}[:raced.Rounds(12)] {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -277,7 +278,7 @@ func TestTotalOutage(t *testing.T) {
 		{"3 min", push.CodeFCMUnavailable, 3 * time.Minute, 400},
 		{"an hour", push.CodeFCMInternal, time.Hour, 1300},
 		{"ten minutes out of reach", push.CodeNetRefused, 10 * time.Minute, 500},
-	} {
+	}[:raced.Rounds(4)] {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -331,7 +332,7 @@ func TestPartialOutage(t *testing.T) {
 		{"a half", 0.5, 0, 100 * time.Second, 5000, 50},
 		{"four fifths", 0.8, 0, 12 * time.Minute, 3000, 700},
 		{"it bears 300 a second", 0, 300, 80 * time.Second, 15_000, 100},
-	} {
+	}[:raced.Rounds(4)] {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
