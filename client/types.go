@@ -310,7 +310,11 @@ func (p *Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(cmp.Or(p.Detail, p.Title, p.Code))
 	for _, e := range p.Errors {
-		b.WriteString("\n  " + e.Pointer + ": " + e.Detail)
+		b.WriteString("\n  ")
+		if e.Pointer != "" { // it is about a part of the request, not all of it
+			b.WriteString(e.Pointer + ": ")
+		}
+		b.WriteString(e.Detail)
 	}
 	return b.String()
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 
@@ -52,12 +53,30 @@ func (c *credentials) put(ctx context.Context, x *door.Exchange) (door.Reply, er
 	if err != nil {
 		return door.Reply{}, err
 	}
+	if err := c.approve(ctx, x, ref, body); err != nil {
+		return door.Reply{}, err
+	}
 	u := credential.Upload{Ref: ref, File: body, By: x.Who.Name, ChangeProject: x.Query.Flag("change_project")}
 	stored, err := c.room.Put(ctx, u)
 	if err != nil {
 		return door.Reply{}, err
 	}
 	return door.Reply{Status: http.StatusOK, Body: credentialView(&stored)}, x.Changed(before, credentialView(&stored))
+}
+
+// approve asks for a second person where the app's settings want one for its credential. The first credential counts as
+// a change, too: otherwise whoever may make apps sends as anybody. What is approved is this file for this app, or its
+// removal; of the file, a digest is kept.
+func (*credentials) approve(ctx context.Context, x *door.Exchange, ref credential.Ref, file []byte) error {
+	request := fmt.Appendf(nil, "%s %s/%s %v ", x.Request.Method, ref.Tenant, ref.App, x.Query.Flag("change_project"))
+	return x.ApproveFor(ctx, ref.Tenant, ref.App, access.ActCredential, append(request, file...),
+		func(context.Context) (int64, string, error) {
+			what := "change"
+			if file == nil {
+				what = "remove"
+			}
+			return 1, fmt.Sprintf("%s the FCM credential of the app %s of %s", what, ref.App, ref.Tenant), nil
+		})
 }
 
 // shown returns what the audit log is told of a credential, nil if there is none.
@@ -84,6 +103,9 @@ func (c *credentials) delete(ctx context.Context, x *door.Exchange) (door.Reply,
 	}
 	before, err := c.shown(ctx, ref)
 	if err != nil {
+		return door.Reply{}, err
+	}
+	if err := c.approve(ctx, x, ref, nil); err != nil {
 		return door.Reply{}, err
 	}
 	if err := c.room.Delete(ctx, ref); err != nil {
@@ -160,7 +182,7 @@ func (c *credentials) routesAt(path, of, whose string) []*door.Route {
 			Params: []door.Param{{
 				Name: "change_project", About: "Let it be of another Firebase project than the one that it replaces.", Kind: door.ParamFlag,
 			}},
-			Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound, door.CodeState, door.CodeConflict},
+			Gives: door.OK(view), Codes: []door.Code{door.CodeNotFound, door.CodeState, door.CodeConflict, door.CodeApproval},
 			Run: door.Replying(c.put),
 		},
 		{
@@ -173,7 +195,7 @@ func (c *credentials) routesAt(path, of, whose string) []*door.Route {
 			About:  "Remove the FCM credential of " + whose + ".",
 			Detail: "What the app has to send waits until there is another one, or expires.",
 			Gives:  []door.Given{{Status: http.StatusNoContent, About: "Removed."}},
-			Codes:  []door.Code{door.CodeNotFound, door.CodeConflict},
+			Codes:  []door.Code{door.CodeNotFound, door.CodeConflict, door.CodeApproval},
 			Run:    door.Replying(c.delete),
 		},
 	}

@@ -33,6 +33,8 @@ func (c *Console) remedy(err error) string {
 // afterProblem is about what the server answered.
 func (c *Console) afterProblem(p *client.Problem) string {
 	switch {
+	case p.Status == http.StatusUnauthorized && strings.Contains(p.Detail, "must be signed"):
+		return "This program signs no requests: use a key that need not sign, or send with a client that does."
 	case p.Status == http.StatusUnauthorized && c.server != nil && c.server.Key == "":
 		return "The server asks for a key, and none was given: set BELFRY_API_KEY, or BELFRY_API_KEY_FILE to a file that holds it."
 	case p.Status == http.StatusUnauthorized:

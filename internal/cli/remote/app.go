@@ -35,10 +35,16 @@ type whose struct {
 
 func (w whose) options() client.CredentialOptions { return client.CredentialOptions{Tenant: w.Tenant} }
 
+// second is the flag that names a second person's approval.
+type second struct {
+	Approval string `placeholder:"ID" help:"A second person's approval, where the tenant's settings ask for one."`
+}
+
 type credentialSetCmd struct {
 	Server server `embed:""`
 	File   string `arg:"" help:"Service-account key file (JSON), - for standard input."`
 	whose
+	second
 	ChangeProject bool           `help:"It may be of another Firebase project than the one that it replaces."`
 	Output        display.Output `embed:""`
 }
@@ -63,7 +69,7 @@ func (c *credentialSetCmd) Run(ctx context.Context, con *display.Console) error 
 	}
 	o := c.options()
 	o.ChangeProject = c.ChangeProject
-	stored, err := api.PutCredential(ctx, c.App, raw, o)
+	stored, err := api.Approved(c.Approval).PutCredential(ctx, c.App, raw, o)
 	if err != nil {
 		return err
 	}
@@ -131,6 +137,7 @@ func (c *credentialListCmd) Run(ctx context.Context, con *display.Console) error
 type credentialDeleteCmd struct {
 	Server server `embed:""`
 	whose
+	second
 }
 
 // Run removes the credential.
@@ -139,7 +146,7 @@ func (c *credentialDeleteCmd) Run(ctx context.Context, con *display.Console) err
 	if err != nil {
 		return err
 	}
-	if err := api.DeleteCredential(ctx, c.App, c.options()); err != nil {
+	if err := api.Approved(c.Approval).DeleteCredential(ctx, c.App, c.options()); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(con.Out, "the credential of the app %s is removed\n", visible.Field(c.App))

@@ -25,15 +25,23 @@ func belfry(ctx context.Context, api string, in io.Reader, args ...string) clite
 
 // answered does the same with somebody at a console.
 func answered(ctx context.Context, api string, con display.Console, args ...string) clitest.Result {
+	return withKey(ctx, api, "key-1", con, args...)
+}
+
+// withKey does the same with a key of another server; empty is none.
+func withKey(ctx context.Context, api, key string, con display.Console, args ...string) clitest.Result {
 	var out, errs bytes.Buffer
-	env := map[string]string{"BELFRY_API": api, "BELFRY_API_KEY": "key-1"}
+	env := map[string]string{"BELFRY_API": api, "BELFRY_API_KEY": key}
 	p := command.Program{
 		Name: "belfry", Grammar: &struct {
 			Commands Commands `embed:""`
 		}{},
 		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	}
-	con.Out, con.Err, con.Now = &out, &errs, func() time.Time { return time.Date(2026, 11, 1, 13, 0, 0, 0, time.UTC) }
+	con.Out, con.Err = &out, &errs
+	if con.Now == nil {
+		con.Now = func() time.Time { return time.Date(2026, 11, 1, 13, 0, 0, 0, time.UTC) }
+	}
 	code := p.Run(ctx, args, &con)
 	clean := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 	return clitest.Result{Code: code, Out: clean.ReplaceAllString(out.String(), "URL"), Err: clean.ReplaceAllString(errs.String(), "URL")}

@@ -88,8 +88,8 @@ func (c *pauseCmd) Run(ctx context.Context, con *display.Console) error {
 
 func printPauses(con *display.Console, out *display.Output, all []client.Pause) error {
 	table, enc := display.NewTable(
-		display.Column{Name: "ID"}, display.Column{Name: "PAUSED"}, display.Column{Name: "SINCE"}, display.Column{Name: "AGE", Drop: 2},
-		display.Column{Name: "BY", Least: 8}, display.Column{Name: "REASON", Least: 10, Drop: 1},
+		display.Column{Name: "ID"}, display.Column{Name: "PAUSED", Least: 10}, display.Column{Name: "SINCE", Wide: true},
+		display.Column{Name: "AGE", Drop: 2}, display.Column{Name: "BY", Least: 8, Drop: 1}, display.Column{Name: "REASON", Least: 10},
 	), json.NewEncoder(con.Out)
 	for i := range all {
 		p := &all[i]

@@ -28,11 +28,18 @@ var _ Approvals = (*access.Directory)(nil)
 func (x *Exchange) Approve(ctx context.Context, action access.Action, request []byte,
 	size func(context.Context) (int64, string, error),
 ) error {
+	return x.ApproveFor(ctx, x.Tenant, x.Who.App, action, request, size)
+}
+
+// ApproveFor is [Exchange.Approve] where the settings of another tenant and app decide than the caller's.
+func (x *Exchange) ApproveFor(ctx context.Context, tenant, app string, action access.Action, request []byte,
+	size func(context.Context) (int64, string, error),
+) error {
 	approvals := x.door.cfg.Approvals
 	if approvals == nil {
 		return nil
 	}
-	free, err := approvals.FreeUpTo(ctx, x.Tenant, x.Who.App, action)
+	free, err := approvals.FreeUpTo(ctx, tenant, app, action)
 	if err != nil || free < 0 {
 		return err
 	}

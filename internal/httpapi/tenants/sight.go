@@ -71,8 +71,8 @@ func note(x *door.Exchange, kind, tenant, id string, before, after any) error {
 // taken tells a name that is taken from a change that lost a race.
 func taken(err error, kind, name string) error {
 	if errors.Is(err, push.ErrConflict) {
-		return door.Refuse(door.CodeTaken, "there is a %s %s, or was one: a name is given once, so that what is left of the old one is "+
-			"nobody else's", kind, name)
+		return door.Refuse(door.CodeTaken, "%s names another %s, or did: a name is given once, so that what is left of the old one is nobody "+
+			"else's", name, kind)
 	}
 	return err
 }
