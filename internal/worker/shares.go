@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -19,6 +18,13 @@ const (
 	// SQS charges for.
 	spareLeast = 20 * time.Millisecond
 	spareMost  = 40 * time.Millisecond
+	// lookMost is the same while a group that is alone has all places: rarely, because mostly
+	// there is nobody else.
+	lookMost = time.Second
+	// extraShare is the part of a worker's places that there are more of for the messages of
+	// others while a group has those that should be spare, because it was alone when it took
+	// them: 6 of 26, for as long as its messages take. extraMost bounds it.
+	extraShare, extraMost = 4, 16
 	// groupMemory is for how long after its last message a group counts. Afterwards the
 	// others may have all places again, and its next message may have to wait for one.
 	groupMemory = 10 * time.Minute
@@ -29,10 +35,12 @@ const (
 // messages out. A group may have an equal share of the places, and beyond that what
 // others leave, but for some spare places: there the next message of another
 // group begins at once, however long those in hand take. While there is only
-// one group, it may have everything. Safe for concurrent use.
+// one group, it may have everything; who comes then begins in an extra place. Safe for
+// concurrent use.
 type shares struct {
-	places, spare int
-	now           func() time.Time
+	places, spare, extra int
+
+	now func() time.Time
 
 	mu     sync.Mutex
 	taken  int
@@ -48,7 +56,7 @@ type share struct {
 func newShares(places int) *shares {
 	s := &shares{places: places, now: time.Now, groups: map[string]*share{}}
 	if places > 1 {
-		s.spare = max(1, places/spareShare)
+		s.spare, s.extra = max(1, places/spareShare), min(max(1, places/extraShare), extraMost)
 	}
 	return s
 }
@@ -64,6 +72,26 @@ func (s *shares) reserved() int {
 	return s.spare
 }
 
+// crowded reports, when all places are taken, whether a group has more than its share of them, and
+// whether there is no other.
+func (s *shares) crowded() (crowded, alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.groups) < 2 {
+		return true, true
+	}
+	equal := s.equal()
+	for _, g := range s.groups {
+		if g.inHand > equal {
+			return true, false
+		}
+	}
+	return false, false
+}
+
+// equal is the share of a group.
+func (s *shares) equal() int { return max(1, s.places/max(1, len(s.groups))) }
+
 // take takes a place for a message of the group, unless that is for others. A message
 // that was received before is not put off: its count of receives would be lost, and
 // with that the only trace of workers that died over it.
@@ -77,8 +105,11 @@ func (s *shares) take(m Message) bool {
 		s.groups[m.Group] = g
 	}
 	g.last = s.now()
-	equal := max(1, s.places/len(s.groups))
-	if len(s.groups) > 1 && m.Receives < 2 && g.inHand >= equal && s.taken >= s.places-s.spare {
+	equal, most := s.equal(), s.places
+	if len(s.groups) > 1 {
+		most -= s.spare
+	}
+	if m.Receives < 2 && g.inHand >= equal && s.taken >= most {
 		return false
 	}
 	g.inHand++
@@ -104,26 +135,4 @@ func (s *shares) forget() {
 			delete(s.groups, name)
 		}
 	}
-}
-
-// acquire takes places, waiting for the first, up to a batch. The spare ones it takes
-// only if there are no others: then it reports so. 0 places mean that ctx ended.
-func (s *shares) acquire(ctx context.Context, slots chan struct{}) (n int, spare bool) {
-	select {
-	case slots <- struct{}{}:
-	case <-ctx.Done():
-		return 0, false
-	}
-	reserved := s.reserved()
-	if spare = cap(slots)-len(slots) < reserved; spare {
-		reserved = 0
-	}
-	for n = 1; n < MaxBatch && cap(slots)-len(slots) > reserved; n++ {
-		select {
-		case slots <- struct{}{}:
-		default:
-			return n, spare
-		}
-	}
-	return n, spare
 }

@@ -22,11 +22,13 @@ type lane struct {
 	queue workertest.Memory
 	takes func(worker.Message) time.Duration
 
-	mu     sync.Mutex
-	dwell  map[string][]time.Duration // from send to handler, of messages that were not put off
-	inHand map[string]int
-	most   map[string]int
-	done   map[string]int
+	mu        sync.Mutex
+	dwell     map[string][]time.Duration // from send to handler, of messages that were not put off
+	inHand    map[string]int
+	most      map[string]int
+	in        int
+	mostInAll int
+	done      map[string]int
 }
 
 const places = 26
@@ -49,6 +51,8 @@ func (l *lane) handle(_ context.Context, m worker.Message, draining <-chan struc
 	l.dwell[m.Group] = append(l.dwell[m.Group], time.Since(m.SentAt))
 	l.inHand[m.Group]++
 	l.most[m.Group] = max(l.most[m.Group], l.inHand[m.Group])
+	l.in++
+	l.mostInAll = max(l.mostInAll, l.in)
 	l.mu.Unlock()
 	select {
 	case <-time.After(l.takes(m)):
@@ -57,6 +61,7 @@ func (l *lane) handle(_ context.Context, m worker.Message, draining <-chan struc
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inHand[m.Group]--
+	l.in--
 	l.done[m.Group]++
 	return worker.Ack()
 }
@@ -102,6 +107,49 @@ func TestSlowGroupLeavesPlaces(t *testing.T) {
 		}
 		if got := l.most["slow"]; got < places*7/10 || got >= places {
 			t.Errorf("the slow one had up to %d of %d places", got, places)
+		}
+	})
+}
+
+// A tenant that was alone and has all places, for long, does not keep others from beginning: they have a
+// few more, until places come free.
+func TestWhoComesLaterFindsPlaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &lane{takes: func(m worker.Message) time.Duration {
+			if m.Group == "slow" {
+				return 15 * time.Second
+			}
+			return 100 * time.Millisecond
+		}}
+		l.during(t, func() {
+			l.send("slow", 100)
+			pause(5 * time.Second)
+			if got := l.most["slow"]; got != places {
+				t.Errorf("alone it had up to %d of %d places", got, places)
+			}
+			for i := range 200 {
+				l.send(fmt.Sprint("quiet-", i), 1)
+				pause(23 * time.Millisecond)
+			}
+			pause(time.Second)
+		})
+		var waits []time.Duration
+		for group, d := range l.dwell {
+			if group != "slow" {
+				waits = append(waits, d...)
+			}
+		}
+		slices.Sort(waits)
+		if len(waits) != 200 {
+			t.Fatalf("%d of 200 began", len(waits))
+		}
+		t.Logf("they waited %v (p95) and %v at the most; %d in hand at once", waits[190], waits[199], l.mostInAll)
+		if waits[190] > 200*time.Millisecond || waits[199] > 1100*time.Millisecond {
+			t.Errorf("they waited %v (p95) and %v at the most", waits[190], waits[199])
+		}
+		if l.mostInAll > places+places/4 {
+			t.Errorf("%d in hand at once", l.mostInAll)
 		}
 	})
 }

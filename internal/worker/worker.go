@@ -31,7 +31,7 @@ func (f HandlerFunc) Handle(ctx context.Context, msg Message, draining <-chan st
 // Config says how a queue is worked on.
 type Config struct {
 	Name        string        // of the queue, for logs, metrics and dead letters
-	Concurrency int           // messages in hand at once, 1..1000
+	Concurrency int           // messages in hand at once, 1..1000; up to a quarter more while one group has too many of them
 	Pollers     int           // receives under way at once, from 1; 0 means 1
 	Visibility  time.Duration // of the queue; prolonged at a third of it while in hand
 	Wait        time.Duration // of one long poll, up to MaxWait
@@ -105,10 +105,10 @@ func (w *Worker) Run(ctx context.Context) {
 		settling.Go(func() { w.settler.run(ctx, verdicts) })
 	}
 
-	slots, next := make(chan struct{}, w.cfg.Concurrency), make(chan Message)
+	slots, next := newSlots(w.shares), make(chan Message)
 	start := func(msg Message) bool {
 		if !w.shares.take(msg) {
-			<-slots
+			slots.free()
 			w.putOff(msg, verdicts)
 			return false
 		}
@@ -136,17 +136,17 @@ func (w *Worker) Run(ctx context.Context) {
 // pollLoop receives while there are free slots. start reports whether it took a place
 // for the message. A receive error is never fatal: it waits a little longer each time,
 // up to 5 s, and tries again.
-func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(Message) bool) {
+func (w *Worker) pollLoop(ctx context.Context, slots *slots, start func(Message) bool) {
 	const firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
-	pause, vain := firstPause, spareLeast
+	pause, look := firstPause, look{every: spareLeast}
 	for ctx.Err() == nil {
-		n, spare := w.shares.acquire(ctx, slots)
+		n, places := slots.acquire(ctx, &look)
 		if n == 0 {
 			return
 		}
 		msgs, err := w.queue.Receive(ctx, n, w.cfg.Wait)
 		for range n - len(msgs) {
-			<-slots
+			slots.free()
 		}
 		none := len(msgs) > 0
 		for _, m := range msgs {
@@ -155,12 +155,17 @@ func (w *Worker) pollLoop(ctx context.Context, slots chan struct{}, start func(M
 		if err == nil {
 			pause = firstPause
 			switch {
-			case !none:
-				vain = spareLeast
-			case spare && !Wait(ctx, vain):
-				return
-			default:
-				vain = min(2*vain, spareMost)
+			case len(msgs) == 0 || places == placeUsual && !look.alone:
+				look.every = spareLeast
+			case places != placeUsual && !none: // there may be more of them
+				look.every = 0
+			case places == placeExtra:
+				look.vain()
+			case places == placeSpare && none:
+				if !Wait(ctx, min(max(look.every, spareLeast), spareMost)) {
+					return
+				}
+				look.vain()
 			}
 			continue
 		}
@@ -190,11 +195,11 @@ func Wait(ctx context.Context, d time.Duration) bool {
 
 // serve handles one message after the other, and gives back the slot of each. Handlers stay, as many as were in hand at
 // once, because their stacks have grown to what a store's driver needs: a goroutine for each message would grow its own.
-func (w *Worker) serve(ctx context.Context, msg Message, next <-chan Message, slots <-chan struct{}, verdicts chan<- settled) {
+func (w *Worker) serve(ctx context.Context, msg Message, next <-chan Message, slots *slots, verdicts chan<- settled) {
 	for more := true; more; msg, more = <-next {
 		w.handle(ctx, msg, verdicts)
 		w.shares.free(msg)
-		<-slots
+		slots.free()
 	}
 }
 

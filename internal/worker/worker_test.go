@@ -144,8 +144,9 @@ func TestConcurrencyIsBounded(t *testing.T) {
 				}
 				rounds := (100 + c.concurrency - 1) / c.concurrency
 				pause(time.Duration(rounds)*time.Second + 500*time.Millisecond*time.Duration(rounds))
-				if most.Load() != int64(c.concurrency) || done.Load() != 100 {
-					t.Errorf("at most %d in hand, %d of 100 done", most.Load(), done.Load())
+				putOff := counted(t, r.reg, "belfry_queue_messages_total", "put_off") // it looked for others' messages; this queue has them no more
+				if most.Load() != int64(c.concurrency) || done.Load()+int64(putOff) != 100 {
+					t.Errorf("at most %d in hand, %d of 100 done, %v put off", most.Load(), done.Load(), putOff)
 				}
 			})
 		})

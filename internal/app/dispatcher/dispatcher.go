@@ -232,7 +232,8 @@ func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome
 	}
 	shares := newWeights(access.New(s.Backend.Store, s.Now).Effective, s.Log)
 	s.Stack.Background(ctx, "weights of tenants", time.Second, shares.Run)
-	all := &guards{all: map[string]*sharedGuard{}, make: func(label string, ramp bool) (*guard.Guard, error) { //nolint:contextcheck // its Close ends it
+	all := &guards{all: map[string]*sharedGuard{}}
+	all.make = func(label string, ramp bool) (*guard.Guard, error) { //nolint:contextcheck // Close ends a guard
 		cfg := guard.DefaultConfig(label)
 		cfg.PerSecond, cfg.Weights = o.PerSecond, shares
 		if ramp {
@@ -244,7 +245,7 @@ func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome
 			return nil, err
 		}
 		return guard.New(cfg, s.Now, newRand(), s.Log, metrics, n.Tell)
-	}}
+	}
 	const grace = 10 * time.Second
 	// the breakers move until the lanes have ended
 	s.Stack.Background(ctx, "breaker changes", grace, func(ctx context.Context) { n.Run(ctx, all.list) })
