@@ -26,7 +26,9 @@ func main() {
 type services struct{ operations.Operations }
 
 func (services) Up(ctx context.Context, c config.Up, ready func(allinone.Addresses)) error {
-	return logged(c.Log, func(log *zap.Logger) error { return allinone.Up(ctx, c, log, allinone.Hooks{Ready: ready}) })
+	return logged(c.Log, func(log *zap.Logger) error {
+		return allinone.Up(ctx, c, log, allinone.Hooks{Ready: ready, FirstKey: app.ShowKey(os.Stderr)})
+	})
 }
 
 func (services) Sim(ctx context.Context, c config.Sim) error {

@@ -307,18 +307,6 @@ func TestUseIsNoted(t *testing.T) {
 	})
 }
 
-func TestFirstKey(t *testing.T) {
-	t.Parallel()
-	d := directory()
-	text, k, err := d.FirstKey(t.Context())
-	if err != nil || text == "" || k.Tenant != access.DefaultName {
-		t.Fatalf("%q, %+v, %v", text, k, err)
-	}
-	if again, _, err := d.FirstKey(t.Context()); err != nil || again != "" {
-		t.Errorf("a second first key: %q, %v", again, err)
-	}
-}
-
 func BenchmarkAuthenticate(b *testing.B) {
 	docs := &documenttest.Memory{}
 	d := access.New(docs, nil)

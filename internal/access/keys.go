@@ -116,12 +116,17 @@ func (d *Directory) CreateKey(ctx context.Context, tenant string, n NewKey, may 
 	if gives := granted(tenant, n.App, &role, n.Scopes); !may.Covers(gives) {
 		return "", Key{}, tooMuch("/role", gives&^may)
 	}
+	text, k := d.newKey(tenant, n, by)
+	return text, k, d.save(ctx, KindKey, k.ID, 1, k)
+}
+
+// newKey returns a key, which is stored nowhere yet, with its text; n is filled.
+func (d *Directory) newKey(tenant string, n NewKey, by string) (string, Key) {
 	text, id := mint(n.Env)
-	k := Key{
+	return text, Key{
 		ID: id, Tenant: tenant, App: n.App, Name: n.Name, Env: n.Env, Role: n.Role, Scopes: n.Scopes, Hash: hashOf(text), Networks: n.Networks,
 		CreatedAt: d.now(), CreatedBy: by, ExpiresAt: n.ExpiresAt,
 	}
-	return text, k, d.save(ctx, KindKey, id, 1, k)
 }
 
 // granted is what a role allows a key of a tenant, limited to an app, with some scopes. What
@@ -194,17 +199,6 @@ func (d *Directory) touch(ctx context.Context, id string) error {
 		return nil
 	})
 	return err
-}
-
-// FirstKey makes the key of the platform's operator if there is no key at all yet, and
-// returns its text; "" if there is one. Of several processes that start at once each may
-// make one.
-func (d *Directory) FirstKey(ctx context.Context) (string, Key, error) {
-	docs, _, err := d.docs.Documents(ctx, KindKey, "", 1)
-	if err != nil || len(docs) > 0 {
-		return "", Key{}, err
-	}
-	return d.CreateKey(ctx, DefaultName, NewKey{Name: "first key", Role: RoleOwner}, AllPermissions(), "first start")
 }
 
 // HasOperatorKey reports whether there is a live key of the platform's operator. It reads all

@@ -51,6 +51,16 @@ func Warn(log *zap.Logger, settings interface{ Warnings() []string }) {
 // Warn logs one thing that was found while starting.
 func (s *Service) Warn(w string) { s.Log.Warn("settings", zap.String("warning", w)) }
 
+// ShowKey returns what shows the key of the first start to whoever started the program. It is
+// no line of the log, which others read and which is kept.
+func ShowKey(w io.Writer) func(text string) error {
+	return func(text string) error {
+		_, err := fmt.Fprintf(w, "\nThis is the first start. The API key of the platform's operator, shown once and stored nowhere:\n\n"+
+			"  export BELFRY_API_KEY=%s\n\nWith that, belfry key create makes keys for others, and belfry key revoke ends one.\n\n", text)
+		return err
+	}
+}
+
 // NewLogger returns the logger that the settings ask for.
 func NewLogger(l config.Log, stderr io.Writer) (*zap.Logger, error) {
 	f, isFile := stderr.(*os.File)

@@ -61,7 +61,7 @@ func (r *run) server(ctx context.Context, sim *child) (addr string, stop func(),
 		}
 		return ingest.addr, s.abandon, nil
 	}
-	up, err := startChild(ctx, self, "listen", "up", "--data", s.data, "--listen", "127.0.0.1:0", "--fcm-endpoint", sim.addr,
+	up, err := startChild(ctx, self, "listen", "up", "--data", s.data, "--listen", "127.0.0.1:0", noKey, "--fcm-endpoint", sim.addr,
 		fmt.Sprintf("--fcm-per-second=%d", r.cfg.FCM.PerSecond))
 	if err != nil {
 		return "", nil, err

@@ -67,7 +67,7 @@ func (s *site) abandon() {
 }
 
 func (s *site) ingest(ctx context.Context) (*child, error) {
-	c, err := startChild(ctx, filepath.Join(s.beside, "ingest"), "listen", "--data", s.data, "--listen", "127.0.0.1:0")
+	c, err := startChild(ctx, filepath.Join(s.beside, "ingest"), "listen", "--data", s.data, "--listen", "127.0.0.1:0", noKey)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +79,9 @@ func (s *site) ingest(ctx context.Context) (*child, error) {
 // notRecording makes a dispatcher leave out the devices that it sends to: a phase is about the batch, and disk about the
 // ledger.
 const notRecording = "--no-record-unknown-devices"
+
+// noKey lets the load generator in.
+const noKey = "--no-require-key"
 
 func (s *site) dispatcher(ctx context.Context, args ...string) (*child, error) {
 	c, err := startChild(ctx, filepath.Join(s.beside, "dispatcher"), "metrics", append(args, "--data", s.data,

@@ -66,8 +66,9 @@ func (a API) check(f *Faults) {
 	if strings.ContainsFunc(a.Key.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		f.add("api-key", "", "must be printable ASCII without spaces")
 	}
-	if ok && a.Key.IsZero() && !loopback(host) {
-		f.add("listen", a.Listen, "listening beyond the loopback interface needs an API key: set %s, or listen on 127.0.0.1", envOf("api-key"))
+	if ok && a.Key.IsZero() && !loopback(host) && a.RequireKey != nil && !*a.RequireKey {
+		f.add("listen", a.Listen, "beyond the loopback interface every request needs an API key: leave %s out, or listen on 127.0.0.1",
+			envOf("require-key"))
 	}
 }
 

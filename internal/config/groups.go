@@ -47,6 +47,17 @@ type AWS struct {
 type API struct {
 	Listen string `default:"127.0.0.1:8080" env:"BELFRY_LISTEN" group:"api" placeholder:"HOST:PORT" help:"Address of the HTTP API."`
 	Key    Secret `name:"api-key" env:"BELFRY_API_KEY" group:"api" placeholder:"KEY" help:"${api_key}"`
+	// RequireKey says whether requests without a key are refused; nil leaves it to what the
+	// server finds: see docs/security.md.
+	RequireKey *bool `name:"require-key" negatable:"" env:"BELFRY_REQUIRE_KEY" group:"api" help:"${require_key}"`
+}
+
+// Beyond reports whether the API can be reached from other machines.
+func (a API) Beyond() bool { return !private(a.Listen) }
+
+// mayBeOpen reports whether the API may let requests without a key in.
+func (a API) mayBeOpen() bool {
+	return a.Key.IsZero() && !a.Beyond() && (a.RequireKey == nil || !*a.RequireKey)
 }
 
 // ApplicationDefault stands, instead of a file, for Google's application

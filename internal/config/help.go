@@ -39,8 +39,10 @@ func helpTexts() map[string]string {
 		"aws_bucket": "With --backend aws: the S3 bucket. Default: PREFIX-pages-ACCOUNT-REGION.",
 		"audit_key": "Key that signs the audit log, from belfry audit key; former ones behind it, with commas. Default: one that is kept " +
 			"in the store. Prefer the variable.",
-		"api_key": "Key that callers must send. Optional on the loopback interface only. Prefer the variable: arguments are visible " +
-			"to other users.",
+		"api_key": "Key that callers may send beside those that belfry key makes. Prefer the variable: arguments are visible to other " +
+			"users.",
+		"require_key": "Refuse requests without an API key, and make and show one if there is none. Default: yes, but for a sandbox, or " +
+			"where none was needed so far, on the loopback interface. Only there it may be off.",
 		"fcm_credentials": "Service-account key file (JSON), or adc for Google's application default credentials.",
 		"seal_key": "Key that seals the FCM credentials of apps, as openssl rand -base64 32 makes one; several with commas: the first seals, " +
 			"all open. Every process that takes or uses credentials needs the same. Prefer the variable: arguments are visible to other users.",

@@ -109,17 +109,27 @@ func TestFaults(t *testing.T) {
 			[]string{`--listen (BELFRY_LISTEN): must be host:port with a port of 0 to 65535, such as 127.0.0.1:8080 (got "localhost")`},
 		},
 		{"listen on port 70000", &Ingest{}, env{"BELFRY_LISTEN": "127.0.0.1:70000"}, []string{`--listen`}},
+		{"listen everywhere with keys that are made", &Ingest{}, env{"BELFRY_LISTEN": ":8080"}, nil},
 		{
 			"listen everywhere without a key", &Ingest{},
-			env{"BELFRY_LISTEN": ":8080"},
+			env{"BELFRY_LISTEN": ":8080", "BELFRY_REQUIRE_KEY": "false"},
 			[]string{
-				`--listen (BELFRY_LISTEN): listening beyond the loopback interface needs an API key: set BELFRY_API_KEY, or listen on 127.0.0.1 ` +
-					`(got ":8080")`,
+				`--listen (BELFRY_LISTEN): beyond the loopback interface every request needs an API key: leave BELFRY_REQUIRE_KEY out, ` +
+					`or listen on 127.0.0.1 (got ":8080")`,
 			},
 		},
-		{"listen by name without a key", &Up{}, env{"BELFRY_SANDBOX": "1", "BELFRY_LISTEN": "push.internal:80"}, []string{`--listen`}},
-		{"listen on 0.0.0.0 without a key", &Ingest{}, env{"BELFRY_LISTEN": "0.0.0.0:80"}, []string{`--listen`}},
-		{"listen everywhere with a key", &Ingest{}, env{"BELFRY_LISTEN": ":8080", "BELFRY_API_KEY": "k"}, nil},
+		{
+			"listen by name without a key", &Up{},
+			env{"BELFRY_SANDBOX": "1", "BELFRY_LISTEN": "push.internal:80", "BELFRY_REQUIRE_KEY": "false"},
+			[]string{`--listen`},
+		},
+		{
+			"listen on 0.0.0.0 without a key", &Ingest{},
+			env{"BELFRY_LISTEN": "0.0.0.0:80", "BELFRY_REQUIRE_KEY": "false"},
+			[]string{`--listen`},
+		},
+		{"listen everywhere with a key", &Ingest{}, env{"BELFRY_LISTEN": ":8080", "BELFRY_API_KEY": "k", "BELFRY_REQUIRE_KEY": "false"}, nil},
+		{"not yes or no", &Ingest{}, env{"BELFRY_REQUIRE_KEY": "maybe"}, []string{"--require-key (BELFRY_REQUIRE_KEY): must be true or false"}},
 		{"listen on IPv6 loopback", &Ingest{}, env{"BELFRY_LISTEN": "[::1]:0"}, nil},
 		{
 			"key with a space", &Ingest{},

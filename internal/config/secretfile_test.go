@@ -116,7 +116,18 @@ func TestWarnings(t *testing.T) {
 			Up{Sandbox: true, Simulator: Simulator{Listen: ":8090"}, FCM: FCM{Credentials: key}},
 			[]string{"FCM simulator"},
 		},
-		{"every host", Ingest{Listeners: Listeners{AllowedHosts: []string{"*"}}}, []string{"BELFRY_ALLOWED_HOSTS"}},
+		{
+			"every host",
+			Ingest{API: API{Listen: "127.0.0.1:8080"}, Listeners: Listeners{AllowedHosts: []string{"*"}}},
+			[]string{"BELFRY_ALLOWED_HOSTS"},
+		},
+		{"every host, beyond this machine", Ingest{API: API{Listen: ":8080"}, Listeners: Listeners{AllowedHosts: []string{"*"}}}, nil},
+		{
+			"every host, required", Ingest{
+				API:       API{Listen: "127.0.0.1:8080", RequireKey: new(true)},
+				Listeners: Listeners{AllowedHosts: []string{"*"}},
+			}, nil,
+		},
 		{"every host, with a key", Ingest{API: API{Key: "k"}, Listeners: Listeners{AllowedHosts: []string{"*"}}}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

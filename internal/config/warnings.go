@@ -12,7 +12,7 @@ import (
 // Warnings are what is allowed and hardly meant, one sentence each. A service
 // logs them when it starts.
 func (c Ingest) Warnings() []string {
-	return append(c.Store.warnings(), c.Listeners.warnings(c.API.Key.IsZero())...)
+	return append(c.Store.warnings(), c.Listeners.warnings(c.API.mayBeOpen())...)
 }
 
 // Warnings is as of [Ingest.Warnings].
@@ -31,7 +31,7 @@ func (c Replayer) Warnings() []string {
 
 // Warnings is as of [Ingest.Warnings].
 func (c Up) Warnings() []string {
-	all := append(c.Store.warnings(), c.Listeners.warnings(c.API.Key.IsZero() || c.Sandbox)...)
+	all := append(c.Store.warnings(), c.Listeners.warnings(c.API.mayBeOpen() || c.Sandbox)...)
 	if c.Sandbox {
 		return append(all, c.Simulator.warnings()...)
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func follow(t *testing.T, page string, wants []string) {
 		t.Logf("%s printed:\n%s", b.at, out)
 	}
 	r.key(t)
-	r.env = append(r.env, "BELFRY_DATA="+t.TempDir(), "BELFRY_LISTEN=")
+	r.env = append(r.env, "BELFRY_DATA="+t.TempDir(), "BELFRY_LISTEN=", "BELFRY_API_KEY=")
 	r.ports = strings.NewReplacer(":8080", ":0")
 	for _, b := range toGoogle {
 		r.serve(t, b)()
@@ -128,13 +129,62 @@ func newReader(t *testing.T) *reader {
 	}
 }
 
-// found takes the ports of a server for those that the page names, from its greeting.
-func (r *reader) found(greeting string) {
+// found takes the ports of a server for those that the page names, from its greeting, and the key
+// that it has shown.
+func (r *reader) found(greeting, key string) {
 	at := regexp.MustCompile(`(?m)^ +(?:API|FCM +the simulator at) .*?http://(127\.0\.0\.1:\d+)`).FindAllStringSubmatch(greeting, -1)
 	if len(at) == 2 {
-		r.ports = strings.NewReplacer("127.0.0.1:8080", at[0][1], "127.0.0.1:8090", at[1][1])
+		r.ports = strings.NewReplacer("127.0.0.1:8080", at[0][1], "127.0.0.1:8090", at[1][1], "blf_live_…", key)
 		r.env = append(r.env, "BELFRY_API=http://"+at[0][1])
+		if key != "" { // for what does not run in the shell that exports it
+			r.env = append(r.env, "BELFRY_API_KEY="+key)
+		}
 	}
+}
+
+// firstKey returns the key that a first start shows on standard error, if the greeting says that
+// one is needed.
+func firstKey(t *testing.T, greeting string, said *notes) string {
+	t.Helper()
+	if !strings.Contains(greeting, "callers must send an API key") {
+		return ""
+	}
+	limit := time.NewTimer(time.Minute)
+	defer limit.Stop()
+	select {
+	case key := <-said.keys:
+		return key
+	case <-limit.C:
+		t.Fatalf("it asks for a key, and shows none:\n%s", said)
+	}
+	return ""
+}
+
+// notes is what a program says on standard error.
+type notes struct {
+	keys chan string // the first key, when it was shown
+
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (n *notes) Write(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, _ = n.text.Write(b)
+	if shown := regexp.MustCompile(`(?m)^  export BELFRY_API_KEY=(blf_\w+)$`).FindStringSubmatch(n.text.String()); shown != nil {
+		select {
+		case n.keys <- shown[1]:
+		default: // told already
+		}
+	}
+	return len(b), nil
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
 }
 
 func (r *reader) command(t *testing.T, dir string, b block) *exec.Cmd {
@@ -165,8 +215,8 @@ func (r *reader) serve(t *testing.T, b block) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log strings.Builder
-	cmd.Stderr = &log
+	log := &notes{keys: make(chan string, 1)}
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +240,7 @@ func (r *reader) serve(t *testing.T, b block) (stop func()) {
 	select {
 	case greeting := <-up:
 		if greeting != "" {
-			r.found(greeting)
+			r.found(greeting, firstKey(t, greeting, log))
 			return stop
 		}
 	case <-limit.C:

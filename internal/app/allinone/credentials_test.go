@@ -89,7 +89,7 @@ func (in *installation) start(seal config.Secret) {
 	ready, told, ended := make(chan Addresses, 1), make(chan wire.Event, 1000), make(chan error, 1)
 	cfg := config.Up{
 		Store: config.Store{Backend: config.BackendEmbedded, Data: in.dir, Visibility: 30 * time.Second},
-		API:   config.API{Listen: "127.0.0.1:0"}, Seal: config.Seal{Key: seal},
+		API:   config.API{Listen: "127.0.0.1:0", RequireKey: new(false)}, Seal: config.Seal{Key: seal},
 		FCM: config.FCM{
 			Endpoint: in.sim.URL(), Connections: 2, PerSecond: 1_000_000, Credentials: in.ownKey(),
 		},

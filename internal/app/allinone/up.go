@@ -26,12 +26,15 @@ type Hooks struct {
 	// WaitScale shortens the waits between tries to a part of what FCM asks for; 0 is
 	// all. No setting has it: it is for a simulator.
 	WaitScale float64
+	// FirstKey is as in [ingester.Entrance].
+	FirstKey func(text string) error
 }
 
 // Addresses says where a service listens, as base URLs.
 type Addresses struct {
-	API string
-	Sim string // with the simulator only
+	API   string
+	Sim   string // with the simulator only
+	Keyed bool   // callers must send an API key
 }
 
 // Up runs ingest and dispatcher, and with Sandbox the simulator, in one process
@@ -81,8 +84,9 @@ func startUp(ctx context.Context, s *app.Service, cfg config.Up, hooks Hooks) (o
 		return out, err
 	}
 	asking := ingester.Credentials{Seal: cfg.Seal, Endpoint: o.FCM.Endpoint, Open: o.FCM.Project != "" && o.FCM.TokenSource == nil}
-	addr, err := ingester.Start(ctx, s, cfg.Store.AuditKey, cfg.API, asking, cfg.Listeners, cfg.Janitor, cfg.Keep)
-	out.API = "http://" + addr
+	door := ingester.Entrance{API: cfg.API, Sandbox: cfg.Sandbox, FirstKey: hooks.FirstKey}
+	at, err := ingester.Start(ctx, s, cfg.Store.AuditKey, door, asking, cfg.Listeners, cfg.Janitor, cfg.Keep)
+	out.API, out.Keyed = "http://"+at.Addr, at.Keyed
 	return out, err
 }
 

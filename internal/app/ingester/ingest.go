@@ -30,18 +30,24 @@ import (
 // tenant is whose events, and whose the key of the settings, are.
 const tenant = access.DefaultName
 
+// At says where the API is.
+type At struct {
+	Addr  string
+	Keyed bool // requests need an API key
+}
+
 // Start starts the HTTP API, the consumer of events, and what they rely on: the
 // outbox with its sweeper, the janitor, and the removal of what is past its retention. It
-// returns the API's address.
-func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api config.API, asking Credentials, listeners config.Listeners,
+// returns where the API is.
+func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Entrance, asking Credentials, listeners config.Listeners,
 	tidy config.Janitor, keep config.Keep,
-) (string, error) {
+) (At, error) {
 	if err := s.ReadyForIngest(); err != nil {
-		return "", err
+		return At{}, err
 	}
 	ring, err := app.NewRing(ctx, s, asking.Seal)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	room := newCredentials(s, asking, ring)
 	metrics := ingest.NewMetrics(s.Reg)
@@ -49,7 +55,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	directory := access.New(s.Backend.Store, s.Now).SealWith(app.Sealer(ring))
 	effects, err := access.NewEffects(directory)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	const grace = 5 * time.Second
 	s.Stack.OnStop("settings of apps", grace, func(context.Context) error { effects.Close(); return nil })
@@ -62,19 +68,19 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 
 	kept, replays, err := deadletters.Serve(ctx, s)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	if err := startJanitor(ctx, s, tidy, replays); err != nil {
-		return "", err
+		return At{}, err
 	}
 	used, err := startUsage(ctx, s)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	startRetention(ctx, s, keep, kept, replays, used)
 	paused, err := s.Pauses(ctx)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
@@ -82,30 +88,34 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 	})
 	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack)
 	if err != nil {
-		return "", err
+		return At{}, err
+	}
+	required, err := door.requiresKey(ctx, s, directory)
+	if err != nil {
+		return At{}, err
 	}
 	keys, err := access.NewAuthenticator(access.AuthConfig{
-		Directory: directory, Fixed: access.NewKeys(map[string]string{api.Key.Reveal(): tenant}), Open: true, Log: s.Log,
+		Directory: directory, Fixed: access.NewKeys(map[string]string{door.Key.Reveal(): tenant}), Open: !required, Log: s.Log,
 	})
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	s.Stack.OnStop("API keys", grace, func(context.Context) error { keys.Close(); return nil })
-	pages, err := sameorigin.New(sameorigin.Config{Listen: api.Listen, Allowed: listeners.AllowedHosts, AnyHost: !keys.Open()})
+	pages, err := sameorigin.New(sameorigin.Config{Listen: door.Listen, Allowed: listeners.AllowedHosts, AnyHost: !keys.Open()})
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	requests, err := startPrivacy(ctx, s, kept)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	erased, _, err := s.Tombstones(ctx)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	quotas, err := s.Quotas(ctx)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays, Pauses: paused,
@@ -117,15 +127,15 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, api conf
 		Version: telemetry.Version(),
 	})
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
-	addr, err := s.Listen(ctx, "HTTP API", api.Listen, listeners, handler)
+	addr, err := s.Listen(ctx, "HTTP API", door.Listen, listeners, handler)
 	if err != nil {
-		return "", err
+		return At{}, err
 	}
 	s.Stack.OnStop("watchers", grace, reports.Stop) // before the HTTP API, which waits for their streams
-	announce(s, api, addr)
-	return addr, nil
+	announce(s, required, addr)
+	return At{addr, required}, nil
 }
 
 func newBatches(s *app.Service) *batch.Batches {
@@ -141,18 +151,8 @@ func newRegistry(s *app.Service, erased *privacy.Tombstones) *device.Registry {
 	})
 }
 
-// announce says where the API is, and how safe that is.
-func announce(s *app.Service, api config.API, addr string) {
-	if api.Key.IsZero() {
-		s.Log.Warn("no API key: every caller is let in, on the loopback interface only; set BELFRY_API_KEY to listen elsewhere",
-			zap.String("listen", addr))
-		return
-	}
-	s.Log.Info("HTTP API is up", zap.String("listen", addr))
-}
-
-// Run runs the ingest service until ctx ends.
-func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
+// Run runs the ingest service until ctx ends. firstKey is [Entrance.FirstKey].
+func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger, firstKey func(text string) error) error {
 	app.Warn(log, cfg)
 	s, err := app.NewService(ctx, log, cfg.Stop.Drain, app.Opener(cfg.Store, log))
 	if err != nil {
@@ -160,7 +160,8 @@ func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger) error {
 	}
 	asking := Credentials{Seal: cfg.Seal, Endpoint: cfg.Asking.Endpoint}
 	asking.Open = asking.private() // only dispatchers know for sure
-	if _, err := Start(ctx, s, cfg.Store.AuditKey, cfg.API, asking, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
+	door := Entrance{API: cfg.API, FirstKey: firstKey}
+	if _, err := Start(ctx, s, cfg.Store.AuditKey, door, asking, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	return s.Run(ctx)

@@ -35,9 +35,8 @@ func greet(out io.Writer, c config.Up, at allinone.Addresses) {
 		}
 		row("data", "%s", dir)
 	}
-	keyed := !c.API.Key.IsZero()
-	if keyed {
-		row("key", "callers must send the API key: Authorization: Bearer …")
+	if at.Keyed {
+		row("key", "callers must send an API key: Authorization: Bearer …")
 	} else {
 		row("key", "none is needed: only this machine can reach the API")
 	}
@@ -49,8 +48,8 @@ func greet(out io.Writer, c config.Up, at allinone.Addresses) {
 	}
 	b.WriteString("\nTry next, in another terminal:\n\n")
 	header := ""
-	if keyed {
-		b.WriteString("  export BELFRY_API_KEY=…   # the same key\n")
+	if at.Keyed {
+		b.WriteString("  export BELFRY_API_KEY=…   # the first start showed one\n")
 		header = ` -H "Authorization: Bearer $BELFRY_API_KEY"`
 	}
 	flag := ""

@@ -36,15 +36,20 @@ func TestGreeting(t *testing.T) {
 			},
 			hasNot: []string{"--api", "BELFRY_API_KEY"},
 		},
+		"sandbox with a key": {
+			args: []string{"up", "--sandbox", "--data", dir, "--require-key"},
+			at:   allinone.Addresses{API: "http://127.0.0.1:8080", Sim: "http://127.0.0.1:8090", Keyed: true},
+			has:  []string{"callers must send an API key", "export BELFRY_API_KEY=", "--to-token my-phone"},
+		},
 		"another port": {
 			args: []string{"up", "--sandbox", "--data", dir}, at: allinone.Addresses{API: "http://127.0.0.1:9000", Sim: "http://127.0.0.1:1"},
 			has: []string{"--title Hello --api http://127.0.0.1:9000\n", "curl http://127.0.0.1:9000/"},
 		},
 		"with a key, on every interface, for real": {
 			args: []string{"up", "--data", dir, "--listen", ":8080", "--fcm-credentials", key}, env: map[string]string{"BELFRY_API_KEY": "s3cret"},
-			at: allinone.Addresses{API: "http://[::]:8080"},
+			at: allinone.Addresses{API: "http://[::]:8080", Keyed: true},
 			has: []string{
-				"API    http://127.0.0.1:8080", "callers must send the API key", "export BELFRY_API_KEY=", "--to-token TOKEN",
+				"API    http://127.0.0.1:8080", "callers must send an API key", "export BELFRY_API_KEY=", "--to-token TOKEN",
 				`curl -H "Authorization: Bearer $BELFRY_API_KEY" http://127.0.0.1:8080/v1/notifications`, "FCM    https://fcm.googleapis.com",
 			},
 			hasNot: []string{"s3cret", "simulator", "--api "},
