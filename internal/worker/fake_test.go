@@ -67,8 +67,10 @@ func (f *fake) Receive(ctx context.Context, limit int, wait time.Duration) (got 
 
 func (f *fake) Send(_ context.Context, msgs []worker.Outgoing) error {
 	op := []byte("send:")
+	f.mu.Lock()
+	f.last = msgs[len(msgs)-1].Body
+	f.mu.Unlock()
 	for _, m := range msgs {
-		f.last = m.Body
 		op = fmt.Appendf(op, "%.60s+%s;", m.Body, m.Delay)
 	}
 	return f.note(string(op))

@@ -125,7 +125,10 @@ func TestWhoComesLaterFindsPlaces(t *testing.T) {
 		l.during(t, func() {
 			l.send("slow", 100)
 			pause(5 * time.Second)
-			if got := l.most["slow"]; got != places {
+			l.mu.Lock()
+			got := l.most["slow"]
+			l.mu.Unlock()
+			if got != places {
 				t.Errorf("alone it had up to %d of %d places", got, places)
 			}
 			for i := range 200 {

@@ -21,6 +21,7 @@ import (
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,9 +37,11 @@ const (
 	places    = 26 // chunks in hand
 	window    = 60 // requests of a chunk under way
 	latency   = 50 * time.Millisecond
-	lasts     = 10 * time.Second
 	trickle   = perSecond / 10 // messages of all quiet tenants a second
 )
+
+// lasts is how long quiet tenants send.
+var lasts = time.Duration(raced.Rounds(10)) * time.Second
 
 // site is a lane of a dispatcher: queue, worker, and in place of deliver what is essential of
 // it, one asker for leave a chunk and a window of requests.
