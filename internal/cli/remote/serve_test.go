@@ -38,7 +38,7 @@ func serve(t *testing.T) *house {
 	h := &house{t: t, sim: sim, keys: map[string]string{}}
 	cfg := config.Up{
 		Store: config.Store{Backend: config.BackendEmbedded, Data: t.TempDir(), Visibility: 30 * time.Second},
-		API:   config.API{Listen: "127.0.0.1:0"}, Seal: config.Seal{Key: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="},
+		API:   config.API{Listen: "127.0.0.1:0", RequireKey: new(false)}, Seal: config.Seal{Key: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="},
 		FCM: config.FCM{
 			Endpoint: sim.URL(), Connections: 1, PerSecond: 1000, Credentials: clitest.File(t, "own.json", string(sim.ServiceAccountOf("own"))),
 		},
