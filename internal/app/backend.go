@@ -112,7 +112,7 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*Backen
 		Visibility: c.Visibility, Embedded: &Embedded{Store: b.Store()},
 	}
 	out.Events = out.Bus
-	if err := reportRestored(ctx, b, log); err != nil {
+	if err := reportRestored(ctx, b, c.Data, c.AuditKey, log); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	out.Pulses = Pulses{

@@ -4,17 +4,20 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
+	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/janitor"
 )
 
-// reportRestored tells the janitor that the data directory holds an earlier state,
+// reportRestored tells the janitor and the audit log that the data directory holds an earlier state,
 // because it was restored from a backup or lost a file.
-func reportRestored(ctx context.Context, b *sqlite.Backend, log *zap.Logger) error {
+func reportRestored(ctx context.Context, b *sqlite.Backend, dir string, auditKey config.Secret, log *zap.Logger) error {
 	r := b.Restored()
 	if r == nil {
 		return nil
@@ -30,6 +33,12 @@ func reportRestored(ctx context.Context, b *sqlite.Backend, log *zap.Logger) err
 	log.Warn("the data directory is a state of before", zap.Strings("files", files), zap.Int("flagged_chunks", r.Lines),
 		zap.String("means", says))
 	if err := janitor.Suspect(ctx, b.Store(), "restored", time.Now()); err != nil {
+		return err
+	}
+	// Whoever restored it left no other trace: the first program that opens it says so.
+	if err := RecordLocal(ctx, b.Store(), auditKey, audit.Entry{
+		Action: "restored", Target: audit.Target{Kind: "store", ID: dir}, Reason: strings.Join(files, ", "),
+	}); err != nil {
 		return err
 	}
 	return b.Settled(ctx)

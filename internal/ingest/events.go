@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -17,18 +18,28 @@ import (
 type Events struct {
 	intake *Intake
 	tenant string
+	audit  Auditor
 	log    *zap.Logger
 }
 
-// NewEvents returns the handler; everything it accepts belongs to tenant.
-func NewEvents(intake *Intake, tenant string, log *zap.Logger) *Events {
-	return &Events{intake: intake, tenant: tenant, log: log}
+// Auditor is the audit log. Safe for concurrent use.
+type Auditor interface {
+	// Ready returns why nothing can be recorded, or nil.
+	Ready() error
+	// Record returns when the entry is durable.
+	Record(ctx context.Context, e audit.Entry) error
+	// Offer records an entry for which nobody waits.
+	Offer(e audit.Entry)
+}
+
+// NewEvents returns the handler; everything it accepts belongs to tenant, and is in the audit log before the queue is told.
+func NewEvents(intake *Intake, tenant string, record Auditor, log *zap.Logger) *Events {
+	return &Events{intake: intake, tenant: tenant, audit: record, log: log}
 }
 
 // Handle implements worker.Handler. An event that can never be accepted goes to the
 // dead-letter queue with all its faults; a ledger that is away is waited for.
 func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct{}) worker.Verdict {
-	const pause = 5 * time.Second
 	w, err := wire.Unwrap(msg.Body)
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
@@ -38,18 +49,27 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
 	happened := e.happened(&event, &w, &msg)
+	if err := e.audit.Ready(); err != nil { // nothing is done that could not be recorded
+		return e.later(&msg, &w, happened, err)
+	}
 	got, err := e.intake.Accept(ctx, Submission{
 		Tenant: e.tenant, Key: event.Key(), Body: event.Data, TraceParent: event.TraceParent, Sender: event.Source, Happened: happened,
 	})
 	if faults, bad := errors.AsType[push.Faults](err); bad {
-		return worker.Dead(push.CodePayloadInvalid, faults.Below("/data").Error())
+		return e.refuse(&event, &w, faults.Below("/data"))
 	}
 	if errors.Is(err, ErrKeyReused) {
-		return worker.Dead(push.CodePayloadInvalid, err.Error())
+		return e.refuse(&event, &w, err)
 	}
-	if err != nil {
-		e.log.Warn("event not accepted yet; trying again", zap.String("message_id", msg.ID), zap.Error(err))
-		return worker.RetryAfter(pause, again(w.Event, happened))
+	if err == nil {
+		entry := e.entry(&event, &w)
+		if !got.ValidateOnly {
+			entry.Target.ID = string(got.Notification.ID)
+		}
+		err = e.audit.Record(ctx, entry)
+	}
+	if err != nil { // when it comes again, its key says that it is recorded, and its entry is written then
+		return e.later(&msg, &w, happened, err)
 	}
 	if got.ValidateOnly { // whoever sent it may wait for the notification
 		e.log.Warn("event asks for validate_only: it is valid, and nothing is sent for it", zap.String("message_id", msg.ID),
@@ -60,6 +80,30 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 			zap.String("pointer", w.Pointer), zap.String("code", w.Code), zap.String("detail", w.Detail))
 	}
 	return worker.Ack()
+}
+
+// refuse ends an event that can never be accepted. What is wrong stays out of the audit log: it may quote the event.
+func (e *Events) refuse(event *wire.Event, w *wire.Wrapped, err error) worker.Verdict {
+	entry := e.entry(event, w)
+	entry.Code = push.CodePayloadInvalid.String()
+	e.audit.Offer(entry)
+	return worker.Dead(push.CodePayloadInvalid, err.Error())
+}
+
+// later has an event come again.
+func (e *Events) later(msg *worker.Message, w *wire.Wrapped, happened time.Time, err error) worker.Verdict {
+	const pause = 5 * time.Second
+	e.log.Warn("event not accepted yet; trying again", zap.String("message_id", msg.ID), zap.Error(err))
+	return worker.RetryAfter(pause, again(w.Event, happened))
+}
+
+// entry is what the audit log has of an event. The action is that of the API's route for events; where it came from tells
+// them apart. Who sent it is what the event says of itself: whoever may write to the queue may write that.
+func (e *Events) entry(event *wire.Event, w *wire.Wrapped) audit.Entry {
+	return audit.Entry{
+		Tenant: e.tenant, Time: e.intake.now(), Who: audit.Who{Name: event.Source}, Action: "publishEvent", Kind: audit.Change,
+		Target: audit.Target{Kind: "events"}, From: "queue " + push.QueueEvents, Body: audit.Digest(w.Event),
+	}
 }
 
 // again returns the body with which an event is sent anew. The queue takes it for new, so

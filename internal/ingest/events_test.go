@@ -49,7 +49,7 @@ func TestEvents(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := setup(t)
-			e := ingest.NewEvents(r.intake, "acme", r.log)
+			e := ingest.NewEvents(r.intake, "acme", r.audit, r.log)
 			v := e.Handle(t.Context(), worker.Message{ID: "m", Body: []byte(c.body)}, nil)
 			if !sameVerdict(v, c.want, c.code) || len(r.recorded()) != c.recorded {
 				t.Errorf("verdict %s (%+v), %d recorded", v, v, len(r.recorded()))
@@ -70,7 +70,7 @@ func TestCheckedEventsAreLogged(t *testing.T) {
 	for body, want := range map[string]int{event("1", hello): 0, event("1", check): 1} {
 		r := setup(t)
 		core, logs := observer.New(zap.WarnLevel)
-		v := ingest.NewEvents(r.intake, "acme", zap.New(core)).Handle(t.Context(), worker.Message{ID: "m", Body: []byte(body)}, nil)
+		v := ingest.NewEvents(r.intake, "acme", r.audit, zap.New(core)).Handle(t.Context(), worker.Message{ID: "m", Body: []byte(body)}, nil)
 		if got := logs.FilterMessageSnippet("validate_only").Len(); v.String() != "ack" || got != want || len(r.recorded()) != 1-want {
 			t.Errorf("%s: %s, %d lines, %d recorded", body, v, got, len(r.recorded()))
 		}
@@ -83,7 +83,7 @@ func TestEventsWarn(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	core, logs := observer.New(zap.WarnLevel)
-	e := ingest.NewEvents(r.intake, "acme", zap.New(core))
+	e := ingest.NewEvents(r.intake, "acme", r.audit, zap.New(core))
 	e.Handle(t.Context(), worker.Message{ID: "m", Body: []byte(event("1", strings.Replace(hello, "Hi", "Hi {{name}}", 1)))}, nil)
 	got := logs.FilterField(zap.String("pointer", "/data/message/notification/title")).FilterField(zap.String("code", "placeholder"))
 	if got.Len() != 1 {
@@ -99,7 +99,7 @@ func sameVerdict(v worker.Verdict, word string, code push.Code) bool {
 func TestEventsTwice(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
-	e := ingest.NewEvents(r.intake, "acme", r.log)
+	e := ingest.NewEvents(r.intake, "acme", r.audit, r.log)
 	handle := func(body string) string {
 		return e.Handle(t.Context(), worker.Message{ID: "m", Body: []byte(body)}, nil).String()
 	}
@@ -118,7 +118,7 @@ func TestEventsWaitForTheLedger(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	r.away = true
-	e := ingest.NewEvents(r.intake, "acme", r.log)
+	e := ingest.NewEvents(r.intake, "acme", r.audit, r.log)
 	if v := e.Handle(t.Context(), worker.Message{Body: []byte(event("1", hello))}, nil); v.String() != "retry" {
 		t.Errorf("verdict %s", v)
 	}

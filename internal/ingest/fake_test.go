@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/ledger/ledgertest"
 	"github.com/belfry-push/belfry/internal/push"
@@ -36,6 +38,7 @@ type rig struct {
 	reg     *prometheus.Registry
 	log     *zap.Logger
 	apps    *apps
+	audit   *notebook
 	later   time.Duration // by which the intake's clock is ahead
 }
 
@@ -66,7 +69,7 @@ func setup(tb testing.TB) *rig {
 // setupOn sets the room up on a ledger that may have a past.
 func setupOn(tb testing.TB, l *ledgertest.Memory) *rig {
 	tb.Helper()
-	r := &rig{ledger: l, queue: &workertest.Memory{}, reg: prometheus.NewRegistry(), log: zap.NewNop(), apps: &apps{}}
+	r := &rig{ledger: l, queue: &workertest.Memory{}, reg: prometheus.NewRegistry(), log: zap.NewNop(), apps: &apps{}, audit: &notebook{}}
 	store := ledgertest.Around{Store: l, Do: func(_ string, effect func() error) error {
 		if r.away {
 			return errAway
@@ -141,4 +144,29 @@ func (r *rig) counted(t *testing.T, name string) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// notebook is an audit log in memory.
+type notebook struct {
+	mu        sync.Mutex
+	entries   []audit.Entry
+	offered   int
+	shut, bad error // what Ready and Record answer
+}
+
+func (n *notebook) Ready() error { return n.shut }
+
+func (n *notebook) Record(_ context.Context, e audit.Entry) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.bad != nil {
+		return n.bad
+	}
+	n.entries = append(n.entries, e)
+	return nil
+}
+
+func (n *notebook) Offer(e audit.Entry) {
+	n.offered++
+	_ = n.Record(context.Background(), e)
 }

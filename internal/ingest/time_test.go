@@ -132,7 +132,7 @@ func TestEventsCountTheirTTLFromTheirTime(t *testing.T) {
 				}
 				msg.Body = wrapped
 			}
-			e := ingest.NewEvents(r.intake, "acme", r.log)
+			e := ingest.NewEvents(r.intake, "acme", r.audit, r.log)
 			if v := e.Handle(t.Context(), msg, nil); v.String() != "ack" || len(r.recorded()) != 1 {
 				t.Fatalf("%s (%+v), %d recorded", v, v, len(r.recorded()))
 			}
@@ -149,7 +149,7 @@ func TestEventsCountTheirTTLFromTheirTime(t *testing.T) {
 func TestEventsTwiceAfterTheDeadline(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
-	e := ingest.NewEvents(r.intake, "acme", r.log)
+	e := ingest.NewEvents(r.intake, "acme", r.audit, r.log)
 	for _, body := range []string{event("1", within(time.Hour, false)), event("2", hello)} {
 		r.later = 0
 		msg := worker.Message{ID: "m", Body: []byte(body), SentAt: time.Now()}
@@ -170,7 +170,7 @@ func TestEventsKeepTheirAgeWhileTheyWait(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	r.away = true
-	e := ingest.NewEvents(r.intake, "acme", r.log)
+	e := ingest.NewEvents(r.intake, "acme", r.audit, r.log)
 	sent := time.Now().Add(-time.Hour).UTC().Truncate(time.Second)
 	v := e.Handle(t.Context(), worker.Message{Body: []byte(event("1", hello)), SentAt: sent}, nil)
 	again, err := wire.DecodeEvent(reflect.ValueOf(v).FieldByName("body").Bytes())
@@ -198,7 +198,7 @@ func TestEventsNameFieldsOfJSON(t *testing.T) {
 		},
 	} {
 		r := setup(t)
-		v := ingest.NewEvents(r.intake, "acme", r.log).Handle(t.Context(), worker.Message{Body: []byte(c.body), SentAt: time.Now()}, nil)
+		v := ingest.NewEvents(r.intake, "acme", r.audit, r.log).Handle(t.Context(), worker.Message{Body: []byte(c.body), SentAt: time.Now()}, nil)
 		detail := reflect.ValueOf(v).FieldByName("detail").String()
 		if v.String() != "dead" || !strings.Contains(detail, c.want) || strings.Contains(detail, "json:") || strings.Contains(detail, "Go ") {
 			t.Errorf("%s: %s, %s", name, v, detail)

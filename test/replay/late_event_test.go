@@ -37,7 +37,7 @@ func (h *house) startIngest() {
 	log, reg := zap.NewNop(), prometheus.NewRegistry()
 	metrics := ingest.NewMetrics(reg)
 	outbox := ingest.NewOutbox(h.queues[push.QueueNotifications], store, log, metrics)
-	events := ingest.NewEvents(ingest.NewIntake(store, outbox, nil, log, metrics, time.Now), tenant, log)
+	events := ingest.NewEvents(ingest.NewIntake(store, outbox, nil, log, metrics, time.Now), tenant, unaudited{}, log)
 	planning, err := fanout.New(fanout.Config{
 		Notifications: store, Lines: store, Devices: store, Tasks: h.queues[push.QueueNotifications],
 		Chunks: map[push.Lane]worker.Sink{push.LaneHigh: h.queues[push.QueueHigh], push.LaneBulk: h.queues[push.QueueBulk]},

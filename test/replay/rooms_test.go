@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	auditlog "github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/fanout"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
@@ -64,7 +65,7 @@ func (h *house) startRooms() *shelf {
 		outbox.Run(ctx)
 	}()
 	stopFanout, stopEvents := h.work(push.QueueNotifications, f, metrics), h.work(push.QueueEvents,
-		ingest.NewEvents(intake, tenant, zap.NewNop()), metrics)
+		ingest.NewEvents(intake, tenant, unaudited{}, zap.NewNop()), metrics)
 	h.tb.Cleanup(func() {
 		stopEvents()
 		stopFanout()
@@ -115,3 +116,10 @@ func (h *house) discard(queue string, m worker.Message) {
 		h.tb.Fatal(err)
 	}
 }
+
+// unaudited is no audit log.
+type unaudited struct{}
+
+func (unaudited) Ready() error                                 { return nil }
+func (unaudited) Record(context.Context, auditlog.Entry) error { return nil }
+func (unaudited) Offer(auditlog.Entry)                         {}

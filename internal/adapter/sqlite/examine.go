@@ -45,6 +45,21 @@ func examine(ctx context.Context, dir string) ([]*dataView, error) {
 	return all, nil
 }
 
+// Current reports whether a data directory has exactly the schema of this program, so that opening it changes no table. It
+// changes nothing itself.
+func Current(ctx context.Context, dir string) (bool, error) {
+	files, err := examine(ctx, dir)
+	if err != nil {
+		return false, fmt.Errorf("examine %s: %w", dir, err)
+	}
+	for _, f := range files {
+		if f.version != len(f.steps) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // inspect reads the file alone and together with its log. It reads the log first: if the log is
 // gone because another process closed the file, the file holds all of it.
 func (f *dataView) inspect(ctx context.Context, path string) error {

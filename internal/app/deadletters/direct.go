@@ -30,7 +30,7 @@ type Direct struct {
 const DirectURL = "http://in-process"
 
 // OpenDirect opens the backend and serves the API; in the audit log, the calls are that local
-// user's. Close it when done.
+// user's, from this machine. Close it when done.
 func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logger) (*Direct, error) {
 	reg := prometheus.NewRegistry()
 	b, err := app.Opener(c, log)(ctx, reg)

@@ -3,6 +3,7 @@ package deadletters
 import (
 	"context"
 	"net"
+	"os"
 	"sync"
 )
 
@@ -40,13 +41,34 @@ func (p *pipes) Addr() net.Addr { return inProcess{} }
 func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case p.conns <- server:
+	case p.conns <- conn{server}:
 		return client, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// conn is a connection that says which machine it is on: the audit log has that.
+type conn struct{ net.Conn }
+
+// RemoteAddr implements net.Conn.
+func (conn) RemoteAddr() net.Addr { return here{} }
+
+// here is the address of a peer inside the process.
+type here struct{}
+
+// Network implements net.Addr.
+func (here) Network() string { return "pipe" }
+
+// String implements net.Addr. The port says that there is none.
+func (here) String() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return inProcess{}.String()
+	}
+	return net.JoinHostPort(name, "0")
 }
 
 // inProcess is the address of everything here.

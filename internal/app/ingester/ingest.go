@@ -63,8 +63,12 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	s.Stack.Background(ctx, "outbox", grace, outbox.Run)
 	s.Stack.Background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.Backend.Store, outbox, s.Log, s.Now).Run)
 
+	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack) // before whatever records
+	if err != nil {
+		return At{}, err
+	}
 	const eventConcurrency = 32
-	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, s.Log))
+	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, log, s.Log))
 
 	kept, replays, err := deadletters.Serve(ctx, s)
 	if err != nil {
@@ -86,10 +90,6 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.Open}}, Pauses: paused,
 	})
-	log, err := app.OpenAudit(ctx, s.Backend, auditKey, s.Reg, s.Log, s.Stack)
-	if err != nil {
-		return At{}, err
-	}
 	required, err := door.requiresKey(ctx, s, directory)
 	if err != nil {
 		return At{}, err

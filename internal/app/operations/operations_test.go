@@ -1,8 +1,12 @@
 package operations
 
 import (
+	"context"
+	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +15,10 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/doctor"
 )
@@ -40,12 +47,67 @@ func TestBackupAndRepair(t *testing.T) {
 	if err != nil || len(made.Files) == 0 {
 		t.Fatalf("%+v, %v", made, err)
 	}
+	original := store
 	store.Data = to
 	if err := (Operations{}).Repair(t.Context(), config.Repair{Store: store, Lost: config.LostMessages}); err != nil {
 		t.Error(err)
 	}
 	if err := (Operations{}).Repair(t.Context(), config.Repair{Store: store, Lost: "pages.db"}); err == nil {
 		t.Error("a file that is there was given up")
+	}
+	if got := recorded(t, original); !slices.Equal(got, []string{"backup"}) {
+		t.Errorf("the audit log of what was copied has %q", got)
+	}
+	if got := recorded(t, store); !slices.Equal(got, []string{"repair", "restored"}) {
+		t.Errorf("the audit log of the copy has %q", got)
+	}
+}
+
+// recorded are the actions in the audit log, the last first. Each is by the user of this process, from this machine, with
+// a reason.
+func recorded(t *testing.T, c config.Store) (actions []string) {
+	t.Helper()
+	b, err := app.Opener(c, zap.NewNop())(t.Context(), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close(context.Background()) }()
+	all, _, err := journal.NewReader(b.Store).List(t.Context(), access.DefaultName, &journal.Filter{}, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _ := os.Hostname()
+	for _, e := range all {
+		if e.Who.Name != "local:"+app.LocalUser("belfry") || e.From != host || e.Target.ID != c.Data || e.Reason == "" {
+			t.Errorf("entry %+v", e)
+		}
+		actions = append(actions, e.Action)
+	}
+	return actions
+}
+
+// A directory of an older version is copied without being changed: opening it to record that would bring it to this one.
+func TestBackupOfAnOlderVersion(t *testing.T) {
+	t.Parallel()
+	store := embedded(t)
+	db, err := sql.Open("sqlite", filepath.Join(store.Data, "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "DELETE FROM migration WHERE version = (SELECT max(version) FROM migration)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := sqlite.Current(t.Context(), store.Data); now || err != nil {
+		t.Fatalf("it is of this version: %v, %v", now, err)
+	}
+	if _, err := (Operations{}).Backup(t.Context(), config.Backup{Store: store}, filepath.Join(t.TempDir(), "copy"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := sqlite.Current(t.Context(), store.Data); now || err != nil {
+		t.Errorf("the backup has changed it: %v, %v", now, err)
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/audit/journal"
@@ -64,7 +64,7 @@ func (s source) with(ctx context.Context, con *display.Console, f func(*client.C
 		return display.Usagef(
 			"--data: there is no directory %s; name the one of the service with BELFRY_DATA or --data, or its server with --api", s.Store.Data)
 	}
-	direct, err := deadletters.OpenDirect(ctx, s.Store, whoami(), zap.NewNop())
+	direct, err := deadletters.OpenDirect(ctx, s.Store, app.LocalUser("belfry"), zap.NewNop())
 	if err != nil {
 		return err
 	}
@@ -81,15 +81,6 @@ func (s source) with(ctx context.Context, con *display.Console, f func(*client.C
 		_, _ = fmt.Fprintf(con.Err, "belfry: that the log was read is not in it: %v\n", unrecorded) // what was read is shown all the same
 	}
 	return err
-}
-
-// whoami names the user for the record.
-func whoami() string {
-	u, err := user.Current()
-	if err != nil || u.Username == "" {
-		return "belfry"
-	}
-	return u.Username
 }
 
 type exportCmd struct {

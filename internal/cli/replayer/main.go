@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/cli/command"
 	"github.com/belfry-push/belfry/internal/cli/display"
@@ -158,10 +158,4 @@ func missing(what, id string, err error) error {
 }
 
 // whoami names the operator for the record.
-func whoami() string {
-	u, err := user.Current()
-	if err != nil || u.Username == "" {
-		return "dlq-replayer"
-	}
-	return u.Username
-}
+func whoami() string { return app.LocalUser("dlq-replayer") }
