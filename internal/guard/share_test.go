@@ -93,7 +93,9 @@ func (p *project) holds(what string, from, to time.Duration, least float64) {
 // dispatcher starts a process, until ctx ends. Then it gives back what it has, unless it dies.
 func (p *project) dispatcher(ctx context.Context, wg *sync.WaitGroup, l life) {
 	p.Helper()
-	set, err := sharedrate.New(sharedrate.Config{Documents: p.store(), Process: l.name, Log: zap.NewNop(), Grace: p.grace, Keep: time.Hour})
+	set, err := sharedrate.New(sharedrate.Config{
+		Documents: p.store(), Process: l.name, Log: zap.NewNop(), Lease: 5 * time.Second, Grace: p.grace, Keep: time.Hour,
+	})
 	if err != nil {
 		p.Fatal(err)
 	}

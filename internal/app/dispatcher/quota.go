@@ -12,9 +12,13 @@ import (
 )
 
 // keepShare is how long a dispatcher goes on with its last share of a project's quota while the table of the shared buckets
-// is away. It may have been cut off alone, and the others divide its part among themselves after half a minute: FCM's 429
+// is away. It may have been cut off alone, and the others divide its part among themselves when its lease is over: FCM's 429
 // slows all of them down then.
 const keepShare = 24 * time.Hour
+
+// lease is how long what a dispatcher had leased when it died is missing in the bucket: three that die one after the other
+// have it all.
+const lease = 5 * time.Second
 
 // quotaLimit is the bucket of a project's quota. FCM counts by the minute, from whatever moment: no minute sees more than
 // sixty seconds of the quota, so what the bucket holds at once comes off the rate. That is half a second's worth, less than
@@ -31,7 +35,9 @@ func newQuotas(ctx context.Context, s *app.Service, o Options) (quotas, error) {
 	if !o.SharedQuota {
 		return quotas{}, nil
 	}
-	set, err := sharedrate.New(sharedrate.Config{Documents: s.Backend.Store, Process: app.Owner(), Log: s.Log, Keep: keepShare})
+	set, err := sharedrate.New(sharedrate.Config{
+		Documents: s.Backend.Store, Process: app.Owner(), Log: s.Log, Lease: lease, Keep: keepShare,
+	})
 	if err != nil {
 		return quotas{}, err
 	}
