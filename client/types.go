@@ -64,6 +64,7 @@ type Notification struct {
 	Counts      *Counts           `json:"counts,omitempty" doc:"deliveries by outcome"`
 	Held        []Hold            `json:"held,omitempty" doc:"waits for an operator, because FCM refused it for everybody: resume or cancel"`
 	Waiting     *Waiting          `json:"waiting,omitempty" doc:"what it waits for; absent if nothing of it waits"`
+	Deferred    bool              `json:"deferred,omitempty" doc:"it counts against its tenant's quotas when it starts, and starts when they have room: it was accepted over one, or is a batch of a tenant that has chosen so"`
 	BrakeOff    bool              `json:"brake_off,omitempty" doc:"it was resumed with brake=off: nothing of it is held"`
 	Message     json.RawMessage   `json:"message,omitempty" doc:"of GET on one: the message that was asked for, without its target; of validate_only: as it would go out now"`
 	Warnings    []Warning         `json:"warnings,omitempty" doc:"in the answer to the request: what was taken, and is probably not meant"`

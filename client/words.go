@@ -44,6 +44,7 @@ const (
 	WaitQuota      WaitReason = "quota"      // the time that FCM named when too much was asked of it
 	WaitCredential WaitReason = "credential" // its app's credential: there is none, or Google refuses it
 	WaitSick       WaitReason = "sick"       // its turn: FCM fails most requests, so that few are made
+	WaitDeferred   WaitReason = "deferred"   // a quota of its tenant or app, over which it was accepted: see the text
 	WaitPlan       WaitReason = "plan"       // a dispatcher that plans it
 	WaitRetry      WaitReason = "retry"      // the next attempt: everything that is open failed for now
 	WaitThrottle   WaitReason = "throttle"   // its own throttle
@@ -52,7 +53,8 @@ const (
 // WaitReasons lists every reason.
 func WaitReasons() []WaitReason {
 	return []WaitReason{
-		WaitUpload, WaitPaused, WaitSuspended, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitThrottle,
+		WaitUpload, WaitPaused, WaitSuspended, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitDeferred,
+		WaitPlan, WaitRetry, WaitThrottle,
 	}
 }
 

@@ -31,11 +31,22 @@ type UploadPages interface {
 	Page(ctx context.Context, id push.ID, kind push.PageKind, n int) ([]byte, error)
 }
 
+// Quotas count what is accepted.
+type Quotas interface {
+	// Count counts recipients, or returns a [*push.OverQuotaError], or that the quotas are not known.
+	Count(ctx context.Context, c push.Charge) error
+	// Undo takes back what was counted of what was not accepted.
+	Undo(ctx context.Context, c push.Charge)
+	// Largest returns the most recipients that may be counted at once, most if no quota is less.
+	Largest(ctx context.Context, tenant, app string, most int) (int, error)
+}
+
 // Config is what the room is built from. Zero limits mean their defaults.
 type Config struct {
 	Ledger  Ledger
 	Pages   UploadPages
 	Tasks   worker.Sink // the notifications queue
+	Quotas  Quotas      // nil: there are none
 	Log     *zap.Logger
 	Metrics *Metrics
 	Now     func() time.Time

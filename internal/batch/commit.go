@@ -40,11 +40,17 @@ func (u *upload) commit(ctx context.Context, drafts []*draft) error {
 		}
 		u.mark(drafts)
 		first := u.n.Progress.Pages
-		other, put, err := u.put(ctx, drafts)
+		undo, err := u.charge(ctx, drafts)
 		if err != nil {
 			return err
 		}
+		other, put, err := u.put(ctx, drafts)
+		if err != nil {
+			undo(0)
+			return err
+		}
 		announced, err := u.announce(ctx, drafts[:put], other)
+		undo(min(announced, put))
 		if err != nil {
 			return err
 		}

@@ -23,8 +23,8 @@ func newDraft(first int64, now time.Time) *draft {
 }
 
 // full reports whether a line no longer fits.
-func (d *draft) full(cfg *Config, r *push.Recipient, f *push.Fault) bool {
-	return len(d.Recipients)+len(d.Refused) >= cfg.PageRecipients || d.bytes+weight(r, f) > cfg.PageBytes
+func (d *draft) full(cfg *Config, most int, r *push.Recipient, f *push.Fault) bool {
+	return len(d.Recipients)+len(d.Refused) >= most || d.bytes+weight(r, f) > cfg.PageBytes
 }
 
 // add appends a line: a recipient, a fault, or neither for a blank one.

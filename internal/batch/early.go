@@ -14,8 +14,14 @@ import (
 // and [push.StateError], also for a batch whose upload is finished, because the caller
 // believes that lines may follow.
 func (b *Batches) StartEarly(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
+	undo, err := b.admit(ctx, tenant, id)
+	if err != nil {
+		return push.Notification{}, err
+	}
+	begins := false
 	n, err := b.move(ctx, tenant, id, opStartEarly, func(n *push.Notification) (push.Progress, error) {
 		p := n.Progress
+		begins = p.State == push.StateUploading
 		switch p.State {
 		case push.StateUploading:
 			p.State, p.Early = push.StateAccepted, true
@@ -30,6 +36,9 @@ func (b *Batches) StartEarly(ctx context.Context, tenant string, id push.ID) (pu
 		}
 		return p, illegal(n, p.State, opStartEarly)
 	})
+	if err != nil || !begins {
+		undo()
+	}
 	if err != nil {
 		return push.Notification{}, err
 	}

@@ -18,10 +18,16 @@ import (
 // batch without recipients is completed at once. Repeating it on a batch that was
 // started and is accepted, sending or completed changes nothing and returns its present
 // state, so that a caller that lost the answer may repeat the call. Errors are
-// push.ErrNotFound and [push.StateError].
+// push.ErrNotFound, [push.StateError] and [*push.OverQuotaError].
 func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
+	undo, err := b.admit(ctx, tenant, id)
+	if err != nil {
+		return push.Notification{}, err
+	}
+	begins := false
 	n, err := b.move(ctx, tenant, id, opStart, func(n *push.Notification) (push.Progress, error) {
 		p := n.Progress
+		begins = p.State == push.StateUploading
 		switch p.State {
 		case push.StateUploading:
 			p.State = push.StateAccepted
@@ -41,6 +47,9 @@ func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.No
 		}
 		return p, illegal(n, p.State, opStart)
 	})
+	if err != nil || !begins {
+		undo()
+	}
 	if err != nil {
 		return push.Notification{}, err
 	}

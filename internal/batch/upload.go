@@ -97,7 +97,7 @@ func (e *RefusedError) Error() string {
 // as its duplicate when its page is stored.
 //
 // The Result is valid with an error as well. Errors are push.ErrNotFound,
-// [push.StateError], [GapError], [RefusedError], [ErrBusy], [push.Faults] for options out
+// [push.StateError], [GapError], [RefusedError], [ErrBusy], a [*push.OverQuotaError], [push.Faults] for options out
 // of range or a bad header row, a store's error, or the stream's: then the whole lines
 // before it are durable (none, with AllOrNothing).
 //
@@ -131,6 +131,7 @@ type upload struct {
 	adopted *wire.UploadPage  // the last page of another upload that was found in the way
 	seen    *remembered       // the batch's recipients, once a page is to be marked
 	sizes   *message.Personal // of the batch's message with a line's own data, once a line has any
+	most    int               // recipients of a page
 	gap     int64             // as seen.gap was when the last page was marked
 }
 
@@ -153,6 +154,9 @@ func (b *Batches) begin(ctx context.Context, tenant string, id push.ID, o Option
 	}
 	w := n.Progress.Watermark
 	u := &upload{Batches: b, n: n, atomic: o.AllOrNothing, appends: o.Offset == 0, next: o.Offset}
+	if u.most, err = b.largest(ctx, &n); err != nil {
+		return nil, err
+	}
 	if u.appends {
 		u.next = w + 1
 	}
@@ -207,7 +211,7 @@ func (u *upload) take(ctx context.Context, in lines) error {
 		u.refuseAll(fault)
 		return nil
 	}
-	if u.draft != nil && u.draft.full(&u.cfg, r, fault) {
+	if u.draft != nil && u.draft.full(&u.cfg, u.most, r, fault) {
 		if err := u.seal(ctx); err != nil {
 			return err
 		}

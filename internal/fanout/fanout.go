@@ -77,6 +77,7 @@ type Config struct {
 	Pages         Pages
 	Devices       Finder
 	Erasures      Erasures                  // nil: nobody is erased
+	Quotas        Quotas                    // nil: what was deferred starts at once
 	Tasks         worker.Sink               // the notifications queue
 	Chunks        map[push.Lane]worker.Sink // the delivery queues
 	Completed     Completed                 // may be nil
@@ -123,6 +124,9 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
 	v, err := f.handle(ctx, task, msg.Letter != nil)
+	if waits, ok := errors.AsType[*laterError](err); ok {
+		v, err = later(task, waits.wait)
+	}
 	if err == nil {
 		return v
 	}

@@ -15,7 +15,7 @@ import (
 // notification is cancelled, it gives the outcome cancelled to every open recipient that
 // nobody is sending to.
 func (f *Fanout) planPage(ctx context.Context, t wire.Task, n push.Notification, page int) error {
-	p, err := f.record(ctx, &n, page)
+	p, err := f.recordCounted(ctx, &t, &n, page)
 	if err != nil {
 		return err
 	}
@@ -23,6 +23,19 @@ func (f *Fanout) planPage(ctx context.Context, t wire.Task, n push.Notification,
 		return f.cancelPage(ctx, t, &n, p.lines)
 	}
 	return f.dispatch(ctx, t, n, p)
+}
+
+// recordCounted counts a page that was deferred, and plans it. The error may be a laterError.
+func (f *Fanout) recordCounted(ctx context.Context, t *wire.Task, n *push.Notification, page int) (planned, error) {
+	undo, err := f.count(ctx, t, n, page)
+	if err != nil {
+		return planned{}, err
+	}
+	p, err := f.record(ctx, n, page)
+	if err != nil {
+		undo()
+	}
+	return p, err
 }
 
 // planned is a page as the ledger has it: its chunks and, parallel, their lines.

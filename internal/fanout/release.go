@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -122,7 +123,11 @@ func (f *Fanout) pace(ctx context.Context, t wire.Task, n push.Notification) (wo
 	begin := beginOf(t.Due, now)
 	s := step{task: t, n: &n, now: now, due: begin, until: begin.Add(releaseAhead), behind: 0}
 	for looked := 0; s.task.Page < n.Progress.Pages && s.due.Before(s.until) && looked < releasePages; looked++ {
-		p, err := f.record(ctx, &n, s.task.Page)
+		p, err := f.recordCounted(ctx, &t, &n, s.task.Page)
+		if over, ok := errors.AsType[*laterError](err); ok {
+			s.due = now.Add(over.wait + releaseLead) // what the step has released so far stays released
+			break
+		}
 		if err != nil {
 			return worker.Verdict{}, err
 		}

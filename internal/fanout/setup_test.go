@@ -50,6 +50,7 @@ type rig struct {
 	wall     time.Duration // how far the wall clock was set from that
 	unknowns bool
 	erased   fanout.Erasures
+	quotas   fanout.Quotas
 }
 
 func setup(tb testing.TB) *rig {
@@ -79,7 +80,8 @@ func (r *rig) restart(tb testing.TB) {
 			}
 			return r.calls.Do(op, effect)
 		}},
-		Erasures: r.erased, Tasks: queue(r.tasks), Chunks: map[push.Lane]worker.Sink{push.LaneHigh: queue(r.high), push.LaneBulk: queue(r.bulk)},
+		Erasures: r.erased, Quotas: r.quotas, Tasks: queue(r.tasks),
+		Chunks:    map[push.Lane]worker.Sink{push.LaneHigh: queue(r.high), push.LaneBulk: queue(r.bulk)},
 		Completed: func(_ context.Context, n push.Notification, _ ledger.Counts) { r.done = append(r.done, n.ID) },
 		Settled: func(_ context.Context, _ *push.Notification, l *ledger.Line, _ []push.DeviceNote) {
 			r.closed = append(r.closed, *l)

@@ -46,8 +46,8 @@ type Config struct {
 	// intake does not deduplicate itself.
 	Answers idempotency.Store
 	Auth    door.Authenticator
-	// Quotas bounds how many requests callers make; nil: nothing does.
-	Quotas door.Quotas
+	// Quotas are what callers are held to; nil: nothing, and the API has no such route.
+	Quotas Quotas
 	// Approvals says which requests need a second person, and serves what those decide on; nil:
 	// none does, and the API has no such routes.
 	Approvals Approvals
@@ -102,9 +102,13 @@ func (c *Config) check() error {
 
 // door returns the part of it that the door is built from.
 func (c *Config) door() door.Config {
-	return door.Config{
-		Answers: c.Answers, Auth: c.Auth, Quotas: c.Quotas, Approvals: c.Approvals, Audit: c.Audit, Pages: c.Pages,
+	out := door.Config{
+		Answers: c.Answers, Auth: c.Auth, Approvals: c.Approvals, Audit: c.Audit, Pages: c.Pages,
 		Registry: c.Registry, Log: c.Log, Now: c.Now,
 		Rooms: ofRooms, About: about(c),
 	}
+	if c.Quotas != nil {
+		out.Quotas = c.Quotas
+	}
+	return out
 }

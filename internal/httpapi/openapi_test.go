@@ -114,6 +114,7 @@ GET /v1/notifications/{id}/deliveries/{recipient}
 GET /v1/notifications/{id}/events
 GET /v1/pauses
 GET /v1/platform
+GET /v1/quotas
 GET /v1/replays
 GET /v1/replays/{id}
 GET /v1/roles

@@ -87,6 +87,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		Letters: kept, Replays: replays, Answers: g.answers,
 		Usage: g.usage, Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
+		Quotas:  &fakeQuotas{},
 		Pauses:  pause.New(&documenttest.Memory{}, testNow, zap.NewNop()),
 		Version: "v1.2.3",
 	}

@@ -35,6 +35,9 @@ func table(cfg *Config) []*door.Route {
 		(&credentials{cfg.Credentials, cfg.Directory}).routes(),
 		(&pauses{cfg.Pauses}).routes(),
 	}
+	if cfg.Quotas != nil {
+		resources = append(resources, (&limits{cfg.Quotas}).routes())
+	}
 	if cfg.Letters != nil && cfg.Replays != nil {
 		resources = append(resources, ofAllApps(deadletters.Routes(cfg.Letters, cfg.Replays)))
 	}

@@ -65,6 +65,8 @@ func halfway(res *batch.Result, broken *door.RefusalError, err error, r *door.Re
 		r = door.Refuse(broken.Code, "").By(err)
 	case r.Code == door.CodeGone:
 		r = door.Refuse(door.CodeIncomplete, "").By(err)
+	case r.Code == door.CodeQuota:
+		why += ": " + r.Detail
 	case r.Status() < http.StatusInternalServerError && r.Code != door.CodeThrottled:
 		return r
 	}

@@ -30,7 +30,7 @@ func acceptedView(n *push.Notification) client.Notification {
 func plainView(n *push.Notification) client.Notification {
 	v := client.Notification{
 		ID: string(n.ID), State: client.State(n.Progress.State), Priority: client.Priority(n.Priority), Labels: n.Labels,
-		Sender: n.Sender, App: n.App,
+		Sender: n.Sender, App: n.App, Deferred: n.Deferred,
 		AcceptedAt: n.AcceptedAt, StartedAt: views.Time(n.Progress.StartedAt), CompletedAt: views.Time(n.Progress.CompletedAt),
 		Recipients: n.Progress.Sources, Links: links(n.ID), Held: holdsView(&n.Progress.Held), BrakeOff: n.Progress.BrakeOff,
 	}

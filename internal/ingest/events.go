@@ -61,6 +61,9 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if errors.Is(err, ErrKeyReused) {
 		return e.refuse(&event, &w, err)
 	}
+	if over, ok := errors.AsType[*push.OverQuotaError](err); ok {
+		return e.over(over, &event, &w, happened)
+	}
 	if err == nil {
 		entry := e.entry(&event, &w)
 		if !got.ValidateOnly {
@@ -104,6 +107,14 @@ func (e *Events) entry(event *wire.Event, w *wire.Wrapped) audit.Entry {
 		Tenant: e.tenant, Time: e.intake.now(), Who: audit.Who{Name: event.Source}, Action: "publishEvent", Kind: audit.Change,
 		Target: audit.Target{Kind: "events"}, From: "queue " + push.QueueEvents, Body: audit.Digest(w.Event),
 	}
+}
+
+// over has an event that is over a quota wait on its queue: nobody hears of a refusal. One that never fits is dead.
+func (e *Events) over(over *push.OverQuotaError, event *wire.Event, w *wire.Wrapped, happened time.Time) worker.Verdict {
+	if over.Never {
+		return e.refuse(event, w, over)
+	}
+	return worker.RetryAfter(over.RetryAfter(), again(w.Event, happened))
 }
 
 // again returns the body with which an event is sent anew. The queue takes it for new, so

@@ -39,7 +39,38 @@ type rig struct {
 	log     *zap.Logger
 	apps    *apps
 	audit   *notebook
+	quotas  *quotas
 	later   time.Duration // by which the intake's clock is ahead
+}
+
+// quotas have room for so many recipients, beyond which a notification is refused or deferred.
+type quotas struct {
+	mu     sync.Mutex
+	room   int64
+	defers bool
+}
+
+// Accept implements [ingest.Quotas].
+func (q *quotas) Accept(_ context.Context, c push.Charge, _ bool) (bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case c.Recipients <= q.room:
+		q.room -= c.Recipients
+		return false, nil
+	case q.defers:
+		return true, nil
+	}
+	return false, &push.OverQuotaError{
+		Quota: push.QuotaRecipients, Limit: 10, Wanted: c.Recipients, After: time.Minute, Never: c.Recipients > 10,
+	}
+}
+
+// Undo implements [ingest.Quotas].
+func (q *quotas) Undo(_ context.Context, c push.Charge) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.room += c.Recipients
 }
 
 // apps has one app beside the default ones, with settings of its own.
@@ -69,7 +100,10 @@ func setup(tb testing.TB) *rig {
 // setupOn sets the room up on a ledger that may have a past.
 func setupOn(tb testing.TB, l *ledgertest.Memory) *rig {
 	tb.Helper()
-	r := &rig{ledger: l, queue: &workertest.Memory{}, reg: prometheus.NewRegistry(), log: zap.NewNop(), apps: &apps{}, audit: &notebook{}}
+	r := &rig{
+		ledger: l, queue: &workertest.Memory{}, reg: prometheus.NewRegistry(), log: zap.NewNop(), apps: &apps{},
+		audit: &notebook{}, quotas: &quotas{room: 1 << 40},
+	}
 	store := ledgertest.Around{Store: l, Do: func(_ string, effect func() error) error {
 		if r.away {
 			return errAway
@@ -87,7 +121,7 @@ func setupOn(tb testing.TB, l *ledgertest.Memory) *rig {
 	}}
 	m := ingest.NewMetrics(r.reg)
 	r.outbox = ingest.NewOutbox(queue, store, r.log, m)
-	r.intake = ingest.NewIntake(store, r.outbox, r.apps, r.log, m, func() time.Time { return time.Now().Add(r.later) })
+	r.intake = ingest.NewIntake(store, r.outbox, r.apps, r.log, m, func() time.Time { return time.Now().Add(r.later) }).Within(r.quotas)
 	r.sweeper = ingest.NewSweeper(store, r.outbox, r.log, time.Now)
 	return r
 }

@@ -45,6 +45,16 @@ type Apps interface {
 	Of(ctx context.Context, tenant, app string) (access.Effective, error)
 }
 
+// Quotas count what is accepted.
+type Quotas interface {
+	// Accept counts something that is about to be accepted, a batch without its recipients. later says that nothing was
+	// counted, and that it is to be accepted as deferred. The error is a [*push.OverQuotaError], or that the quotas are
+	// not known.
+	Accept(ctx context.Context, c push.Charge, batch bool) (later bool, err error)
+	// Undo takes back what was counted of something that was not accepted, or not anew.
+	Undo(ctx context.Context, c push.Charge)
+}
+
 // Submission is one request as it came in.
 type Submission struct {
 	Tenant      string
@@ -74,9 +84,16 @@ type Intake struct {
 	ledger  Recorder
 	outbox  *Outbox
 	apps    Apps
+	quotas  Quotas // nil: there are none
 	log     *zap.Logger
 	metrics *Metrics
 	now     func() time.Time
+}
+
+// Within has what is accepted counted against quotas. It is called before the first Accept.
+func (in *Intake) Within(q Quotas) *Intake {
+	in.quotas = q
+	return in
 }
 
 // NewIntake returns an intake that records in ledger what names an app that apps knows, and
@@ -87,7 +104,7 @@ func NewIntake(ledger Recorder, outbox *Outbox, apps Apps, log *zap.Logger, metr
 
 // Accept validates, deduplicates, records and enqueues one submission: one
 // durable write before it returns. Errors are [push.Faults] for a bad body,
-// [ErrKeyReused], or the ledger's own; a queue that is away is no error.
+// [ErrKeyReused], a [*push.OverQuotaError], or the ledger's own; a queue that is away is no error.
 func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	now := in.now().UTC()
 	if _, err := telemetry.ParseTraceParent(s.TraceParent); err != nil {
@@ -110,7 +127,17 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	if req.ValidateOnly {
 		return Accepted{Notification: n, ValidateOnly: true, Warnings: req.Warnings}, nil
 	}
+	c := n.Charge()
+	if err := in.count(ctx, &n, c); err != nil {
+		if got, failed := in.earlier(ctx, &s); failed != nil || got.Replayed {
+			return got, failed // a repeat asks for nothing more
+		}
+		return Accepted{}, err
+	}
 	stored, created, err := in.ledger.Create(ctx, n)
+	if err != nil || !created {
+		in.discount(ctx, &n, c)
+	}
 	if err != nil {
 		return Accepted{}, fmt.Errorf("record %s: %w", n.ID, err)
 	}
@@ -191,17 +218,43 @@ func (s *Submission) repeats(stored *push.Notification) bool {
 // when it came, and the caller only asks for its result. While the ledger is away, a
 // repeat must not be called faulty.
 func (in *Intake) refuse(ctx context.Context, s *Submission, why error) (Accepted, error) {
-	if s.Key != "" {
-		stored, err := in.ledger.Notification(ctx, s.id())
-		switch {
-		case err == nil && s.repeats(&stored):
-			return Accepted{Notification: stored, Replayed: true}, nil
-		case err != nil && !errors.Is(err, push.ErrNotFound):
-			return Accepted{}, fmt.Errorf("look for an earlier request: %w", err)
-		}
+	got, err := in.earlier(ctx, s)
+	if err != nil || got.Replayed {
+		return got, err
 	}
 	in.metrics.refused.Inc()
 	return Accepted{}, why
+}
+
+// earlier returns what was accepted before of a request that is refused now, or nothing.
+func (in *Intake) earlier(ctx context.Context, s *Submission) (Accepted, error) {
+	if s.Key == "" {
+		return Accepted{}, nil
+	}
+	stored, err := in.ledger.Notification(ctx, s.id())
+	switch {
+	case err == nil && s.repeats(&stored):
+		return Accepted{Notification: stored, Replayed: true}, nil
+	case err != nil && !errors.Is(err, push.ErrNotFound):
+		return Accepted{}, fmt.Errorf("look for an earlier request: %w", err)
+	}
+	return Accepted{}, nil
+}
+
+// count counts a notification against its quotas, or has it deferred.
+func (in *Intake) count(ctx context.Context, n *push.Notification, c push.Charge) (err error) {
+	if in.quotas != nil {
+		n.Deferred, err = in.quotas.Accept(ctx, c, n.ID.IsBatch())
+	}
+	return err
+}
+
+// discount takes back what was counted of a notification that is a repeat, or was not recorded as far as is known. If it
+// was recorded all the same, it is not counted: better so than that an outage uses a quota up.
+func (in *Intake) discount(ctx context.Context, n *push.Notification, c push.Charge) {
+	if in.quotas != nil && !n.Deferred {
+		in.quotas.Undo(context.WithoutCancel(ctx), c)
+	}
 }
 
 // id returns the id of the notification: with a key always the same.

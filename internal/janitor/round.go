@@ -152,7 +152,12 @@ func (r *round) still(ctx context.Context, v *view) (bool, error) {
 	if v.last.Before(r.lost) {
 		return true, nil
 	}
-	return r.lateBy(ctx, push.QueueNotifications, quietFor(v.now, v.last))
+	quiet := quietFor(v.now, v.last)
+	if v.n.Deferred && v.planned < v.n.Progress.Pages {
+		const patient = 6
+		quiet /= patient // it waits for a quota, and another message would wait beside the first
+	}
+	return r.lateBy(ctx, push.QueueNotifications, quiet)
 }
 
 // large reports whether a notification of many lines was read a moment ago.

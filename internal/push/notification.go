@@ -103,6 +103,7 @@ type Notification struct {
 	TraceParent string        `json:"traceparent,omitempty"` // W3C, of the request
 	Fingerprint string        `json:"fingerprint,omitempty"` // hash of the request body, for idempotency
 	Keyed       bool          `json:"keyed,omitempty"`       // its id was derived from an idempotency key
+	Deferred    bool          `json:"deferred,omitempty"`    // nothing of it is counted against quotas before it is planned: each page is then
 	Sender      string        `json:"sender,omitempty"`      // who asked: an API key by name, or an event's source; "" if not recorded
 
 	Progress Progress `json:"progress"`
@@ -165,6 +166,28 @@ func (p *Progress) Unfinished() bool {
 	default: // of a newer program
 		return true
 	}
+}
+
+// Charge returns what accepting the notification counts against quotas; of a batch, its recipients do when they come.
+func (n *Notification) Charge() Charge {
+	c := Charge{Tenant: n.Tenant, App: n.App, Notifications: 1}
+	if !n.ID.IsBatch() {
+		c.Recipients, c.Queued = n.Progress.Sources, n.Progress.Sources
+	}
+	return c
+}
+
+// PageCharge returns what a page of a deferred notification counts when it is planned, a tenth more or less of a
+// batch whose upload goes on: pages are about alike, and those of a batch sum up to all of it.
+func (n *Notification) PageCharge(page int) Charge {
+	pages, all := int64(max(1, n.Progress.Pages)), n.Progress.Sources
+	k := int64(page)
+	some := all*(k+1)/pages - all*k/pages
+	c := Charge{Tenant: n.Tenant, App: n.App, Recipients: some, Queued: some}
+	if page == 0 {
+		c.Notifications = 1
+	}
+	return c
 }
 
 // AppName returns the name of the app whose credential the notification is sent with.

@@ -23,6 +23,29 @@ func Quotas() []Quota {
 	return []Quota{QuotaRequests, QuotaKeyRequests, QuotaNotifications, QuotaRecipients, QuotaQueued}
 }
 
+// Charge is what something that is accepted counts against the quotas of its app and tenant. A user and a topic are one
+// recipient, however many devices they have.
+type Charge struct {
+	Tenant, App   string
+	Notifications int64
+	Recipients    int64 // of the day
+	Queued        int64 // recipients that wait from now on
+}
+
+// Of returns what is charged to a quota.
+func (c *Charge) Of(q Quota) int64 {
+	switch q {
+	case QuotaNotifications:
+		return c.Notifications
+	case QuotaRecipients:
+		return c.Recipients
+	case QuotaQueued:
+		return c.Queued
+	case QuotaRequests, QuotaKeyRequests:
+	}
+	return 0
+}
+
 // OverQuotaError says that a request is more than a quota leaves. Nothing was done.
 type OverQuotaError struct {
 	Quota  Quota

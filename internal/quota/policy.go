@@ -17,6 +17,8 @@ type policy struct {
 	label  string // in the fields of answers
 	of     string // whose it is, for people
 	name   string // of its bucket
+	tenant string
+	app    string // "": the tenant's
 	limit  int64
 	window time.Duration // 0: it has none
 	ends   time.Time     // of the window; zero: it is refilled all the time
@@ -28,21 +30,24 @@ type policy struct {
 // is not set, which is 0, is none.
 func policiesOf(w who, whole, app *access.Effective, midnight time.Time) []*policy {
 	var all []*policy
-	add := func(q push.Quota, of, name, label string, limit *int64) {
+	add := func(q push.Quota, of, app, name, label string, limit *int64) {
 		if *limit > 0 {
-			all = append(all, newPolicy(q, of, name, label, *limit, midnight))
+			p := newPolicy(q, of, name, label, *limit, midnight)
+			p.tenant, p.app = w.tenant, app
+			all = append(all, p)
 		}
 	}
 	tenant := "tenant " + w.tenant
 	if w.key != "" {
-		add(push.QuotaKeyRequests, w.key, w.tenant+"/"+w.key, string(push.QuotaKeyRequests), app.KeyRequestsPerSecond)
+		add(push.QuotaKeyRequests, w.key, "", w.tenant+"/"+w.key, string(push.QuotaKeyRequests), app.KeyRequestsPerSecond)
 	}
 	for _, q := range []push.Quota{push.QuotaRequests, push.QuotaNotifications, push.QuotaRecipients, push.QuotaQueued} {
 		if app.From[string(q)] == access.FromApp {
-			name := w.tenant + "/" + cmp.Or(w.app, access.DefaultName)
-			add(q, "app "+name, name, "app_"+string(q), valueOf(app, q))
+			own := cmp.Or(w.app, access.DefaultName)
+			name := w.tenant + "/" + own
+			add(q, "app "+name, own, name, "app_"+string(q), valueOf(app, q))
 		}
-		add(q, tenant, w.tenant, string(q), valueOf(whole, q))
+		add(q, tenant, "", w.tenant, string(q), valueOf(whole, q))
 	}
 	return all
 }
@@ -71,7 +76,8 @@ func newPolicy(q push.Quota, of, name, label string, limit int64, midnight time.
 	case push.QuotaNotifications:
 		p.name, p.window = "minute/"+name, time.Minute
 	case push.QuotaRecipients:
-		p.name, p.window, p.ends = dayPrefix+name+"/"+midnight.Add(-day).Format(time.DateOnly), day, midnight
+		p.name, p.window, p.ends = "day/"+name, day, midnight
+		p.rate.Period = midnight.Add(-day).Format(time.DateOnly)
 		return p
 	case push.QuotaQueued:
 		p.name = "queued/" + name
@@ -80,8 +86,6 @@ func newPolicy(q push.Quota, of, name, label string, limit int64, midnight time.
 	p.rate.Tokens, p.rate.Per = limit, p.window
 	return p
 }
-
-const dayPrefix = "day/"
 
 // unit is what the quota counts, as the fields of answers name it.
 func (p *policy) unit() string {
@@ -104,6 +108,14 @@ func (p *policy) full(left int64, now time.Time) time.Duration {
 		return 0
 	}
 	return time.Duration(float64(p.limit-left) / float64(p.limit) * float64(p.window))
+}
+
+// takes returns how long the quota needs for n more; sharedrate.Never if it has no rate.
+func (p *policy) takes(n int64) time.Duration {
+	if p.rate.Tokens == 0 {
+		return sharedrate.Never
+	}
+	return time.Duration(float64(n) / float64(p.limit) * float64(p.window))
 }
 
 // over is the error for n more than the quota has.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -24,9 +25,10 @@ type Settings interface {
 
 var _ Settings = (*access.Effects)(nil)
 
-// Config is what the room stands on. Every field is required.
+// Config is what the room stands on. Rates, Settings, Metrics, Log and Now are required.
 type Config struct {
 	Settings Settings
+	Ledger   Ledger // nil: recipients that wait are never put back, as in tests of other things
 	Rates    *sharedrate.Set
 	Metrics  *Metrics
 	Log      *zap.Logger
@@ -37,6 +39,15 @@ type Config struct {
 type Quotas struct {
 	cfg   Config
 	gates *otter.Cache[who, *gate]
+
+	arrivals, starts lines
+
+	life    context.Context //nolint:containedctx // of what runs beside callers, until Close
+	end     context.CancelFunc
+	beside  sync.WaitGroup
+	mu      sync.Mutex
+	closed  bool
+	looking map[string]bool // buckets of what waits that are looked after, by name
 }
 
 // who is whom a gate is for.
@@ -51,6 +62,8 @@ type who struct {
 const (
 	maxGates = 20_000
 	gateFor  = time.Second
+	// lookEvery is how old what answers say of a bucket may be that this process takes nothing of.
+	lookEvery = 5 * time.Second
 )
 
 // New returns the room.
@@ -61,14 +74,25 @@ func New(cfg Config) (*Quotas, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache of quotas: %w", err)
 	}
-	return &Quotas{cfg: cfg, gates: gates}, nil
+	q := &Quotas{cfg: cfg, gates: gates, looking: map[string]bool{}}
+	q.arrivals.last, q.starts.last = map[string]turn{}, map[string]turn{}
+	q.life, q.end = context.WithCancel(context.Background())
+	return q, nil
 }
 
-// Close ends the upkeep of the cache.
-func (q *Quotas) Close() { q.gates.StopAllGoroutines() }
+// Close ends what runs beside the callers, and the upkeep of the cache.
+func (q *Quotas) Close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.end()
+	q.beside.Wait()
+	q.gates.StopAllGoroutines()
+}
 
 // gate is the quotas that somebody passes, for a second.
 type gate struct {
+	name     string // whose it is, of a line
 	until    time.Time
 	requests []*policy
 	work     []*policy // what is accepted
@@ -103,7 +127,7 @@ func (q *Quotas) gate(ctx context.Context, w who) (*gate, error) {
 
 func (q *Quotas) build(w who, whole, app *access.Effective, now time.Time) (*gate, error) {
 	midnight := now.UTC().Truncate(day).Add(day)
-	g := &gate{until: now.Add(gateFor), defers: *app.OverQuota == access.OverDefer}
+	g := &gate{name: w.tenant + "/" + w.app, until: now.Add(gateFor), defers: *app.OverQuota == access.OverDefer}
 	if g.until.After(midnight) {
 		g.until = midnight
 	}
@@ -112,6 +136,7 @@ func (q *Quotas) build(w who, whole, app *access.Effective, now time.Time) (*gat
 		if p.bucket, err = q.cfg.Rates.Bucket(p.name, p.rate); err != nil {
 			return nil, err
 		}
+		p.bucket.Look(lookEvery)
 		if p.quota == push.QuotaRequests || p.quota == push.QuotaKeyRequests {
 			g.requests = append(g.requests, p)
 		} else {

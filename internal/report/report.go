@@ -61,6 +61,7 @@ type Config struct {
 	Devices       Devices
 	Flow          Flow   // nil: nobody knows
 	Pauses        Pauses // nil: nothing is ever paused
+	Quotas        Quotas // nil: nothing is ever deferred
 	Log           *zap.Logger
 }
 

@@ -24,6 +24,7 @@ const (
 	WaitBreaker    WaitReason = "breaker"    // for FCM, or the way to it, to be well again
 	WaitQuota      WaitReason = "quota"      // for the time that FCM named when too much was asked of it
 	WaitSick       WaitReason = "sick"       // for its turn: FCM fails most requests, so that few are made
+	WaitDeferred   WaitReason = "deferred"   // for a quota of its tenant or app, over which it was accepted
 	WaitPlan       WaitReason = "plan"       // to be cut into chunks
 	WaitRetry      WaitReason = "retry"      // for the next attempt: everything that is open failed for now
 	WaitPace       WaitReason = "throttle"   // for its own throttle
@@ -32,7 +33,8 @@ const (
 // WaitReasons lists every reason.
 func WaitReasons() []WaitReason {
 	return []WaitReason{
-		WaitUpload, WaitPaused, WaitSuspended, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitPlan, WaitRetry, WaitPace,
+		WaitUpload, WaitPaused, WaitSuspended, WaitBrake, WaitCredential, WaitBreaker, WaitQuota, WaitSick, WaitDeferred,
+		WaitPlan, WaitRetry, WaitPace,
 	}
 }
 
@@ -44,7 +46,7 @@ type Waiting struct {
 
 	PerSecond int    // of WaitPace
 	Detail    string // of WaitCredential: what is wrong with it
-	Note      string // of WaitSuspended: who paused what, and why
+	Note      string // of WaitSuspended: who paused what, and why; of WaitDeferred: which quota
 }
 
 // same reports whether two say the same; nil says that nothing waits.
@@ -53,8 +55,8 @@ func (w *Waiting) same(o *Waiting) bool { return w == o || w != nil && o != nil 
 // Text says it to people: breaker open until 12:56:34 UTC (fcm.unavailable).
 func (w *Waiting) Text() string {
 	s := map[WaitReason]string{ //nolint:gosec // words
-		WaitSuspended: w.Note,
-		WaitUpload:    "upload: recipients may still be added; start sends them", WaitPaused: "paused: resume sends the rest",
+		WaitSuspended: w.Note, WaitDeferred: w.Note,
+		WaitUpload: "upload: recipients may still be added; start sends them", WaitPaused: "paused: resume sends the rest",
 		WaitBrake: "held by the brake: resume it when the cause is mended, or cancel it", WaitBreaker: "breaker open",
 		WaitCredential: "its app's credential", WaitQuota: "FCM's quota",
 		WaitSick: "throttled, because FCM fails most requests", WaitPlan: "a dispatcher to plan it", WaitRetry: "next attempt",
@@ -86,6 +88,12 @@ type Flow interface {
 type Pauses interface {
 	// Stopped returns the pause that stops an app of a tenant, as what waits for it, or nil.
 	Stopped(tenant, app string) *Waiting
+}
+
+// Quotas knows what was deferred.
+type Quotas interface {
+	// Deferring returns the quota that a deferred notification waits for, as what waits for it.
+	Deferring(ctx context.Context, n *push.Notification) *Waiting
 }
 
 // suspended returns the pause that stops a notification, or nil.
@@ -163,6 +171,9 @@ func (r *Reader) waiting(ctx context.Context, v *View, now time.Time) *Waiting {
 		}
 		if w := r.flow(ctx, &v.Notification, now); w != nil {
 			return w
+		}
+		if n := &v.Notification; n.Deferred && r.cfg.Quotas != nil && v.Counts.Unplanned(n.Progress.Sources) > 0 {
+			return r.cfg.Quotas.Deferring(ctx, n)
 		}
 		return v.waitsAlone(now)
 	case push.StateCompleted, push.StateCancelled, push.StateDeadLettered:

@@ -284,5 +284,29 @@ func (b *Bucket) fills(limit *Limit) time.Duration {
 	return limit.takes(float64(limit.Burst))
 }
 
+// Look has the store asked how the bucket stands if this process has not heard of it for so long, beside the caller. It
+// leases nothing.
+func (b *Bucket) Look(older time.Duration) {
+	b.mu.Lock()
+	known := b.view.known && b.set.elapsed()-b.view.at < older
+	b.mu.Unlock()
+	if !known {
+		b.fly(purposeLook)
+	}
+}
+
+// Ascertain asks the store how the bucket stands, and returns it. Others may take meanwhile. The error is that ctx ended;
+// what is known stands while the store is away.
+func (b *Bucket) Ascertain(ctx context.Context) (Answer, error) {
+	if f := b.fly(purposeLook); f != nil {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return Answer{}, ctx.Err()
+		}
+	}
+	return b.Standing(), nil
+}
+
 // Standing returns how the bucket stands as far as this process knows, and takes nothing. It asks nobody.
 func (b *Bucket) Standing() Answer { return b.answer(0, true) }

@@ -20,6 +20,7 @@ const (
 	purposeLease    purpose = iota // more tokens
 	purposeGiveBack                // all that is left goes back
 	purposeRemove                  // the document, if the bucket is full
+	purposeLook                    // nothing but how it stands
 )
 
 // flight is an exchange with the store that is under way: one at a time for a bucket.
@@ -86,6 +87,10 @@ func (b *Bucket) run(f *flight, p purpose) {
 		err = b.giveBack(ctx)
 	case purposeRemove:
 		err = b.remove(ctx)
+	case purposeLook:
+		if err = b.read(ctx); err == nil {
+			b.saw()
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

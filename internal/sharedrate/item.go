@@ -17,6 +17,8 @@ type item struct {
 	Burst   int64         // of the limit that it was last reckoned by
 	Slow    slow
 	Members []member
+	Period  string
+	Backs   int64 // how often tokens were put back, see [Bucket.Restore]
 }
 
 // member is a process that has leased tokens, or would like to.
@@ -34,7 +36,7 @@ const memberKeep = 2 * time.Second
 
 // newItem returns a full bucket.
 func newItem(epoch string, limit Limit) item {
-	return item{Epoch: epoch, Level: limit.Burst * micro, Burst: limit.Burst}
+	return item{Epoch: epoch, Level: limit.Burst * micro, Burst: limit.Burst, Period: limit.Period}
 }
 
 // advance carries the bucket on to its time to. Leases end on the way, each at its time, so that what they held back
@@ -59,6 +61,9 @@ func (i *item) advance(to time.Duration, limit Limit) {
 
 // resize fits the bucket to a limit that was changed. What an allotment has given stays given.
 func (i *item) resize(limit Limit) {
+	if limit.Period > i.Period {
+		i.Period, i.Burst, i.Level, i.Members = limit.Period, limit.Burst, limit.Burst*micro, nil
+	}
 	if i.Burst == limit.Burst {
 		return
 	}

@@ -14,11 +14,13 @@ type stored struct {
 	Burst   int64    `json:"b"`
 	Slow    *slow    `json:"s,omitempty"`
 	Members []member `json:"m,omitempty"`
+	Period  string   `json:"p,omitempty"`
+	Backs   int64    `json:"r,omitempty"`
 }
 
 // MarshalJSON writes the stored form.
 func (i item) MarshalJSON() ([]byte, error) {
-	s := stored{i.Epoch, i.At.Milliseconds(), i.Level, i.Burst, nil, i.Members}
+	s := stored{i.Epoch, i.At.Milliseconds(), i.Level, i.Burst, nil, i.Members, i.Period, i.Backs}
 	if i.Slow.To > 0 {
 		s.Slow = &i.Slow
 	}
@@ -29,7 +31,7 @@ func (i item) MarshalJSON() ([]byte, error) {
 func (i *item) UnmarshalJSON(data []byte) error {
 	var s stored
 	err := json.Unmarshal(data, &s)
-	*i = item{s.Epoch, time.Duration(s.At) * time.Millisecond, s.Level, s.Burst, slow{}, s.Members}
+	*i = item{s.Epoch, time.Duration(s.At) * time.Millisecond, s.Level, s.Burst, slow{}, s.Members, s.Period, s.Backs}
 	if s.Slow != nil {
 		i.Slow = *s.Slow
 	}

@@ -15,6 +15,9 @@ type Limit struct {
 	// Recover is the time in which a rate of nothing would grow back to all of it, by equal amounts in equal times, after a
 	// [Bucket.Cut]: up to 24 h; 0: it is not cut.
 	Recover time.Duration
+	// Period is what an allotment is for, such as a day; "" if it is for ever. A bucket that is asked for a later one, by its
+	// text, is full again.
+	Period string
 }
 
 // maxTokens keeps millionths of tokens within an int64.

@@ -86,7 +86,9 @@ func (s *Set) Bucket(name string, limit Limit) (*Bucket, error) {
 		b.touched.Store(int64(s.elapsed()))
 		s.buckets[name] = b
 	}
-	b.limit.Store(&limit)
+	if old := b.limit.Swap(&limit); old != nil && old.Period != limit.Period {
+		b.until.Store(0) // what is leased is of a period that is over
+	}
 	return b, nil
 }
 

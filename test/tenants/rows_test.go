@@ -165,6 +165,7 @@ func rows() map[string]row {
 
 		"addPause":   with(row{path: at("/v1/pauses")}, typeJSON, `{}`), // what one may pause is what is one's own
 		"listPauses": {path: at("/v1/pauses")},
+		"listQuotas": {path: at("/v1/quotas")},
 		"liftPause":  {path: at("/v1/pauses/pau_01890a5d-ac96-774b-bcce-b302099a8057"), rival: none, limited: none, missing: true},
 
 		"listTenants":  platform("/v1/tenants"),

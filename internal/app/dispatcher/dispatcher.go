@@ -74,9 +74,14 @@ func startFanout(ctx context.Context, s *app.Service, o Options, outcomes *outco
 	if err != nil {
 		return err
 	}
+	quotas, err := s.Quotas(ctx)
+	if err != nil {
+		return err
+	}
 	f, err := fanout.New(fanout.Config{
 		Notifications: s.Backend.Store, Lines: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Erasures: erased,
-		Tasks: s.Backend.Queues[push.QueueNotifications], Chunks: lanes(s), Completed: outcomes.Completed, Settled: outcomes.Settled,
+		Quotas: quotas,
+		Tasks:  s.Backend.Queues[push.QueueNotifications], Chunks: lanes(s), Completed: outcomes.Completed, Settled: outcomes.Settled,
 		RecordUnknown: o.Delivery.RecordUnknownDevices, Log: s.Log, Metrics: fanout.NewMetrics(s.Reg, s.Outcomes), Now: s.Now,
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/privacy"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/quota"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -59,7 +60,11 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	}
 	const grace = 5 * time.Second
 	s.Stack.OnStop("settings of apps", grace, func(context.Context) error { effects.Close(); return nil })
-	intake := ingest.NewIntake(s.Backend.Store, outbox, effects, s.Log, metrics, s.Now)
+	quotas, err := s.Quotas(ctx)
+	if err != nil {
+		return At{}, err
+	}
+	intake := ingest.NewIntake(s.Backend.Store, outbox, effects, s.Log, metrics, s.Now).Within(quotas)
 	s.Stack.Background(ctx, "outbox", grace, outbox.Run)
 	s.Stack.Background(ctx, "outbox sweeper", grace, ingest.NewSweeper(s.Backend.Store, outbox, s.Log, s.Now).Run)
 
@@ -89,6 +94,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.Open}}, Pauses: paused,
+		Quotas: app.Deferrals{Quotas: quotas},
 	})
 	required, err := door.requiresKey(ctx, s, directory)
 	if err != nil {
@@ -113,13 +119,10 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
-	quotas, err := s.Quotas(ctx)
-	if err != nil {
-		return At{}, err
-	}
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays, Pauses: paused,
-		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s), Devices: newRegistry(s, erased), Reports: reports,
+		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s, quotas),
+		Devices: newRegistry(s, erased), Reports: reports,
 		Ledger: s.Backend.Store, Directory: directory, Entrance: keys, Usage: used,
 		Privacy: requests, Credentials: room,
 		Answers: s.Backend.Store, Auth: keys, Quotas: quotas, Approvals: directory, Audit: log, AuditLog: log.Routes(),
@@ -138,9 +141,9 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	return At{addr, required}, nil
 }
 
-func newBatches(s *app.Service) *batch.Batches {
+func newBatches(s *app.Service, quotas *quota.Quotas) *batch.Batches {
 	return batch.New(batch.Config{
-		Ledger: s.Backend.Store, Pages: s.Backend.Store, Tasks: s.Backend.Queues[push.QueueNotifications],
+		Ledger: s.Backend.Store, Pages: s.Backend.Store, Tasks: s.Backend.Queues[push.QueueNotifications], Quotas: quotas,
 		Log: s.Log, Metrics: batch.NewMetrics(s.Reg), Now: s.Now,
 	})
 }

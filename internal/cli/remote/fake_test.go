@@ -74,6 +74,13 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /v1/pauses":
 		clitest.Say(w, http.StatusCreated, paused("everything"))
 		return
+	case "GET /v1/quotas":
+		f.queries = append(f.queries, r.URL.RawQuery)
+		clitest.Say(w, http.StatusOK, client.QuotaList{Items: []client.Quota{
+			{Quota: client.QuotaKeyRequests, Tenant: "acme", Key: "key:a", Limit: 5, Used: 1, Left: 4, Over: "refuse"},
+			{Quota: client.QuotaRecipients, Tenant: "acme", App: "shop", Limit: 100, Used: 30, Left: 70, Over: "defer"},
+		}})
+		return
 	case "GET /v1/pauses":
 		clitest.Say(w, http.StatusOK, client.PauseList{Items: []client.Pause{paused("everything"), paused("acme"), paused("acme/shop")}})
 		return

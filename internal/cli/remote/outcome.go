@@ -50,6 +50,9 @@ func printNotification(con *display.Console, n client.Notification, asJSON bool)
 	if n.Waiting != nil {
 		l.Row("waiting", n.Waiting.Text)
 	}
+	if n.Deferred && n.Waiting == nil && n.Counts == nil {
+		l.Row("deferred", "a quota is used up: it starts when there is room")
+	}
 	for i := range n.Held {
 		l.Row("held", progress.Reason(&n.Held[i]))
 	}

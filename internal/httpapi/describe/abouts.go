@@ -90,6 +90,8 @@ func abouts() map[string]string {
 		"Recipient":         "One recipient of a batch: exactly one of token, fid, user_id and device_id.",
 		"RecipientTexts":    "What one recipient is shown in place of the message's texts.",
 		"Pause":             "A pause that stands.",
+		"Quota":             "A quota, and how it stands in all processes together.",
+		"QuotaList":         "The quotas that a caller may see.",
 		"PauseList":         "All pauses that the caller may see, the oldest first.",
 		"PauseRequest":      "What is to be paused.",
 		"Replay":            "How a replay of dead letters stands.",

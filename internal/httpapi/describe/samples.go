@@ -43,6 +43,10 @@ func samples() map[reflect.Type]any {
 		client.PauseRequest{Scope: client.PauseApp, App: "shop", Reason: "the key leaked"},
 		samplePause(),
 		client.PauseList{Items: []client.Pause{samplePause()}},
+		client.QuotaList{Items: []client.Quota{{
+			Quota: client.QuotaRecipients, Tenant: "acme", Policy: "recipients_per_day", Limit: 1_000_000, Used: 250_000, Left: 750_000,
+			Unit: "recipients", Window: 86_400, WholeAt: new(sampleTime(60)), Over: "defer",
+		}}},
 		client.NotificationList{Items: []client.Notification{listed}},
 		sampleDelivery(),
 		client.DeliveryList{Items: []client.Delivery{sampleDelivery()}},

@@ -43,12 +43,18 @@ type Instance struct {
 // Start starts an instance on documents. Whatever tenant it is asked about has the settings.
 func Start(tb testing.TB, docs document.Store, name string, settings access.Settings, now func() time.Time) Instance {
 	tb.Helper()
+	return StartOn(tb, docs, name, settings, now, nil)
+}
+
+// StartOn starts an instance that finds what waits in a ledger; nil: nothing that waits ever ends.
+func StartOn(tb testing.TB, docs document.Store, name string, settings access.Settings, now func() time.Time, l quota.Ledger) Instance {
+	tb.Helper()
 	rates, err := sharedrate.New(sharedrate.Config{Documents: docs, Process: name, Log: zap.NewNop()})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	q, err := quota.New(quota.Config{
-		Settings: Settings{settings}, Rates: rates, Metrics: quota.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(), Now: now,
+		Settings: Settings{settings}, Ledger: l, Rates: rates, Metrics: quota.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(), Now: now,
 	})
 	if err != nil {
 		tb.Fatal(err)
