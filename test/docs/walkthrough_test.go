@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "write what the commands of the walk-through print into it")
 
 // walkthroughs are the documents whose commands are run, and how many each has at least.
-func walkthroughs() map[string]int { return map[string]int{"dead-letters.md": 10, "quotas.md": 5} }
+func walkthroughs() map[string]int { return map[string]int{"dead-letters.md": 10, "quotas.md": 5, "tenants.md": 10, "audit.md": 5, "privacy.md": 6} }
 
 // The document's addresses; a run of it has others.
 const (
@@ -56,7 +56,7 @@ func TestWalkthrough(t *testing.T) {
 func walkThrough(t *testing.T, name string, least int) {
 	t.Helper()
 	text := document(t, name)
-	w := &walk{t: t, ids: map[string]string{}}
+	w := &walk{t: t, dir: t.TempDir(), ids: map[string]string{}}
 	n := 0
 	renewed := consoleBlock.ReplaceAllStringFunc(text, func(block string) string {
 		m := consoleBlock.FindStringSubmatch(block)
@@ -82,6 +82,7 @@ func walkThrough(t *testing.T, name string, least int) {
 type walk struct {
 	t   *testing.T
 	env []string
+	dir string // where the commands run, and what they write is
 	api string // where belfry up listens
 	sim string
 	ids map[string]string // of the document, to those of this run; by prefix, the last one
@@ -105,6 +106,7 @@ func (w *walk) run(was step) step {
 	there := strings.NewReplacer(apiAddress, w.api, simAddress, w.sim)
 	back := strings.NewReplacer(w.api, apiAddress, w.sim, simAddress)
 	cmd := exec.CommandContext(w.t.Context(), "bash", "-c", there.Replace(command))
+	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), w.env...)        //nolint:forbidigo // a child inherits it
 	if !strings.Contains(command, "dlq-replayer") { // which works on the data directory, as the reader's does
 		cmd.Env = append(cmd.Env, "BELFRY_API=http://"+w.api)
