@@ -24,6 +24,7 @@ func (r *rig) lane(name push.Lane, g *guard.Guard, c push.Chunk) lane {
 	cfg := r.cfg
 	q := &queue{}
 	cfg.Owner, cfg.Lane, cfg.Guard, cfg.Chunks = string(name), name, g, map[push.Lane]worker.Sink{name: q}
+	cfg.Rand = rand.New(rand.NewPCG(3, 4)) // a room guards its own only
 	_ = q.Send(r.tb.Context(), []worker.Outgoing{{Body: r.encode(c)}})
 	return lane{r.make(cfg), q}
 }
