@@ -75,11 +75,11 @@ type known struct {
 
 // NewAuthenticator returns an Authenticator.
 func NewAuthenticator(cfg AuthConfig) (*Authenticator, error) {
-	keys, err := newRecent[*known](maxCached, cfg.Directory.now)
+	keys, err := newRecent[*known](maxCached, CacheFor, cfg.Directory.now)
 	if err != nil {
 		return nil, err
 	}
-	tenants, err := newRecent[bool](1, cfg.Directory.now)
+	tenants, err := newRecent[bool](1, CacheFor, cfg.Directory.now)
 	if err != nil {
 		return nil, err
 	}

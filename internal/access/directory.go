@@ -153,7 +153,11 @@ func (d *Directory) SetPlatform(ctx context.Context, s Settings, by string) (Pla
 // Effective returns the settings that hold for an app of a tenant, and where each comes
 // from. The app "" is [DefaultName].
 func (d *Directory) Effective(ctx context.Context, tenant, app string) (Effective, error) {
-	p, t, err := d.above(ctx, tenant)
+	p, err := d.PlatformSettings(ctx)
+	if err != nil {
+		return Effective{}, err
+	}
+	t, err := d.settingsOf(ctx, tenant)
 	if err != nil {
 		return Effective{}, err
 	}
@@ -161,27 +165,14 @@ func (d *Directory) Effective(ctx context.Context, tenant, app string) (Effectiv
 	if err != nil {
 		return Effective{}, err
 	}
-	return Inherit(p, t, a.Settings), nil
+	return Inherit(p.Settings, t, a.Settings), nil
 }
 
-// OfTenant returns what holds for a tenant as a whole, whatever its apps set, or push.ErrNotFound.
-func (d *Directory) OfTenant(ctx context.Context, tenant string) (Effective, error) {
-	p, t, err := d.above(ctx, tenant)
-	if err != nil {
-		return Effective{}, err
-	}
-	return Inherit(p, t, Settings{}), nil
-}
-
-// above returns what the platform and a tenant set.
-func (d *Directory) above(ctx context.Context, tenant string) (platform, own Settings, err error) {
-	p, err := d.PlatformSettings(ctx)
-	if err != nil {
-		return platform, own, err
-	}
+// settingsOf returns what a tenant sets, or push.ErrNotFound.
+func (d *Directory) settingsOf(ctx context.Context, tenant string) (Settings, error) {
 	t, err := d.Tenant(ctx, tenant)
 	if err == nil && t.Deleted() {
 		err = push.ErrNotFound
 	}
-	return p.Settings, t.Settings, err
+	return t.Settings, err
 }

@@ -16,7 +16,24 @@ const maxEffects = 20_000
 // [NewEffects].
 type Effects struct {
 	directory *Directory
+	platform  *recent[Settings]
+	tenants   *recent[*above]
 	apps      *recent[*effect]
+}
+
+// For how long each level is remembered: what an app inherits may be as old as all of them
+// together. A tenant with a thousand apps has its own settings read once a second, and not with
+// each app's.
+const (
+	keepPlatform = CacheFor / 4
+	keepTenant   = CacheFor / 4
+	keepApp      = CacheFor - keepPlatform - keepTenant
+)
+
+// above is what the apps of a tenant inherit.
+type above struct {
+	platform, tenant Settings
+	missing          bool
 }
 
 type effect struct {
@@ -26,15 +43,27 @@ type effect struct {
 
 // NewEffects returns Effects of what a directory says.
 func NewEffects(d *Directory) (*Effects, error) {
-	apps, err := newRecent[*effect](maxEffects, d.now)
+	platform, err := newRecent[Settings](1, keepPlatform, d.now)
 	if err != nil {
 		return nil, err
 	}
-	return &Effects{directory: d, apps: apps}, nil
+	tenants, err := newRecent[*above](maxEffects, keepTenant, d.now)
+	if err != nil {
+		return nil, err
+	}
+	apps, err := newRecent[*effect](maxEffects, keepApp, d.now)
+	if err != nil {
+		return nil, err
+	}
+	return &Effects{directory: d, platform: platform, tenants: tenants, apps: apps}, nil
 }
 
 // Close releases what the cache holds.
-func (e *Effects) Close() { e.apps.close() }
+func (e *Effects) Close() {
+	e.platform.close()
+	e.tenants.close()
+	e.apps.close()
+}
 
 // Of returns the settings that hold for an app of a tenant, or push.ErrNotFound if the tenant
 // does not have it. The caller must not change what they point to.
@@ -54,11 +83,11 @@ func (e *Effects) Of(ctx context.Context, tenant, app string) (Effective, error)
 func (e *Effects) OfTenant(ctx context.Context, tenant string) (Effective, error) {
 	const whole = "/*" // no app's name
 	k, err := e.apps.get(ctx, tenant+whole, func(ctx context.Context) (*effect, error) {
-		settings, err := e.directory.OfTenant(ctx, tenant)
-		if errors.Is(err, push.ErrNotFound) {
-			return &effect{missing: true}, nil
+		up, err := e.above(ctx, tenant)
+		if err != nil || up.missing {
+			return &effect{missing: true}, err
 		}
-		return &effect{settings: settings}, err
+		return &effect{settings: Inherit(up.platform, up.tenant, Settings{})}, nil
 	})
 	switch {
 	case err != nil:
@@ -77,10 +106,32 @@ func (e *Effects) Exists(ctx context.Context, tenant, app string) (bool, error) 
 
 func (e *Effects) remembered(ctx context.Context, tenant, app string) (*effect, error) {
 	return e.apps.get(ctx, appName(tenant, app), func(ctx context.Context) (*effect, error) {
-		settings, err := e.directory.Effective(ctx, tenant, app)
+		up, err := e.above(ctx, tenant)
+		if err != nil || up.missing {
+			return &effect{missing: true}, err
+		}
+		a, err := e.directory.App(ctx, tenant, app)
 		if errors.Is(err, push.ErrNotFound) {
 			return &effect{missing: true}, nil
 		}
-		return &effect{settings: settings}, err
+		return &effect{settings: Inherit(up.platform, up.tenant, a.Settings)}, err
+	})
+}
+
+// above returns what the apps of a tenant inherit.
+func (e *Effects) above(ctx context.Context, tenant string) (*above, error) {
+	return e.tenants.get(ctx, tenant, func(ctx context.Context) (*above, error) {
+		platform, err := e.platform.get(ctx, platformName, func(ctx context.Context) (Settings, error) {
+			p, err := e.directory.PlatformSettings(ctx)
+			return p.Settings, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		own, err := e.directory.settingsOf(ctx, tenant)
+		if errors.Is(err, push.ErrNotFound) {
+			return &above{missing: true}, nil
+		}
+		return &above{platform: platform, tenant: own}, err
 	})
 }

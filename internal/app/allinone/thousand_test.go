@@ -24,7 +24,8 @@ const manyApps, inOne = 1000, 100
 // BenchmarkThousandApps runs a whole belfry up beside its simulator, in one process, and
 // compares sending for a thousand apps with sending as much for one, in pairs. It
 // reports what an app adds to the memory of the process when it was sent for (simulator
-// included), how long a start with their credentials and the first sends for all of them take, and the medians of the ratios of rates and of processor time.
+// included), how long a start with their credentials and the first sends for all of them take, and the
+// medians of the ratios of rates and of processor time.
 //
 //	go test ./internal/app/allinone -run '^$' -bench ThousandApps -benchtime 3x
 func BenchmarkThousandApps(b *testing.B) {
