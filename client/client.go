@@ -40,6 +40,7 @@ type Client struct {
 	userAgent string
 	chance    func() float64 // in [0, 1)
 	version   func(string)
+	limits    func([]RateLimit)
 }
 
 // Option adjusts a [Client].
@@ -72,6 +73,10 @@ const VersionHeader = "Belfry-Version"
 // [VersionHeader], with every answer that has one. f may be called from several
 // goroutines at a time.
 func WithServerVersion(f func(version string)) Option { return func(c *Client) { c.version = f } }
+
+// WithRateLimits calls f with how the caller's quotas stand, as each answer says it that has quotas to tell of. f may be
+// called from several goroutines at a time.
+func WithRateLimits(f func(limits []RateLimit)) Option { return func(c *Client) { c.limits = f } }
 
 const userAgent = "belfry-client/1"
 

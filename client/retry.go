@@ -13,6 +13,8 @@ import (
 // (full jitter). A Retry-After in the answer (RFC 9110 §10.2.3) wins; one
 // longer than Max ends the call with the answer that carried it.
 //
+// A quota that never has as much as is asked for has no Retry-After, and ends the call too.
+//
 // Repeated are broken connections, attempts that time out, the answers 429, 502,
 // 503 and 504, and the server's word that the request did not arrive whole or
 // that an earlier attempt is still being served. Nobody below the client repeats as well, but for the HTTP

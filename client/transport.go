@@ -109,7 +109,7 @@ func (c *Client) attempts(ctx context.Context, cl call, take func(*http.Response
 			return fmt.Errorf("%s %s: %w", cl.method, cl.path, context.Cause(ctx))
 		}
 		wait, again := c.retry.wait(n, after, c.chance())
-		if !again || cl.once || cl.stream != nil || !transient(err) {
+		if !again || cl.once || cl.stream != nil || !transient(err) || IsProblem(err, "quota_exceeded") && after < 0 {
 			return fmt.Errorf("%s %s: %w", cl.method, cl.path, err)
 		}
 		if sleep(ctx, wait) != nil {
@@ -158,6 +158,9 @@ func (c *Client) exchange(req *http.Request, take func(*http.Response) error) (t
 	}
 	if v := resp.Header.Get(VersionHeader); v != "" && c.version != nil {
 		c.version(v)
+	}
+	if c.limits != nil && resp.Header.Get("RateLimit") != "" {
+		c.limits(RateLimits(resp.Header))
 	}
 	if resp.StatusCode/100 == 2 {
 		return -1, take(resp)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/quota"
 	"github.com/belfry-push/belfry/internal/sharedrate"
@@ -30,6 +31,14 @@ func Run(t *testing.T, open func(t *testing.T) document.Store) {
 	t.Run("requests a second of three instances", func(t *testing.T) {
 		t.Parallel()
 		requests(t, open(t))
+	})
+	t.Run("recipients a day of three instances", func(t *testing.T) {
+		t.Parallel()
+		recipients(t, open(t))
+	})
+	t.Run("recipients that wait of three instances", func(t *testing.T) {
+		t.Parallel()
+		queued(t, open(t))
 	})
 }
 
@@ -116,6 +125,109 @@ func requests(t *testing.T, docs document.Store) {
 		t.Errorf("%d admitted", got)
 	}
 }
+
+// recipients has three instances accept all of a day, and no more.
+func recipients(t *testing.T, docs document.Store) {
+	t.Helper()
+	const perDay, each = 3000, 10
+	c := push.Charge{Tenant: string(push.NewID("tenant")), Notifications: 1, Recipients: each, Queued: each}
+	var accepted atomic.Int64
+	var wg sync.WaitGroup
+	noon := func() time.Time { return time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC) }
+	for k := range Instances {
+		wg.Go(func() {
+			in := Start(t, docs, fmt.Sprint(c.Tenant, k), access.Settings{RecipientsPerDay: new(int64(perDay))}, noon)
+			defer in.Stop() // which gives back what it leased for nothing
+			for over := 0; over < 3; {
+				switch later, err := in.Accept(t.Context(), c, false); {
+				case err == nil && !later:
+					accepted.Add(each)
+				case !refusedOf(err, push.QuotaRecipients):
+					t.Error(later, err)
+					return
+				default:
+					over++
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := accepted.Load(); got > perDay || got < perDay*9/10 {
+		t.Errorf("%d of %d accepted", got, perDay)
+	}
+	tomorrow := Start(t, docs, c.Tenant+"tomorrow", access.Settings{RecipientsPerDay: new(int64(perDay))}, func() time.Time {
+		return noon().Add(12 * time.Hour)
+	})
+	defer tomorrow.Stop()
+	c.Recipients = perDay
+	if _, err := tomorrow.Accept(t.Context(), c, false); err != nil {
+		t.Errorf("the next day: %v", err)
+	}
+}
+
+// queued fills what may wait from three instances; when it has ended, it may be filled anew.
+func queued(t *testing.T, docs document.Store) {
+	t.Helper()
+	const limit, each = 600, 20
+	c := push.Charge{Tenant: string(push.NewID("tenant")), Notifications: 1, Recipients: each, Queued: each}
+	l := &waiting{tenant: c.Tenant}
+	var accepted atomic.Int64
+	var wg sync.WaitGroup
+	settings := access.Settings{QueuedRecipients: new(int64(limit))}
+	for k := range Instances {
+		wg.Go(func() {
+			in := StartOn(t, docs, fmt.Sprint(c.Tenant, k), settings, time.Now, l)
+			defer in.Stop()
+			for {
+				_, err := in.Accept(t.Context(), c, false)
+				if err != nil {
+					if !refusedOf(err, push.QuotaQueued) {
+						t.Error(err)
+					}
+					return
+				}
+				l.open.Add(each)
+				accepted.Add(each)
+			}
+		})
+	}
+	wg.Wait()
+	if got := accepted.Load(); got > limit || got < limit/2 {
+		t.Errorf("%d of %d accepted", got, limit)
+	}
+	l.open.Store(0)
+	in := StartOn(t, docs, c.Tenant+"later", settings, time.Now, l)
+	defer in.Stop()
+	c.Queued = limit - each
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := in.Accept(t.Context(), c, false)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatalf("what has ended does not make room: %v", err)
+		}
+	}
+}
+
+// waiting is a ledger in which one notification of a tenant waits.
+type waiting struct {
+	tenant string
+	open   atomic.Int64
+}
+
+// Unfinished implements [quota.Ledger].
+func (l *waiting) Unfinished(context.Context, time.Time, string, int) ([]push.Notification, string, error) {
+	n := push.Notification{ID: push.NewID(push.PrefixNotification), Tenant: l.tenant, Progress: push.Progress{Sources: l.open.Load()}}
+	return []push.Notification{n}, "", nil
+}
+
+// Counts implements [quota.Ledger].
+func (*waiting) Counts(context.Context, push.ID) (ledger.Counts, error) { return ledger.Counts{}, nil }
 
 func refusedOf(err error, q push.Quota) bool {
 	over, ok := errors.AsType[*push.OverQuotaError](err)
