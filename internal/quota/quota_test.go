@@ -17,6 +17,7 @@ import (
 	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/quota/quotatest"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,7 +54,8 @@ func overOf(t *testing.T, err error) *push.OverQuotaError {
 func TestThreeInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const perSecond, span = 100, 30 * time.Second
+		const perSecond = 100
+		span := time.Duration(raced.Rounds(20)) * time.Second
 		w := &slow{}
 		var admitted atomic.Int64
 		var wg sync.WaitGroup
