@@ -19,7 +19,7 @@ import (
 
 // What the benchmark sends: to so many apps, each with a credential of its own, and so many
 // recipients at a time.
-const manyApps, inOne = 1000, 100
+const manyApps, inOne = 1000, 50
 
 // BenchmarkThousandApps runs a whole belfry up beside its simulator, in one process, and
 // compares sending for a thousand apps with sending as much for one, in pairs. It
