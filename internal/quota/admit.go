@@ -11,11 +11,11 @@ import (
 
 // Admit counts a request of the API against what its tenant, app and key may make in a second. fields, of an answer to
 // it, are RateLimit-Policy and RateLimit as they stand when they are asked for, "" if there is no quota; it may be nil.
-// The error is a [*push.OverQuotaError], or that ctx ended.
+// The error is a [*push.OverQuotaError], push.ErrNotFound for a tenant that is no more, or that ctx ended.
 func (q *Quotas) Admit(ctx context.Context, c *access.Caller) (fields func() (policies, limits string), err error) {
 	g, err := q.gate(ctx, who{c.Tenant, c.App, c.Name})
 	if err != nil {
-		return nil, err
+		return nil, q.unknown(ctx, err)
 	}
 	if g.fields == "" {
 		return nil, nil
@@ -23,6 +23,19 @@ func (q *Quotas) Admit(ctx context.Context, c *access.Caller) (fields func() (po
 	err = q.takeAll(ctx, g.requests, 1)
 	q.refused(err)
 	return func() (string, string) { return g.fields, limitField(g, q.cfg.Now()) }, err
+}
+
+// unknown says what becomes of somebody whose quotas cannot be read: he is let through, as while the store of the buckets is
+// away, unless he has hung up.
+func (q *Quotas) unknown(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, push.ErrNotFound):
+		return err
+	}
+	q.cfg.Metrics.unchecked.Inc()
+	return nil
 }
 
 // takeAll takes n of each quota, or of none.

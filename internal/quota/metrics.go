@@ -27,7 +27,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"quota", "outcome"}),
 		unchecked: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "belfry_quota_unchecked_total",
-			Help: "What was let through because the store of quotas had been away for more than a minute.",
+			Help: "What was let through because the store of quotas could not be asked, nor a share of a minute ago be used.",
 		}),
 	}
 	for _, q := range push.Quotas() {

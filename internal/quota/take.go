@@ -10,12 +10,15 @@ import (
 
 // Accept counts what is about to be accepted. later says that nothing was counted, because a quota is used up and the
 // tenant has chosen that such work waits: it is to be accepted as deferred, and counted by Start. Of a whole batch, which
-// is counted page by page, later is said whenever the tenant has so chosen. The error is a [*push.OverQuotaError], or that
-// the settings are not known.
+// is counted page by page, later is said whenever the tenant has so chosen. The error is as that of
+// Admit.
 func (q *Quotas) Accept(ctx context.Context, c push.Charge, batch bool) (later bool, err error) {
 	g, err := q.gate(ctx, who{tenant: c.Tenant, app: c.App})
-	if err != nil || len(g.work) == 0 {
-		return false, err
+	if err != nil {
+		return false, q.unknown(ctx, err)
+	}
+	if len(g.work) == 0 {
+		return false, nil
 	}
 	if over := never(g, &c); over != nil {
 		q.refused(over)
@@ -49,8 +52,11 @@ func (q *Quotas) deferred(of push.Quota) {
 // deferred when it was made. The error is as that of Accept.
 func (q *Quotas) Count(ctx context.Context, c push.Charge) error {
 	g, err := q.gate(ctx, who{tenant: c.Tenant, app: c.App})
-	if err != nil || len(g.work) == 0 {
-		return err
+	if err != nil {
+		return q.unknown(ctx, err)
+	}
+	if len(g.work) == 0 {
+		return nil
 	}
 	if over := never(g, &c); over != nil {
 		err = over

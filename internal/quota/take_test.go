@@ -2,6 +2,7 @@ package quota_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -71,6 +72,74 @@ func TestAccept(t *testing.T) {
 		time.Sleep(time.Minute)
 		if err := accept(charge(1, 100)); err != nil {
 			t.Errorf("the next day: %v", err)
+		}
+	})
+}
+
+// What cannot be deferred any more is counted or refused, and what is deferred starts though its quota was lowered since.
+func TestCountAndStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &slow{}
+		in := quotatest.Start(t, w.store(), "i", access.Settings{RecipientsPerDay: new(int64(100)), QueuedRecipients: new(int64(70))}, time.Now)
+		defer in.Stop()
+		if most, err := in.Largest(t.Context(), "acme", "", 2800); most != 70 || err != nil {
+			t.Errorf("%d at once, %v", most, err)
+		}
+		page := push.Charge{Tenant: "acme", Recipients: 90}
+		if err := in.Count(t.Context(), page); err != nil {
+			t.Error(err)
+		}
+		if over := overOf(t, in.Count(t.Context(), page)); over.Never || over.Left != 10 {
+			t.Errorf("%+v", over)
+		}
+		page.Recipients = 101
+		if over := overOf(t, in.Count(t.Context(), page)); !over.Never {
+			t.Errorf("%+v", over)
+		}
+		wait, err := in.Start(t.Context(), push.Charge{Tenant: "acme", Queued: 1000}, true)
+		if err != nil || wait != 0 {
+			t.Errorf("more than there ever is waits for ever: %v, %v", wait, err)
+		}
+		if wait, err := in.Start(t.Context(), charge(1, 1), true); err != nil || wait <= 0 {
+			t.Errorf("%v, %v", wait, err)
+		}
+	})
+}
+
+// unreadable are settings of which nobody knows.
+type unreadable struct{ err error }
+
+func (s unreadable) OfTenant(context.Context, string) (access.Effective, error) {
+	return access.Effective{}, s.err
+}
+
+func (s unreadable) Of(context.Context, string, string) (access.Effective, error) {
+	return access.Effective{}, s.err
+}
+
+// Who cannot be told his quotas is let through; a tenant that is no more is not.
+func TestSettingsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rates, stop := ratesOn(t, &slow{})
+		defer stop()
+		for _, c := range []struct{ err, want error }{{errors.New("it is away"), nil}, {push.ErrNotFound, push.ErrNotFound}} {
+			q, err := quota.New(quota.Config{
+				Settings: unreadable{c.err}, Rates: rates, Metrics: quota.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(), Now: time.Now,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, admitted := q.Admit(t.Context(), &access.Caller{Tenant: "acme"})
+			_, accepted := q.Accept(t.Context(), charge(1, 1), false)
+			counted := q.Count(t.Context(), charge(0, 1))
+			for _, got := range []error{admitted, accepted, counted} {
+				if !errors.Is(got, c.want) {
+					t.Errorf("%v: %v", c.err, got)
+				}
+			}
+			q.Close()
 		}
 	})
 }
