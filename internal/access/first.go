@@ -25,15 +25,6 @@ type firstClaim struct {
 	Shown bool      `json:"shown"` // somebody has its text
 }
 
-// HasFirstKey reports whether the first key was made here, or is being made.
-func (d *Directory) HasFirstKey(ctx context.Context) (bool, error) {
-	_, err := load[firstClaim](ctx, d, KindPlatform, firstName)
-	if errors.Is(err, push.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // FirstKey makes the key of the platform's operator and hands its text to show, once in the life
 // of a store, however many processes start at once: a claim comes first, then the key, then its
 // text is shown, then the claim says so. What a crash cuts short, whoever comes next finds

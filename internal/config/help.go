@@ -41,8 +41,8 @@ func helpTexts() map[string]string {
 			"in the store. Prefer the variable.",
 		"api_key": "Key that callers may send beside those that belfry key makes. Prefer the variable: arguments are visible to other " +
 			"users.",
-		"require_key": "Refuse requests without an API key, and make and show one if there is none. Default: yes, but for a sandbox, or " +
-			"where none was needed so far, on the loopback interface. Only there it may be off.",
+		"require_key": "Refuse requests without an API key, and make and show one if there is none. Default: beyond the loopback interface, " +
+			"where it cannot be off. A first start shows a key in any case, but for a sandbox, or if this is off.",
 		"fcm_credentials": "Service-account key file (JSON), or adc for Google's application default credentials.",
 		"seal_key": "Key that seals the FCM credentials of apps, as openssl rand -base64 32 makes one; several with commas: the first seals, " +
 			"all open. Every process that takes or uses credentials needs the same. Prefer the variable: arguments are visible to other users.",

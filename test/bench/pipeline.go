@@ -28,7 +28,7 @@ func (m *machine) openSite(ctx context.Context, data, endpoint string, dispatche
 	s := &site{}
 	var err error
 	s.ingest, err = m.start(ctx, `"listen":"([^"]+)"`, filepath.Join(m.bin, "ingest"),
-		"--data", data, "--listen", "127.0.0.1:0", "--no-require-key", "--log-format", "json")
+		"--data", data, "--listen", "127.0.0.1:0", "--log-format", "json")
 	if err != nil {
 		return nil, err
 	}

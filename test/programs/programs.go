@@ -71,16 +71,12 @@ func build() (string, error) {
 }
 
 // Command returns a command that is not started yet. Its environment is this
-// process's with env behind it; servers of its kind need no API key unless env says so.
+// process's with env behind it.
 func (p *Programs) Command(tb testing.TB, program string, env []string, args ...string) *exec.Cmd {
 	tb.Helper()
 	cmd := exec.CommandContext(tb.Context(), p.Path(tb, program), args...) //nolint:gosec // what we have built
-	cmd.Env = environment(env)
+	cmd.Env = append(os.Environ(), env...)                                 //nolint:forbidigo // a child inherits it
 	return cmd
-}
-
-func environment(env []string) []string {
-	return append(append(os.Environ(), "BELFRY_REQUIRE_KEY=false"), env...) //nolint:forbidigo // a child inherits it
 }
 
 // Output runs a command to its end and returns what it printed, or ends the
@@ -113,7 +109,7 @@ func (p *Programs) Start(tb testing.TB, marker, program string, env []string, ar
 	tb.Helper()
 	r := &Process{said: make(chan string, 1), log: &tail{}, over: make(chan struct{})}
 	r.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), p.Path(tb, program), args...) //nolint:gosec // what we have built
-	r.cmd.Env = environment(env)
+	r.cmd.Env = append(os.Environ(), env...)                                                       //nolint:forbidigo // a child inherits it
 	stderr, err := r.cmd.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)

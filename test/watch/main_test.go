@@ -47,7 +47,7 @@ func serve(dir string) int {
 	}
 	cfg := config.Ingest{
 		Store: config.Store{Backend: config.BackendEmbedded, Data: dir, Visibility: 30 * time.Second},
-		API:   config.API{Listen: "127.0.0.1:0", RequireKey: new(false)}, Stop: config.Stop{Drain: time.Second},
+		API:   config.API{Listen: "127.0.0.1:0"}, Stop: config.Stop{Drain: time.Second},
 	}
 	if err := ingester.Run(ctx, cfg, log, nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)

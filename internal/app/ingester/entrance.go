@@ -15,7 +15,7 @@ import (
 type Entrance struct {
 	config.API
 
-	// Sandbox needs no key unless it is asked for one, or has one.
+	// Sandbox makes no key unless it is asked for one.
 	Sandbox bool
 	// FirstKey is told the text of the key that the first start makes, once. It must show it to
 	// whoever started the program and write it nowhere. nil: a start that would make one fails.
@@ -25,45 +25,38 @@ type Entrance struct {
 // errNobodyLooks says that a key would be made that nobody sees.
 var errNobodyLooks = errors.New("there is no API key yet, and nobody to show one to: set BELFRY_API_KEY")
 
-// requiresKey finds out whether requests need an API key, and makes the first one where none can
-// be had yet. One that is in the settings is enough.
+// requiresKey reports whether requests need an API key, and makes the first one on a first start,
+// or where one is required and the operator has none.
 func (e *Entrance) requiresKey(ctx context.Context, s *app.Service, d *access.Directory) (bool, error) {
 	if !e.Key.IsZero() {
 		return true, nil
 	}
-	required, operated, err := e.decide(ctx, s, d)
-	if err != nil || !required || operated {
+	required := e.Beyond() || e.RequireKey != nil && *e.RequireKey
+	makes, err := e.makesKey(ctx, s, d, required)
+	if err != nil || !makes {
 		return required, err
 	}
 	show := e.FirstKey
 	if show == nil {
 		show = func(string) error { return errNobodyLooks }
 	}
-	return true, d.FirstKey(ctx, show)
+	return required, d.FirstKey(ctx, show)
 }
 
-// decide reports whether requests need a key, and whether the operator has one. Where there was
-// none so far and only this machine gets in, that stays: an upgrade locks nobody out.
-func (e *Entrance) decide(ctx context.Context, s *app.Service, d *access.Directory) (required, operated bool, err error) {
-	if e.RequireKey != nil && !*e.RequireKey && !e.Beyond() {
-		return false, false, nil
+// makesKey reports whether this start makes a key. Where none is required it is for an empty store
+// only, for somebody who sees it, and not for a sandbox.
+func (e *Entrance) makesKey(ctx context.Context, s *app.Service, d *access.Directory, required bool) (bool, error) {
+	if !required && (e.RequireKey != nil || e.Sandbox || e.FirstKey == nil) {
+		return false, nil
 	}
-	if operated, err = d.HasOperatorKey(ctx); err != nil {
-		return false, false, err
+	if operated, err := d.HasOperatorKey(ctx); err != nil || operated {
+		return false, err
 	}
-	if e.Beyond() || e.RequireKey != nil {
-		return true, operated, nil
-	}
-	if operated || e.Sandbox {
-		return operated, operated, nil
+	if required {
+		return true, nil
 	}
 	used, err := inUse(ctx, s)
-	if err != nil || !used {
-		return true, false, err
-	}
-	// Whoever made the first key may have used the store since.
-	made, err := d.HasFirstKey(ctx)
-	return made, false, err
+	return !used, err
 }
 
 // inUse reports whether the store has anything of the tenant to whom requests without a key belong.

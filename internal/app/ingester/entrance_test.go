@@ -129,7 +129,7 @@ func TestFirstStart(t *testing.T) {
 		all.Go(func() {
 			e := Entrance{API: config.API{Listen: "127.0.0.1:0"}, FirstKey: s.show}
 			required, err := e.requiresKey(t.Context(), service, access.New(service.Backend.Store, nil))
-			if err != nil || !required {
+			if err != nil || required {
 				t.Errorf("required %v, %v", required, err)
 			}
 		})
@@ -138,11 +138,12 @@ func TestFirstStart(t *testing.T) {
 	if len(s.keys) != 1 {
 		t.Fatalf("%d keys were shown, want 1", len(s.keys))
 	}
-	at := s.expect("the next start", Entrance{}, true, 1)
+	at := s.expect("the next start", Entrance{API: config.API{RequireKey: new(true)}}, true, 1)
 	if got := s.answer(at, s.keys[0]); got != http.StatusOK {
 		t.Errorf("with the first key: %d", got)
 	}
-	s.expect("a sandbox that has a key", Entrance{Sandbox: true}, true, 1)
+	s.expect("on this machine", Entrance{}, false, 1)
+	s.expect("a sandbox that has a key", Entrance{Sandbox: true}, false, 1)
 	at = s.expect("beyond this machine", Entrance{API: config.API{Listen: ":0"}}, true, 1)
 	if got := s.answer(at, s.keys[0]); got != http.StatusOK {
 		t.Errorf("with the first key, beyond the loopback interface: %d", got)
