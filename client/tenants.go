@@ -72,8 +72,8 @@ func (c *Client) PatchTenant(ctx context.Context, name string, p TenantPatch) (T
 	return answered[Tenant](ctx, c, cl, err)
 }
 
-// DeleteTenant ends a tenant: its keys open nothing any more. What was accepted is still
-// sent. Its name is never given to another.
+// DeleteTenant ends a tenant: its keys open nothing any more, and what is open of it
+// ends as cancelled. Its name is never given to another.
 func (c *Client) DeleteTenant(ctx context.Context, name string) error {
 	return c.do(ctx, del(tenantPath(name)), nil)
 }

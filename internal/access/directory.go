@@ -172,7 +172,7 @@ func (d *Directory) Effective(ctx context.Context, tenant, app string) (Effectiv
 func (d *Directory) settingsOf(ctx context.Context, tenant string) (Settings, error) {
 	t, err := d.Tenant(ctx, tenant)
 	if err == nil && t.Deleted() {
-		err = push.ErrNotFound
+		err = errDeleted
 	}
 	return t.Settings, err
 }

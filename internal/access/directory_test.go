@@ -58,8 +58,10 @@ func TestTenants(t *testing.T) {
 	if _, err := d.ChangeTenant(ctx, "acme", func(*access.Tenant) error { return nil }); !errors.Is(err, push.ErrNotFound) {
 		t.Errorf("a deleted tenant is changed: %v", err)
 	}
-	if gone := must[[]string](t)(d.DeletedTenants(ctx)); len(gone) != 1 || gone[0] != "acme" {
-		t.Errorf("deleted: %v", gone)
+	if left := must[[]access.Ending](t)(d.Endings(ctx)); len(left) != 1 || left[0].What() != "tenant acme" || left[0].Since.IsZero() {
+		t.Errorf("to be ended: %v", left)
+	} else if err := d.CloseEnding(ctx, left[0]); err != nil || len(must[[]access.Ending](t)(d.Endings(ctx))) != 0 {
+		t.Errorf("closed, and still to be ended: %v", err)
 	}
 	if _, err := d.CreateTenant(ctx, access.Tenant{Name: "acme"}, "me"); !errors.Is(err, push.ErrConflict) {
 		t.Errorf("the name of a deleted tenant is given to another: %v", err)
@@ -327,4 +329,31 @@ func BenchmarkAuthenticate(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestEffectsOfDeleted: within [access.CacheFor] it is known everywhere what was deleted, and told
+// from what never was.
+func TestEffectsOfDeleted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, ctx := directory(), t.Context()
+		e := must[*access.Effects](t)(access.NewEffects(d))
+		defer e.Close()
+		must[access.Tenant](t)(d.CreateTenant(ctx, access.Tenant{Name: "acme"}, "me"))
+		must[access.App](t)(d.CreateApp(ctx, access.App{Tenant: "acme", Name: "shop"}, "me"))
+		deleted := func(tenant, app string) bool { return must[bool](t)(e.Deleted(ctx, tenant, app)) }
+		if deleted("acme", "shop") || deleted("acme", "") || deleted("acme", "none") || deleted("nobody", "") {
+			t.Error("something is deleted that is not, or never was")
+		}
+		must[access.App](t)(d.DeleteApp(ctx, "acme", "shop"))
+		time.Sleep(access.CacheFor)
+		if !deleted("acme", "shop") || deleted("acme", "") {
+			t.Error("a deleted app is not known to be, or its tenant is")
+		}
+		must[access.Tenant](t)(d.DeleteTenant(ctx, "acme"))
+		time.Sleep(access.CacheFor)
+		if !deleted("acme", "shop") || !deleted("acme", "") {
+			t.Error("a deleted tenant is not known to be")
+		}
+	})
 }

@@ -39,6 +39,7 @@ type above struct {
 type effect struct {
 	settings Effective
 	missing  bool // there is no such app, or no such tenant
+	deleted  bool // there was one
 }
 
 // NewEffects returns Effects of what a directory says.
@@ -104,6 +105,12 @@ func (e *Effects) Exists(ctx context.Context, tenant, app string) (bool, error) 
 	return err == nil && !k.missing, err
 }
 
+// Deleted reports whether there was such an app of a tenant, and is no more.
+func (e *Effects) Deleted(ctx context.Context, tenant, app string) (bool, error) {
+	k, err := e.remembered(ctx, tenant, app)
+	return err == nil && k.deleted, err
+}
+
 func (e *Effects) remembered(ctx context.Context, tenant, app string) (*effect, error) {
 	return e.apps.get(ctx, appName(tenant, app), func(ctx context.Context) (*effect, error) {
 		up, err := e.above(ctx, tenant)
@@ -112,7 +119,7 @@ func (e *Effects) remembered(ctx context.Context, tenant, app string) (*effect, 
 		}
 		a, err := e.directory.App(ctx, tenant, app)
 		if errors.Is(err, push.ErrNotFound) {
-			return &effect{missing: true}, nil
+			return &effect{missing: true, deleted: errors.Is(err, errDeleted)}, nil
 		}
 		return &effect{settings: Inherit(up.platform, up.tenant, a.Settings)}, err
 	})

@@ -19,8 +19,10 @@ type Settings struct {
 	Priority  *push.Priority  `json:"priority,omitempty"`           // of requests that give none
 	Guarantee *push.Guarantee `json:"delivery_guarantee,omitempty"` // of requests that give none
 
-	MaxAttempts *int64 `json:"max_attempts,omitempty"` // requests to FCM for one recipient, 1 to 100
-	KeepDays    *int64 `json:"keep_days,omitempty"`    // of finished notifications, 1 to 3,650; no longer than the platform keeps them
+	// MaxAttempts is requests to FCM for one recipient, 1 to 100. Where nobody sets it, each
+	// dispatcher has its own --max-attempts.
+	MaxAttempts *int64 `json:"max_attempts,omitempty"`
+	KeepDays    *int64 `json:"keep_days,omitempty"` // of finished notifications, 1 to 3,650; no longer than the platform keeps them
 
 	Weight *int64 `json:"weight,omitempty"` // share of a contended FCM quota and of a lane, relative to other tenants, 1 to 100
 

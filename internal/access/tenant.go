@@ -29,6 +29,8 @@ type Profile struct {
 	// DeletedAt is when it was deleted: the keys of a tenant then open nothing, and nothing is
 	// accepted for an app. The document stays, so that the name is not given to another.
 	DeletedAt time.Time `json:"deleted_at,omitzero"`
+	// ClosedAt is when what a deleted one had begun was ended, see [Directory.Endings].
+	ClosedAt time.Time `json:"closed_at,omitzero"`
 }
 
 // Deleted reports whether it is no more.

@@ -72,8 +72,8 @@ func (d *Directory) ChangeTenant(ctx context.Context, name string, f func(*Tenan
 	return t, err
 }
 
-// DeleteTenant marks a tenant as deleted: from then on its keys open nothing. What was
-// accepted is still sent. [DefaultName] stays.
+// DeleteTenant marks a tenant as deleted: from then on its keys open nothing, and
+// nothing is sent for it. [Directory.Endings] lists it until its work is ended. [DefaultName] stays.
 func (d *Directory) DeleteTenant(ctx context.Context, name string) (Tenant, error) {
 	if name == DefaultName {
 		return Tenant{}, push.Faults{{Code: push.FaultReserved, Detail: "the tenant default can't be deleted"}}
@@ -85,16 +85,6 @@ func (d *Directory) DeleteTenant(ctx context.Context, name string) (Tenant, erro
 		t.end(d.now())
 		return nil
 	})
-}
-
-// DeletedTenants returns the names of all tenants that are no more. It reads all tenants.
-func (d *Directory) DeletedTenants(ctx context.Context) ([]string, error) {
-	gone, err := every(ctx, d, KindTenant, func(t *Tenant) bool { return t.Deleted() })
-	names := make([]string, len(gone))
-	for i := range gone {
-		names[i] = gone[i].Name
-	}
-	return names, err
 }
 
 // appName is the document's name of an app; the app "" is [DefaultName].
@@ -121,7 +111,7 @@ func (d *Directory) App(ctx context.Context, tenant, app string) (App, error) {
 	case err != nil:
 		return App{}, err
 	case a.Value.Deleted():
-		return App{}, push.ErrNotFound
+		return App{}, errDeleted
 	}
 	return a.Value, nil
 }
@@ -171,7 +161,7 @@ func (d *Directory) ChangeApp(ctx context.Context, tenant, name string, f func(*
 	return a, err
 }
 
-// DeleteApp marks an app as deleted. [DefaultName] stays.
+// DeleteApp marks an app as deleted, as [Directory.DeleteTenant] does. [DefaultName] stays.
 func (d *Directory) DeleteApp(ctx context.Context, tenant, name string) (App, error) {
 	if name == DefaultName {
 		return App{}, push.Faults{{Code: push.FaultReserved, Detail: "the app default can't be deleted"}}

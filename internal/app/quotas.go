@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/quota"
 	"github.com/belfry-push/belfry/internal/report"
@@ -58,7 +57,7 @@ func (s *Service) Quotas(ctx context.Context) (*quota.Quotas, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := access.NewEffects(access.New(s.Backend.Store, s.Now))
+	settings, err := s.Effects()
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +65,9 @@ func (s *Service) Quotas(ctx context.Context) (*quota.Quotas, error) {
 		Settings: settings, Ledger: s.Backend.Store, Rates: rates, Metrics: quota.NewMetrics(s.Reg), Log: s.Log, Now: s.Now,
 	})
 	if err != nil {
-		settings.Close()
 		return nil, err
 	}
 	s.quotas = all
-	s.Stack.OnStop("quotas", time.Second, func(context.Context) error { all.Close(); settings.Close(); return nil })
+	s.Stack.OnStop("quotas", time.Second, func(context.Context) error { all.Close(); return nil })
 	return all, nil
 }

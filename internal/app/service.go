@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/pause"
@@ -34,6 +35,8 @@ type Service struct {
 
 	tombstones *privacy.Tombstones // see Tombstones
 	keys       *privacy.Keys
+
+	effects *access.Effects // nil until somebody asks for them
 
 	checks        []string      // of Health, by name
 	drain         time.Duration // how long workers may take to finish or hand back

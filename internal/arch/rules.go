@@ -45,7 +45,7 @@ func rooms() []string {
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
 		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
-		"internal/credential", "internal/privacy", "internal/pause", "internal/quota",
+		"internal/credential", "internal/privacy", "internal/pause", "internal/quota", "internal/closing",
 	}
 }
 

@@ -229,6 +229,34 @@ func (r *Room) Delete(ctx context.Context, ref Ref) error {
 	return r.cfg.Documents.DeleteDocument(ctx, Kind, ref.String(), version)
 }
 
+// Forget deletes the credential of an app, or with the app "" all of a tenant's, and returns how
+// many there were.
+func (r *Room) Forget(ctx context.Context, tenant, app string) (gone int, err error) {
+	if app != "" {
+		had, err := r.Exists(ctx, tenant, app)
+		if err != nil || !had {
+			return 0, err
+		}
+		return 1, r.Delete(ctx, RefOf(tenant, app))
+	}
+	const page = 100
+	for cursor := ""; ; {
+		some, next, err := r.List(ctx, tenant, cursor, page)
+		if err != nil {
+			return gone, err
+		}
+		for i := range some {
+			if err := r.Delete(ctx, some[i].Ref); err != nil && !errors.Is(err, push.ErrNotFound) {
+				return gone, fmt.Errorf("delete the credential of %s: %w", some[i].Ref, err)
+			}
+			gone++
+		}
+		if cursor = next; cursor == "" {
+			return gone, nil
+		}
+	}
+}
+
 // List returns credentials of a tenant, or of all if tenant is "", by name: limit (1..1000) at
 // most. The cursor is "" or what the last call returned; "" comes back at the end. A page may
 // be short, or empty, and still be followed by others. A cursor that it did not return is

@@ -17,9 +17,10 @@ type completion struct {
 }
 
 // complete marks a notification of a single chunk as completed; fanout's check, which
-// counts all lines, completes larger ones. It may be repeated.
+// counts all lines, completes larger ones. It may be repeated. What is cancelled because its app is
+// no more is left to who cancels the notification.
 func (c *completion) complete(ctx context.Context, j *job) error {
-	if j.n.Progress.Pages != 1 || j.n.Progress.Early || !j.lease.Line.Last || j.lease.Line.Ref.Seq != 0 {
+	if j.head.term().Ended || j.n.Progress.Pages != 1 || j.n.Progress.Early || !j.lease.Line.Last || j.lease.Line.Ref.Seq != 0 {
 		return nil
 	}
 	first := false

@@ -50,7 +50,7 @@ func (l *deadLetters) logSent(j *job, end push.Code, results []result) {
 		}
 	}
 	l.log.Warn("recipients dead-lettered", zap.Stringer("code", end), zap.Stringer("chunk", j.chunk.Ref), zap.String("tenant", j.chunk.Tenant),
-		zap.Int("recipients", len(results)), zap.Int("attempts", min(attempts, l.maxAttempts)),
+		zap.Int("recipients", len(results)), zap.Int("attempts", min(attempts, j.mostAttempts(l.maxAttempts))),
 		zap.Stringer("last_code", common), zap.Int("with_last_code", codes[common]))
 }
 

@@ -97,6 +97,7 @@ type Config struct {
 	Encoder       Encoder
 	Erasures      Erasures             // nil: nobody is erased
 	Pauses        Pauses               // nil: nothing is ever paused
+	Terms         Terms                // nil: what is below holds for everybody
 	Isolation     *isolation.Isolation // shared by the lanes of a process; nil: the room makes its own
 	Outcomes      Outcomes
 	Chunks        map[push.Lane]worker.Sink // the delivery queues, for what is handed back
@@ -104,7 +105,7 @@ type Config struct {
 	Lane          push.Lane                 // of this instance
 	Window        int                       // requests of one chunk under way at once, 1..500
 	Retries       int                       // chunks of nothing but retries in hand at once; 0: any number
-	MaxAttempts   int                       // per recipient, from 1
+	MaxAttempts   int                       // per recipient, from 1; see Terms
 	Brake         int                       // recipients refused alike before the others are held; 0: nobody is held
 	Backoff       guard.Backoff             // the waits between tries; the zero value is FCM's rules
 	MaxElapsed    time.Duration             // from a recipient's first attempt; FCM: give up by 60 min
@@ -135,6 +136,9 @@ func New(cfg Config) (*Deliver, error) {
 	if cfg.Pauses == nil {
 		cfg.Pauses = unpaused{}
 	}
+	if cfg.Terms == nil {
+		cfg.Terms = noTerms{}
+	}
 	if cfg.Isolation == nil {
 		cfg.Isolation = isolation.New()
 	}
@@ -142,7 +146,7 @@ func New(cfg Config) (*Deliver, error) {
 		cfg.Erasures = nobodyErased{}
 	}
 	t := &timing{now: cfg.Now, elapsed: cfg.Elapsed, waits: cfg.Backoff, rand: cfg.Rand}
-	heads, err := newHeads(cfg.Notifications, cfg.Encoder, t.moment)
+	heads, err := newHeads(cfg.Notifications, cfg.Terms, cfg.Encoder, t.moment)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ import (
 // lane, whatever the number of chunks; while nothing is sent, not at all.
 type heads struct {
 	store   Notifications
+	terms   Terms
 	encoder Encoder
 	now     func() clock.Moment
 	cache   *otter.Cache[push.ID, *head]
@@ -57,13 +58,14 @@ type head struct {
 	renderings renderings
 }
 
-// reading is a notification and when its reading began.
+// reading is a notification with what holds for its app, and when its reading began.
 type reading struct {
-	n  *push.Notification
-	at clock.Moment
+	n    *push.Notification
+	term Term
+	at   clock.Moment
 }
 
-func newHeads(store Notifications, encoder Encoder, now func() clock.Moment) (*heads, error) {
+func newHeads(store Notifications, terms Terms, encoder Encoder, now func() clock.Moment) (*heads, error) {
 	const entries, keep = 10_000, 10 * time.Minute
 	c, err := otter.New(&otter.Options[push.ID, *head]{
 		MaximumSize: entries, ExpiryCalculator: otter.ExpiryAccessing[push.ID, *head](keep),
@@ -71,7 +73,7 @@ func newHeads(store Notifications, encoder Encoder, now func() clock.Moment) (*h
 	if err != nil {
 		return nil, fmt.Errorf("notification cache: %w", err)
 	}
-	return &heads{store: store, encoder: encoder, now: now, cache: c}, nil
+	return &heads{store: store, terms: terms, encoder: encoder, now: now, cache: c}, nil
 }
 
 // get returns the head of a notification, read no longer than headFresh ago.
@@ -144,7 +146,14 @@ func (hs *heads) read(ctx context.Context, id push.ID) (reading, error) {
 	defer cancel()
 	at := hs.now()
 	n, err := hs.store.Notification(ctx, id)
-	return reading{&n, at}, err
+	if err != nil {
+		return reading{&n, Term{}, at}, err
+	}
+	term, err := hs.terms.Terms(ctx, n.Tenant, n.App)
+	if err != nil {
+		err = fmt.Errorf("find out what holds for the app: %w", err)
+	}
+	return reading{&n, term, at}, err
 }
 
 // age returns how long ago the head's reading began, at least: a wall clock that was
@@ -174,3 +183,5 @@ func (h *head) apart() *head {
 }
 
 func (h *head) notification() *push.Notification { return h.current.Load().n }
+
+func (h *head) term() Term { return h.current.Load().term }

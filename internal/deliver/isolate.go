@@ -100,7 +100,7 @@ func (i *isolating) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 		j.state = turnOver
 		return nil, nil
 	}
-	sendable := j.sendable(i.requests.maxAttempts)
+	sendable := j.sendable(j.mostAttempts(i.requests.maxAttempts))
 	j.suspects.tried = make(map[int]bool, len(j.suspects.rows))
 	for next := group(j.suspects.rows); len(j.suspects.rows) > 0; next = j.suspects.rows {
 		rows := slices.DeleteFunc(slices.Clone(next), func(row int) bool { return !slices.Contains(sendable, row) })

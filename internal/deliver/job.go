@@ -107,7 +107,7 @@ func (j *job) stopReason(now time.Time) stop { return j.stopBy(j.n, now) }
 // stopBy looks at the clock and at the notification as it is given.
 func (j *job) stopBy(n *push.Notification, now time.Time) stop {
 	switch {
-	case n.Progress.State == push.StateCancelled:
+	case n.Progress.State == push.StateCancelled, j.head.term().Ended:
 		return stopCancelled
 	case n.Progress.State == push.StatePaused:
 		return stopPaused

@@ -187,7 +187,7 @@ func (q *requests) take(j *job, r result) {
 		if r.code.MaybeDelivered() {
 			j.lease.Line.MarkAmbiguous(cell)
 		}
-		if attempt >= q.maxAttempts || q.overdue(j, r.at) {
+		if attempt >= j.mostAttempts(q.maxAttempts) || q.overdue(j, r.at) {
 			j.dead = append(j.dead, r) // settled when its letter is sent
 			return
 		}

@@ -42,7 +42,7 @@ type sending struct{ requests *requests }
 // run implements stage.
 func (s *sending) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 	q := s.requests
-	order := slices.DeleteFunc(j.sendable(q.maxAttempts), func(row int) bool { return j.suspects.tried[row] })
+	order := slices.DeleteFunc(j.sendable(j.mostAttempts(q.maxAttempts)), func(row int) bool { return j.suspects.tried[row] })
 	if j.state == turnOver || len(order) == 0 || j.stopReason(q.now()) != stopNone {
 		return nil, nil
 	}

@@ -51,7 +51,7 @@ func (s *settling) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 func (s *settling) factsOf(ctx context.Context, j *job) facts {
 	f := facts{
 		chunk: &j.chunk, line: j.lease.Line, why: j.stopReason(s.now()), now: s.stamp(), deadline: j.deadline(),
-		retry: j.retry, dead: j.dead, suspects: j.suspects.rows, poison: j.suspects.poison, maxAttempts: s.maxAttempts,
+		retry: j.retry, dead: j.dead, suspects: j.suspects.rows, poison: j.suspects.poison, maxAttempts: j.mostAttempts(s.maxAttempts),
 	}
 	if j.brake != nil {
 		f.unwritten = s.brakes.writeVerdicts(ctx, j)

@@ -46,7 +46,8 @@ func (s *sifting) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 // exhausted gives up the rows that have had all their attempts. They came again only
 // because their dead letter could not be sent.
 func (s *sifting) exhausted(j *job) {
-	if j.chunk.Attempt <= s.maxAttempts {
+	most := j.mostAttempts(s.maxAttempts)
+	if j.chunk.Attempt <= most {
 		return
 	}
 	code := j.chunk.LastCode
@@ -54,7 +55,7 @@ func (s *sifting) exhausted(j *job) {
 		code = push.CodeUnclassified
 	}
 	for row, cell := range j.chunk.Index {
-		if j.chunk.AttemptOf(row) > s.maxAttempts && j.lease.Line.Cells[cell].Open() {
+		if j.chunk.AttemptOf(row) > most && j.lease.Line.Cells[cell].Open() {
 			r := result{row: row, code: code}
 			if code == push.CodePoison {
 				r.detail = "the worker died again and again while sending to this recipient; it may have been delivered"

@@ -100,7 +100,7 @@ func newStageWorld(t *testing.T) *stageWorld {
 		Failed: prometheus.NewCounter(prometheus.CounterOpts{Name: "failed"}), Log: zap.NewNop(),
 	}
 	var err error
-	if w.heads, err = newHeads(w.ledger, w, w.timing.moment); err != nil {
+	if w.heads, err = newHeads(w.ledger, noTerms{}, w, w.timing.moment); err != nil {
 		t.Fatal(err)
 	}
 	reg := prometheus.NewRegistry()

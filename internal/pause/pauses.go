@@ -150,6 +150,23 @@ func (p *Pauses) Remove(ctx context.Context, id push.ID, may func(*Pause) error)
 	return err
 }
 
+// Forget lifts the pauses of an app, or with the app "" all of a tenant's, and returns how many
+// there were.
+func (p *Pauses) Forget(ctx context.Context, tenant, app string) (gone int, err error) {
+	err = p.change(ctx, func(s *stored) error {
+		had := len(s.Pauses)
+		s.Pauses = slices.DeleteFunc(s.Pauses, func(o Pause) bool { return o.Tenant == tenant && (app == "" || o.App == app) })
+		if gone = had - len(s.Pauses); gone == 0 {
+			return errSame
+		}
+		return nil
+	})
+	if errors.Is(err, errSame) {
+		err = nil
+	}
+	return gone, err
+}
+
 // Read looks at the store now.
 func (p *Pauses) Read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readPatience)

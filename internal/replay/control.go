@@ -106,6 +106,34 @@ func (r *Room) Cancel(ctx context.Context, id push.ID, by string) (Run, error) {
 	return run, nil
 }
 
+// CancelAll cancels every replay of a tenant's letters that has not ended, as [Room.Cancel] does,
+// and returns how many. It reads the records of all replays.
+func (r *Room) CancelAll(ctx context.Context, tenant, by string) (cancelled int, err error) {
+	const page = 100
+	for cursor := ""; ; {
+		runs, next, err := r.Runs(ctx, cursor, page)
+		if err != nil {
+			return cancelled, err
+		}
+		for i := range runs {
+			if runs[i].Filter.Tenant != tenant || runs[i].State.Final() {
+				continue
+			}
+			_, err := r.Cancel(ctx, runs[i].ID, by)
+			ended := new(push.StateError)
+			switch {
+			case err == nil:
+				cancelled++
+			case !errors.As(err, &ended) && !errors.Is(err, push.ErrNotFound):
+				return cancelled, err
+			}
+		}
+		if cursor = next; cursor == "" {
+			return cancelled, nil
+		}
+	}
+}
+
 // Status returns a replay and what has become of its letters, or
 // push.ErrNotFound. Outcomes are as its executor last saw them.
 func (r *Room) Status(ctx context.Context, id push.ID) (Status, error) {

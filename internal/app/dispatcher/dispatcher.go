@@ -138,11 +138,15 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 	if err != nil {
 		return err
 	}
+	effects, err := s.Effects()
+	if err != nil {
+		return err
+	}
 	metrics, alone := deliver.NewMetrics(s.Reg, s.Outcomes), isolation.New()
 	for _, lane := range shares(o.Delivery.Lanes) {
 		d, err := deliver.New(deliver.Config{
 			Owner: app.Owner() + "/" + string(lane.lane), Notifications: s.Backend.Store, Lines: s.Backend.Store, Channels: ways, Encoder: encoder,
-			Erasures: erased, Isolation: alone, Pauses: paused, Outcomes: outcomes, Chunks: lanes(s),
+			Erasures: erased, Isolation: alone, Pauses: paused, Terms: terms{effects}, Outcomes: outcomes, Chunks: lanes(s),
 			Dead: s.Backend.Queues[push.DeadLetterQueue(push.DeliveryQueue(lane.lane))],
 			Lane: lane.lane, Window: lane.window, Retries: lane.retries, Brake: o.Delivery.BrakeAfter,
 			MaxAttempts: o.Delivery.MaxAttempts, MaxElapsed: maxElapsed, Backoff: guard.Backoff{Scale: o.WaitScale},

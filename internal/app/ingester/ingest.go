@@ -14,6 +14,7 @@ import (
 	"github.com/belfry-push/belfry/internal/app/breakers"
 	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/batch"
+	"github.com/belfry-push/belfry/internal/closing"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/device"
 	"github.com/belfry-push/belfry/internal/fanout"
@@ -54,12 +55,11 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	metrics := ingest.NewMetrics(s.Reg)
 	outbox := ingest.NewOutbox(s.Backend.Queues[push.QueueNotifications], s.Backend.Store, s.Log, metrics)
 	directory := access.New(s.Backend.Store, s.Now).SealWith(app.Sealer(ring))
-	effects, err := access.NewEffects(directory)
+	effects, err := s.Effects()
 	if err != nil {
 		return At{}, err
 	}
 	const grace = 5 * time.Second
-	s.Stack.OnStop("settings of apps", grace, func(context.Context) error { effects.Close(); return nil })
 	quotas, err := s.Quotas(ctx)
 	if err != nil {
 		return At{}, err
@@ -91,6 +91,8 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
+	batches := newBatches(s, quotas)
+	startClosing(ctx, s, closing.Config{Directory: directory, Canceller: batches, Replays: replays, Credentials: room, Pauses: paused})
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
 		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.Open}}, Pauses: paused,
@@ -121,7 +123,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	}
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays, Pauses: paused,
-		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: newBatches(s, quotas),
+		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: batches,
 		Devices: newRegistry(s, erased), Reports: reports,
 		Ledger: s.Backend.Store, Directory: directory, Entrance: keys, Usage: used,
 		Privacy: requests, Credentials: room,

@@ -124,8 +124,9 @@ type tenantDeleteCmd struct {
 
 // Help implements kong's HelpProvider.
 func (tenantDeleteCmd) Help() string {
-	return `Within five seconds its keys open nothing. Cancel what is open of its notifications first: what was accepted is still
-sent. Records stay until they are past their retention. The name is never given to another.`
+	return `Within five seconds its keys open nothing. Nothing of it is sent any more: what is open of its notifications, batches and
+replays ends as cancelled, and its FCM credentials and pauses are removed. Records stay until they are past their retention. The
+name is never given to another.`
 }
 
 // Run ends the tenant.

@@ -79,8 +79,9 @@ func (h *handlers) tenantRoutes() []*door.Route {
 		{
 			Method: http.MethodDelete, Path: one, Name: "deleteTenant", Needs: access.PermPlatform, Group: group,
 			About: "End a tenant: its keys open nothing any more.",
-			Detail: "Keys are refused within five seconds. Cancel what is open of its work first: what was accepted is " +
-				"still sent. Its name is never given to another. The tenant `default` can't be deleted. Deleting " +
+			Detail: "Keys are refused, and nothing is sent for it any more, within five seconds: what is open ends as `cancelled`. " +
+				"Its replays are cancelled, its FCM credentials and pauses removed. Its name is never given to another. " +
+				"The tenant `default` can't be deleted. Deleting " +
 				"it again is a 404.",
 			Gives: gone(), Codes: []door.Code{door.CodeNotFound, door.CodeConflict}, Run: door.Replying(h.deleteTenant),
 		},
@@ -128,8 +129,9 @@ func (h *handlers) appRoutes() []*door.Route {
 		},
 		{
 			Method: http.MethodDelete, Path: one, Name: "deleteApp", Needs: access.PermAdmin, Group: group,
-			About:  "End an app: within five seconds nothing is accepted for it any more.",
-			Detail: "What was accepted is still sent. Its name is never given to another. The app `default` can't be deleted.",
+			About: "End an app: within five seconds nothing is accepted for it any more.",
+			Detail: "What is open of it ends as `cancelled`; its FCM credential and pauses are removed. " +
+				"Its name is never given to another. The app `default` can't be deleted.",
 			Params: params, Gives: gone(), Codes: []door.Code{door.CodeNotFound, door.CodeConflict}, Run: door.Replying(h.deleteApp),
 		},
 		{
