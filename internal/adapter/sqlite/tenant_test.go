@@ -52,7 +52,7 @@ func TestEveryTableHasATenant(t *testing.T) {
 	}
 	reasons := tenantless()
 	for _, file := range dataFiles() {
-		for table, has := range tablesOf(t, filepath.Join(dir, file.name)) {
+		for table, has := range tenantColumns(t, filepath.Join(dir, file.name)) {
 			name := file.name + " " + table
 			switch _, excused := reasons[name]; {
 			case !has && !excused:
@@ -68,8 +68,8 @@ func TestEveryTableHasATenant(t *testing.T) {
 	}
 }
 
-// tablesOf are the tables of a file, and whether each has a column tenant.
-func tablesOf(t *testing.T, file string) map[string]bool {
+// tenantColumns are the tables of a file, and whether each has a column tenant.
+func tenantColumns(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	pool, err := db.OpenExisting(file, "query_only(1)")
 	if err != nil {
