@@ -1,0 +1,2 @@
+// Package upgrade opens what the last version left.
+package upgrade
