@@ -276,7 +276,8 @@ func (s *storm) play(t *testing.T) (repeats, flagged int, took time.Duration) {
 		p = &process{}
 		p.ctx, p.kill = context.WithCancel(ctx)
 		p.left.Store(1 << 40)
-		cfg.Owner, cfg.Window, cfg.Guard, cfg.Rand = "p"+strconv.Itoa(started), 50, newGuard(t, nil), rand.New(rand.NewPCG(4, uint64(started)))
+		cfg.Owner, cfg.Window, cfg.Rand = "p"+strconv.Itoa(started), 50, rand.New(rand.NewPCG(4, uint64(started)))
+		cfg.Guard = newGuard(t, nil) //nolint:contextcheck // a guard ends with the test
 		started++
 		books, own := s.ledger.around(r.store, p), stormQueue{queue, p}
 		cfg.Notifications, cfg.Lines, cfg.Sender = books, books, stormFCM{r.fcm, s.fcm, p, &s.lost}

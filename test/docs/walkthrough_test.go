@@ -16,7 +16,9 @@ import (
 var update = flag.Bool("update", false, "write what the commands of the walk-through print into it")
 
 // walkthroughs are the documents whose commands are run, and how many each has at least.
-func walkthroughs() map[string]int { return map[string]int{"dead-letters.md": 10, "quotas.md": 5, "tenants.md": 10, "audit.md": 5, "privacy.md": 6} }
+func walkthroughs() map[string]int {
+	return map[string]int{"dead-letters.md": 10, "quotas.md": 5, "tenants.md": 10, "audit.md": 5, "privacy.md": 6}
+}
 
 // The document's addresses; a run of it has others.
 const (
