@@ -158,17 +158,22 @@ func TestTenant(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, e, room := world(t)
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		go room.Run(ctx)
-		time.Sleep(time.Minute)
+		ctx := t.Context()
+		run := func(d time.Duration) { // as Run does, but in this goroutine, which looks at e
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(every) {
+				if err := room.Round(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		run(time.Minute)
 		if e.calls != 0 {
 			t.Errorf("%d calls while nothing was deleted", e.calls)
 		}
 		if _, err := d.DeleteTenant(ctx, "acme"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(15 * time.Second)
+		run(15 * time.Second)
 		if got := cancelled(e); !slices.Equal(got, []string{"bat_5", "bat_6", "bat_7", "ntf_1", "ntf_2", "ntf_9"}) {
 			t.Errorf("cancelled are %v", got)
 		}
@@ -177,15 +182,32 @@ func TestTenant(t *testing.T) {
 		}
 		// A request that was let in before is answered after.
 		e.ns = append([]*push.Notification{{ID: "aaa_0", Tenant: "acme", Progress: push.Progress{State: push.StateAccepted}}}, e.ns...)
-		time.Sleep(time.Minute)
+		run(time.Minute)
 		if s := e.states()["aaa_0"]; s != push.StateCancelled {
 			t.Errorf("what was accepted last is %s", s)
 		}
-		time.Sleep(time.Minute)
+		run(time.Minute)
 		calls := e.calls
-		time.Sleep(time.Hour)
+		run(time.Hour)
 		if left, err := d.Endings(ctx); err != nil || len(left) != 0 || e.calls != calls {
 			t.Errorf("after it is closed: %v (%v), %d calls more", left, err, e.calls-calls)
+		}
+	})
+}
+
+// TestRun: rounds follow each other until the end.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, e, room := world(t)
+		if _, err := d.DeleteTenant(t.Context(), "acme"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), settled+2*every)
+		defer stop()
+		room.Run(ctx)
+		if left, err := d.Endings(t.Context()); err != nil || len(left) != 0 || len(cancelled(e)) != 6 {
+			t.Errorf("%v are left (%v), cancelled are %v", left, err, cancelled(e))
 		}
 	})
 }
