@@ -33,7 +33,8 @@ const (
 // above is what the apps of a tenant inherit.
 type above struct {
 	platform, tenant Settings
-	missing          bool
+	missing          bool // there is no such tenant
+	deleted          bool // there was one
 }
 
 type effect struct {
@@ -85,8 +86,11 @@ func (e *Effects) OfTenant(ctx context.Context, tenant string) (Effective, error
 	const whole = "/*" // no app's name
 	k, err := e.apps.get(ctx, tenant+whole, func(ctx context.Context) (*effect, error) {
 		up, err := e.above(ctx, tenant)
-		if err != nil || up.missing {
-			return &effect{missing: true}, err
+		if err != nil {
+			return nil, err
+		}
+		if up.missing {
+			return &effect{missing: true, deleted: up.deleted}, nil
 		}
 		return &effect{settings: Inherit(up.platform, up.tenant, Settings{})}, nil
 	})
@@ -114,8 +118,11 @@ func (e *Effects) Deleted(ctx context.Context, tenant, app string) (bool, error)
 func (e *Effects) remembered(ctx context.Context, tenant, app string) (*effect, error) {
 	return e.apps.get(ctx, appName(tenant, app), func(ctx context.Context) (*effect, error) {
 		up, err := e.above(ctx, tenant)
-		if err != nil || up.missing {
-			return &effect{missing: true}, err
+		if err != nil {
+			return nil, err
+		}
+		if up.missing {
+			return &effect{missing: true, deleted: up.deleted}, nil
 		}
 		a, err := e.directory.App(ctx, tenant, app)
 		if errors.Is(err, push.ErrNotFound) {
@@ -137,7 +144,7 @@ func (e *Effects) above(ctx context.Context, tenant string) (*above, error) {
 		}
 		own, err := e.directory.settingsOf(ctx, tenant)
 		if errors.Is(err, push.ErrNotFound) {
-			return &above{missing: true}, nil
+			return &above{missing: true, deleted: errors.Is(err, errDeleted)}, nil
 		}
 		return &above{platform: platform, tenant: own}, err
 	})
