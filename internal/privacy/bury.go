@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // The list is a head, which says at which version each block is, and the blocks. A block is
@@ -110,15 +112,22 @@ func (t *Tombstones) Consented(ctx context.Context, d *push.Device, at time.Time
 	return t.Lift(ctx, d.Tenant, hs, at)
 }
 
+// conflictWait is up to how long a change waits that met another one, times its tries: who has lost
+// often does not meet the same winner again.
+const conflictWait = 5 * time.Millisecond
+
 // change lets f edit blocks, and tells of them in the head. It is repeated when somebody else was
 // at it at the same time.
 func (t *Tombstones) change(ctx context.Context, f func(head *headItem) error) error {
 	t.looking.Lock()
 	defer t.looking.Unlock()
 	var err error
-	for range conflictTries {
+	for try := range conflictTries {
 		if err = t.changeOnce(ctx, f); !errors.Is(err, push.ErrConflict) {
 			return err
+		}
+		if !worker.Wait(ctx, rand.N(time.Duration(try+1)*conflictWait)+1) { //nolint:gosec // spreads load, no secret
+			return ctx.Err()
 		}
 	}
 	return err

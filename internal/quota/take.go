@@ -127,7 +127,7 @@ func (q *Quotas) Undo(ctx context.Context, c push.Charge) {
 // A part that is more than a quota has, because that was lowered, takes all of it.
 func (q *Quotas) Start(ctx context.Context, c push.Charge, first bool) (wait time.Duration, err error) {
 	g, err := q.gate(ctx, who{tenant: c.Tenant, app: c.App})
-	if errors.Is(err, push.ErrNotFound) { // the tenant is gone, and what was accepted is sent
+	if errors.Is(err, push.ErrNotFound) { // the tenant is gone: whoever delivers ends it as cancelled
 		return 0, nil
 	}
 	if err != nil {
