@@ -53,7 +53,7 @@ func (l *lane) run(tb testing.TB, until time.Time) {
 // although the ledger takes its time to answer.
 func TestNothingStartsAfterAPause(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(raced.Rounds(60)) {
+	for seed := range uint64(raced.Rounds(raced.Rounds(60))) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		between := func(low, high time.Duration) time.Duration { return low + time.Duration(rnd.Int64N(int64(high-low))) }
 		pick := func(of ...time.Duration) time.Duration { return of[rnd.IntN(len(of))] }

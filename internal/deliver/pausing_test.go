@@ -46,7 +46,7 @@ var _ deliver.Pauses = (*operator)(nil)
 // held up; when that is lifted, what waits goes on within a second, with the attempts that it had; nobody is given up.
 func TestNothingStartsWhileAnOperatorPauses(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(raced.Rounds(40)) {
+	for seed := range uint64(raced.Rounds(raced.Rounds(40))) {
 		rnd := rand.New(rand.NewPCG(seed, 9))
 		in(t, 500, nil, func(r *rig) {
 			op := newOperator([]string{"", "acme"}[rnd.IntN(2)])
