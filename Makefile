@@ -197,13 +197,13 @@ verify: ## Fail if go.mod or generated files are not what the sources say
 	git diff --exit-code
 
 # Every test runs once, with coverage. What shares memory between goroutines runs again under the race detector, without
-# coverage, whose counters under the detector cost three times as much as both: all rooms, drivers and doors, and what
-# runs whole in a test's process. Left out are suites on stand-ins, tests that start programs, the command line and what
-# only tests use: make race runs all. There long simulations and random tests run short (test/raced).
+# coverage, whose counters under the detector cost three times as much as both: rooms, drivers and the door, and what
+# runs whole in a test's process. Left out are suites on stand-ins, tests that start programs, the command line, codecs and
+# what only tests use: make race runs all. There long simulations and random tests run short (test/raced).
 raced := ./client $(addprefix ./internal/, access adapter/awsconf adapter/fcm/... adapter/packed adapter/sqlite/... app/... \
-	audit/... batch/... closing connlimit credential deliver/... device/... document/... fanout guard httpapi/... idempotency/... \
+	audit/... batch/... closing connlimit credential deliver/... device/... document/... fanout guard httpapi/door httpapi/pages idempotency/... \
 	ingest janitor ledger letters outcome pause privacy quota/... replay/... report retention sharedrate/... telemetry usage \
-	wire worker/...) ./test/audit ./test/fairness ./test/tenants
+	worker/...) ./test/audit ./test/fairness ./test/tenants
 
 .PHONY: ci
 ci: ## What CI runs: lint, verify, dead, vuln, all tests with coverage and its floors, the race detector, fuzzing

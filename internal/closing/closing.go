@@ -66,6 +66,9 @@ type Config struct {
 const (
 	// every is how often the directory is looked at.
 	every = 10 * time.Second
+	// heard is how long after the deletion the first round begins: every process has heard of it by
+	// then, so that nothing is sent because a pause is lifted.
+	heard = 2 * access.CacheFor
 	// settled is how long after the deletion the last round begins: a request that was let in
 	// before, by a process that has not heard of it, has been answered by then.
 	settled = time.Minute
@@ -123,7 +126,11 @@ func (r *Room) Round(ctx context.Context) error {
 // one ends one tenant, or app. Its pauses go first, because what is paused would not see that it
 // is cancelled.
 func (r *Room) one(ctx context.Context, e access.Ending) error {
-	last := r.cfg.Now().Sub(e.Since) >= settled
+	since := r.cfg.Now().Sub(e.Since)
+	if since < heard {
+		return nil
+	}
+	last := since >= settled
 	pauses, err := r.cfg.Pauses.Forget(ctx, e.Tenant, e.App)
 	if err != nil {
 		return fmt.Errorf("lift its pauses: %w", err)

@@ -220,6 +220,10 @@ func TestApp(t *testing.T) {
 		if _, err := d.DeleteApp(t.Context(), "acme", "shop"); err != nil {
 			t.Fatal(err)
 		}
+		if err := room.Round(t.Context()); err != nil || len(cancelled(e)) != 0 || len(e.has) != 5 {
+			t.Fatalf("before every process has heard of it: cancelled are %v, credentials and pauses %v (%v)", cancelled(e), e.has, err)
+		}
+		time.Sleep(heard)
 		if err := room.Round(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -15,6 +16,9 @@ import (
 	"github.com/belfry-push/belfry/test/programs"
 	"github.com/belfry-push/belfry/test/sandbox"
 )
+
+// pauseHolds is twice as long as it takes at most until no request begins after a pause.
+const pauseHolds = 2 * time.Second
 
 // TestDeletedTenant: a tenant is deleted while it has a notification that is paused, and a batch that
 // is being uploaded; both end as cancelled, and so does every recipient. Another tenant's go on.
@@ -39,6 +43,7 @@ func TestDeletedTenant(t *testing.T) {
 	}
 	_, err = owner[acme].AddPause(ctx, client.PauseRequest{Scope: client.PauseTenant})
 	w.must(err)
+	<-time.NewTimer(pauseHolds).C
 	to := &client.Target{Tokens: []string{"a", "b", "c"}}
 	waiting, err := owner[acme].Send(ctx, client.Request{To: to, Message: message})
 	w.must(err)
