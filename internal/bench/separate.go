@@ -80,7 +80,7 @@ func (s *site) ingest(ctx context.Context) (*child, error) {
 // ledger.
 const notRecording = "--no-record-unknown-devices"
 
-// noKey lets the load generator in.
+// noKey keeps a first start from making a key that nobody would see.
 const noKey = "--no-require-key"
 
 func (s *site) dispatcher(ctx context.Context, args ...string) (*child, error) {

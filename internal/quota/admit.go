@@ -20,7 +20,7 @@ func (q *Quotas) Admit(ctx context.Context, c *access.Caller) (fields func() (po
 	if g.fields == "" {
 		return nil, nil
 	}
-	err = q.takeAll(ctx, g.requests, 1)
+	err = q.takeAll(ctx, g.requests, one)
 	q.refused(err)
 	return func() (string, string) { return g.fields, limitField(g, q.cfg.Now()) }, err
 }
@@ -38,18 +38,34 @@ func (q *Quotas) unknown(ctx context.Context, err error) error {
 	return nil
 }
 
-// takeAll takes n of each quota, or of none.
-func (q *Quotas) takeAll(ctx context.Context, all []*policy, n int64) error {
+// takeAll takes of each quota what is charged of it, or of none.
+func (q *Quotas) takeAll(ctx context.Context, all []*policy, charged func(push.Quota) int64) error {
 	for i, p := range all {
-		if err := q.take(ctx, p, n); err != nil {
-			for _, taken := range all[:i] {
-				taken.bucket.Return(n)
-			}
+		n := charged(p.quota)
+		if n == 0 {
+			continue
+		}
+		err := q.take(ctx, p, n)
+		q.watch(p) //nolint:contextcheck // nobody waits for it
+		if err != nil {
+			giveBack(all[:i], charged)
 			return err
 		}
 	}
 	return nil
 }
+
+// giveBack puts back what takeAll took.
+func giveBack(all []*policy, charged func(push.Quota) int64) {
+	for _, p := range all {
+		if n := charged(p.quota); n > 0 {
+			p.bucket.Return(n)
+		}
+	}
+}
+
+// one is what a request is charged with.
+func one(push.Quota) int64 { return 1 }
 
 // take takes n of a quota, of what this process has leased, mostly.
 func (q *Quotas) take(ctx context.Context, p *policy, n int64) error {

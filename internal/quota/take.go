@@ -33,7 +33,7 @@ func (q *Quotas) Accept(ctx context.Context, c push.Charge, batch bool) (later b
 			return true, nil
 		}
 	}
-	err = q.charge(ctx, g, &c)
+	err = q.takeAll(ctx, g.work, c.Of)
 	if over, used := errors.AsType[*push.OverQuotaError](err); used && g.defers {
 		q.deferred(over.Quota)
 		q.arrivals.join(g.name, q.cfg.Now(), over)
@@ -61,7 +61,7 @@ func (q *Quotas) Count(ctx context.Context, c push.Charge) error {
 	if over := never(g, &c); over != nil {
 		err = over
 	} else {
-		err = q.charge(ctx, g, &c)
+		err = q.takeAll(ctx, g.work, c.Of)
 	}
 	q.refused(err)
 	return err
@@ -86,40 +86,13 @@ func never(g *gate, c *push.Charge) *push.OverQuotaError {
 	return nil
 }
 
-// charge takes what is charged of each quota, or of none.
-func (q *Quotas) charge(ctx context.Context, g *gate, c *push.Charge) error {
-	for i, p := range g.work {
-		n := c.Of(p.quota)
-		if n == 0 {
-			continue
-		}
-		err := q.take(ctx, p, n)
-		q.watch(p) //nolint:contextcheck // nobody waits for it
-		if err != nil {
-			for _, taken := range g.work[:i] {
-				giveBack(taken, c)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-func giveBack(p *policy, c *push.Charge) {
-	if n := c.Of(p.quota); n > 0 {
-		p.bucket.Return(n)
-	}
-}
-
 // Undo takes back what was counted of something that was not accepted after all, or not anew.
 func (q *Quotas) Undo(ctx context.Context, c push.Charge) {
 	g, err := q.gate(ctx, who{tenant: c.Tenant, app: c.App})
 	if err != nil {
 		return
 	}
-	for _, p := range g.work {
-		giveBack(p, &c)
-	}
+	giveBack(g.work, c.Of)
 }
 
 // Start counts a part of what was deferred. wait > 0 says that a quota is used up: nothing was counted, and it may be
@@ -136,7 +109,7 @@ func (q *Quotas) Start(ctx context.Context, c push.Charge, first bool) (wait tim
 	for _, p := range g.work {
 		shrink(&c, p)
 	}
-	if err = q.charge(ctx, g, &c); err == nil {
+	if err = q.takeAll(ctx, g.work, c.Of); err == nil {
 		return 0, nil
 	}
 	over, used := errors.AsType[*push.OverQuotaError](err)
