@@ -123,18 +123,14 @@ func (r *Room) Round(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// one ends one tenant, or app. Its pauses go first, because what is paused would not see that it
-// is cancelled.
+// one ends one tenant, or app. Its pauses go last: what is paused sees then that it is cancelled, and
+// does not complete before.
 func (r *Room) one(ctx context.Context, e access.Ending) error {
 	since := r.cfg.Now().Sub(e.Since)
 	if since < heard {
 		return nil
 	}
 	last := since >= settled
-	pauses, err := r.cfg.Pauses.Forget(ctx, e.Tenant, e.App)
-	if err != nil {
-		return fmt.Errorf("lift its pauses: %w", err)
-	}
 	credentials, err := r.cfg.Credentials.Forget(ctx, e.Tenant, e.App)
 	if err != nil {
 		return fmt.Errorf("delete its credentials: %w", err)
@@ -146,6 +142,12 @@ func (r *Room) one(ctx context.Context, e access.Ending) error {
 		}
 	}
 	notifications, err := r.notifications(ctx, e)
+	pauses := 0
+	if err == nil {
+		if pauses, err = r.cfg.Pauses.Forget(ctx, e.Tenant, e.App); err != nil {
+			err = fmt.Errorf("lift its pauses: %w", err)
+		}
+	}
 	if n := notifications + replays + credentials + pauses; n > 0 {
 		r.cfg.Log.Info("ended what was under way of something deleted", zap.String("what", e.What()),
 			zap.Int("notifications", notifications), zap.Int("replays", replays), zap.Int("credentials", credentials),
