@@ -43,6 +43,9 @@ func openAWS(ctx context.Context, c config.Store, log *zap.Logger, reg prometheu
 		return nil, err
 	}
 	meter := awsmeter.New(reg)
+	if err := registerCost(reg, meter); err != nil {
+		return nil, err
+	}
 	cfg = awsconf.Observe(cfg, log, meter)
 	account, err := awsconf.WhoAmI(ctx, cfg, meter)
 	if err != nil {

@@ -97,12 +97,12 @@ func Opener(c config.Store, log *zap.Logger) Open {
 		if c.Backend == config.BackendAWS {
 			return openAWS(ctx, c, log, reg)
 		}
-		return openEmbedded(ctx, c, log)
+		return openEmbedded(ctx, c, log, reg)
 	}
 }
 
 // openEmbedded opens a data directory.
-func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*Backend, error) {
+func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger, reg prometheus.Registerer) (*Backend, error) {
 	b, err := sqlite.Open(ctx, c.Data, log)
 	if err != nil {
 		return nil, err
@@ -112,6 +112,9 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger) (*Backen
 		Visibility: c.Visibility, Embedded: &Embedded{Store: b.Store()},
 	}
 	out.Events = out.Bus
+	if err := registerDisk(reg, c.Data); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	if err := reportRestored(ctx, b, c.Data, c.AuditKey, log); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}

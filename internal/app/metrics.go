@@ -2,10 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite"
+	"github.com/belfry-push/belfry/internal/cost"
 )
 
 // depthGauges shows how full every queue is, read when Prometheus asks, at most
@@ -21,9 +26,44 @@ type depthGauges struct {
 func newDepthGauges(queues map[string]Queue, log *zap.Logger) *depthGauges {
 	return &depthGauges{
 		queues: queues, log: log,
-		depth: prometheus.NewDesc("belfry_queue_depth", "Messages on the queue, by state.", []string{"queue", "state"}, nil),
-		age:   prometheus.NewDesc("belfry_queue_oldest_age_seconds", "Age of the oldest visible message.", []string{"queue"}, nil),
+		depth: prometheus.NewDesc("belfry_queue_depth",
+			"Messages on the queue, by state: what is delayed or in flight waits too.", []string{"queue", "state"}, nil),
+		age: prometheus.NewDesc("belfry_queue_oldest_age_seconds",
+			"Age of the oldest visible message; absent while it is not known: on SQS, and while all that waits is delayed or in flight.",
+			[]string{"queue"}, nil),
 	}
+}
+
+// registerDisk shows how full the disk of a data directory is. Where the system does not tell, there are no such metrics.
+func registerDisk(reg prometheus.Registerer, dir string) error {
+	if _, _, err := sqlite.DiskSpace(dir); err != nil {
+		return nil //nolint:nilerr // not to be had here
+	}
+	gauge := func(name, help string, of func(free, size uint64) uint64) error {
+		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			free, size, err := sqlite.DiskSpace(dir)
+			if err != nil {
+				return 0
+			}
+			return float64(of(free, size))
+		}))
+	}
+	return errors.Join(
+		gauge("belfry_disk_free_bytes", "What is free on the disk of the data directory.", func(free, _ uint64) uint64 { return free }),
+		gauge("belfry_disk_size_bytes", "The size of the disk of the data directory.", func(_, size uint64) uint64 { return size }),
+	)
+}
+
+// registerCost shows what the calls of this process to AWS cost by the price list that it came with.
+func registerCost(reg prometheus.Registerer, meter *awsmeter.Meter) error {
+	prices, err := cost.List()
+	if err != nil {
+		return err
+	}
+	return reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "belfry_aws_cost_dollars_total",
+		Help: "What the calls of this process to AWS cost, by the price list that this version came with; storage and transfer are not in it.",
+	}, func() float64 { return prices.Estimate(meter.Snapshot()).USD }))
 }
 
 // Describe implements prometheus.Collector.
@@ -46,6 +86,9 @@ func (g *depthGauges) Collect(out chan<- prometheus.Metric) {
 		}
 		for state, n := range map[string]int64{"visible": d.Visible, "in_flight": d.InFlight, "delayed": d.Delayed} {
 			out <- prometheus.MustNewConstMetric(g.depth, prometheus.GaugeValue, float64(n), name, state)
+		}
+		if d.OldestAge == 0 && d.Visible+d.InFlight+d.Delayed > 0 {
+			continue // 0 would say that nothing waits
 		}
 		out <- prometheus.MustNewConstMetric(g.age, prometheus.GaugeValue, d.OldestAge.Seconds(), name)
 	}

@@ -243,7 +243,7 @@ func table() []rule {
 		},
 		// The programs: what they have in common, and a package for each, which reaches no more than its program needs.
 		house("internal/app", slices.Concat(pure, rooms(), listening(), storage(), []string{
-			"internal/httpapi", "internal/httpapi/door", "internal/provision",
+			"internal/httpapi", "internal/httpapi/door", "internal/provision", "internal/cost",
 		})),
 		house("internal/app/breakers", slices.Concat(pure, []string{"internal/report", "internal/replay/predict"})),
 		house("internal/app/deadletters", slices.Concat(pure, rooms(), []string{

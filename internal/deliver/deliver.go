@@ -152,7 +152,8 @@ func New(cfg Config) (*Deliver, error) {
 	}
 	p := pace.New(checkpointEvery, checkpointResults)
 	leases := &lease.Leases{
-		Process: cfg.Owner, Lines: cfg.Lines, Moment: t.moment, Jitter: t.jitter, Wrote: p.Wrote, Failed: cfg.Metrics.unsaved, Log: cfg.Log,
+		Process: cfg.Owner, Lines: cfg.Lines, Moment: t.moment, Jitter: t.jitter, Wrote: cfg.Metrics.wrote(p.Wrote),
+		Failed: cfg.Metrics.unsaved, Log: cfg.Log,
 	}
 	return &Deliver{heads: heads, leases: leases, stages: chain(&cfg, t, heads, p), log: cfg.Log}, nil
 }

@@ -22,7 +22,7 @@ func (nobodyErased) Erased(_ string, r *push.Recipient, _ time.Time) bool { retu
 func (s *sifting) erased(j *job) {
 	for row, cell := range j.chunk.Index {
 		if s.erasures.Erased(j.n.Tenant, &j.chunk.Recipients[row], j.n.AcceptedAt) {
-			j.settle(cell, push.CodeUserErased, s.metrics)
+			j.settle(cell, push.CodeUserErased, s.now(), s.metrics)
 		}
 	}
 }

@@ -74,16 +74,16 @@ func (j *job) end() {
 }
 
 // settle gives a recipient an outcome.
-func (j *job) settle(cell int, code push.Code, m *Metrics) {
+func (j *job) settle(cell int, code push.Code, at time.Time, m *Metrics) {
 	if j.lease.Line.Settle(cell, code, false) {
-		m.outcome(code)
+		m.outcome(j, code, at)
 	}
 }
 
 // settleAll gives every open recipient of the chunk the same outcome.
-func (j *job) settleAll(code push.Code, m *Metrics) {
+func (j *job) settleAll(code push.Code, at time.Time, m *Metrics) {
 	for _, cell := range j.chunk.Index {
-		j.settle(cell, code, m)
+		j.settle(cell, code, at, m)
 	}
 }
 

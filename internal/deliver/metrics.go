@@ -1,9 +1,12 @@
 package deliver
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 // Metrics count what deliver does; one set serves all lanes of a process. The
@@ -15,16 +18,20 @@ type Metrics struct {
 	suspected prometheus.Counter
 	brakes    *prometheus.CounterVec
 	unsaved   prometheus.Counter
+	written   prometheus.Histogram
 	toFCM     map[push.Priority]prometheus.Observer
+	dwell     map[push.Priority]prometheus.Observer
 }
 
 // NewMetrics registers the room's metrics. outcomes is the counter of outcomes
 // by class and code that all rooms share.
 func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Metrics {
-	toFCM := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "belfry_time_to_fcm_seconds", Help: "Time from acceptance to the first request, by priority.",
-		Buckets: prometheus.ExponentialBuckets(0.005, 2.5, 15), // 5 ms .. 30 min
-	}, []string{"priority"})
+	toFCM := prometheus.NewHistogramVec(telemetry.Latency("belfry_time_to_fcm_seconds",
+		"Time from acceptance, or from the start of a batch, to the first request, by priority.",
+		.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 1800), []string{"priority"})
+	dwell := prometheus.NewHistogramVec(telemetry.Latency("belfry_dwell_seconds",
+		"Time from acceptance, or from the start of a batch, to the outcome of a delivery that was sent to FCM or given up, by priority.",
+		.01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400), []string{"priority"})
 	m := &Metrics{
 		retries: prometheus.NewCounter(
 			prometheus.CounterOpts{Name: "belfry_retries_total", Help: "Recipients sent back to the queue for another attempt."},
@@ -39,7 +46,9 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 			Help: "Parts of notifications that were held because they are refused for everybody, by platform and code: alert on it.",
 		},
 			[]string{"platform", "code"}),
-		toFCM: map[push.Priority]prometheus.Observer{},
+		written: prometheus.NewHistogram(telemetry.Latency("belfry_checkpoint_seconds",
+			"Time that a write of a chunk's line took, on whichever store.", .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10)),
+		toFCM: map[push.Priority]prometheus.Observer{}, dwell: map[push.Priority]prometheus.Observer{},
 	}
 	for _, part := range push.Parts() {
 		for _, f := range push.Codes() {
@@ -49,14 +58,14 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 		}
 	}
 	for _, p := range []push.Priority{push.PriorityHigh, push.PriorityNormal, push.PriorityBulk} {
-		m.toFCM[p] = toFCM.WithLabelValues(string(p))
+		m.toFCM[p], m.dwell[p] = toFCM.WithLabelValues(string(p)), dwell.WithLabelValues(string(p))
 	}
 	for _, f := range push.Codes() {
 		if f.Terminal {
 			m.outcomes[f.Code] = outcomes.WithLabelValues(f.Class.String(), f.Name)
 		}
 	}
-	reg.MustRegister(m.retries, m.suspected, m.brakes, m.unsaved, toFCM)
+	reg.MustRegister(m.retries, m.suspected, m.brakes, m.unsaved, m.written, toFCM, dwell)
 	return m
 }
 
@@ -64,21 +73,45 @@ func (m *Metrics) held(part push.Part, code push.Code) {
 	m.brakes.WithLabelValues(part.String(), code.String()).Inc()
 }
 
-func (m *Metrics) outcome(code push.Code) {
+// outcome counts a delivery that has ended, and how long it took if it was for FCM to take: what was suppressed,
+// cancelled or out of time says nothing of how fast Belfry is, nor does what an operator replays days later.
+func (m *Metrics) outcome(j *job, code push.Code, at time.Time) {
 	if c := m.outcomes[code]; c != nil {
 		c.Inc()
 	}
+	if j.finished {
+		return
+	}
+	switch code.Class() {
+	case push.ClassSent, push.ClassPermanent, push.ClassAmbiguous, push.ClassDeadLettered:
+		if h, ok := m.dwell[j.n.Priority]; ok {
+			h.Observe(max(0, at.Sub(begun(j.n)).Seconds()))
+		}
+	case push.ClassOpen, push.ClassRetryable, push.ClassSuppressed, push.ClassExpired, push.ClassCancelled:
+	}
+}
+
+// begun is when a notification might first be sent.
+func begun(n *push.Notification) time.Time {
+	if !n.Progress.StartedAt.IsZero() {
+		return n.Progress.StartedAt
+	}
+	return n.AcceptedAt
 }
 
 func (m *Metrics) answered(n *push.Notification, r result, attempt int) {
 	if attempt != 1 || r.code.Unreached() {
 		return
 	}
-	from := n.AcceptedAt
-	if !n.Progress.StartedAt.IsZero() {
-		from = n.Progress.StartedAt
-	}
 	if h, ok := m.toFCM[n.Priority]; ok {
-		h.Observe(r.sentAt.Sub(from).Seconds())
+		h.Observe(max(0, r.sentAt.Sub(begun(n)).Seconds())) // a clock may have been set back
+	}
+}
+
+// wrote returns a function that shows how long a write of a line took, and tells it to next.
+func (m *Metrics) wrote(next func(took time.Duration)) func(took time.Duration) {
+	return func(took time.Duration) {
+		m.written.Observe(took.Seconds())
+		next(took)
 	}
 }

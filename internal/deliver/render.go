@@ -54,7 +54,7 @@ func (r *rendering) run(_ context.Context, j *job) (*worker.Verdict, error) {
 				j.lease.Note(ledger.Attempt{Cell: cell, Code: j.shared.code, At: r.now(), Detail: clip(j.shared.detail)})
 			}
 		}
-		j.settleAll(j.shared.code, r.metrics)
+		j.settleAll(j.shared.code, r.now(), r.metrics)
 	}
 	return nil, nil
 }

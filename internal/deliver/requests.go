@@ -151,7 +151,7 @@ func (q *requests) take(j *job, r result) {
 		return
 	}
 	if r.code == push.CodeUserErased { // no attempt, and nothing to note about the device
-		j.settle(cell, r.code, q.metrics)
+		j.settle(cell, r.code, q.now(), q.metrics)
 		return
 	}
 	attempt := j.chunk.AttemptOf(row)
@@ -178,9 +178,9 @@ func (q *requests) take(j *job, r result) {
 			j.refused = append(j.refused, refusal{row: row, code: r.code})
 			return
 		}
-		j.settle(cell, r.code, q.metrics)
+		j.settle(cell, r.code, q.now(), q.metrics)
 	case r.code.MaybeDelivered() && j.n.Guarantee == push.AtMostOnce:
-		j.settle(cell, push.CodeUnknown, q.metrics)
+		j.settle(cell, push.CodeUnknown, q.now(), q.metrics)
 	case r.code.Unreached():
 		j.retry.unreached(r.code, q.in(q.backoff(attempt, r)))
 	default:

@@ -68,9 +68,10 @@ func (s *settling) factsOf(ctx context.Context, j *job) facts {
 
 // apply carries out what was decided. Dead letters are sent before it.
 func (s *settling) apply(ctx context.Context, j *job, e *ending) (*worker.Verdict, error) {
+	now := s.now()
 	for i, cell := range e.line.Cells {
 		if j.lease.Line.Cells[i].Open() && !cell.Open() {
-			s.metrics.outcome(cell.Code())
+			s.metrics.outcome(j, cell.Code(), now)
 		}
 	}
 	j.lease.Line, j.retry = e.line, e.retry

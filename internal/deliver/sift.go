@@ -26,15 +26,15 @@ func (s *sifting) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 	if j.n.Guarantee == push.AtMostOnce {
 		for _, cell := range j.chunk.Index {
 			if c := j.lease.Line.Cells[cell]; c.Open() && c.PossibleDuplicate() {
-				j.settle(cell, push.CodeUnknown, s.metrics)
+				j.settle(cell, push.CodeUnknown, s.now(), s.metrics)
 			}
 		}
 	}
 	switch why := j.stopReason(s.now()); why {
 	case stopExpired:
-		j.settleAll(push.CodeExpired, s.metrics)
+		j.settleAll(push.CodeExpired, s.now(), s.metrics)
 	case stopCancelled:
-		j.settleAll(push.CodeCancelled, s.metrics)
+		j.settleAll(push.CodeCancelled, s.now(), s.metrics)
 	case stopPaused, stopNone:
 	case stopDrained, stopDeferred, stopLedger, stopFinished:
 	}

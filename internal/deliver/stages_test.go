@@ -312,7 +312,7 @@ func TestSettling(t *testing.T) {
 		box, dead int
 		completed int
 	}{
-		{"all got it", func(w *stageWorld) { w.job.settleAll(push.CodeSent, w.metrics) }, "ack", ledger.StateClosed, 0, 0, 1},
+		{"all got it", func(w *stageWorld) { w.job.settleAll(push.CodeSent, w.timing.now(), w.metrics) }, "ack", ledger.StateClosed, 0, 0, 1},
 		{"nobody did", func(*stageWorld) {}, "ack", ledger.StateWaiting, 1, 0, 0},
 		{"paused", func(w *stageWorld) {
 			w.ledger.ChangeNotification(stageRef.Notification, func(n *push.Notification) { n.Progress.State = push.StatePaused })
@@ -324,7 +324,7 @@ func TestSettling(t *testing.T) {
 		},
 		{"the queue is away", func(w *stageWorld) {
 			w.boxDo = func(string, func() error) error { return errAway }
-			w.job.settle(0, push.CodeSent, w.metrics)
+			w.job.settle(0, push.CodeSent, w.timing.now(), w.metrics)
 		}, "error", ledger.StateClaimed, 0, 0, 0},
 		{"the dead-letter queue is away", func(w *stageWorld) {
 			w.deadDo = func(string, func() error) error { return errAway }

@@ -147,7 +147,7 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 		}
 		return Accepted{Notification: stored, Replayed: true, Warnings: req.Warnings}, nil
 	}
-	in.metrics.accept(&stored)
+	in.metrics.accept(&stored, in.now().Sub(now))
 	if !s.Batch {
 		in.outbox.Push(stored)
 	}

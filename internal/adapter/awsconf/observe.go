@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -64,7 +65,10 @@ func (retries) ID() string { return "BelfryRetries" }
 func (r retries) HandleFinalize(ctx context.Context, in middleware.FinalizeInput,
 	next middleware.FinalizeHandler,
 ) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	begun := time.Now()
 	out, metadata, err := next.HandleFinalize(ctx, in)
+	service, op := awsmeter.Service(strings.ToLower(awsmiddleware.GetServiceID(ctx))), awsmiddleware.GetOperationName(ctx)
+	r.meter.Took(service, op, time.Since(begun))
 	attempts, _ := retry.GetAttemptResults(metadata)
 	for _, a := range attempts.Results {
 		if !a.Retried {
@@ -74,8 +78,7 @@ func (r retries) HandleFinalize(ctx context.Context, in middleware.FinalizeInput
 		if kind == "" { // the end of a context that was not the caller's
 			kind = KindUnreachable
 		}
-		service := awsmeter.Service(strings.ToLower(awsmiddleware.GetServiceID(ctx)))
-		r.meter.Retry(service, awsmiddleware.GetOperationName(ctx), string(kind))
+		r.meter.Retry(service, op, string(kind))
 	}
 	return out, metadata, err
 }

@@ -7,6 +7,7 @@ package awsmeter
 import (
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -66,13 +67,14 @@ type Meter struct {
 	calls   *prometheus.CounterVec
 	units   *prometheus.CounterVec
 	retries *prometheus.CounterVec
+	took    *prometheus.HistogramVec
 
 	mu   sync.Mutex // 20 ns beside a network call of milliseconds
 	seen Snapshot
 }
 
 // New returns a meter and registers its counters, belfry_aws_calls_total,
-// belfry_aws_units_total and belfry_aws_retries_total.
+// belfry_aws_units_total, belfry_aws_retries_total and belfry_aws_call_seconds.
 func New(reg prometheus.Registerer) *Meter {
 	m := &Meter{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -86,6 +88,11 @@ func New(reg prometheus.Registerer) *Meter {
 			Name: "belfry_aws_retries_total",
 			Help: "Attempts that the AWS SDK made again within one call, by service, operation and why the one before failed.",
 		}, []string{"service", "op", "reason"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "belfry_aws_call_seconds", Help: "Time that calls to AWS took, with the attempts that the SDK made behind them.",
+			Buckets:                     []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30},
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour, //nolint:mnd // as telemetry.Latency
+		}, []string{"service", "op"}),
 		seen: Snapshot{Calls: map[Operation]int64{}, Units: map[Quantity]float64{}},
 	}
 	for service, units := range billed() {
@@ -93,7 +100,7 @@ func New(reg prometheus.Registerer) *Meter {
 			m.units.WithLabelValues(string(service), string(u))
 		}
 	}
-	reg.MustRegister(m.calls, m.units, m.retries)
+	reg.MustRegister(m.calls, m.units, m.retries, m.took)
 	return m
 }
 
@@ -137,6 +144,14 @@ func (m *Meter) Retry(service Service, op, reason string) {
 		return
 	}
 	m.retries.WithLabelValues(string(service), op, reason).Inc()
+}
+
+// Took notes how long a call took, with all its attempts.
+func (m *Meter) Took(service Service, op string, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.took.WithLabelValues(string(service), op).Observe(took.Seconds())
 }
 
 // Snapshot returns what was counted so far; the caller owns it.

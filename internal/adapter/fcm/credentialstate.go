@@ -16,8 +16,9 @@ import (
 // credentialState records whether there is an access token and whether FCM accepts it. It logs
 // every change once. It is safe for concurrent use.
 type credentialState struct {
-	log   *zap.Logger
-	gauge prometheus.Gauge // nil: none
+	log     *zap.Logger
+	gauge   prometheus.Gauge // nil: none
+	failing prometheus.Gauge // counts this one while it does not work; nil: none
 
 	told func(refusal string) // see [Identity.Told]; nil: nobody
 
@@ -29,6 +30,7 @@ type credentialState struct {
 	waiting bool  // the present token works, its renewal does not
 	known   bool  // there was a first answer
 	bad     bool  // told was told last that it is refused
+	ended   bool  // its sender was closed
 	good    bool  // told was told last that it is taken
 }
 
@@ -157,8 +159,25 @@ func (s *credentialState) tell(refusal error) {
 	s.told(text)
 }
 
+// end takes the credential out of the count of those that fail.
+func (s *credentialState) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failing != nil && s.err != nil && !s.ended {
+		s.failing.Dec()
+	}
+	s.ended = true
+}
+
 // settle sets the error and the gauge. The caller holds mu.
 func (s *credentialState) settle(err error) {
+	if s.failing != nil && !s.ended && (s.err != nil) != (err != nil) {
+		if err != nil {
+			s.failing.Inc()
+		} else {
+			s.failing.Dec()
+		}
+	}
 	s.known, s.err = true, err
 	if s.gauge == nil {
 		return

@@ -14,6 +14,7 @@ type Metrics struct {
 	inFlight    prometheus.Gauge
 	connections prometheus.Gauge
 	credential  prometheus.Gauge
+	failing     prometheus.Gauge
 	answer      prometheus.Histogram
 	unknown     struct{ fcm, apns prometheus.Counter }
 }
@@ -51,6 +52,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "belfry_fcm_credential_ok",
 			Help: "1 while there is an access token and FCM takes it, else 0.",
 		}),
+		failing: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "belfry_fcm_credentials_failing",
+			Help: "Credentials, of all tenants, with which this process cannot send: no access token, or FCM refuses it. The log names each.",
+		}),
 		answer: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "belfry_fcm_answer_seconds",
 			Help: "Time from a send to FCM's answer of any status, waiting for a stream included.",
@@ -66,7 +71,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, code := range outcomes() {
 		m.requests[code] = requests.WithLabelValues(code.String())
 	}
-	reg.MustRegister(requests, unknown, m.inFlight, m.connections, m.credential, m.answer)
+	reg.MustRegister(requests, unknown, m.inFlight, m.connections, m.credential, m.failing, m.answer)
 	return m
 }
 

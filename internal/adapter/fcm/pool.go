@@ -75,6 +75,7 @@ func (p *Pool) Sender(id Identity) (*Sender, error) {
 	}
 	s := &Sender{pool: p, noNames: noNameLog{log: log, now: time.Now}}
 	s.credential = newCredentialState(log, nil)
+	s.credential.failing = p.metrics.failing
 	if id.Shown {
 		s.credential.gauge = p.metrics.credential
 	}

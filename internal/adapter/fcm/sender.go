@@ -203,5 +203,6 @@ func (s *Sender) Close(ctx context.Context) error {
 		err = s.pool.Close(ctx)
 	}
 	s.tokens.close()
+	s.credential.end()
 	return err
 }

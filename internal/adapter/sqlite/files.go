@@ -106,3 +106,6 @@ func quoted(path string) string {
 	}
 	return path
 }
+
+// DiskSpace returns what is free for this user and what there is in all, in bytes, on the disk of a data directory.
+func DiskSpace(dir string) (free, size uint64, err error) { return db.DiskSpace(dir) }

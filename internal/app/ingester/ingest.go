@@ -98,6 +98,8 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.Open}}, Pauses: paused,
 		Quotas: app.Deferrals{Quotas: quotas},
 	})
+	openWork := report.NewOpenWork(s.Backend.Store, s.Log, report.NewOpenMetrics(s.Reg, s.Now), s.Now)
+	s.Stack.Background(ctx, "open work", grace, openWork.Run)
 	required, err := door.requiresKey(ctx, s, directory)
 	if err != nil {
 		return At{}, err

@@ -107,6 +107,7 @@ export default defineConfig({
         items: [
           page("At 3 a.m.", "operating"),
           page("Runbook by code", "runbooks/dead-letters"),
+          page("Metrics", "metrics"),
           page("Security", "security"),
           page("Backup", "backup"),
           page("AWS", "aws"),
