@@ -75,6 +75,8 @@ type AuditLine struct {
 	From   int64    `json:"from,omitempty" doc:"of the first line: seq of the first entry"`
 	Keys   []string `json:"keys,omitempty" doc:"of the first line: public keys, that which signs now first"`
 
+	Removed *AuditHead `json:"removed,omitempty" doc:"the signed checkpoint at the last entry that retention removed; the chain goes on from it"`
+
 	Kept *AuditHead `json:"kept,omitempty" doc:"a head that is kept apart from the entries"`
 
 	Block int64           `json:"block,omitempty" doc:"of an entry or head: seq of the first entry that was written with it"`

@@ -17,8 +17,11 @@ import (
 type AuditLog struct {
 	*journal.Journal
 
-	keys   *audit.Keyring
-	reader *journal.Reader
+	keys    *audit.Keyring
+	store   audit.Store
+	log     *zap.Logger
+	metrics *journal.Metrics
+	reader  *journal.Reader
 }
 
 // auditGrace is how long a stop waits for entries that are not stored.
@@ -33,10 +36,16 @@ func OpenAudit(ctx context.Context, b *Backend, setting config.Secret, reg prome
 	if err != nil {
 		return nil, err
 	}
-	j := journal.New(journal.Config{Store: b.Store, Keys: keys, Log: log, Metrics: journal.NewMetrics(reg)})
+	metrics := journal.NewMetrics(reg)
+	j := journal.New(journal.Config{Store: b.Store, Keys: keys, Log: log, Metrics: metrics})
 	stack.OnStop("audit log", auditGrace, j.Close)
 	log.Info("audit log is open", zap.Stringer("public_key", keys))
-	return &AuditLog{Journal: j, keys: keys, reader: journal.NewReader(b.Store)}, nil
+	return &AuditLog{Journal: j, keys: keys, store: b.Store, log: log, metrics: metrics, reader: journal.NewReader(b.Store)}, nil
+}
+
+// Trimmer removes entries that are older than keep.
+func (a *AuditLog) Trimmer(keep time.Duration) *journal.Trimmer {
+	return &journal.Trimmer{Store: a.store, Keys: a.keys, Keep: keep, Log: a.log, Metrics: a.metrics}
 }
 
 // Routes is what the API shows the log with.

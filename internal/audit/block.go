@@ -34,7 +34,7 @@ type Block struct {
 }
 
 // Log keeps blocks. Safe for concurrent use by several processes; every successful write is durable. It offers no way to
-// change or remove a block.
+// change a block, and [Checkpoints] alone remove any.
 type Log interface {
 	// AppendAudit stores a block, unless there is another one with the same tenant and First: push.ErrConflict. Storing
 	// the same block again changes nothing and is no error, so that a call whose answer was lost may be repeated. That
@@ -56,10 +56,11 @@ type Heads interface {
 	AuditTenants(ctx context.Context, after string, limit int) ([]string, error)
 }
 
-// Store is both.
+// Store is all of it.
 type Store interface {
 	Log
 	Heads
+	Checkpoints
 }
 
 //nolint:gochecknoglobals // memory to be used again; a writer takes some 100 KiB

@@ -128,14 +128,19 @@ func (k *Keyring) Sign(h *Head) {
 
 // check says what is wrong with a head's signature, "" if nothing is.
 func (h *Head) check(trusted []ed25519.PublicKey) string {
+	return distrust(trusted, h.Key, h.signed(), h.Signature)
+}
+
+// distrust says what is wrong with a signature by the key of an id, "" if nothing is.
+func distrust(trusted []ed25519.PublicKey, id string, signed, signature []byte) string {
 	for _, k := range trusted {
-		if KeyID(k) != h.Key {
+		if KeyID(k) != id {
 			continue
 		}
-		if ed25519.Verify(k, h.signed(), h.Signature) {
+		if ed25519.Verify(k, signed, signature) {
 			return ""
 		}
-		return "its signature is not that of key " + h.Key
+		return "its signature is not that of key " + id
 	}
-	return fmt.Sprintf("it is signed with key %.16q, which is none of those that are trusted", h.Key)
+	return fmt.Sprintf("it is signed with key %.16q, which is none of those that are trusted", id)
 }

@@ -44,15 +44,19 @@ type Finding struct {
 
 // Report is what a verification found.
 type Report struct {
-	Tenant   string    `json:"tenant"`
-	First    int64     `json:"first"` // sequence numbers; 0 in an empty log
-	Last     int64     `json:"last"`
-	Entries  int64     `json:"entries"`
-	Heads    int64     `json:"heads"` // signed ones that were checked and hold
-	Head     *Head     `json:"head,omitempty"`
-	Findings []Finding `json:"findings"`
-	Notes    []Finding `json:"notes,omitempty"` // what is odd, and no tampering
-	More     int64     `json:"more,omitempty"`  // findings beyond those listed
+	Tenant  string `json:"tenant"`
+	First   int64  `json:"first"` // sequence numbers; 0 in an empty log
+	Last    int64  `json:"last"`
+	Entries int64  `json:"entries"`
+	Heads   int64  `json:"heads"` // signed ones that were checked and hold
+	Head    *Head  `json:"head,omitempty"`
+	// Since is when the first entry was written that is there. Removed says up to where those before it were removed by
+	// retention; nil if none were.
+	Since    time.Time   `json:"since,omitzero"`
+	Removed  *Checkpoint `json:"removed,omitempty"`
+	Findings []Finding   `json:"findings"`
+	Notes    []Finding   `json:"notes,omitempty"` // what is odd, and no tampering
+	More     int64       `json:"more,omitempty"`  // findings beyond those listed
 }
 
 // OK reports whether nothing is wrong.
@@ -72,6 +76,8 @@ type Verifier struct {
 	loose   bool  // prev is not known
 	last    time.Time
 	covered int64 // up to here a head that is signed holds
+	began   int64 // sequence number that a chain without a checkpoint begins with
+	floor   int64 // up to here a checkpoint says that entries were removed
 	missing []Finding
 	recent  map[int64]Hash // of the last entries
 
@@ -90,6 +96,7 @@ func NewVerifier(tenant string, first int64, prev Hash, trusted []ed25519.Public
 	}
 	v := &Verifier{
 		report: Report{Tenant: tenant, Findings: []Finding{}}, trusted: trusted, next: first, prev: prev, covered: first - 1,
+		began:  first,
 		recent: map[int64]Hash{}, stop: func() {}, given: map[int64]Head{},
 	}
 	for _, h := range given {
@@ -120,6 +127,26 @@ func (v *Verifier) advance() {
 	}
 }
 
+// Checkpoint has the verification go on behind a checkpoint: it stands where the entries would that it says were removed.
+// One that is not to be trusted is a finding, and changes nothing: the entries are then missing.
+func (v *Verifier) Checkpoint(place string, c Checkpoint) {
+	switch why := distrust(v.trusted, c.Key, c.signed(), c.Signature); {
+	case c.Tenant != v.report.Tenant:
+		v.find(FaultForeign, c.Seq, c.Seq, place, "the checkpoint belongs to tenant %.40q", c.Tenant)
+		return
+	case why != "":
+		v.find(FaultForged, c.Seq, c.Seq, place, "the checkpoint at entry %d is not to be trusted: %s", c.Seq, why)
+		return
+	case c.Seq < v.next:
+		v.find(FaultMalformed, c.Seq, c.Seq, place, "the checkpoint at entry %d removes nothing", c.Seq)
+		return
+	}
+	v.report.Removed = &c
+	v.floor, v.covered, v.next, v.prev = c.Seq, c.Seq, c.Seq+1, c.Hash
+	v.loose = false
+	v.pass(c.Seq, c.Hash)
+}
+
 func (v *Verifier) find(f Fault, seq, until int64, place, format string, args ...any) {
 	if len(v.report.Findings) >= mostFindings {
 		v.report.More++
@@ -138,6 +165,8 @@ func (v *Verifier) Line(place string, l Line) {
 	switch {
 	case e.Tenant != v.report.Tenant:
 		v.find(FaultForeign, e.Seq, e.Seq, place, "entry %d belongs to tenant %.40q", e.Seq, e.Tenant)
+		return
+	case e.Seq <= v.floor: // its removal is under way; nobody is shown it
 		return
 	case e.Seq < v.next:
 		v.late(place, e.Seq, l)
@@ -168,19 +197,24 @@ func (v *Verifier) accept(place string, e *Entry, hash Hash) {
 	v.last = e.Time
 	v.report.Entries++
 	if v.report.First == 0 {
-		v.report.First = e.Seq
+		v.report.First, v.report.Since = e.Seq, e.Time
 	}
 	v.report.Last, v.next, v.prev, v.loose = e.Seq, e.Seq+1, hash, false
-	v.recent[e.Seq] = hash
 	delete(v.recent, e.Seq-remembered)
-	for v.waiting != nil && v.waiting.Seq <= e.Seq {
-		if v.waiting.Seq == e.Seq {
+	v.pass(e.Seq, hash)
+}
+
+// pass compares the chain's hash up to an entry with the heads of it that are known.
+func (v *Verifier) pass(seq int64, hash Hash) {
+	v.recent[seq] = hash
+	for v.waiting != nil && v.waiting.Seq <= seq {
+		if v.waiting.Seq == seq {
 			v.agrees("kept head", v.waiting)
 		}
 		v.advance()
 	}
-	if h, ok := v.given[e.Seq]; ok && h.Hash != hash {
-		v.find(FaultRewritten, 1, e.Seq, "given head", "entry %d has another hash than the head that was given", e.Seq)
+	if h, ok := v.given[seq]; ok && h.Hash != hash {
+		v.find(FaultRewritten, 1, seq, "given head", "entry %d has another hash than the head that was given", seq)
 	}
 }
 
@@ -211,7 +245,7 @@ func (v *Verifier) Head(place string, h Head) {
 	case h.Tenant != v.report.Tenant:
 		v.find(FaultForeign, h.Seq, h.Seq, place, "the head of entry %d belongs to tenant %.40q", h.Seq, h.Tenant)
 		return
-	case !v.signed(place, &h):
+	case h.Seq <= v.floor || !v.signed(place, &h):
 		return
 	case h.Seq >= v.next: // the entries between are missing, and its hash is what goes on
 		v.missing = append(v.missing, Finding{FaultMissing, v.next, h.Seq, place, ""})
@@ -274,10 +308,16 @@ func (v *Verifier) Finish() Report {
 			v.truncated(&h, end, "it was given")
 		}
 	}
+	if v.floor > 0 && end == v.floor {
+		v.find(FaultTruncated, end+1, end+1, "end", "nothing stands behind the checkpoint at entry %d: retention always leaves something", end)
+	}
 	for _, m := range v.missing {
 		what := fmt.Sprintf("entries %d to %d are not there", m.Seq, m.Until)
 		if m.Seq == m.Until {
 			what = fmt.Sprintf("entry %d is not there", m.Seq)
+		}
+		if m.Seq == max(v.floor, v.began-1)+1 {
+			what += ", and no checkpoint says that they were removed"
 		}
 		v.find(m.Fault, m.Seq, m.Until, m.Place, "%s", what)
 	}

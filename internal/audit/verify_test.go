@@ -23,6 +23,17 @@ type chain struct {
 	blocks []audit.Block
 	kept   []audit.Head
 	given  []audit.Head
+	point  *audit.Checkpoint
+}
+
+// trim removes the first blocks, as retention does.
+func (c *chain) trim(tb testing.TB, n int) {
+	tb.Helper()
+	h := c.blocks[n-1].Head
+	c.point = &audit.Checkpoint{Tenant: tenant, Seq: h.Seq, Hash: h.Hash, Time: steady(100)}
+	audittest.Keys(tb).SignCheckpoint(c.point)
+	c.blocks = c.blocks[n:]
+	c.kept = slices.DeleteFunc(c.kept, func(k audit.Head) bool { return k.Seq < h.Seq })
 }
 
 func newChain(tb testing.TB, whose string, at func(seq int64) time.Time) *chain {
@@ -56,6 +67,9 @@ func steady(seq int64) time.Time { return start().Add(time.Duration(seq) * time.
 func (c *chain) verify(tb testing.TB) audit.Report {
 	tb.Helper()
 	v := audit.NewVerifier(tenant, 1, audit.Hash{}, audittest.Keys(tb).Public(), slices.Values(c.kept), c.given...)
+	if c.point != nil {
+		v.Checkpoint("checkpoint", *c.point)
+	}
 	for _, b := range c.blocks {
 		place := fmt.Sprint("block ", b.First)
 		for _, l := range b.Lines {
@@ -212,6 +226,71 @@ func TestTamperingIsFound(t *testing.T) {
 			},
 			[]string{"foreign 4-4 kept head"},
 		},
+		"old entries were removed": {func(tb testing.TB, c *chain) { tb.Helper(); c.trim(tb, 1) }, nil},
+		"old entries are being removed": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			all := c.blocks
+			c.trim(tb, 2)
+			c.blocks = all[1:]
+		}, nil},
+		"a checkpoint is edited to say more": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 1)
+			c.point.Seq, c.point.Hash = 8, c.blocks[0].Head.Hash
+			c.blocks = c.blocks[1:]
+		}, []string{"missing 1-8 block 9", "forged 8-8 checkpoint"}},
+		"a checkpoint's hash is edited": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 1)
+			c.point.Hash[0] ^= 1
+		}, []string{"missing 1-4 block 5", "forged 4-4 checkpoint"}},
+		"a checkpoint's time is edited": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 1)
+			c.point.Time = start()
+		}, []string{"missing 1-4 block 5", "forged 4-4 checkpoint"}},
+		"a checkpoint is signed with another key": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 1)
+			thief().SignCheckpoint(c.point)
+		}, []string{"missing 1-4 block 5", "forged 4-4 checkpoint"}},
+		"a head stands where the checkpoint was": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			h := audit.Checkpoint(c.blocks[0].Head)
+			c.trim(tb, 1)
+			c.point = &h
+		}, []string{"missing 1-4 block 5", "forged 4-4 checkpoint"}},
+		"a checkpoint of another tenant": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 1)
+			c.point.Tenant = "other"
+			audittest.Keys(tb).SignCheckpoint(c.point)
+		}, []string{"missing 1-4 block 5", "foreign 4-4 checkpoint"}},
+		"a checkpoint is removed": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 1)
+			c.point = nil
+		}, []string{"missing 1-4 block 5"}},
+		"more was removed than the checkpoint says": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 1)
+			c.blocks = c.blocks[1:]
+		}, []string{"missing 5-8 block 9"}},
+		"all was removed, and the checkpoint is left": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 2)
+			c.blocks, c.kept = nil, nil
+		}, []string{"truncated 9-9 end"}},
+		"the rest does not go on from the checkpoint": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 2)
+			replace(&c.blocks[0].Lines[0], "key:1", "key:2")
+		}, []string{"edited 9-9 block 9"}},
+		"a noted head is not what the checkpoint says": {func(tb testing.TB, c *chain) {
+			tb.Helper()
+			c.trim(tb, 2)
+			c.given = []audit.Head{{Seq: 4, Hash: audit.Hash{1}}, {Seq: 8, Hash: audit.Hash{1}}}
+		}, []string{"rewritten 1-8 given head"}},
 		"an entry is no JSON": {
 			func(_ testing.TB, c *chain) { c.blocks[1].Lines[1].Entry = []byte("{") },
 			[]string{"malformed 0-0 block 5", "missing 6-6 block 5"},
@@ -265,6 +344,19 @@ func TestEmptyLog(t *testing.T) {
 	}
 	empty.kept = c.kept
 	if r := empty.verify(t); len(r.Findings) != 1 || r.Findings[0].Fault != audit.FaultTruncated {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A report says from when on entries are there, and up to where they were removed.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	c := newChain(t, tenant, steady)
+	if r := c.verify(t); !r.Since.Equal(steady(1)) || r.Removed != nil {
+		t.Errorf("%+v", r)
+	}
+	c.trim(t, 2)
+	if r := c.verify(t); !r.Since.Equal(steady(9)) || r.Removed == nil || r.Removed.Seq != 8 || r.First != 9 || r.Entries != 4 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -165,7 +165,9 @@ const (
 	// long a replay may quote a simulation.
 	leastPages   = time.Hour
 	leastReplays = time.Hour
-	mostKept     = 10 * 365 * 24 * time.Hour
+	// leastAudit is long enough for somebody to notice that something has to be looked into.
+	leastAudit = 30 * 24 * time.Hour
+	mostKept   = 10 * 365 * 24 * time.Hour
 )
 
 func (k Keep) check(f *Faults) {
@@ -177,6 +179,7 @@ func (k Keep) check(f *Faults) {
 		{"keep-pages", k.Pages, leastPages},
 		{"keep-done", k.Done, 0},
 		{"keep-replays", k.Replays, leastReplays},
+		{"keep-audit", k.Audit, leastAudit},
 	} {
 		if s.v != 0 && (s.v < s.least || s.v > mostKept) {
 			f.add(s.flag, s.v.String(), "must be %v to %v, or 0s for ever", s.least, mostKept)

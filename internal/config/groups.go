@@ -33,6 +33,8 @@ type Keep struct {
 	Pages         time.Duration `name:"keep-pages" default:"2160h" env:"BELFRY_KEEP_PAGES" group:"proc" help:"${keep_pages}"`
 	Done          time.Duration `name:"keep-done" default:"720h" env:"BELFRY_KEEP_DONE" group:"proc" help:"${keep_done}"`
 	Replays       time.Duration `name:"keep-replays" default:"2160h" env:"BELFRY_KEEP_REPLAYS" group:"proc" help:"${keep_replays}"`
+	// Audit is for ever unless somebody decides otherwise: what it removes is evidence, and cannot be had again.
+	Audit time.Duration `name:"keep-audit" default:"0s" env:"BELFRY_KEEP_AUDIT" group:"proc" help:"${keep_audit}"`
 }
 
 // AWS says what Belfry's resources are called in an AWS account. Account, region

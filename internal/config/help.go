@@ -100,6 +100,8 @@ func helpTexts() map[string]string {
 			"With --backend aws it is what the bucket's lifecycle rule says.",
 		"keep_replays": "How long the record of a replay is kept after its end, and after its last letter, and a simulation; 1h to " +
 			"87600h, 0s for ever.",
+		"keep_audit": "How long an entry of the audit log is kept; 720h to 87600h, 0s for ever. A signed checkpoint stands for what was " +
+			"removed.",
 		"keep_parked":  "How long a letter waits for an operator before it is discarded, with a tombstone; 0s for ever.",
 		"keep_warning": "How long before that it is warned of.",
 		"keep_done":    "How long replayed and discarded letters are kept; 0s for ever.",

@@ -94,9 +94,10 @@ func TestFaults(t *testing.T) {
 		{"backend", &Replayer{}, env{"BELFRY_BACKEND": "redis"}, []string{`--backend (BELFRY_BACKEND): must be embedded or aws (got "redis")`}},
 		{
 			"kept for too short", &Ingest{},
-			env{"BELFRY_KEEP_NOTIFICATIONS": "24h", "BELFRY_KEEP_PAGES": "1m", "BELFRY_KEEP_REPLAYS": "-1h"},
+			env{"BELFRY_KEEP_NOTIFICATIONS": "24h", "BELFRY_KEEP_PAGES": "1m", "BELFRY_KEEP_REPLAYS": "-1h", "BELFRY_KEEP_AUDIT": "24h"},
 			[]string{
 				`--keep-notifications (BELFRY_KEEP_NOTIFICATIONS): must be 72h0m0s to 87600h0m0s, or 0s for ever (got "24h0m0s")`,
+				`--keep-audit (BELFRY_KEEP_AUDIT): must be 720h0m0s to 87600h0m0s, or 0s for ever`,
 				`--keep-pages (BELFRY_KEEP_PAGES): must be 1h0m0s to`, `--keep-replays (BELFRY_KEEP_REPLAYS): must be 1h0m0s to`,
 			},
 		},

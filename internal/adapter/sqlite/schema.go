@@ -27,6 +27,7 @@ func storeMigrations() []db.Migration {
 		{Version: 10, SQL: ledger.SchemaRetired},
 		{Version: 11, SQL: devices.SchemaSeen},
 		{Version: 12, SQL: audits.Schema},
+		{Version: 13, SQL: audits.SchemaCheckpoint},
 	}
 }
 

@@ -86,7 +86,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
-	startRetention(ctx, s, keep, kept, replays, used)
+	startRetention(ctx, s, keep, kept, replays, used, log)
 	paused, err := s.Pauses(ctx)
 	if err != nil {
 		return At{}, err

@@ -16,10 +16,13 @@ import (
 
 // startRetention removes what is past its retention, from every process that accepts.
 func startRetention(ctx context.Context, s *app.Service, keep config.Keep, kept *letters.Room, replays *replay.Room,
-	used *usage.Room,
+	used *usage.Room, log *app.AuditLog,
 ) {
 	metrics := retention.NewMetrics(s.Reg)
 	all := shared(s.Backend.Store, keep, replays)
+	if keep.Audit > 0 {
+		all = append(all, retention.Sweep{What: "audit_entry", Step: log.Trimmer(keep.Audit).Step})
+	}
 	if s.Backend.Embedded != nil {
 		all = append(all, embedded(s.Backend.Embedded, keep, kept, used, metrics)...)
 	}

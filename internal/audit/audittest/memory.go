@@ -20,6 +20,7 @@ type Memory struct {
 	mu     sync.Mutex
 	blocks map[string][]audit.Block
 	heads  map[string][]audit.Head
+	points map[string]audit.Checkpoint
 }
 
 var _ audit.Store = (*Memory)(nil)
@@ -135,4 +136,45 @@ func (m *Memory) AuditTenants(ctx context.Context, after string, limit int) ([]s
 	}
 	slices.Sort(out)
 	return out[:min(len(out), limit)], nil
+}
+
+// AuditCheckpoint implements [audit.Checkpoints].
+func (m *Memory) AuditCheckpoint(ctx context.Context, tenant string) (audit.Checkpoint, error) {
+	if err := m.lock(ctx); err != nil {
+		return audit.Checkpoint{}, err
+	}
+	defer m.mu.Unlock()
+	c, ok := m.points[tenant]
+	if !ok {
+		return c, push.ErrNotFound
+	}
+	return c, nil
+}
+
+// TrimAudit implements [audit.Checkpoints].
+func (m *Memory) TrimAudit(ctx context.Context, c audit.Checkpoint, most int) (int, error) {
+	if err := m.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	if old, ok := m.points[c.Tenant]; ok && old.Seq >= c.Seq && !bytes.Equal(old.Signature, c.Signature) {
+		return 0, push.ErrConflict
+	}
+	if m.points == nil {
+		m.points = map[string]audit.Checkpoint{}
+	}
+	m.points[c.Tenant] = c
+	gone := 0
+	for all := m.blocks[c.Tenant]; gone < min(most, len(all)) && all[gone].Head.Seq <= c.Seq; {
+		gone++
+	}
+	m.blocks[c.Tenant] = slices.Clone(m.blocks[c.Tenant][gone:])
+	if rest := m.blocks[c.Tenant]; len(rest) > 0 && rest[0].Head.Seq <= c.Seq {
+		return gone, nil
+	}
+	last := len(m.heads[c.Tenant]) - 1
+	m.heads[c.Tenant] = slices.DeleteFunc(slices.Clone(m.heads[c.Tenant]), func(h audit.Head) bool {
+		return h.Seq < c.Seq && h.Seq < m.heads[c.Tenant][last].Seq
+	})
+	return gone, nil
 }

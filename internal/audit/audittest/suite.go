@@ -54,6 +54,9 @@ func Run(t *testing.T, open func(t *testing.T) audit.Store, features Features) {
 		{"tenants are apart", apart},
 		{"heads are kept, and never replaced", kept},
 		{"tenants are listed", tenants},
+		{"blocks are removed up to a checkpoint, some at a time", trimmed},
+		{"a checkpoint gives way to a later one only", checkpoints},
+		{"of concurrent checkpoints one is stored", racedCheckpoints},
 		{"a cancelled context is an error", cancelled},
 	}
 	for _, c := range cases {
@@ -257,5 +260,113 @@ func cancelled(f *fixture) {
 	}
 	if _, err := f.AuditBlocks(ctx, f.tenant, 1, 1); !errors.Is(err, context.Canceled) {
 		f.Fatalf("error = %v", err)
+	}
+}
+
+// checkpoint is a checkpoint at an entry.
+func (f *fixture) checkpoint(seq int64) audit.Checkpoint {
+	f.Helper()
+	c := audit.Checkpoint{Tenant: f.tenant, Seq: seq, Hash: audit.Hash{byte(seq)}, Time: time.Date(2027, 12, 1, 9, 30, 0, 654_321_000, time.UTC)}
+	f.keys.SignCheckpoint(&c)
+	return c
+}
+
+func (f *fixture) trim(c audit.Checkpoint, most, want int) {
+	f.Helper()
+	n, err := f.TrimAudit(f.Context(), c, most)
+	f.must(err)
+	if n != want {
+		f.Fatalf("%d blocks were removed, want %d", n, want)
+	}
+}
+
+func trimmed(f *fixture) {
+	if _, err := f.AuditCheckpoint(f.Context(), f.tenant); !errors.Is(err, push.ErrNotFound) {
+		f.Fatalf("error = %v", err)
+	}
+	other := *f
+	other.tenant += "-other"
+	var all []audit.Block
+	for n := range 6 {
+		b := f.Block(int64(2*n+1), 2) // 1 and 2, … 11 and 12
+		all = append(all, b)
+		f.append(b)
+		f.must(f.KeepAuditHead(f.Context(), b.Head))
+		other.append(other.Block(b.First, 2))
+		f.must(f.KeepAuditHead(f.Context(), other.Block(b.First, 2).Head))
+	}
+	heads := func() []audit.Head {
+		got, err := f.AuditHeads(f.Context(), f.tenant, 0, 10)
+		f.must(err)
+		return got
+	}
+	c := f.checkpoint(8)
+	f.trim(c, 3, 3)
+	f.same("the first three are gone", f.blocks(0), all[3:])
+	if len(heads()) != 6 {
+		f.Errorf("%d heads before all blocks are gone", len(heads()))
+	}
+	got, err := f.AuditCheckpoint(f.Context(), f.tenant)
+	f.must(err)
+	f.same("checkpoint", got, c)
+	f.trim(c, 3, 1)
+	f.same("what the checkpoint covers is gone", f.blocks(0), all[4:])
+	f.same("heads", heads(), []audit.Head{all[3].Head, all[4].Head, all[5].Head})
+	f.trim(c, 3, 0)
+	f.same("the rest stays", f.blocks(0), all[4:])
+	f.same("theirs", len(other.blocks(0)), 6)
+
+	f.append(f.Block(13, 1)) // no head is kept of it
+	later := f.checkpoint(12)
+	f.trim(later, 10, 2)
+	f.same("the last head stays", heads(), []audit.Head{all[5].Head})
+	f.append(f.Block(14, 1))
+	f.trim(f.checkpoint(13), 10, 1)
+	f.same("the last head stays, though it is before the checkpoint", heads(), []audit.Head{all[5].Head})
+}
+
+func checkpoints(f *fixture) {
+	for n := range 3 {
+		f.append(f.Block(int64(n+1), 1))
+	}
+	first, second := f.checkpoint(1), f.checkpoint(2)
+	f.trim(first, 10, 1)
+	f.trim(second, 10, 1)
+	twin := second
+	twin.Time = twin.Time.Add(time.Second)
+	f.keys.SignCheckpoint(&twin)
+	for what, c := range map[string]audit.Checkpoint{"an earlier one": first, "another one at the same place": twin} {
+		if n, err := f.TrimAudit(f.Context(), c, 10); !errors.Is(err, push.ErrConflict) || n != 0 {
+			f.Errorf("%s: %d removed, %v", what, n, err)
+		}
+	}
+	got, err := f.AuditCheckpoint(f.Context(), f.tenant)
+	f.must(err)
+	f.same("checkpoint", got, second)
+	f.same("what is left", len(f.blocks(0)), 1)
+}
+
+func racedCheckpoints(f *fixture) {
+	const callers = 6
+	for n := range callers + 1 {
+		f.append(f.Block(int64(n+1), 1))
+	}
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for n := range callers {
+		c := f.checkpoint(int64(n + 1))
+		wg.Go(func() {
+			<-start
+			if _, err := f.TrimAudit(f.Context(), c, 10); err != nil && !errors.Is(err, push.ErrConflict) {
+				f.Error(err)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	got, err := f.AuditCheckpoint(f.Context(), f.tenant)
+	f.must(err)
+	if got.Seq != callers || len(f.blocks(0)) != 1 {
+		f.Fatalf("the checkpoint is at %d, and %d blocks are left", got.Seq, len(f.blocks(0)))
 	}
 }

@@ -3,12 +3,14 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // Filter chooses entries. The zero filter chooses all.
@@ -54,6 +56,10 @@ func (r *Reader) List(ctx context.Context, tenant string, f *Filter, before int6
 	if before <= 0 {
 		before = math.MaxInt64
 	}
+	point, err := r.Checkpoint(ctx, tenant)
+	if err != nil {
+		return nil, 0, err
+	}
 	for looked := 0; looked < mostLooked; looked += blocksPerRead {
 		blocks, err := r.store.AuditBlocksBefore(ctx, tenant, before, blocksPerRead)
 		if err != nil {
@@ -64,6 +70,9 @@ func (r *Reader) List(ctx context.Context, tenant string, f *Filter, before int6
 				var e audit.Entry
 				if json.Unmarshal(l.Entry, &e) != nil || e.Seq >= before || !f.Matches(&e) {
 					continue
+				}
+				if e.Seq <= point.Seq { // its removal is under way
+					return found, 0, nil
 				}
 				if found = append(found, e); len(found) == limit {
 					return found, e.Seq, nil
@@ -78,41 +87,98 @@ func (r *Reader) List(ctx context.Context, tenant string, f *Filter, before int6
 	return found, before, nil
 }
 
-// Part is a piece of a chain as it is exported: an entry, or a head.
+// Part is a piece of a chain as it is exported: an entry, a head, or a checkpoint.
 type Part struct {
-	Line *audit.Line
-	Head *audit.Head
-	// Block is the First of the block that it stands in.
+	Line    *audit.Line
+	Head    *audit.Head
+	Removed *audit.Checkpoint
+	// Block is the First of the block that an entry or head stands in.
 	Block int64
 }
 
 // Export returns the chain as it is stored, from the block that has the entry from on, with
-// every block's head behind it. It ends with what there is when it comes there.
+// every block's head behind it. It ends with what there is when it comes there. Where entries
+// are not there that a checkpoint says were removed, the checkpoint stands: at the beginning,
+// and wherever retention is faster than who reads.
 func (r *Reader) Export(ctx context.Context, tenant string, from int64) iter.Seq2[Part, error] {
 	return func(yield func(Part, error) bool) {
-		for {
-			blocks, err := r.store.AuditBlocks(ctx, tenant, from, blocksPerRead)
-			if err != nil {
-				yield(Part{}, err)
-				return
-			}
-			for i := range blocks {
-				b := &blocks[i]
-				for n := range b.Lines {
-					if !yield(Part{Line: &b.Lines[n], Block: b.First}, nil) {
-						return
-					}
-				}
-				if !yield(Part{Head: &b.Head, Block: b.First}, nil) {
-					return
-				}
-				from = b.First + 1
-			}
-			if len(blocks) < blocksPerRead {
-				return
-			}
+		e := exporting{r, tenant, yield}
+		if err := e.run(ctx, max(from, 1)); err != nil && !errors.Is(err, errEnough) {
+			yield(Part{}, err)
 		}
 	}
+}
+
+type exporting struct {
+	*Reader
+
+	tenant string
+	yield  func(Part, error) bool
+}
+
+var errEnough = errors.New("whoever reads has enough")
+
+func (e *exporting) add(p Part) error {
+	if !e.yield(p, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+func (e *exporting) run(ctx context.Context, from int64) error {
+	expected := from
+	for first := true; ; first = false {
+		blocks, err := e.store.AuditBlocks(ctx, e.tenant, from, blocksPerRead)
+		if err != nil {
+			return err
+		}
+		for i := range blocks {
+			b := &blocks[i]
+			if b.First > expected {
+				if expected, err = e.removed(ctx, expected); err != nil {
+					return err
+				}
+			}
+			if err := e.block(b); err != nil {
+				return err
+			}
+			from, expected = b.First+1, max(expected, b.Head.Seq+1)
+		}
+		if len(blocks) < blocksPerRead {
+			if first && len(blocks) == 0 {
+				_, err = e.removed(ctx, expected)
+			}
+			return err
+		}
+	}
+}
+
+// removed adds the checkpoint if it is about what is expected, and returns what is behind it.
+func (e *exporting) removed(ctx context.Context, expected int64) (int64, error) {
+	c, err := e.Checkpoint(ctx, e.tenant)
+	if err != nil || c.Seq < expected {
+		return expected, err
+	}
+	return c.Seq + 1, e.add(Part{Removed: &c})
+}
+
+func (e *exporting) block(b *audit.Block) error {
+	for n := range b.Lines {
+		if err := e.add(Part{Line: &b.Lines[n], Block: b.First}); err != nil {
+			return err
+		}
+	}
+	return e.add(Part{Head: &b.Head, Block: b.First})
+}
+
+// Checkpoint returns the tenant's checkpoint, the zero one if nothing was removed. It is as it is stored: whether it is
+// signed is the verification's to say.
+func (r *Reader) Checkpoint(ctx context.Context, tenant string) (audit.Checkpoint, error) {
+	c, err := r.store.AuditCheckpoint(ctx, tenant)
+	if errors.Is(err, push.ErrNotFound) {
+		return audit.Checkpoint{}, nil
+	}
+	return c, err
 }
 
 // Heads returns the heads of a tenant that were kept apart, in their order.

@@ -212,6 +212,12 @@ func (e *exported) line(text []byte) error {
 		} else {
 			e.verifier.Malformed(place, "the head can't be read: its hash has not 64 hexadecimal digits")
 		}
+	case l.Removed != nil:
+		if h, unread := headOf(l.Removed); unread == nil {
+			e.verifier.Checkpoint("checkpoint", audit.Checkpoint(h))
+		} else {
+			e.verifier.Malformed(place, "the checkpoint can't be read: its hash has not 64 hexadecimal digits")
+		}
 	case l.End != nil:
 		e.ended = true
 	default:
@@ -302,6 +308,11 @@ func write(b *strings.Builder, con *display.Console, r *audit.Report) {
 	if len(rows) > 0 {
 		b.WriteString(display.Hanging(rows, con.Width, "  "))
 		b.WriteString("\n")
+	}
+	if c := r.Removed; c != nil {
+		text := fmt.Sprintf("entries are there since %s: those up to %d were removed by retention, says a checkpoint of %s signed with key %s",
+			r.Since.UTC().Format(time.RFC3339), c.Seq, c.Time.UTC().Format(time.RFC3339), c.Key)
+		b.WriteString(display.Wrap(text, con.Width, "  "))
 	}
 	if r.Head != nil {
 		fmt.Fprintf(b, "  head   %s\n  signed %s with key %s\n", r.Head.Brief(), r.Head.Time.UTC().Format(time.RFC3339), r.Head.Key)

@@ -22,6 +22,7 @@ import (
 type Entries interface {
 	List(ctx context.Context, tenant string, f *journal.Filter, before int64, limit int) ([]audit.Entry, int64, error)
 	Export(ctx context.Context, tenant string, from int64) iter.Seq2[journal.Part, error]
+	Checkpoint(ctx context.Context, tenant string) (audit.Checkpoint, error)
 	Heads(ctx context.Context, tenant string) iter.Seq2[audit.Head, error]
 	Tenants(ctx context.Context) iter.Seq2[string, error]
 }
@@ -122,8 +123,12 @@ func (h *handlers) export(ctx context.Context, x *door.Exchange) error {
 	if err != nil {
 		return err
 	}
+	point, err := h.cfg.Entries.Checkpoint(ctx, tenant)
+	if err != nil {
+		return err
+	}
 	out := &stream{rows: x.Rows()}
-	first := client.AuditLine{Audit: formatVersion, Tenant: tenant, From: 1}
+	first := client.AuditLine{Audit: formatVersion, Tenant: tenant, From: point.Seq + 1}
 	for _, k := range h.cfg.Public {
 		first.Keys = append(first.Keys, audit.FormatPublic(k))
 	}
@@ -144,11 +149,15 @@ func (h *handlers) export(ctx context.Context, x *door.Exchange) error {
 			return err
 		}
 		line := client.AuditLine{Block: part.Block}
-		if part.Line != nil {
+		switch {
+		case part.Line != nil:
 			entries++
 			line.Entry, line.Hash = part.Line.Entry, part.Line.Hash.String()
-		} else {
+		case part.Head != nil:
 			line.Head = headView(part.Head)
+		default:
+			head := audit.Head(*part.Removed)
+			line.Removed = headView(&head)
 		}
 		if err := out.add(line); err != nil {
 			return err

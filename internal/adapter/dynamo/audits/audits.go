@@ -35,7 +35,7 @@ const (
 	attrKey       = "key"
 	attrSignature = "signature"
 
-	heads = "audit-heads#"
+	headsKind = "audit-heads#"
 )
 
 func blocksOf(tenant string) string { return "audit#" + table.Scoped(tenant) }
@@ -116,7 +116,7 @@ func (s *Store) query(ctx context.Context, cond string, e table.Expression, down
 
 // KeepAuditHead stores a head, unless there is one of the same tenant and Seq.
 func (s *Store) KeepAuditHead(ctx context.Context, h audit.Head) error {
-	i := table.ConfigKey(heads, h.Tenant+separator+digits(h.Seq))
+	i := table.ConfigKey(headsKind, h.Tenant+separator+digits(h.Seq))
 	encodeHead(i, &h)
 	i[table.AttrTenant] = table.Text(h.Tenant)
 	var e table.Expression
@@ -143,7 +143,7 @@ func (s *Store) AuditHeads(ctx context.Context, tenant string, after int64, limi
 
 func (s *Store) heads(ctx context.Context, from, until string, limit int) ([]table.Item, error) {
 	var e table.Expression
-	cond := e.Name(table.AttrKind) + " = " + e.Value("kind", table.Text(heads)) +
+	cond := e.Name(table.AttrKind) + " = " + e.Value("kind", table.Text(headsKind)) +
 		" AND " + e.Name(table.AttrName) + " BETWEEN " + e.Value("from", table.Text(from)) + " AND " + e.Value("until", table.Text(until))
 	return s.query(ctx, cond, e, false, limit)
 }

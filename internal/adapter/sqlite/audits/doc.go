@@ -1,3 +1,3 @@
 // Package audits is the embedded driver of the audit log, on an SQLite file that it may share with other stores. It never
-// changes or removes a row.
+// changes a row, and removes what a signed checkpoint covers.
 package audits

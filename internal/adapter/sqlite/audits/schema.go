@@ -22,3 +22,14 @@ CREATE TABLE audit_head (
 	signature BLOB    NOT NULL,
 	PRIMARY KEY (tenant, seq)
 ) WITHOUT ROWID;`
+
+// SchemaCheckpoint is the table of what was removed.
+const SchemaCheckpoint = `
+CREATE TABLE audit_checkpoint (
+	tenant    TEXT    NOT NULL PRIMARY KEY,
+	seq       INTEGER NOT NULL,
+	hash      BLOB    NOT NULL,
+	signed_at INTEGER NOT NULL,
+	key       TEXT    NOT NULL,
+	signature BLOB    NOT NULL
+) WITHOUT ROWID;`
