@@ -42,9 +42,13 @@ func (a acceptance) accept(ctx context.Context, x *door.Exchange, status int, ba
 }
 
 func (a acceptance) submit(ctx context.Context, x *door.Exchange, status int, s ingest.Submission) (door.Reply, error) {
+	s.Entry = x.EntryOf(status)
 	got, err := a.intake.Accept(ctx, s)
 	if err != nil {
 		return door.Reply{}, err
+	}
+	if got.InAudit {
+		x.Audited()
 	}
 	view := acceptedView(&got.Notification)
 	view.Warnings = warningsView(got.Warnings)

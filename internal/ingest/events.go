@@ -54,6 +54,11 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	}
 	got, err := e.intake.Accept(ctx, Submission{
 		Tenant: e.tenant, Key: event.Key(), Body: event.Data, TraceParent: event.TraceParent, Sender: event.Source, Happened: happened,
+		Entry: func(id push.ID) audit.Entry {
+			entry := e.entry(&event, &w)
+			entry.Target.ID = string(id)
+			return entry
+		},
 	})
 	if faults, bad := errors.AsType[push.Faults](err); bad {
 		return e.refuse(&event, &w, faults.Below("/data"))
@@ -64,7 +69,7 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if over, ok := errors.AsType[*push.OverQuotaError](err); ok {
 		return e.over(over, &event, &w, happened)
 	}
-	if err == nil {
+	if err == nil && !got.InAudit {
 		entry := e.entry(&event, &w)
 		if !got.ValidateOnly {
 			entry.Target.ID = string(got.Notification.ID)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/request"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -69,6 +70,15 @@ type Submission struct {
 	// from this time, and a deadline in the past is no fault: the notification is recorded
 	// and ends as expired. A future time counts as now.
 	Happened time.Time
+	// Entry returns what the audit log is to say of the submission, once it has led to a new notification. Nil: the caller
+	// sees to that alone.
+	Entry func(push.ID) audit.Entry
+}
+
+// Witness stores a notification and the audit log's entry of it: both, or neither.
+type Witness interface {
+	// CreateRecorded is Create of [Recorder]; the entry is stored if the notification is by this call.
+	CreateRecorded(ctx context.Context, n push.Notification, e audit.Entry) (push.Notification, bool, error)
 }
 
 // Accepted is the result of a submission.
@@ -76,6 +86,7 @@ type Accepted struct {
 	Notification push.Notification
 	Replayed     bool // the key was seen before; this is the first request's notification
 	ValidateOnly bool // checked, and nothing recorded
+	InAudit      bool // the submission's entry is in the audit log
 	Warnings     push.Faults
 }
 
@@ -84,7 +95,8 @@ type Intake struct {
 	ledger  Recorder
 	outbox  *Outbox
 	apps    Apps
-	quotas  Quotas // nil: there are none
+	quotas  Quotas  // nil: there are none
+	witness Witness // nil: entries are stored apart
 	log     *zap.Logger
 	metrics *Metrics
 	now     func() time.Time
@@ -93,6 +105,13 @@ type Intake struct {
 // Within has what is accepted counted against quotas. It is called before the first Accept.
 func (in *Intake) Within(q Quotas) *Intake {
 	in.quotas = q
+	return in
+}
+
+// Before has entries of the audit log stored together with what they are about: one wait for the disk instead of two. It is
+// called before the first Accept.
+func (in *Intake) Before(w Witness) *Intake {
+	in.witness = w
 	return in
 }
 
@@ -134,7 +153,7 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 		}
 		return Accepted{}, err
 	}
-	stored, created, err := in.ledger.Create(ctx, n)
+	stored, created, inAudit, err := in.create(ctx, &s, n)
 	if err != nil || !created {
 		in.discount(ctx, &n, c)
 	}
@@ -151,7 +170,17 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	if !s.Batch {
 		in.outbox.Push(stored)
 	}
-	return Accepted{Notification: stored, Warnings: req.Warnings}, nil
+	return Accepted{Notification: stored, InAudit: inAudit, Warnings: req.Warnings}, nil
+}
+
+// create records a notification, if possible with the entry of it.
+func (in *Intake) create(ctx context.Context, s *Submission, n push.Notification) (stored push.Notification, created, inAudit bool, err error) {
+	if in.witness == nil || s.Entry == nil {
+		stored, created, err = in.ledger.Create(ctx, n)
+		return stored, created, false, err
+	}
+	stored, created, err = in.witness.CreateRecorded(ctx, n, s.Entry(n.ID))
+	return stored, created, created, err
 }
 
 // read checks the request, its deadline last: only the deadline depends on the time.

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/audits"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/devices"
@@ -9,6 +11,8 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/ledger"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/letters"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/pages"
+	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // The drivers of the single ports.
@@ -47,4 +51,11 @@ func newStore(main, uploads *db.DB) *Store {
 		uploadPages:        pages.New(uploads),
 		auditLog:           audits.New(main),
 	}
+}
+
+// CreateRecorded is Create, and if it stores the notification, the entry is in the audit log as soon as that is durable: both
+// are in one transaction.
+func (s *Store) CreateRecorded(ctx context.Context, n push.Notification, sealer audit.Sealer, e audit.Entry,
+) (push.Notification, bool, error) {
+	return s.CreateWith(ctx, n, audits.Tail{Sealer: sealer}, []audit.Entry{e})
 }

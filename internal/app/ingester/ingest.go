@@ -72,6 +72,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
+	log.Before(s.Backend, intake)
 	const eventConcurrency = 32
 	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, log, s.Log))
 

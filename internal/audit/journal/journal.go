@@ -38,6 +38,7 @@ type Journal struct {
 	waiting int // entries of all tenants that are not stored
 	lines   map[string]*line
 	failing map[string]error // tenants whose last write failed
+	ends    map[string]end   // of chains in a store that seals within its transactions
 }
 
 const (
@@ -66,7 +67,7 @@ func New(cfg Config) *Journal {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	j := &Journal{cfg: cfg, lines: map[string]*line{}, failing: map[string]error{}}
+	j := &Journal{cfg: cfg, lines: map[string]*line{}, failing: map[string]error{}, ends: map[string]end{}}
 	j.stop, j.quit = context.WithCancel(context.Background())
 	return j
 }

@@ -1,6 +1,10 @@
 package journal
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/belfry-push/belfry/internal/audit"
+)
 
 // Metrics count what is recorded.
 type Metrics struct {
@@ -25,4 +29,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		shrunk:    counter("belfry_audit_shrunk_total", "Times the audit log was found to end before what this process had written."),
 		untrimmed: counter("belfry_audit_untrimmed_total", "Times that entries past their retention were kept because they did not verify."),
 	}
+}
+
+func (m *Metrics) count(b *audit.Block) {
+	m.entries.Add(float64(len(b.Lines)))
+	m.blocks.Inc()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -72,8 +73,6 @@ func (j *Journal) settle(l *line, n int, err error) {
 	}
 	j.waiting -= n
 	l.pending = l.pending[n:]
-	j.cfg.Metrics.entries.Add(float64(n))
-	j.cfg.Metrics.blocks.Inc()
 }
 
 // store puts the next block behind the chain's end, and returns how many entries it has. Other
@@ -82,6 +81,9 @@ func (j *Journal) settle(l *line, n int, err error) {
 func (j *Journal) store(l *line, batch []audit.Entry) (int, error) {
 	ctx, cancel := context.WithTimeout(j.stop, writeTime)
 	defer cancel()
+	if joint, ok := j.cfg.Store.(audit.Joint); ok {
+		return len(batch), joint.JoinAudit(ctx, j, batch)
+	}
 	for range conflictTries {
 		if err := j.prepare(ctx, l, batch); err != nil {
 			return 0, err
@@ -113,7 +115,7 @@ func (j *Journal) prepare(ctx context.Context, l *line, batch []audit.Entry) err
 			return err
 		}
 	}
-	b, err := j.build(l, batch)
+	b, err := j.build(&l.head, batch)
 	l.attempt = b
 	return err
 }
@@ -121,31 +123,33 @@ func (j *Journal) prepare(ctx context.Context, l *line, batch []audit.Entry) err
 // find reads the chain's end. That it is not before what was written already is checked: who
 // has cut the log off while it was in use shall be noticed at once.
 func (j *Journal) find(ctx context.Context, l *line) error {
-	const looked = 20
 	last, err := j.cfg.Store.AuditBlocksBefore(ctx, l.tenant, math.MaxInt64, looked)
 	if err != nil {
 		return err
 	}
-	head := audit.Head{Tenant: l.tenant, Hash: audit.Genesis(l.tenant)}
-	for i := range last {
-		if b := &last[i]; b.First+int64(len(b.Lines))-1 == b.Head.Seq { // otherwise somebody put it there: verification finds it
-			head = b.Head
-			break
-		}
-	}
-	if head.Seq < l.head.Seq {
-		j.cfg.Metrics.shrunk.Inc()
-		j.cfg.Log.Error("the audit log ends before what was written: somebody cut it off", zap.String("tenant", l.tenant),
-			zap.Int64("entries", head.Seq), zap.Int64("written", l.head.Seq), zap.Stringer("hash", l.head.Hash))
-	}
+	head := audit.EndOf(l.tenant, last)
+	j.checkShrunk(&head, &l.head)
 	l.head, l.known = head, true
 	return nil
 }
 
-// build makes a block of as many entries as fit.
-func (j *Journal) build(l *line, batch []audit.Entry) (*audit.Block, error) {
-	b := &audit.Block{Tenant: l.tenant, First: l.head.Seq + 1, Lines: make([]audit.Line, 0, len(batch))}
-	hash, size := l.head.Hash, 0
+// looked is how many of a chain's last blocks are looked through for its end.
+const looked = 20
+
+// checkShrunk reports a chain that ends before what was written.
+func (j *Journal) checkShrunk(head, written *audit.Head) {
+	if head.Seq >= written.Seq {
+		return
+	}
+	j.cfg.Metrics.shrunk.Inc()
+	j.cfg.Log.Error("the audit log ends before what was written: somebody cut it off", zap.String("tenant", head.Tenant),
+		zap.Int64("entries", head.Seq), zap.Int64("written", written.Seq), zap.Stringer("hash", written.Hash))
+}
+
+// build makes a block of as many entries as fit behind a head.
+func (j *Journal) build(head *audit.Head, batch []audit.Entry) (*audit.Block, error) {
+	b := &audit.Block{Tenant: head.Tenant, First: head.Seq + 1, Lines: make([]audit.Line, 0, len(batch))}
+	hash, size := head.Hash, 0
 	for n := range batch {
 		e := batch[n]
 		e.Seq = b.First + int64(n)
@@ -153,13 +157,13 @@ func (j *Journal) build(l *line, batch []audit.Entry) (*audit.Block, error) {
 		if err != nil {
 			return nil, err
 		}
-		if size += len(raw); size > audit.MaxBytes && n > 0 {
+		if size += len(raw); n > 0 && (size > audit.MaxBytes || n >= audit.MaxEntries) {
 			break
 		}
 		hash = audit.Next(hash, raw)
 		b.Lines = append(b.Lines, audit.Line{Entry: raw, Hash: hash})
 	}
-	b.Head = audit.Head{Tenant: l.tenant, Seq: l.head.Seq + int64(len(b.Lines)), Hash: hash, Time: j.cfg.Now()}
+	b.Head = audit.Head{Tenant: head.Tenant, Seq: head.Seq + int64(len(b.Lines)), Hash: hash, Time: j.cfg.Now()}
 	j.cfg.Keys.Sign(&b.Head)
 	return b, nil
 }
@@ -169,11 +173,19 @@ func (j *Journal) build(l *line, batch []audit.Entry) (*audit.Block, error) {
 func (j *Journal) stored(ctx context.Context, l *line) int {
 	b := l.attempt
 	l.head, l.known, l.attempt = b.Head, true, nil
-	if now := j.cfg.Now(); now.Sub(l.kept) >= headEvery || now.Before(l.kept) {
+	j.cfg.Metrics.count(b)
+	if now := j.cfg.Now(); due(l.kept, now) {
 		if err := j.cfg.Store.KeepAuditHead(ctx, b.Head); err == nil {
 			l.kept = now
-			j.cfg.Log.Info("audit head", zap.String("tenant", l.tenant), zap.String("head", b.Head.Brief()), zap.String("key", b.Head.Key))
+			j.logHead(&b.Head)
 		}
 	}
 	return len(b.Lines)
+}
+
+// due reports whether a head is to be kept apart.
+func due(kept, now time.Time) bool { return now.Sub(kept) >= headEvery || now.Before(kept) }
+
+func (j *Journal) logHead(h *audit.Head) {
+	j.cfg.Log.Info("audit head", zap.String("tenant", h.Tenant), zap.String("head", h.Brief()), zap.String("key", h.Key))
 }

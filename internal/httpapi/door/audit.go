@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // AuditUse says whether calls of a route are in the audit log.
@@ -110,6 +111,25 @@ func (x *Exchange) auditRefused(status int, code Code) {
 	}
 }
 
+// EntryOf returns a function for what stores the audit log's entry together with what the call creates: the entry of an
+// answer with this status about a new thing of that id. It is nil if the call is not in the audit log. If the entry was
+// stored, [Exchange.Audited] must be called.
+func (x *Exchange) EntryOf(status int) func(id push.ID) audit.Entry {
+	if !x.unaudited() {
+		return nil
+	}
+	return func(id push.ID) audit.Entry {
+		e := x.entryOf(status, "")
+		if e.Target.ID == "" {
+			e.Target.ID = string(id)
+		}
+		return e
+	}
+}
+
+// Audited says that the call is in the audit log.
+func (x *Exchange) Audited() { x.inAudit = true }
+
 // unaudited reports whether the call is to be recorded still. Nobody's call is not: it is in
 // the server's log.
 func (x *Exchange) unaudited() bool {
@@ -119,6 +139,10 @@ func (x *Exchange) unaudited() bool {
 // audited is the call's entry.
 func (x *Exchange) audited(status int, code Code) audit.Entry {
 	x.inAudit = true
+	return x.entryOf(status, code)
+}
+
+func (x *Exchange) entryOf(status int, code Code) audit.Entry {
 	e := *x.note()
 	e.Tenant, e.Time, e.Who = x.Tenant, x.Now(), x.who()
 	e.Action, e.Kind, e.Status, e.Code = x.route.Name, x.route.AuditKind(), status, string(code)

@@ -32,9 +32,7 @@ func (s *Store) AppendAudit(ctx context.Context, b audit.Block) error {
 	packed, err := audit.Pack(b.Lines)
 	if err == nil {
 		err = s.file.Write(ctx, func(tx *sql.Tx) error {
-			ok, err := rows.Changed(tx.ExecContext(ctx,
-				`INSERT INTO audit_block (`+blockColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-				b.Tenant, b.First, b.Head.Seq, b.Head.Hash[:], rows.Micros(b.Head.Time), b.Head.Key, b.Head.Signature, packed))
+			ok, err := insert(ctx, tx, &b, packed)
 			if err != nil || ok {
 				return err
 			}
@@ -52,18 +50,25 @@ func (s *Store) AppendAudit(ctx context.Context, b audit.Block) error {
 	return nil
 }
 
+// insert reports whether there was no block at that place.
+func insert(ctx context.Context, tx *sql.Tx, b *audit.Block, packed []byte) (bool, error) {
+	return rows.Changed(tx.ExecContext(ctx,
+		`INSERT INTO audit_block (`+blockColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		b.Tenant, b.First, b.Head.Seq, b.Head.Hash[:], rows.Micros(b.Head.Time), b.Head.Key, b.Head.Signature, packed))
+}
+
 // AuditBlocks returns blocks with a First of from or more, in their order.
 func (s *Store) AuditBlocks(ctx context.Context, tenant string, from int64, limit int) ([]audit.Block, error) {
-	return s.blocks(ctx, `first >= ? ORDER BY first`, tenant, from, limit)
+	return blocks(ctx, s.file.Read(), `first >= ? ORDER BY first`, tenant, from, limit)
 }
 
 // AuditBlocksBefore returns blocks with a First below before, the last one first.
 func (s *Store) AuditBlocksBefore(ctx context.Context, tenant string, before int64, limit int) ([]audit.Block, error) {
-	return s.blocks(ctx, `first < ? ORDER BY first DESC`, tenant, before, limit)
+	return blocks(ctx, s.file.Read(), `first < ? ORDER BY first DESC`, tenant, before, limit)
 }
 
-func (s *Store) blocks(ctx context.Context, which, tenant string, at int64, limit int) ([]audit.Block, error) {
-	found, err := rows.Collect(ctx, s.file.Read(), scanBlock,
+func blocks(ctx context.Context, q rows.Querier, which, tenant string, at int64, limit int) ([]audit.Block, error) {
+	found, err := rows.Collect(ctx, q, scanBlock,
 		`SELECT `+blockColumns+` FROM audit_block WHERE tenant = ? AND `+which+` LIMIT ?`, tenant, at, rows.Limit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("read the audit log of %q: %w", tenant, err)
@@ -73,15 +78,17 @@ func (s *Store) blocks(ctx context.Context, which, tenant string, at int64, limi
 
 // KeepAuditHead stores a head, unless there is one of the same tenant and Seq.
 func (s *Store) KeepAuditHead(ctx context.Context, h audit.Head) error {
-	err := s.file.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO audit_head (`+headColumns+`) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			h.Tenant, h.Seq, h.Hash[:], rows.Micros(h.Time), h.Key, h.Signature)
-		return err
-	})
+	err := s.file.Write(ctx, func(tx *sql.Tx) error { return keep(ctx, tx, &h) })
 	if err != nil {
 		return fmt.Errorf("keep audit head %d of %q: %w", h.Seq, h.Tenant, err)
 	}
 	return nil
+}
+
+func keep(ctx context.Context, tx *sql.Tx, h *audit.Head) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO audit_head (`+headColumns+`) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		h.Tenant, h.Seq, h.Hash[:], rows.Micros(h.Time), h.Key, h.Signature)
+	return err
 }
 
 // AuditHeads returns the heads of a tenant with a Seq above after, in their order.

@@ -94,7 +94,7 @@ func Open(ctx context.Context, path string, migrations []Migration, log *zap.Log
 // A ctx that is cancelled before f starts ends the wait with f not run; after
 // that, Write returns f's outcome.
 func (d *DB) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return d.writer.do(ctx, laneSoon, f)
+	return d.writer.do(ctx, laneSoon, &request{f: f})
 }
 
 // Read is the pool of read-only connections. A query sees every write that

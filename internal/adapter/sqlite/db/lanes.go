@@ -23,6 +23,8 @@ const laterEvery = 50 * time.Millisecond
 // request is one caller's share of a group.
 type request struct {
 	f      func(tx *sql.Tx) error
+	tail   Tail        // nil: none
+	item   any         // what f left for the tail in its last run; nil: nothing
 	asked  time.Time   // when it was put into its lane
 	taken  atomic.Bool // by the writer, to run; or by its caller, to give up
 	err    error       // f's own, for the writer
@@ -43,7 +45,7 @@ func (r *request) claim() bool { return r.taken.CompareAndSwap(false, true) }
 // every 50 ms. Callers that do not wait for each other share transactions. All else
 // is as of Write: a nil error means that it is durable.
 func (d *DB) WriteLater(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return d.writer.do(ctx, laneLater, f)
+	return d.writer.do(ctx, laneLater, &request{f: f})
 }
 
 // put adds a request to its lane, unless the writer is closed.

@@ -56,12 +56,12 @@ type writer struct {
 	unsettled error // why the mark could not be settled, once it has ended
 }
 
-// do hands f to the writer and waits for its outcome.
-func (w *writer) do(ctx context.Context, l lane, f func(tx *sql.Tx) error) error {
+// do hands a request to the writer and waits for its outcome.
+func (w *writer) do(ctx context.Context, l lane, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &request{f: f, result: make(chan error, 1)}
+	r.result = make(chan error, 1)
 	err := w.put(l, r)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (w *writer) group(ctx context.Context) {
 		w.notify()
 	}
 	if len(group) == 1 && group[0].claim() {
-		group[0].result <- finish(tx, call(tx, group[0].f))
+		group[0].result <- w.alone(ctx, tx, group[0])
 		return
 	}
 	ran := make([]*request, 0, len(group))
@@ -154,16 +154,23 @@ func (w *writer) group(ctx context.Context) {
 		}
 	}
 	w.guard = max(0, w.guard-1)
-	w.end(tx, ran)
+	w.end(ctx, tx, ran)
 }
 
 // end commits what ran in a transaction. The caller of a failed f also waits for the commit: f may
 // have failed because of another request in the same transaction.
-func (w *writer) end(tx *sql.Tx, ran []*request) {
+func (w *writer) end(ctx context.Context, tx *sql.Tx, ran []*request) {
+	durable, err := tails(ctx, tx, ran)
+	if err != nil { // some of them have it to bear, and the others not
+		rollback(tx)
+		w.again(ctx, ran)
+		return
+	}
 	if err := finish(tx, nil); err != nil {
 		answer(ran, err)
 		return
 	}
+	durable()
 	for _, r := range ran {
 		r.result <- r.err
 	}
@@ -202,7 +209,7 @@ func (w *writer) again(ctx context.Context, requests []*request) {
 			return
 		}
 	}
-	w.end(tx, requests)
+	w.end(ctx, tx, requests)
 }
 
 // runSeparately runs requests one by one, after one of them made the transaction that they shared
@@ -214,8 +221,20 @@ func (w *writer) runSeparately(ctx context.Context, requests []*request) {
 			r.result <- err
 			continue
 		}
-		r.result <- finish(tx, call(tx, r.f))
+		r.result <- w.alone(ctx, tx, r)
 	}
+}
+
+// alone runs a request in a transaction of its own.
+func (w *writer) alone(ctx context.Context, tx *sql.Tx, r *request) error {
+	err, durable := call(tx, r.f), func() {}
+	if r.err = err; err == nil {
+		durable, err = tails(ctx, tx, []*request{r})
+	}
+	if err = finish(tx, err); err == nil {
+		durable()
+	}
+	return err
 }
 
 // finish commits, or rolls back for the sake of err.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -22,39 +23,61 @@ var errRetired = push.WithOutage(push.OutageBusy, errors.New("the notification o
 // Create stores the notification unless its id exists; it returns what is
 // stored now and whether this call stored it.
 func (s *Store) Create(ctx context.Context, n push.Notification) (push.Notification, bool, error) {
-	body, progress, err := encodeNotification(&n)
+	return s.create(ctx, &n, func(f func(tx *sql.Tx) (bool, error)) error {
+		return s.file.Write(ctx, func(tx *sql.Tx) error {
+			_, err := f(tx)
+			return err
+		})
+	})
+}
+
+// CreateWith is Create, and if it stores the notification, t gets the item in the same transaction.
+func (s *Store) CreateWith(ctx context.Context, n push.Notification, t db.Tail, item any) (push.Notification, bool, error) {
+	return s.create(ctx, &n, func(f func(tx *sql.Tx) (bool, error)) error {
+		return s.file.WriteWith(ctx, t, func(tx *sql.Tx) (any, error) {
+			if created, err := f(tx); err != nil || !created {
+				return nil, err
+			}
+			return item, nil
+		})
+	})
+}
+
+func (s *Store) create(ctx context.Context, n *push.Notification, write func(f func(tx *sql.Tx) (bool, error)) error,
+) (push.Notification, bool, error) {
+	body, progress, err := encodeNotification(n)
 	if err != nil {
 		return push.Notification{}, false, fmt.Errorf("create %s: %w", n.ID, err)
 	}
 	var stored push.Notification
 	var created bool
 	var seq int64
-	err = s.file.Write(ctx, func(tx *sql.Tx) error {
-		stored, created = n, false
+	err = write(func(tx *sql.Tx) (bool, error) {
+		stored, created = *n, false
 		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, changed_at, version, outbox, unfinished, progress)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 			n.ID, n.Tenant, rows.Micros(n.AcceptedAt), rows.Micros(s.now()), n.Progress.Version, inOutbox(&n.Progress),
 			onItsWay(&n.Progress), progress)
 		if created, err = rows.Changed(r, err); err != nil {
-			return err
+			return false, err
 		}
 		if !created {
 			if stored, err = s.notification(ctx, tx, n.ID); errors.Is(err, push.ErrNotFound) {
-				return errRetired
+				return false, errRetired
 			}
-			return err
+			return false, err
 		}
 		if seq, err = r.LastInsertId(); err != nil {
-			return err
+			return false, err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO notification_body (seq, body) VALUES (?, ?)`, seq, body)
-		return err
+		return true, err
 	})
 	if err != nil {
 		return push.Notification{}, false, fmt.Errorf("create %s: %w", n.ID, err)
 	}
 	if created {
-		s.bodies.put(seq, n, len(body))
+		s.bodies.put(seq, *n, len(body))
 	}
 	return stored, created, nil
 }
