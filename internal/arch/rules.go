@@ -267,7 +267,7 @@ func table() []rule {
 				"internal/cli/display", "internal/cli/progress", "internal/cli/clitest", "internal/cli/command",
 			},
 			uses: append(words(), "internal/config", "internal/telemetry", "internal/visible", "internal/cli/display", "docs/runbooks",
-				"client"),
+				"client", "test/raced"),
 			testsUse: []string{"internal/cli/..."},
 		},
 		{

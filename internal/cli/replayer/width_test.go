@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/cli/clitest"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 func TestHelpAtWidths(t *testing.T) { //nolint:paralleltest // COLUMNS is the process's
@@ -24,7 +25,7 @@ func TestHelpAtWidths(t *testing.T) { //nolint:paralleltest // COLUMNS is the pr
 func TestTablesAtWidths(t *testing.T) {
 	t.Parallel()
 	dir := stocked(t, 3, 2)
-	for _, width := range []int{80, 100, 160} {
+	for _, width := range []int{80, 100, 160}[:raced.Rounds(3)] {
 		var all strings.Builder
 		for _, args := range []string{
 			"groups", "list --text 4001", "list --text nowhere", "stats", "show " + string(push.DerivedID(push.PrefixDeadLetter, "t", "1")),
