@@ -8,9 +8,11 @@ import (
 
 // Provision is the configuration of belfry provision.
 type Provision struct {
-	AWS   AWS  `embed:""`
-	Plan  bool `help:"Say what would be done, and do nothing."`
-	Force bool `help:"Change what exists and differs, too."`
+	AWS AWS `embed:""`
+	// AuditKey signs what the audit log tells of it, as [Store.AuditKey].
+	AuditKey Secret `name:"audit-key" env:"BELFRY_AUDIT_KEY" group:"store" placeholder:"KEY" help:"${audit_key}"`
+	Plan     bool   `help:"Say what would be done, and do nothing."`
+	Force    bool   `help:"Change what exists and differs, too."`
 }
 
 // Validate reports everything that is wrong, as [Faults].

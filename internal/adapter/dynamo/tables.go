@@ -16,3 +16,6 @@ func Tables(prefix string) []Table {
 	}
 	return tables
 }
+
+// AuditTable is the name of the table that has the audit log.
+func AuditTable(prefix string) string { return table.ConfigTable(prefix).Name }

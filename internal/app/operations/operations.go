@@ -16,37 +16,12 @@ import (
 	"github.com/belfry-push/belfry/internal/app/dispatcher"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/doctor"
-	"github.com/belfry-push/belfry/internal/provision"
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 // Operations are what an operator does beside running Belfry. The zero value is
 // ready.
 type Operations struct{}
-
-// Provision compares an AWS account with what an installation needs and makes
-// what is missing, or with c.Plan only compares. The plan says what was found
-// and done; after an error too, as far as it got.
-func (Operations) Provision(ctx context.Context, c config.Provision) (provision.Plan, error) {
-	cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version(), Attempt: provisionAttempt})
-	if err != nil {
-		return provision.Plan{}, err
-	}
-	cfg = awsconf.Observe(cfg, commandLog(), nil)
-	clients := provision.NewClients(cfg)
-	account := provision.StandInAccount(cfg.Region)
-	if !provision.StandIn(clients.SQS.Options().BaseEndpoint) {
-		if account, err = awsconf.WhoAmI(ctx, cfg, nil); err != nil {
-			return provision.Plan{}, err
-		}
-	}
-	p := provision.New(clients, provision.Desired(c.AWS.Prefix, account, provision.Options{Bucket: c.AWS.Bucket}))
-	plan, err := p.Plan(ctx)
-	if err != nil || c.Plan {
-		return plan, err
-	}
-	return p.Apply(ctx, plan, c.Force)
-}
 
 // commandLog is where an operator's command puts the AWS SDK's warnings: beside
 // its own words, in the form of every other line.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/access"
@@ -21,9 +20,12 @@ import (
 	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/doctor"
+	"github.com/belfry-push/belfry/test/standins"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+var servers standins.Servers
+
+func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 
 // embedded returns a data directory that was in use.
 func embedded(t *testing.T) config.Store {
