@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -96,6 +97,9 @@ func (w *writer) run(ctx context.Context) {
 	for {
 		select {
 		case <-w.wake:
+			// Who woke it is often the first of many that the last commit let go on. The scheduler runs the writer before
+			// them, and a transaction for each would cost more than their writes do.
+			runtime.Gosched()
 			w.group(ctx)
 			w.moveLongLog(ctx)
 		case <-tidy.C:
