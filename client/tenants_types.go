@@ -10,7 +10,7 @@ type Settings struct {
 	Guarantee *Guarantee `json:"delivery_guarantee,omitempty" doc:"of requests that give none"`
 
 	MaxAttempts *int64 `json:"max_attempts,omitempty" doc:"requests to FCM for one recipient, 1 to 100"`
-	KeepDays    *int64 `json:"keep_days,omitempty" doc:"days that finished notifications are kept, 1 to 3650; no longer than the server keeps any; an entitlement"`
+	KeepDays    *int64 `json:"keep_days,omitempty" doc:"days that notifications are kept after their last change, 3 to 3650, and no more than the server keeps any; it holds for what is accepted from then on; 0 in the effective configuration: for ever; an entitlement"`
 	Weight      *int64 `json:"weight,omitempty" doc:"share of a contended FCM quota and lane, relative to other tenants, 1 to 100; an entitlement"`
 
 	RequestsPerSecond      *int64  `json:"requests_per_second,omitempty" doc:"of the API; 0: unlimited; an entitlement"`

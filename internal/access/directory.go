@@ -32,6 +32,23 @@ type Directory struct {
 	docs   document.Store
 	now    func() time.Time
 	sealer Sealer // nil: no signing secrets
+	keep   *int64 // days that the deployment keeps notifications for, 0 for ever; nil: not known here
+}
+
+// KeepFor returns the directory of a deployment that keeps notifications for so many days at most, 0
+// for ever: no setting may be more, and it holds where nothing is set.
+func (d *Directory) KeepFor(days int64) *Directory {
+	own := *d
+	own.keep = &days
+	return &own
+}
+
+// check returns what is wrong with settings here, beside what is wrong with them anywhere.
+func (d *Directory) check(s *Settings) push.Faults {
+	if d.keep == nil {
+		return nil
+	}
+	return s.checkKeep(*d.keep)
 }
 
 // New returns a directory on documents; now nil is time.Now.
@@ -132,7 +149,7 @@ func (d *Directory) PlatformSettings(ctx context.Context) (Platform, error) {
 
 // SetPlatform replaces the platform's settings.
 func (d *Directory) SetPlatform(ctx context.Context, s Settings, by string) (Platform, error) {
-	if err := s.Check().Below("/settings").Err(); err != nil {
+	if err := append(s.Check(), d.check(&s)...).Below("/settings").Err(); err != nil {
 		return Platform{}, err
 	}
 	p := Platform{Settings: s, UpdatedAt: d.now(), UpdatedBy: by}
@@ -165,7 +182,11 @@ func (d *Directory) Effective(ctx context.Context, tenant, app string) (Effectiv
 	if err != nil {
 		return Effective{}, err
 	}
-	return Inherit(p.Settings, t, a.Settings), nil
+	e := Inherit(p.Settings, t, a.Settings)
+	if d.keep != nil {
+		e.keep(*d.keep)
+	}
+	return e, nil
 }
 
 // settingsOf returns what a tenant sets, or push.ErrNotFound.

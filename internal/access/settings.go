@@ -22,7 +22,10 @@ type Settings struct {
 	// MaxAttempts is requests to FCM for one recipient, 1 to 100. Where nobody sets it, each
 	// dispatcher has its own --max-attempts.
 	MaxAttempts *int64 `json:"max_attempts,omitempty"`
-	KeepDays    *int64 `json:"keep_days,omitempty"` // of finished notifications, 1 to 3,650; no longer than the platform keeps them
+	// KeepDays is for how many days finished notifications are kept, [LeastKeepDays] to 3,650 and no
+	// more than the deployment keeps any; settled at acceptance. In effective settings, 0 is for ever,
+	// which only the deployment can say.
+	KeepDays *int64 `json:"keep_days,omitempty"`
 
 	Weight *int64 `json:"weight,omitempty"` // share of a contended FCM quota and of a lane, relative to other tenants, 1 to 100
 
@@ -37,6 +40,10 @@ type Settings struct {
 	ApproveCredentialChange *bool  `json:"approve_credential_change,omitempty"`
 	RequireSigned           *bool  `json:"require_signed,omitempty"` // requests that change something must be signed
 }
+
+// LeastKeepDays is for how many days everything is kept: a notification is the record of its
+// idempotency key, which is good for 72 hours.
+const LeastKeepDays = 3
 
 // Over is what happens to requests beyond a quota.
 type Over string
@@ -84,7 +91,7 @@ func (s *Settings) Check() push.Faults {
 	const attempts, days, weight, most = 100, 3650, 100, 1_000_000_000
 	within("ttl", s.TTL, 1, int64(push.MaxTTL/time.Second))
 	within("max_attempts", s.MaxAttempts, 1, attempts)
-	within("keep_days", s.KeepDays, 1, days)
+	within("keep_days", s.KeepDays, LeastKeepDays, days)
 	within("weight", s.Weight, 1, weight)
 	for name, v := range map[string]*int64{
 		"requests_per_second": s.RequestsPerSecond, "notifications_per_minute": s.NotificationsPerMinute,
@@ -103,6 +110,26 @@ func (s *Settings) Check() push.Faults {
 		among("over_quota", string(*s.OverQuota), string(OverRefuse), string(OverDefer))
 	}
 	return faults
+}
+
+// checkKeep returns what is wrong with for how long notifications are kept, by a deployment that keeps them
+// for most days; 0: for ever.
+func (s *Settings) checkKeep(most int64) push.Faults {
+	if s.KeepDays == nil || most <= 0 || *s.KeepDays <= most {
+		return nil
+	}
+	return push.Faults{{
+		Pointer: "/keep_days", Code: push.FaultValue,
+		Detail: fmt.Sprintf("must be %d to %d (got %d): this deployment keeps no notification for more than %d days; on the embedded backend "+
+			"a longer BELFRY_KEEP_NOTIFICATIONS raises that", LeastKeepDays, most, *s.KeepDays, most),
+	}}
+}
+
+// keep brings keep_days to what the deployment keeps: that is the default, and the most.
+func (e *Effective) keep(most int64) {
+	if e.From["keep_days"] == FromBuiltin || most > 0 && *e.KeepDays > most {
+		e.KeepDays = new(most)
+	}
 }
 
 // The places that a value comes from, the nearest first.

@@ -37,8 +37,8 @@ type Profile struct {
 func (p *Profile) Deleted() bool { return !p.DeletedAt.IsZero() }
 
 // check returns what is wrong with what somebody says of it.
-func (p *Profile) check() push.Faults {
-	return append(checkAbout(p.About), p.Settings.Check().Below("/settings")...)
+func (p *Profile) check(d *Directory) push.Faults {
+	return append(checkAbout(p.About), append(p.Settings.Check(), d.check(&p.Settings)...).Below("/settings")...)
 }
 
 // begin fills in what is known of a new one.
@@ -47,11 +47,11 @@ func (p *Profile) begin(now time.Time, by string) {
 }
 
 // revise takes over what somebody made of a copy: About and Settings, and nothing else.
-func (p *Profile) revise(made Profile, now time.Time) error {
-	if err := made.check().Err(); err != nil {
+func (p *Profile) revise(made Profile, d *Directory) error {
+	if err := made.check(d).Err(); err != nil {
 		return err
 	}
-	p.About, p.Settings, p.UpdatedAt = made.About, made.Settings, now
+	p.About, p.Settings, p.UpdatedAt = made.About, made.Settings, d.now()
 	return nil
 }
 

@@ -39,7 +39,7 @@ func (d *Directory) Tenants(ctx context.Context, cursor string, limit int) ([]Te
 // CreateTenant makes a tenant. The error is push.ErrConflict if the name is taken, also by a
 // tenant that was deleted.
 func (d *Directory) CreateTenant(ctx context.Context, t Tenant, by string) (Tenant, error) {
-	if err := append(checkName("/name", t.Name), t.check()...).Err(); err != nil {
+	if err := append(checkName("/name", t.Name), t.check(d)...).Err(); err != nil {
 		return Tenant{}, err
 	}
 	if t.Name == DefaultName {
@@ -59,7 +59,7 @@ func (d *Directory) ChangeTenant(ctx context.Context, name string, f func(*Tenan
 		if err := f(&changed); err != nil {
 			return err
 		}
-		return t.revise(changed.Profile, d.now())
+		return t.revise(changed.Profile, d)
 	}
 	t, err := change(ctx, d, KindTenant, name, apply)
 	if errors.Is(err, push.ErrNotFound) && name == DefaultName {
@@ -128,7 +128,7 @@ func (d *Directory) Apps(ctx context.Context, tenant string) ([]App, error) {
 
 // CreateApp makes an app of a tenant.
 func (d *Directory) CreateApp(ctx context.Context, a App, by string) (App, error) {
-	if err := append(checkName("/name", a.Name), a.check()...).Err(); err != nil {
+	if err := append(checkName("/name", a.Name), a.check(d)...).Err(); err != nil {
 		return App{}, err
 	}
 	if a.Name == DefaultName {
@@ -148,7 +148,7 @@ func (d *Directory) ChangeApp(ctx context.Context, tenant, name string, f func(*
 		if err := f(&changed); err != nil {
 			return err
 		}
-		return a.revise(changed.Profile, d.now())
+		return a.revise(changed.Profile, d)
 	}
 	a, err := change(ctx, d, KindApp, appName(tenant, name), apply)
 	if errors.Is(err, push.ErrNotFound) && name == DefaultName {

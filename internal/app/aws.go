@@ -64,6 +64,7 @@ func openAWS(ctx context.Context, c config.Store, log *zap.Logger, reg prometheu
 	bus := NewBus()
 	b := &Backend{
 		Store: awsStore{tables, pages}, Queues: map[string]Queue{}, Bus: bus, Events: tee{bus, outcomes}, Meter: meter, Visibility: c.Visibility,
+		Kept: dynamo.DefaultRetention,
 	}
 	b.Pulses = Pulses{Ledger: tables.Pulse, Pages: pages.Check, Events: outcomes.Check, Queues: depths(b.Queues)}
 	return b, openQueues(ctx, b, cfg, c.AWS.Prefix, meter)

@@ -27,6 +27,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/retention"
 	"github.com/belfry-push/belfry/internal/usage"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -53,6 +54,8 @@ type Store interface {
 	replay.Letters
 	replay.Lines
 	usage.Ledger
+	retention.Ledger
+	retention.LetterStore
 }
 
 // Queue is a queue that tells its depth.
@@ -69,6 +72,7 @@ type Backend struct {
 	// Visibility is how long a received message stays invisible without a
 	// heartbeat, which comes at a third of it.
 	Visibility time.Duration
+	Kept       time.Duration   // how long the store keeps notifications by itself; 0: until they are removed
 	Embedded   *Embedded       // nil on AWS
 	Bus        *Bus            // subscribers in this process
 	Meter      *awsmeter.Meter // aws: what calls cost
@@ -76,8 +80,8 @@ type Backend struct {
 	Close      func(ctx context.Context) error
 }
 
-// Embedded is what of a data directory retention needs beside the ports of all backends. On AWS,
-// DynamoDB's TTL and the bucket's lifecycle rule do that part.
+// Embedded is what of a data directory retention needs beside the ports of all backends. On AWS, the
+// bucket's lifecycle rule does that part for pages, and nobody can look into a dead-letter queue.
 type Embedded struct {
 	Store *sqlite.Store
 	Dead  []Peeked // dead-letter queues

@@ -95,7 +95,7 @@ func helpTexts() map[string]string {
 		"api_server":     "URL of the server (default: http://127.0.0.1:8080).",
 		"api_key_direct": "API key of that server. Prefer the variable: arguments are visible to other users.",
 		"keep_notifications": "Embedded backend: how long a notification is kept, with what became of every delivery, after its last " +
-			"change; 72h to 87600h, 0s for ever. With --backend aws it is 90 days.",
+			"change, where its tenant has no keep_days, and at most; 72h to 87600h, 0s for ever. With --backend aws it is 90 days.",
 		"keep_pages": "Embedded backend: how long the pages of uploads are kept after their batch has ended; 1h to 87600h, 0s for ever. " +
 			"With --backend aws it is what the bucket's lifecycle rule says.",
 		"keep_replays": "How long the record of a replay is kept after its end, and after its last letter, and a simulation; 1h to " +

@@ -44,6 +44,35 @@ func TestSettingsOfTheApp(t *testing.T) {
 	}
 }
 
+// For how long a notification or a batch is kept is settled when it is accepted, and a change of the setting is for
+// what comes after it.
+func TestKeepDaysAreSettled(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	accept := func(body string, batch bool) push.ID {
+		t.Helper()
+		got, err := r.intake.Accept(t.Context(), ingest.Submission{Tenant: "acme", Batch: batch, Body: []byte(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Notification.ID
+	}
+	kept := map[push.ID]int{}
+	for _, c := range []struct{ set, want int64 }{{0, 0}, {7, 7}, {30, 30}, {1, access.LeastKeepDays}} {
+		if r.apps.shop = (access.Settings{}); c.set > 0 {
+			r.apps.shop = access.Settings{KeepDays: &c.set}
+		}
+		kept[accept(`{"app":"shop","to":{"topic":"news"},"message":{"data":{}}}`, false)] = int(c.want)
+		kept[accept(`{"app":"shop","message":{"data":{}}}`, true)] = int(c.want)
+		kept[accept(`{"to":{"topic":"news"},"message":{"data":{}}}`, false)] = 0
+	}
+	for id, want := range kept {
+		if n, err := r.ledger.Notification(t.Context(), id); err != nil || n.Progress.KeepDays != want {
+			t.Errorf("%s is kept for %d days, want %d; %v", id, n.Progress.KeepDays, want, err)
+		}
+	}
+}
+
 // A caller that is limited to an app sends for that app only, and learns nothing of what another
 // one's callers sent with the same key.
 func TestLimitedToAnApp(t *testing.T) {

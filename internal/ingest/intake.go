@@ -133,8 +133,9 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	if err == nil {
 		err = s.limit(&req)
 	}
+	var keep int
 	if err == nil {
-		err = in.settle(ctx, s.Tenant, &req)
+		keep, err = in.settle(ctx, s.Tenant, &req)
 	}
 	if _, faulty := errors.AsType[push.Faults](err); faulty {
 		return in.refuse(ctx, &s, err)
@@ -143,6 +144,7 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 		return Accepted{}, err
 	}
 	n := notificationOf(&s, &req, now)
+	n.Progress.KeepDays = keep
 	if req.ValidateOnly {
 		return Accepted{Notification: n, ValidateOnly: true, Warnings: req.Warnings}, nil
 	}
@@ -210,20 +212,21 @@ func (s *Submission) limit(req *request.Request) error {
 }
 
 // settle gives a request what holds for its app where it says nothing, and refuses, as
-// [push.Faults], an app that the tenant does not have.
-func (in *Intake) settle(ctx context.Context, tenant string, req *request.Request) error {
+// [push.Faults], an app that the tenant does not have. It returns for how many days the notification is
+// kept, 0 if nobody set that.
+func (in *Intake) settle(ctx context.Context, tenant string, req *request.Request) (keep int, _ error) {
 	if in.apps == nil { // as in tests of other things
-		return nil
+		return 0, nil
 	}
 	e, err := in.apps.Of(ctx, tenant, req.App)
 	switch {
 	case errors.Is(err, push.ErrNotFound) && req.App != "":
-		return push.Faults{{
+		return 0, push.Faults{{
 			Pointer: "/app", Code: push.FaultValue,
 			Detail: fmt.Sprintf("there is no app %q: create it, or leave app out for the default one", req.App),
 		}}
 	case err != nil:
-		return fmt.Errorf("look for the app: %w", err)
+		return 0, fmt.Errorf("look for the app: %w", err)
 	}
 	if req.TTL == 0 && req.ExpiresAt.IsZero() && e.From["ttl"] != access.FromBuiltin && e.TTL != nil {
 		req.TTL = time.Duration(*e.TTL) * time.Second
@@ -234,7 +237,10 @@ func (in *Intake) settle(ctx context.Context, tenant string, req *request.Reques
 	if !req.GuaranteeGiven && e.Guarantee != nil {
 		req.Guarantee = *e.Guarantee
 	}
-	return nil
+	if e.From["keep_days"] != access.FromBuiltin && e.KeepDays != nil {
+		keep = int(max(*e.KeepDays, access.LeastKeepDays))
+	}
+	return keep, nil
 }
 
 // repeats reports whether a submission asks for the same once more: by the same tenant, with

@@ -8,7 +8,7 @@ import (
 
 // Aged is a notification as its retention sees it.
 type Aged struct {
-	Place      int64 // in the order in which notifications were accepted, from 1
+	Place      string // among those that are kept as long, in the order in which they were accepted
 	ID         push.ID
 	Tenant     string
 	AcceptedAt time.Time
@@ -31,6 +31,18 @@ func (a *Aged) LastChange() time.Time {
 		}
 	}
 	return last
+}
+
+// KeepFor returns for how long after its last change a notification is kept that was accepted with
+// a bound of so many days (push.Progress.KeepDays), by a store that keeps nothing longer than most, 0 for no bound of
+// its own. 0 is for ever.
+func KeepFor(days int, most time.Duration) time.Duration {
+	const day = 24 * time.Hour
+	own := time.Duration(days) * day
+	if own <= 0 || most > 0 && most < own {
+		return most
+	}
+	return own
 }
 
 // Rests reports whether nothing will happen to the notification unless somebody acts: every

@@ -147,6 +147,10 @@ type Progress struct {
 	// Finished says of a notification that is cancelled or dead-lettered that
 	// nothing of it is open any more. One that is completed is so by its state.
 	Finished bool `json:"finished,omitempty"`
+	// KeepDays is for how many days after its last change the notification is kept at most; 0: as
+	// long as the store keeps what nobody bounded. It is settled at acceptance, and stands here
+	// because every write of the head needs it.
+	KeepDays int `json:"keep_days,omitempty"`
 	// Reconciled counts how often in a row messages of the notification were sent
 	// anew because they seemed lost, and ReconciledAt is when that was last.
 	Reconciled   int       `json:"reconciled,omitempty"`

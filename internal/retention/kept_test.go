@@ -3,6 +3,7 @@ package retention_test
 import (
 	"context"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ type stores struct {
 	retired map[push.ID]time.Time
 	pages   map[push.ID]int
 	letters map[push.ID]bool
+	died    map[push.ID]bool
 	dead    [][]byte
 }
 
@@ -33,11 +35,21 @@ func (s *stores) Notification(_ context.Context, id push.ID) (push.Notification,
 	return s.all[i], nil
 }
 
-func (s *stores) Aged(_ context.Context, after int64, limit int) (out []ledger.Aged, _ error) {
-	for i := after; i < int64(len(s.all)) && len(out) < limit; i++ {
-		if _, gone := s.retired[s.all[i].ID]; !gone {
+func (s *stores) Keeps(context.Context) (keeps []int, _ error) {
+	for i := range s.all {
+		if days := s.all[i].Progress.KeepDays; !slices.Contains(keeps, days) {
+			keeps = append(keeps, days)
+		}
+	}
+	return keeps, nil
+}
+
+func (s *stores) Aged(_ context.Context, days int, after string, limit int) (out []ledger.Aged, _ error) {
+	from, _ := strconv.Atoi(after)
+	for i := from; i < len(s.all) && len(out) < limit; i++ {
+		if _, gone := s.retired[s.all[i].ID]; !gone && s.all[i].Progress.KeepDays == days {
 			a := ledger.AgedOf(&s.all[i])
-			a.Place, a.ChangedAt = i+1, s.changed[a.ID]
+			a.Place, a.ChangedAt = strconv.Itoa(i+1), s.changed[a.ID]
 			out = append(out, a)
 		}
 	}
@@ -85,6 +97,14 @@ func (s *stores) RemovePages(_ context.Context, id push.ID, limit int) (int, err
 
 func (s *stores) HasLetters(_ context.Context, id push.ID) (bool, error) { return s.letters[id], nil }
 
+// Counts says of some that they gave somebody up.
+func (s *stores) Counts(_ context.Context, id push.ID) (sum ledger.Counts, _ error) {
+	if s.died[id] {
+		sum.ByCode[push.CodeAttemptsExhausted] = 1
+	}
+	return sum, nil
+}
+
 func (s *stores) Peek(_ context.Context, _ int, visit func(body []byte)) (int, error) {
 	for _, b := range s.dead {
 		visit(b)
@@ -103,6 +123,7 @@ func in(t *testing.T, run func(t *testing.T, s *stores, reg *prometheus.Registry
 	synctest.Test(t, func(t *testing.T) {
 		s := &stores{
 			changed: map[push.ID]time.Time{}, retired: map[push.ID]time.Time{}, pages: map[push.ID]int{}, letters: map[push.ID]bool{},
+			died: map[push.ID]bool{},
 		}
 		reg := prometheus.NewPedanticRegistry()
 		m := retention.NewMetrics(reg)
@@ -254,4 +275,152 @@ func TestLongWay(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestKeptForDays: each notification goes by the days that were settled when it was accepted, and none is
+// kept longer than the deployment says.
+func TestKeptForDays(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	done := push.Progress{State: push.StateCompleted}
+	for _, c := range []struct {
+		name string
+		days int
+		ago  time.Duration
+		most time.Duration // of the deployment
+		kept bool
+	}{
+		{"a week, after less", 7, 6 * day, keep, true},
+		{"a week, after more", 7, 8 * day, keep, false},
+		{"nothing settled", 0, 8 * day, keep, true},
+		{"nothing settled, past the deployment's time", 0, keep + day, keep, false},
+		{"a year, where nothing is kept as long", 365, keep + day, keep, false},
+		{"a year, where all is kept for ever", 365, 364 * day, 0, true},
+		{"a year, where all is kept for ever, after more", 365, 366 * day, 0, false},
+		{"nothing settled, where all is kept for ever", 0, 10_000 * day, 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			in(t, func(t *testing.T, s *stores, _ *prometheus.Registry, _ func()) {
+				t.Helper()
+				p := done
+				p.KeepDays = c.days
+				id := s.put(c.ago, p)
+				s.pass(t, &retention.Notifications{Keep: c.most, Letters: &retention.Letters{Store: s}})
+				if kept, _ := s.has(id); kept != c.kept {
+					t.Errorf("kept: %t, want %t", kept, c.kept)
+				}
+			})
+		})
+	}
+}
+
+// pass sweeps notifications until everything is done.
+func (s *stores) pass(t *testing.T, n *retention.Notifications) {
+	t.Helper()
+	n.Ledger, n.Pages, n.Metrics = s, s, retention.NewMetrics(prometheus.NewRegistry())
+	sweep := n.Sweep()
+	for range 2 {
+		for more := true; more; {
+			var err error
+			if _, more, err = sweep.Step(t.Context(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wait := time.NewTimer(10 * time.Minute)
+		<-wait.C
+	}
+}
+
+// TestMixedDays: a pass goes through every number of days to its end, over as many pages as it takes, whatever is
+// kept all the same among them.
+func TestMixedDays(t *testing.T) {
+	t.Parallel()
+	in(t, func(t *testing.T, s *stores, _ *prometheus.Registry, pass func()) {
+		t.Helper()
+		const day, each = 24 * time.Hour, 450
+		kept := map[push.ID]bool{}
+		for i := range 3 * each {
+			days := []int{3, 14, 0}[i%3]
+			p := push.Progress{State: push.StateCompleted, KeepDays: days}
+			if i%7 == 0 {
+				p.State = push.StateSending
+			}
+			ago := []time.Duration{5 * day, 20 * day}[i%2]
+			id := s.put(ago, p)
+			kept[id] = p.State == push.StateSending || days == 0 || days == 14 && ago < 14*day
+		}
+		pass()
+		for id, want := range kept {
+			if got, _ := s.has(id); got != want {
+				t.Fatalf("%s is kept: %t, want %t", id, got, want)
+			}
+		}
+	})
+}
+
+// TestHiddenLetters: where nobody can look into dead-letter queues, what gave somebody up is kept for as long as a
+// message may be there, and then as long as it has a letter.
+func TestHiddenLetters(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		name           string
+		ago            time.Duration
+		died, lettered bool
+		state          push.State
+		kept           bool
+	}{
+		{"nobody was given up", 5 * day, false, false, push.StateCompleted, false},
+		{"somebody was", 5 * day, true, false, push.StateCompleted, true},
+		{"could not be expanded", 5 * day, false, false, push.StateDeadLettered, true},
+		{"somebody was, long ago", 16 * day, true, false, push.StateCompleted, false},
+		{"somebody was, long ago, and has a letter", 16 * day, true, true, push.StateCompleted, true},
+		{"a letter", 5 * day, false, true, push.StateCompleted, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			in(t, func(t *testing.T, s *stores, _ *prometheus.Registry, _ func()) {
+				t.Helper()
+				id := s.put(c.ago, push.Progress{State: c.state, Finished: true, KeepDays: 3})
+				s.died[id], s.letters[id] = c.died, c.lettered
+				s.pass(t, &retention.Notifications{Letters: &retention.Letters{Store: s, Hidden: 15 * day, Sums: s}})
+				if kept, _ := s.has(id); kept != c.kept {
+					t.Errorf("kept: %t, want %t", kept, c.kept)
+				}
+			})
+		})
+	}
+}
+
+// TestSeldom: a pass that is under way is gone on with, and one that is over begins again when its time has come.
+func TestSeldom(t *testing.T) {
+	t.Parallel()
+	left, began := 3, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	failing := false
+	s := retention.Seldom(time.Hour, retention.Sweep{What: "x", Step: func(context.Context, time.Time) (int, bool, error) {
+		if failing {
+			return 0, false, push.ErrConflict
+		}
+		left--
+		return 1, left > 0, nil
+	}})
+	pass := func(after time.Duration) (n int) {
+		for more := true; more; {
+			var some int
+			some, more, _ = s.Step(t.Context(), began.Add(after))
+			n += some
+		}
+		return n
+	}
+	for _, c := range []struct {
+		after time.Duration
+		fails bool
+		want  int
+	}{{0, false, 3}, {30 * time.Minute, false, 0}, {time.Hour, true, 0}, {70 * time.Minute, false, 3}, {80 * time.Minute, false, 0}} {
+		left, failing = 3, c.fails
+		if got := pass(c.after); got != c.want {
+			t.Errorf("after %v it did %d, want %d", c.after, got, c.want)
+		}
+	}
 }

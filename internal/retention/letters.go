@@ -3,7 +3,9 @@ package retention
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/wire"
 )
@@ -21,11 +23,21 @@ type DeadQueue interface {
 	Peek(ctx context.Context, limit int, visit func(body []byte)) (int, error)
 }
 
+// Sums tells what became of deliveries.
+type Sums interface {
+	// Counts sums all lines of a notification: O(lines).
+	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
+}
+
 // Letters knows which notifications dead letters are about, those on the dead-letter queues
 // included: what was drained from there must find its notification.
 type Letters struct {
 	Store LetterStore
 	Dead  []DeadQueue
+	// Hidden is for how long messages stay on dead-letter queues that nobody can look into; 0: there are none.
+	// Until a notification has rested for as long, one that gave somebody up, as Sums tell, may have a letter there.
+	Hidden time.Duration
+	Sums   Sums
 
 	read  bool
 	named map[push.ID]bool // by messages on dead-letter queues
@@ -56,6 +68,24 @@ func (l *Letters) about(ctx context.Context, id push.ID) (string, error) {
 		return "", err
 	}
 	return keptLetter, nil
+}
+
+// mayNeed returns why a notification is needed, or may be for all that is known, "" if no letter is about it.
+func (l *Letters) mayNeed(ctx context.Context, a *ledger.Aged, now time.Time) (string, error) {
+	if a.LastChange().Before(now.Add(-l.Hidden)) {
+		return l.about(ctx, a.ID)
+	}
+	if a.Progress.State == push.StateDeadLettered {
+		return keptUndrained, nil
+	}
+	sums, err := l.Sums.Counts(ctx, a.ID)
+	if err != nil {
+		return "", err
+	}
+	if sums.ByClass()[push.ClassDeadLettered] > 0 {
+		return keptUndrained, nil
+	}
+	return l.about(ctx, a.ID)
 }
 
 func (l *Letters) readQueues(ctx context.Context) error {

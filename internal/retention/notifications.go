@@ -14,9 +14,13 @@ import (
 type Ledger interface {
 	// Notification returns the stored notification or push.ErrNotFound.
 	Notification(ctx context.Context, id push.ID) (push.Notification, error)
-	// Aged lists up to limit notifications that are not retired behind a place, in the
-	// order in which they were accepted.
-	Aged(ctx context.Context, after int64, limit int) ([]ledger.Aged, error)
+	// Keeps lists the numbers of days (push.Progress.KeepDays) of which there may be
+	// notifications, 0 for those without a bound of their own.
+	Keeps(ctx context.Context) ([]int, error)
+	// Aged lists up to limit notifications that are kept for so many days and not retired
+	// behind a place, "" for the beginning, in the order in which they were accepted. It may
+	// leave out those of which something is still to happen.
+	Aged(ctx context.Context, days int, after string, limit int) ([]ledger.Aged, error)
 	// Retire makes notifications absent as of the given time, each on condition that
 	// nothing has changed it since it was listed, and tells which it did.
 	Retire(ctx context.Context, ns []ledger.Aged, at time.Time) ([]bool, error)
@@ -28,13 +32,19 @@ type Ledger interface {
 	Erase(ctx context.Context, ids []push.ID, most int) (int, error)
 }
 
-// PageStore is the part of the page store that removes.
+// PageRemover is the part of the page store that removes what belongs to a notification.
+type PageRemover interface {
+	// RemovePages removes up to limit pages of a notification, and returns how many; 0 if there
+	// are none left.
+	RemovePages(ctx context.Context, id push.ID, limit int) (int, error)
+}
+
+// PageStore is a page store that knows how old its pages are.
 type PageStore interface {
+	PageRemover
 	// PageOwners lists, behind a place, up to limit pages in the order in which they were
 	// stored, by their notifications; next is the place of the last, 0 if there was none.
 	PageOwners(ctx context.Context, after int64, limit int) (owners []push.ID, next int64, err error)
-	// RemovePages removes up to limit pages of a notification, and returns how many.
-	RemovePages(ctx context.Context, id push.ID, limit int) (int, error)
 }
 
 // Usage keeps what notifications used, so that it outlives them.
@@ -61,23 +71,27 @@ const (
 )
 
 // Notifications removes notifications with everything that belongs to them, in the ledger and
-// in the page store, when nothing has happened to them for the given time. One of which
-// something is still to happen is kept, and so is one that a dead letter, in the store or
-// on its way there, is about.
+// in the page store, when nothing has happened to them for as many days as were settled at
+// their acceptance, and for no longer than Keep. One of which something is still to happen is
+// kept, and so is one that a dead letter, in the store or on its way there, is about.
 //
-// A pass reads what is older than the retention, in the order of acceptance, and no more:
-// O(removed + kept all the same). A notification of n chunks is erased in O(n), by rows of
-// its own index ranges.
+// A pass walks those that are kept as long together. Of them it reads what is older than that,
+// in the order of acceptance, and no more: O(removed + kept all the same + numbers of days). A
+// notification of n chunks is erased in O(n), by rows of its own index ranges.
 type Notifications struct {
 	Ledger  Ledger
-	Pages   PageStore
+	Pages   PageRemover
 	Letters *Letters
-	Usage   Usage         // nil: nobody wants to know
-	Keep    time.Duration // longer than the promise of idempotency keys
+	Usage   Usage // nil: nobody wants to know
+	// Keep bounds every notification's time, and is that of those without a bound of their own: longer than the
+	// promise of idempotency keys, as every bound is. 0: there is none.
+	Keep    time.Duration
 	Metrics *Metrics
 
-	place int64
-	kept  map[string]int
+	walking bool
+	days    []int  // to be walked in this pass, the first one now
+	place   string // in that
+	kept    map[string]int
 }
 
 // Sweep returns the Sweep.
@@ -93,9 +107,7 @@ func (s *Notifications) step(ctx context.Context, now time.Time) (int, bool, err
 		return n, true, err
 	}
 	more, err := s.retire(ctx, now)
-	if err != nil || !more {
-		s.place = 0
-	}
+	s.walking = err == nil && more
 	return 0, more, err
 }
 
@@ -114,13 +126,31 @@ func (s *Notifications) erase(ctx context.Context, ids []push.ID) (int, error) {
 
 // retire looks at the next notifications, and reports whether there are more to look at.
 func (s *Notifications) retire(ctx context.Context, now time.Time) (more bool, err error) {
-	if s.place == 0 {
-		s.kept = map[string]int{}
+	if !s.walking {
+		s.kept, s.place = map[string]int{}, ""
 		s.Letters.forget()
+		if s.days, err = s.Ledger.Keeps(ctx); err != nil {
+			return false, err
+		}
 	}
-	cutoff := now.Add(-s.Keep)
-	aged, err := s.Ledger.Aged(ctx, s.place, listed)
-	if err != nil {
+	for len(s.days) > 0 {
+		keep := ledger.KeepFor(s.days[0], s.Keep)
+		if keep > 0 {
+			if more, err = s.walk(ctx, s.days[0], now.Add(-keep), now); err != nil || more {
+				return more, err
+			}
+		}
+		s.days, s.place = s.days[1:], ""
+	}
+	s.Metrics.kept(s.kept)
+	return false, nil
+}
+
+// walk looks at the next notifications that are kept for so many days, and reports whether there are more of
+// them to look at.
+func (s *Notifications) walk(ctx context.Context, days int, cutoff, now time.Time) (more bool, err error) {
+	aged, err := s.Ledger.Aged(ctx, days, s.place, listed)
+	if err != nil || len(aged) == 0 {
 		return false, err
 	}
 	var old []ledger.Aged
@@ -135,7 +165,7 @@ func (s *Notifications) retire(ctx context.Context, now time.Time) (more bool, e
 			old = append(old, *a)
 		}
 	}
-	free, err := s.free(ctx, old)
+	free, err := s.free(ctx, old, now)
 	if err != nil {
 		return false, err
 	}
@@ -147,12 +177,8 @@ func (s *Notifications) retire(ctx context.Context, now time.Time) (more bool, e
 			return false, err
 		}
 	}
-	if len(aged) < listed || !more {
-		s.Metrics.kept(s.kept)
-		return false, nil
-	}
 	s.place = aged[len(aged)-1].Place
-	return true, nil
+	return more && len(aged) == listed, nil
 }
 
 // taken leaves out what usage has not taken in. It is asked last, and Retire leaves alone what has changed
@@ -181,10 +207,10 @@ func (s *Notifications) taken(ctx context.Context, free []ledger.Aged) ([]ledger
 func young(at, cutoff, now time.Time) bool { return !at.Before(cutoff) && at.Before(now.Add(skew)) }
 
 // free leaves out what dead letters are about.
-func (s *Notifications) free(ctx context.Context, old []ledger.Aged) ([]ledger.Aged, error) {
+func (s *Notifications) free(ctx context.Context, old []ledger.Aged, now time.Time) ([]ledger.Aged, error) {
 	var free []ledger.Aged
 	for i := range old {
-		why, err := s.Letters.about(ctx, old[i].ID)
+		why, err := s.Letters.mayNeed(ctx, &old[i], now)
 		switch {
 		case err != nil:
 			return nil, err

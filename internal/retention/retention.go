@@ -4,7 +4,8 @@
 // A kind is a [Sweep]. Some are removals that the owner of the records offers, such as
 // idempotency keys and replays; notifications and upload pages are this package's own
 // ([Notifications], [Pages]), because what decides about them is spread over several stores.
-// A store that forgets by itself, as DynamoDB and S3 do, needs no sweep.
+// A store that forgets by itself, as DynamoDB and S3 do, needs no sweep but for what tenants have
+// kept for a shorter time than its own.
 //
 // Any number of processes may sweep at once, and one may be killed at any point: every
 // step is a transaction of its own, after which the next one, of whatever process, goes on.
@@ -46,6 +47,23 @@ func While(holds func(ctx context.Context) (bool, error), s Sweep) Sweep {
 			return 0, false, err
 		}
 		return s.Step(ctx, now)
+	}}
+}
+
+// Seldom makes a Sweep that goes over everything at most once in so long, where a pass costs
+// something although there is nothing to remove.
+func Seldom(every time.Duration, s Sweep) Sweep {
+	var next time.Time
+	walking := false
+	return Sweep{What: s.What, Step: func(ctx context.Context, now time.Time) (int, bool, error) {
+		if !walking && now.Before(next) {
+			return 0, false, nil
+		}
+		n, more, err := s.Step(ctx, now)
+		if walking = err == nil && more; err == nil && !more {
+			next = now.Add(every)
+		}
+		return n, more, err
 	}}
 }
 

@@ -28,6 +28,7 @@ func storeMigrations() []db.Migration {
 		{Version: 11, SQL: devices.SchemaSeen},
 		{Version: 12, SQL: audits.Schema},
 		{Version: 13, SQL: audits.SchemaCheckpoint},
+		{Version: 14, SQL: ledger.SchemaKeep},
 	}
 }
 

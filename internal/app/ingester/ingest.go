@@ -54,7 +54,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	room := newCredentials(s, asking, ring)
 	metrics := ingest.NewMetrics(s.Reg)
 	outbox := ingest.NewOutbox(s.Backend.Queues[push.QueueNotifications], s.Backend.Store, s.Log, metrics)
-	directory := access.New(s.Backend.Store, s.Now).SealWith(app.Sealer(ring))
+	directory := access.New(s.Backend.Store, s.Now).SealWith(app.Sealer(ring)).KeepFor(keepDays(s.Backend, keep))
 	effects, err := s.Effects()
 	if err != nil {
 		return At{}, err

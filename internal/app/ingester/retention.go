@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/janitor"
 	"github.com/belfry-push/belfry/internal/letters"
@@ -25,10 +26,21 @@ func startRetention(ctx context.Context, s *app.Service, keep config.Keep, kept 
 	}
 	if s.Backend.Embedded != nil {
 		all = append(all, embedded(s.Backend.Embedded, keep, kept, used, metrics)...)
+	} else {
+		all = append(all, remote(s.Backend.Store, used, metrics))
 	}
 	room := retention.New(retention.Config{Sweeps: all, Log: s.Log, Metrics: metrics, Now: s.Now, Elapsed: s.Elapsed})
 	const grace = 5 * time.Second
 	s.Stack.Background(ctx, "retention", grace, room.Run)
+}
+
+// keepDays returns for how many days notifications are kept at most, 0 for ever.
+func keepDays(b *app.Backend, keep config.Keep) int64 {
+	const day = 24 * time.Hour
+	if b.Kept > 0 {
+		return int64(b.Kept / day)
+	}
+	return int64(keep.Notifications / day)
 }
 
 // most is how many rows, of a few hundred bytes, a transaction removes: milliseconds.
@@ -61,16 +73,57 @@ func embedded(e *app.Embedded, keep config.Keep, kept *letters.Room, used *usage
 		about.Dead = append(about.Dead, q)
 	}
 	settled := func(ctx context.Context) (bool, error) { return janitor.Settled(ctx, e.Store) }
-	all := []retention.Sweep{retention.Every("letter", most, func(ctx context.Context, _ time.Time, most int) (int, error) {
-		return kept.PurgeDone(ctx, keep.Done, most)
-	})}
-	if keep.Notifications > 0 {
-		n := &retention.Notifications{Ledger: e.Store, Pages: e.Store, Letters: about, Usage: used, Keep: keep.Notifications, Metrics: metrics}
-		all = append(all, retention.While(settled, n.Sweep()))
+	n := &retention.Notifications{Ledger: e.Store, Pages: e.Store, Letters: about, Usage: used, Keep: keep.Notifications, Metrics: metrics}
+	all := []retention.Sweep{
+		retention.Every("letter", most, func(ctx context.Context, _ time.Time, most int) (int, error) {
+			return kept.PurgeDone(ctx, keep.Done, most)
+		}),
+		retention.While(settled, n.Sweep()),
 	}
 	if keep.Pages > 0 {
 		p := &retention.Pages{Ledger: e.Store, Pages: e.Store, Letters: about, Keep: keep.Pages}
 		all = append(all, retention.While(settled, p.Sweep()))
 	}
 	return all
+}
+
+const (
+	// undrained is how long a message may be on a dead-letter queue of SQS, and some hours
+	// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html).
+	undrained = 15 * 24 * time.Hour
+	// seldom is how often what may be removed is looked for on AWS, where each number of days costs eight
+	// queries, and all of them a third of a thousandth of a dollar.
+	seldom = time.Hour
+)
+
+// remote removes on AWS what tenants have kept for a shorter time than the tables' TTL.
+func remote(store app.Store, used *usage.Room, metrics *retention.Metrics) retention.Sweep {
+	n := &retention.Notifications{
+		Ledger: store, Pages: &whole{store, map[push.ID]bool{}},
+		Letters: &retention.Letters{Store: store, Hidden: undrained, Sums: store}, Usage: used, Metrics: metrics,
+	}
+	settled := func(ctx context.Context) (bool, error) { return janitor.Settled(ctx, store) }
+	return retention.While(settled, retention.Seldom(seldom, n.Sweep()))
+}
+
+// whole removes all pages of a notification at once, and asks once: a listing of a bucket has its price, and large
+// notifications are erased in many steps.
+type whole struct {
+	pages batch.Pages
+	asked map[push.ID]bool
+}
+
+func (w *whole) RemovePages(ctx context.Context, id push.ID, _ int) (int, error) {
+	const most = 1000
+	if w.asked[id] {
+		return 0, nil
+	}
+	if err := w.pages.DeletePages(ctx, id); err != nil {
+		return 0, err
+	}
+	if len(w.asked) >= most {
+		clear(w.asked)
+	}
+	w.asked[id] = true
+	return 0, nil
 }

@@ -207,6 +207,7 @@ func configSteps() []step {
 		{"operator", "config platform", ok, []string{"settings  none: Belfry's defaults hold"}},
 		{"operator", "config platform ttl=12h", ok, []string{"ttl      43200\n", "changed  "}},
 		{"operator", "config platform ttl=inherit -o json", ok, []string{`"settings": {}`}},
+		{"operator", "config platform keep_days=2", no, []string{"/settings/keep_days: must be 3 to 3650 (got 2)"}},
 		{"operator", "config platform tll=1h", display.ExitUsage, []string{`did you mean "ttl"?`}},
 	}
 }

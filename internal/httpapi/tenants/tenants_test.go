@@ -75,7 +75,7 @@ func TestLifeOfATenant(t *testing.T) {
 	}
 	for body, pointer := range map[string]string{
 		`{"settings":{"ttl":0}}`: "/settings/ttl", `{"settings":{"weigth":null}}`: "/settings/weigth", `{"name":"x"}`: "/name",
-		`{"settings":{"keep_days":"7"}}`: "/settings/keep_days",
+		`{"settings":{"keep_days":"7"}}`: "/settings/keep_days", `{"settings":{"keep_days":2}}`: "/settings/keep_days",
 	} {
 		got := g.as(t, "root", "PATCH", "/v1/tenants/new", body).Want(t, http.StatusUnprocessableEntity, door.CodeInvalid)
 		if got.Problem.Errors[0].Pointer != pointer {

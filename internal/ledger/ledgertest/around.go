@@ -142,3 +142,33 @@ func (a Around) Counts(ctx context.Context, id push.ID) (sum ledger.Counts, err 
 	err = a.call(ctx, "Counts", func() (err error) { sum, err = a.Store.Counts(ctx, id); return err })
 	return sum, err
 }
+
+// Keeps implements [Store].
+func (a Around) Keeps(ctx context.Context) (keeps []int, err error) {
+	err = a.call(ctx, "Keeps", func() (err error) { keeps, err = a.Store.Keeps(ctx); return err })
+	return keeps, err
+}
+
+// Aged implements [Store].
+func (a Around) Aged(ctx context.Context, days int, after string, limit int) (aged []ledger.Aged, err error) {
+	err = a.call(ctx, "Aged", func() (err error) { aged, err = a.Store.Aged(ctx, days, after, limit); return err })
+	return aged, err
+}
+
+// Retire implements [Store].
+func (a Around) Retire(ctx context.Context, ns []ledger.Aged, at time.Time) (done []bool, err error) {
+	err = a.call(ctx, "Retire", func() (err error) { done, err = a.Store.Retire(ctx, ns, at); return err })
+	return done, err
+}
+
+// Retired implements [Store].
+func (a Around) Retired(ctx context.Context, before time.Time, limit int) (ids []push.ID, err error) {
+	err = a.call(ctx, "Retired", func() (err error) { ids, err = a.Store.Retired(ctx, before, limit); return err })
+	return ids, err
+}
+
+// Erase implements [Store].
+func (a Around) Erase(ctx context.Context, ids []push.ID, most int) (gone int, err error) {
+	err = a.call(ctx, "Erase", func() (err error) { gone, err = a.Store.Erase(ctx, ids, most); return err })
+	return gone, err
+}

@@ -24,6 +24,7 @@ type Memory struct {
 	plans    map[push.ChunkRef]ledger.Plan
 	lines    map[push.ChunkRef]ledger.Line
 	attempts map[push.ChunkRef][]ledger.Attempt
+	retired  map[push.ID]time.Time // absent for every reader
 }
 
 var _ Store = (*Memory)(nil)
@@ -44,7 +45,7 @@ func (m *Memory) set(f func()) {
 	if m.heads == nil {
 		m.heads = map[push.ID]push.Notification{}
 		m.plans, m.lines = map[push.ChunkRef]ledger.Plan{}, map[push.ChunkRef]ledger.Line{}
-		m.attempts = map[push.ChunkRef][]ledger.Attempt{}
+		m.attempts, m.retired = map[push.ChunkRef][]ledger.Attempt{}, map[push.ID]time.Time{}
 	}
 	f()
 }
@@ -113,6 +114,9 @@ func (m *Memory) AllAttempts() map[push.ChunkRef][]ledger.Attempt {
 // Create implements [Store].
 func (m *Memory) Create(ctx context.Context, n push.Notification) (stored push.Notification, created bool, err error) {
 	err = m.locked(ctx, func() error {
+		if _, gone := m.retired[n.ID]; gone {
+			return errRetired
+		}
 		var there bool
 		if stored, there = m.heads[n.ID]; !there {
 			m.heads[n.ID], stored, created = n, n, true

@@ -76,4 +76,22 @@ type Store interface {
 	EraseHashes(ctx context.Context, ref push.ChunkRef, cells []int, hash uint64) error
 	// Counts sums all lines of a notification: O(lines). Unknown ids sum to zero.
 	Counts(ctx context.Context, id push.ID) (ledger.Counts, error)
+
+	// Keeps lists the numbers of days (push.Progress.KeepDays) of which there may be notifications
+	// that Retire removes, 0 for those without one. A driver whose service removes by itself what
+	// is kept that long leaves those numbers out.
+	Keeps(ctx context.Context) ([]int, error)
+	// Aged lists up to limit notifications that are kept for so many days and not retired behind a
+	// place, "" for the beginning, in the order in which they were accepted. A driver may leave out
+	// those of which something is still to happen. limit is 1..1000.
+	Aged(ctx context.Context, days int, after string, limit int) ([]ledger.Aged, error)
+	// Retire makes notifications absent for every reader, as of the given time, and tells which it
+	// did: not those that were changed since they were listed, or do not rest. Until they are
+	// erased their ids are given to no other: Create is push.OutageBusy. A driver may keep the newest of all.
+	Retire(ctx context.Context, ns []ledger.Aged, at time.Time) ([]bool, error)
+	// Retired lists up to limit notifications that were retired before the given time and are not erased.
+	Retired(ctx context.Context, before time.Time, limit int) ([]push.ID, error)
+	// Erase removes up to so many rows of what there is of retired notifications, one after the
+	// other, and returns how many are gone for good. It leaves alone what is not retired.
+	Erase(ctx context.Context, ids []push.ID, most int) (int, error)
 }

@@ -21,6 +21,7 @@ const (
 	attrAtID        = "at_id"        // see atID
 	attrProgress    = "progress"     // push.Progress as JSON
 	attrBodyAt      = "body_at"      // where the body is, if not here
+	attrRetired     = "retired"      // when it was, in microseconds; then it is absent
 )
 
 // listShards spreads the outbox, and the notifications of one tenant, over
@@ -72,13 +73,15 @@ const onItsWay = "o"
 
 // outboxOf returns the partition of the outbox index that a notification stands
 // in, "" for none.
-func outboxOf(id push.ID, p *push.Progress) string {
-	shard := strconv.Itoa(shardOf(id))
+func (s *Store) outboxOf(id push.ID, p *push.Progress) string {
+	shard := shardOf(id)
 	switch {
 	case inOutbox(p):
-		return shard
+		return strconv.Itoa(shard)
 	case p.Unfinished():
-		return onItsWay + shard
+		return onItsWay + strconv.Itoa(shard)
+	case s.sweeps(p.KeepDays):
+		return endedPartition(p.KeepDays, shard)
 	default:
 		return ""
 	}
@@ -104,7 +107,7 @@ func (s *Store) encodeNotification(n *push.Notification, w table.Nonce) (head, b
 		table.AttrVersion: table.Number(n.Progress.Version), attrProgress: table.Text(string(progress)), table.AttrBody: table.Blob(packed),
 		table.TTLAttribute: table.Number(s.db.Expiry(s.db.Retention)), table.AttrWrite: w.Value(),
 	}
-	if partition := outboxOf(n.ID, &n.Progress); partition != "" {
+	if partition := s.outboxOf(n.ID, &n.Progress); partition != "" {
 		head[attrOutbox] = table.Text(partition)
 	}
 	if table.ItemSize(head) <= inlineBytes {

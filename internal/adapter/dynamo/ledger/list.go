@@ -171,7 +171,7 @@ func (s *Store) heads(ctx context.Context, entries []table.Item) ([]push.Notific
 	}
 	out := make([]push.Notification, 0, len(entries))
 	for _, entry := range entries {
-		head := s.db.Live(heads[entry.Text(table.AttrID)])
+		head := s.live(heads[entry.Text(table.AttrID)])
 		if head == nil {
 			continue
 		}

@@ -24,6 +24,9 @@ func New(db *table.Client, prefix string) *Store {
 	return &Store{db: db, notifications: prefix + suffixNotifications, chunks: prefix + suffixChunks}
 }
 
+// errRetired is what a key gets that is used again while what it stood for is being erased.
+var errRetired = push.WithOutage(push.OutageBusy, errors.New("the notification of that id is past its retention and is being removed"))
+
 func notificationKey(id push.ID) table.Item { return table.Item{table.AttrID: table.Text(string(id))} }
 
 // Create stores the notification unless its id exists; it returns what is
@@ -65,6 +68,9 @@ func (s *Store) create(ctx context.Context, n *push.Notification) (push.Notifica
 		if found.NonceAt(table.AttrWrite) == w {
 			return *n, true, nil // our own write, whose answer got lost
 		}
+		if s.db.Live(found).Has(attrRetired) {
+			return push.Notification{}, false, errRetired
+		}
 		stored, err := s.joined(ctx, found)
 		if errors.Is(err, push.ErrNotFound) {
 			continue // it expired meanwhile
@@ -96,7 +102,7 @@ func (s *Store) Notification(ctx context.Context, id push.ID) (push.Notification
 // joined returns the notification of a head, which may be nil, expired, or
 // without its body.
 func (s *Store) joined(ctx context.Context, head table.Item) (push.Notification, error) {
-	if s.db.Live(head) == nil {
+	if s.live(head) == nil {
 		return push.Notification{}, push.ErrNotFound
 	}
 	body := head
@@ -132,7 +138,7 @@ func (s *Store) advance(ctx context.Context, id push.ID, next *push.Progress) er
 	e.Set(attrProgress, table.Text(string(progress)))
 	e.Set(table.AttrWrite, w.Value())
 	e.Set(table.TTLAttribute, table.Number(s.db.Expiry(s.db.Retention)))
-	if partition := outboxOf(id, next); partition != "" {
+	if partition := s.outboxOf(id, next); partition != "" {
 		e.Set(attrOutbox, table.Text(partition))
 	} else {
 		e.Drop(attrOutbox)

@@ -83,3 +83,17 @@ func (s *Store) groupsFor(ctx context.Context, f *push.LetterFilter) (map[string
 	}
 	return s.countedGroups(ctx, f)
 }
+
+// HasLetters reports whether a letter of the notification is stored. The index may trail by moments.
+func (s *Store) HasLetters(ctx context.Context, id push.ID) (bool, error) {
+	for place := ""; ; {
+		page, next, err := s.letterPage(ctx, &push.LetterFilter{Notification: id}, place, 1)
+		if err != nil {
+			return false, fmt.Errorf("dead letters of %s: %w", id, err)
+		}
+		if len(page) > 0 || next == "" {
+			return len(page) > 0, nil
+		}
+		place = next
+	}
+}

@@ -43,7 +43,7 @@ func openStores(t *testing.T) *stores {
 	var steps []db.Migration
 	for i, schema := range []string{
 		ledgerstore.SchemaNotifications, ledgerstore.SchemaLines, ledgerstore.SchemaSuspects, ledgerstore.SchemaUnfinished,
-		ledgerstore.SchemaFirst, ledgerstore.SchemaRetired,
+		ledgerstore.SchemaFirst, ledgerstore.SchemaRetired, ledgerstore.SchemaKeep,
 		devices.Schema, devices.SchemaSeen, idempotencystore.Schema, documents.Schema, pages.Schema, letters.Schema,
 	} {
 		steps = append(steps, db.Migration{Version: i + 1, SQL: schema})
@@ -99,14 +99,15 @@ func everyOperation(t *testing.T, s *stores) {
 	_, counts := s.Counts(ctx, n.ID)
 	must(lines, plans, attempts, counts)
 
-	aged, err := s.Aged(ctx, 0, 10)
+	_, keeps := s.Keeps(ctx)
+	aged, err := s.Aged(ctx, 0, "", 10)
 	_, retire := s.Retire(ctx, aged, at)
 	_, retired := s.Retired(ctx, at, 10)
 	_, erase := s.Erase(ctx, []push.ID{n.ID}, 10)
 	_, stored := s.pages.PutPage(ctx, n.ID, push.PageUpload, 0, nil)
 	_, _, owners := s.pages.PageOwners(ctx, 0, 10)
 	_, removed := s.pages.RemovePages(ctx, n.ID, 10)
-	must(err, retire, retired, erase, stored, owners, removed)
+	must(err, keeps, retire, retired, erase, stored, owners, removed)
 	_, put := s.letters.PutLetters(ctx, []push.Letter{{
 		ID: push.NewID(push.PrefixDeadLetter), Notification: n.ID, State: push.LetterReplayed, Replay: push.NewID(push.PrefixReplay), MovedAt: at,
 	}})

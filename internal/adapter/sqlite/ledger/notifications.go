@@ -54,10 +54,11 @@ func (s *Store) create(ctx context.Context, n *push.Notification, write func(f f
 	var seq int64
 	err = write(func(tx *sql.Tx) (bool, error) {
 		stored, created = *n, false
-		r, err := tx.ExecContext(ctx, `INSERT INTO notification (id, tenant, accepted_at, changed_at, version, outbox, unfinished, progress)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		r, err := tx.ExecContext(ctx, `INSERT INTO notification
+			(id, tenant, accepted_at, changed_at, version, outbox, unfinished, keep_days, progress)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 			n.ID, n.Tenant, rows.Micros(n.AcceptedAt), rows.Micros(s.now()), n.Progress.Version, inOutbox(&n.Progress),
-			onItsWay(&n.Progress), progress)
+			onItsWay(&n.Progress), n.Progress.KeepDays, progress)
 		if created, err = rows.Changed(r, err); err != nil {
 			return false, err
 		}

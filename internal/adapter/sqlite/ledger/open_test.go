@@ -18,6 +18,7 @@ func openStore(tb testing.TB) *Store {
 		{Version: 4, SQL: SchemaUnfinished},
 		{Version: 5, SQL: SchemaFirst},
 		{Version: 6, SQL: SchemaRetired},
+		{Version: 7, SQL: SchemaKeep},
 	}))
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/rows"
@@ -12,11 +13,36 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 )
 
-// Aged lists up to limit notifications that are not retired behind a place, in the order in
-// which they were accepted.
-func (s *Store) Aged(ctx context.Context, after int64, limit int) ([]ledger.Aged, error) {
+// Keeps lists the numbers of days for which notifications are kept, 0 for those without a bound of
+// their own. It takes a look-up each.
+func (s *Store) Keeps(ctx context.Context) (keeps []int, err error) {
+	for last := -1; ; {
+		var next sql.NullInt64
+		err := rows.One(ctx, s.file.Read(), func(row rows.Scanner) error { return row.Scan(&next) },
+			`SELECT min(keep_days) FROM notification WHERE keep_days > ?`, last)
+		if err != nil {
+			return nil, fmt.Errorf("list for how long notifications are kept: %w", err)
+		}
+		if !next.Valid {
+			return keeps, nil
+		}
+		last = int(next.Int64)
+		keeps = append(keeps, last)
+	}
+}
+
+// Aged lists up to limit notifications that are kept for so many days and not retired behind a
+// place, in the order in which they were accepted.
+func (s *Store) Aged(ctx context.Context, days int, after string, limit int) ([]ledger.Aged, error) {
+	var seq int64
+	if after != "" {
+		var err error
+		if seq, err = strconv.ParseInt(after, 10, 64); err != nil {
+			return nil, fmt.Errorf("list old notifications behind %q: %w", after, push.ErrCursor)
+		}
+	}
 	aged, err := rows.Collect(ctx, s.file.Read(), scanAged, `SELECT seq, id, tenant, accepted_at, changed_at, progress FROM notification
-		WHERE seq > ? AND retired = 0 ORDER BY seq LIMIT ?`, after, rows.Limit(limit))
+		WHERE keep_days = ? AND seq > ? AND retired = 0 ORDER BY seq LIMIT ?`, days, seq, rows.Limit(limit))
 	if err != nil {
 		return nil, fmt.Errorf("list old notifications: %w", err)
 	}
@@ -25,11 +51,12 @@ func (s *Store) Aged(ctx context.Context, after int64, limit int) ([]ledger.Aged
 
 func scanAged(row rows.Scanner) (ledger.Aged, error) {
 	var a ledger.Aged
-	var accepted, changed int64
+	var seq, accepted, changed int64
 	var progress []byte
-	if err := row.Scan(&a.Place, &a.ID, &a.Tenant, &accepted, &changed, &progress); err != nil {
+	if err := row.Scan(&seq, &a.ID, &a.Tenant, &accepted, &changed, &progress); err != nil {
 		return a, err
 	}
+	a.Place = strconv.FormatInt(seq, 10)
 	a.AcceptedAt, a.ChangedAt = rows.FromMicros(accepted), rows.FromMicros(changed)
 	if err := json.Unmarshal(progress, &a.Progress); err != nil {
 		return a, fmt.Errorf("stored progress of %s: %w", a.ID, err)

@@ -43,7 +43,7 @@ func ended(t *testing.T, s *Store, n, chunks int) []push.ID {
 
 func aged(t *testing.T, s *Store) []ledger.Aged {
 	t.Helper()
-	all, err := s.Aged(t.Context(), 0, 100)
+	all, err := s.Aged(t.Context(), 0, "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}

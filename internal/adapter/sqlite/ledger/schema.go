@@ -98,3 +98,10 @@ ALTER TABLE notification ADD COLUMN retired INTEGER NOT NULL DEFAULT 0; -- when 
 UPDATE notification SET changed_at = unixepoch() * 1000000
 	WHERE outbox = 0 AND unfinished = 0 AND json_extract(progress, '$.state') = 'uploading';
 CREATE INDEX notification_retired ON notification (retired) WHERE retired > 0;`
+
+// SchemaKeep is the seventh step: for how many days a notification is kept, 0 for as long as the
+// process keeps them. What was accepted before this step has no bound of its own. The index has
+// the seq behind each value, so that what is kept as long is walked in the order of acceptance.
+const SchemaKeep = `
+ALTER TABLE notification ADD COLUMN keep_days INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX notification_by_keep ON notification (keep_days);`
