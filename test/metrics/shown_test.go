@@ -23,14 +23,20 @@ import (
 // root is where the repository begins.
 const root = "../.."
 
-// promtool finds Prometheus' tool. Without it the test is skipped, unless BELFRY_REQUIRE_PROMTOOL is set, as in CI.
+// promtool finds Prometheus' tool.
 func promtool(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("promtool")
+	return tool(t, "promtool", "prometheus")
+}
+
+// tool finds a program of a package of Debian's. Without it the test is skipped, unless BELFRY_REQUIRE_PROMTOOL is set, as in CI.
+func tool(t *testing.T, name, from string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
 	if err == nil {
 		return path
 	}
-	const say = "no promtool found: install Debian's prometheus"
+	say := "no " + name + " found: install Debian's " + from
 	if required, _ := config.Environment()("BELFRY_REQUIRE_PROMTOOL"); required != "" {
 		t.Fatal(say + ", which BELFRY_REQUIRE_PROMTOOL asks for")
 	}
@@ -177,4 +183,3 @@ func TestSeriesAreThereFromTheStart(t *testing.T) {
 		}
 	}
 }
-

@@ -91,7 +91,7 @@ func New(reg prometheus.Registerer) *Meter {
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "belfry_aws_call_seconds", Help: "Time that calls to AWS took, with the attempts that the SDK made behind them.",
 			Buckets:                     []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30},
-			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour, //nolint:mnd // as telemetry.Latency
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"service", "op"}),
 		seen: Snapshot{Calls: map[Operation]int64{}, Units: map[Quantity]float64{}},
 	}

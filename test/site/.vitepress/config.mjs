@@ -108,6 +108,7 @@ export default defineConfig({
           page("At 3 a.m.", "operating"),
           page("Runbook by code", "runbooks/dead-letters"),
           page("Metrics", "metrics"),
+          page("Objectives", "slo"),
           page("Security", "security"),
           page("Backup", "backup"),
           page("AWS", "aws"),
