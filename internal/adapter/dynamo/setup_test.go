@@ -32,7 +32,8 @@ type tables struct {
 func newTables(tb testing.TB) tables {
 	tb.Helper()
 	target := servers.Tables(tb)
-	t := tables{client: dynamodb.NewFromConfig(target.Config), prefix: strings.TrimSuffix(target.Prefix, "-")}
+	prefix := strings.TrimSuffix(target.Prefix, "-")
+	t := tables{client: dynamodb.NewFromConfig(target.Config, watchKeys(tb, prefix)), prefix: prefix}
 	if target.Account {
 		// "changes to the table data are propagated to the global secondary indexes
 		// within a fraction of a second, under normal conditions"
