@@ -28,6 +28,7 @@ import (
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/retention"
+	"github.com/belfry-push/belfry/internal/status"
 	"github.com/belfry-push/belfry/internal/usage"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -77,6 +78,7 @@ type Backend struct {
 	Bus        *Bus            // subscribers in this process
 	Meter      *awsmeter.Meter // aws: what calls cost
 	Pulses     Pulses
+	Disk       func() *status.Disk // of the data directory; nil on AWS
 	Close      func(ctx context.Context) error
 }
 
@@ -115,7 +117,7 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger, reg prom
 		Store: b.Store(), Queues: map[string]Queue{}, Bus: NewBus(), Close: func(context.Context) error { return b.Close() },
 		Visibility: c.Visibility, Embedded: &Embedded{Store: b.Store()},
 	}
-	out.Events = out.Bus
+	out.Events, out.Disk = out.Bus, diskOf(b)
 	if err := registerDisk(reg, c.Data); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/quota"
 	"github.com/belfry-push/belfry/internal/sharedrate"
+	"github.com/belfry-push/belfry/internal/status"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -44,6 +45,7 @@ type Service struct {
 	pauses        *pause.Pauses // nil until somebody asks for them
 	rates         *sharedrate.Set
 	quotas        *quota.Quotas
+	beats         *status.Beats
 	failed        chan error // a part that should run for ever has ended
 }
 
@@ -63,6 +65,7 @@ func NewService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 	if err := reg.Register(newDepthGauges(b.Queues, log)); err != nil {
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))
 	}
+	s.startBeats(ctx)
 	s.Stack.Background(ctx, "clock watch", time.Second, telemetry.NewClockWatch(s.Now, s.Elapsed, reg, log).Run)
 	if err := watchHealth(s.Health, reg, log); err != nil {
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))
@@ -99,6 +102,7 @@ func (s *Service) Work(ctx context.Context, queueName string, cfg worker.Config,
 		cfg.Homes = s.homes()
 	}
 	w := worker.New(cfg, s.Backend.Queues[queueName], s.Backend.Queues[push.DeadLetterQueue(queueName)], h, s.Log, s.workerMetrics)
+	s.showWorker(queueName, cfg.Concurrency)
 	ctx, cut := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {

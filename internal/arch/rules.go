@@ -45,7 +45,7 @@ func rooms() []string {
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
 		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
-		"internal/credential", "internal/privacy", "internal/pause", "internal/quota", "internal/closing",
+		"internal/credential", "internal/privacy", "internal/pause", "internal/quota", "internal/closing", "internal/status",
 	}
 }
 
@@ -97,7 +97,7 @@ func sides() []string {
 func httpapi() []string {
 	return []string{
 		"internal/httpapi", "internal/httpapi/deadletters", "internal/httpapi/describe", "internal/httpapi/pages", "internal/httpapi/tenants",
-		"internal/httpapi/views", "internal/httpapi/auditlog",
+		"internal/httpapi/views", "internal/httpapi/auditlog", "internal/httpapi/overview",
 	}
 }
 
@@ -256,6 +256,7 @@ func table() []rule {
 			"internal/app", "internal/app/breakers", "internal/adapter/fcm",
 		})), simulator()),
 		sending(house("internal/app/allinone", slices.Concat(words(), []string{
+			"internal/status",
 			"internal/app", "internal/app/dispatcher", "internal/app/ingester", "internal/adapter/fcm", "internal/fcmsim",
 		}))),
 		withStandIns(sending(house("internal/app/operations", slices.Concat(pure, rooms(), storage(), []string{
@@ -274,7 +275,7 @@ func table() []rule {
 			layer: "the command line of belfry", covers: []string{"internal/cli/belfry"},
 			uses: slices.Concat(words(), []string{
 				"internal/app/allinone", "internal/config", "internal/telemetry", "internal/cli/display", "internal/cli/command",
-				"internal/cli/remote", "internal/cli/operate", "internal/cli/audits",
+				"internal/cli/remote", "internal/cli/operate", "internal/cli/audits", "internal/cli/live",
 			}),
 			testsUse: append(shared(), "internal/cli/clitest", "client"),
 		},
@@ -282,6 +283,7 @@ func table() []rule {
 			layer: "part of the house", covers: []string{"internal/cli/..."},
 			uses: slices.Concat(pure, rooms(), []string{
 				"internal/app/...", "internal/config", "internal/cli/display", "internal/cli/progress", "internal/cli/command", "internal/fcmsim",
+				"internal/cli/direct",
 				"internal/provision", "internal/doctor", "internal/cost", "client",
 			}),
 			testsUse: append(shared(), "internal/cli/clitest"),

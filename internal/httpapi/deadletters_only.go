@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -11,6 +12,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/overview"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 )
@@ -22,11 +24,12 @@ type Direct struct {
 	Answers  idempotency.Store
 	Audit    door.Auditor
 	AuditLog AuditLog
+	Status   overview.Statuses
 	User     string // who runs the program
 	Log      *zap.Logger
 }
 
-// NewDeadLetters returns the handler of the dead letters, replays and the audit log only, for
+// NewDeadLetters returns the handler of the dead letters, replays, the audit log and the status only, for
 // a program that has the backend itself: it asks for no key, and every request is the
 // operator's, made by a local user. It must be served inside the process only: it does not
 // check the Host header either.
@@ -38,7 +41,7 @@ func NewDeadLetters(d Direct) (http.Handler, error) {
 	return door.New(door.Config{
 		Answers: d.Answers, Auth: local{d.User}, Audit: d.Audit, Pages: pages, Registry: prometheus.NewRegistry(), Log: d.Log,
 		Rooms: deadletters.Refusal,
-	}, append(deadletters.Routes(d.Letters, d.Replays), auditlog.Routes(d.AuditLog)...))
+	}, slices.Concat(deadletters.Routes(d.Letters, d.Replays), auditlog.Routes(d.AuditLog), overview.Routes(d.Status)))
 }
 
 // local takes every request for a local user's.

@@ -119,6 +119,7 @@ GET /v1/replays
 GET /v1/replays/{id}
 GET /v1/roles
 GET /v1/simulations/{id}
+GET /v1/status
 GET /v1/usage
 GET /v1/tenants
 GET /v1/tenants/{tenant}

@@ -52,6 +52,7 @@ type rig struct {
 	google  *fakeGoogle
 	answers *doortest.Answers
 	usage   *fakeUsage
+	status  fakeStatus
 	health  *telemetry.Health
 	audit   *audits
 	logs    *observer.ObservedLogs
@@ -89,6 +90,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
 		Quotas:  &fakeQuotas{},
 		Pauses:  pause.New(&documenttest.Memory{}, testNow, zap.NewNop()),
+		Status:  &g.status,
 		Version: "v1.2.3",
 	}
 	for _, f := range change {

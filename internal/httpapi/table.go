@@ -10,6 +10,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/overview"
 	"github.com/belfry-push/belfry/internal/httpapi/tenants"
 )
 
@@ -50,6 +51,9 @@ func table(cfg *Config) []*door.Route {
 	resources = append(resources, auditlog.Routes(cfg.AuditLog))
 	if cfg.Privacy != nil {
 		resources = append(resources, (&privacyRequests{cfg.Privacy}).routes())
+	}
+	if cfg.Status != nil {
+		resources = append(resources, ofAllApps(overview.Routes(cfg.Status)))
 	}
 	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
 	return ofItsApp(cfg.Ledger, slices.Concat(resources...))

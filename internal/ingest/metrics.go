@@ -46,3 +46,6 @@ func (m *Metrics) accept(n *push.Notification, took time.Duration) {
 	m.accepted.WithLabelValues(string(n.Priority)).Inc()
 	m.took.Observe(max(0, took.Seconds())) // a clock may have been set back
 }
+
+// Accepted is the counter of what was accepted.
+func (m *Metrics) Accepted() prometheus.Collector { return m.accepted }

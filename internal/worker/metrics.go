@@ -54,3 +54,6 @@ func (m *Metrics) done(queue string, v Verdict, took time.Duration) {
 	m.handled.WithLabelValues(queue, v.String()).Inc()
 	m.seconds.WithLabelValues(queue).Observe(took.Seconds())
 }
+
+// InHand is the gauge of messages of a queue that are being handled now.
+func (m *Metrics) InHand(queue string) prometheus.Gauge { return m.inFlight.WithLabelValues(queue) }

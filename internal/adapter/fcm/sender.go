@@ -131,6 +131,14 @@ func (s *Sender) Credential() error { return s.credential.check() }
 // Refused returns nil unless Google refuses the credential, as far as it was asked.
 func (s *Sender) Refused() error { return s.credential.refusal() }
 
+// Token returns when the present access token was fetched and when it expires, both zero if there is none.
+func (s *Sender) Token() (fetched, expires time.Time) {
+	if b := s.tokens.current.Load(); b != nil {
+		return b.fetched, b.expires
+	}
+	return time.Time{}, time.Time{}
+}
+
 // send makes one request with a token.
 func (s *Sender) send(ctx context.Context, bearer *bearer, body []byte) (name string, err error) {
 	answer, _ := s.pool.answers.Get().(*transport.Response)

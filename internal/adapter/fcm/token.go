@@ -30,6 +30,7 @@ const (
 type bearer struct {
 	token   string
 	header  *transport.Header
+	fetched time.Time    // zero = none was needed
 	expires time.Time    // zero = never
 	renew   time.Time    // when to fetch the next; zero = never
 	worked  *atomic.Bool // FCM took it, at least once
@@ -231,7 +232,9 @@ func (c *tokenCache) renew() {
 		c.answer(nil, err)
 		return
 	}
-	b := &bearer{token: token.AccessToken, header: c.header(token.AccessToken), expires: token.Expiry, worked: new(atomic.Bool)}
+	b := &bearer{
+		token: token.AccessToken, header: c.header(token.AccessToken), fetched: now, expires: token.Expiry, worked: new(atomic.Bool),
+	}
 	if life := token.Expiry.Sub(now); !token.Expiry.IsZero() {
 		// A source that caches returns the same token again; the floor keeps the renewal from
 		// becoming a loop.

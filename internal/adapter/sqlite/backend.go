@@ -22,6 +22,7 @@ type QueueConfig = queue.Config
 // Backend is one data directory. It is safe for concurrent use, and several
 // processes may open the same directory.
 type Backend struct {
+	dir                 string
 	queues, main, pages *db.DB
 
 	watch *queue.Watch
@@ -68,7 +69,7 @@ func Open(ctx context.Context, dir string, log *zap.Logger) (*Backend, error) {
 
 // openFiles opens the files in the order of [dataFiles].
 func openFiles(ctx context.Context, dir string, log *zap.Logger) (*Backend, error) {
-	b := &Backend{}
+	b := &Backend{dir: dir}
 	for i, to := range []**db.DB{&b.queues, &b.main, &b.pages} {
 		file := dataFiles()[i]
 		d, err := db.Open(ctx, filepath.Join(dir, file.name), file.steps, log, file.cache)

@@ -1,6 +1,10 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+
+	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
+)
 
 // PulseLedger finds out whether the ledger, the registry and the dead letters
 // can be written, by a small write that is synced to the disk. Its error is a
@@ -12,3 +16,6 @@ func (b *Backend) PulseQueues(ctx context.Context) error { return b.queues.Pulse
 
 // PulsePages is PulseLedger for the pages of uploads.
 func (b *Backend) PulsePages(ctx context.Context) error { return b.pages.Pulse(ctx) }
+
+// Space returns what is free on the disk of the data directory for this user, and its size.
+func (b *Backend) Space() (free, size uint64, err error) { return db.DiskSpace(b.dir) }

@@ -16,6 +16,7 @@ import (
 	"github.com/belfry-push/belfry/internal/app/ingester"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/fcmsim"
+	"github.com/belfry-push/belfry/internal/status"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -49,6 +50,7 @@ func Up(ctx context.Context, cfg config.Up, log *zap.Logger, hooks Hooks) error 
 	if err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
+	s.As(status.KindAllInOne)
 	if hooks.Ready != nil {
 		hooks.Ready(addresses)
 	}

@@ -10,12 +10,17 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/app"
+	"github.com/belfry-push/belfry/internal/app/breakers"
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/letters"
+	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
+	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/status"
 )
 
 // Direct is the API of the dead letters, served inside this process on the open
@@ -58,7 +63,9 @@ func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg pr
 	if d.replays, err = newReplays(b, kept, reg, log); err != nil {
 		return err
 	}
+	room := d.overview(b, log)
 	handler, err := httpapi.NewDeadLetters(httpapi.Direct{
+		Status:  room,
 		Letters: kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: record.Routes(), User: user, Log: log,
 	})
 	if err != nil {
@@ -83,6 +90,21 @@ func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg pr
 		return errors.Join(err, app.WaitFor(ctx, ended))
 	})
 	return nil
+}
+
+// overview opens the status of the backend, with more patience than a server has: nobody has read it before.
+func (d *Direct) overview(b *app.Backend, log *zap.Logger) *status.Room {
+	const patience, grace = 5 * time.Second, time.Second
+	// Without the settings of a service it cannot say what of the credentials can be opened, only what is known of them.
+	labels := &app.Labels{Room: credential.New(credential.Config{Documents: b.Store, Log: log, Now: time.Now}), Open: true}
+	pauses := app.Pauses{Pauses: pause.New(b.Store, time.Now, log)}
+	reports := report.New(report.Config{
+		Notifications: b.Store, Chunks: b.Store, Pages: b.Store, Devices: b.Store, Log: log,
+		Flow: &breakers.Flow{Notes: breakers.NewNotes(b.Store, log, time.Now), Labels: labels}, Pauses: pauses,
+	})
+	room := app.NewStatus(b, app.Overview{Reports: reports, Replays: d.replays, Pauses: pauses.Pauses, Budget: patience}, time.Now)
+	d.stack.OnStop("status", grace, func(context.Context) error { room.Close(); return nil })
+	return room
 }
 
 // HTTP returns the client that reaches the API, and nothing else.

@@ -14,6 +14,7 @@ import (
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/letters"
+	"github.com/belfry-push/belfry/internal/status"
 )
 
 // OpenLetters opens the room of dead letters directly on the backend, for the
@@ -62,5 +63,6 @@ func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, l
 			s.Fail(err)
 		}
 	})
+	s.As(status.KindReplayer)
 	return s.Run(ctx)
 }

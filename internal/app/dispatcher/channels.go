@@ -46,6 +46,8 @@ type channels struct {
 	guards    *guards
 	own       *deliver.Channel // the installation's; nil: there is none
 	everybody bool             // own serves whoever has none
+	ownSender *fcm.Sender      // of own
+	ownGuard  *sharedGuard
 	elapsed   func() time.Duration
 	log       *zap.Logger
 	judged    chan verdict

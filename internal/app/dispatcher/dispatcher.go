@@ -19,6 +19,7 @@ import (
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/outcome"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/status"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -159,6 +160,16 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 		s.Stack.OnStop("notification cache", time.Second, func(context.Context) error { d.Close(); return nil })
 		s.Work(ctx, push.DeliveryQueue(lane.lane), worker.Config{Concurrency: lane.chunks}, d)
 	}
+	s.Show(func(_ context.Context, p *status.Process) {
+		for _, lane := range shares(o.Delivery.Lanes) {
+			for i := range p.Workers {
+				if w := &p.Workers[i]; w.Lane == string(lane.lane) {
+					w.Window = lane.window
+				}
+			}
+		}
+		p.Credentials = ways.show()
+	})
 	return nil
 }
 
@@ -214,6 +225,7 @@ func (c *channels) openOwn(s *app.Service, o Options) error {
 	if err != nil {
 		return err
 	}
+	c.ownSender, c.ownGuard = sender, g
 	c.own, c.everybody = &deliver.Channel{Sender: sender, Guard: g.Guard, Held: new(atomic.Int64)}, o.FCM.TokenSource == nil
 	return nil
 }

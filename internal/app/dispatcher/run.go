@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/status"
 )
 
 // Run runs the dispatcher service until ctx ends.
@@ -37,5 +38,6 @@ func Run(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) error {
 	if err := s.ServeProbes(ctx, cfg.Metrics, cfg.Listeners, "dispatcher is up", roles...); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
+	s.As(status.KindDispatcher)
 	return s.Run(ctx)
 }

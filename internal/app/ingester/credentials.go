@@ -1,18 +1,13 @@
 package ingester
 
 import (
-	"context"
-	"errors"
 	"net/url"
 
 	"github.com/belfry-push/belfry/internal/adapter/fcm/keyfile"
 	"github.com/belfry-push/belfry/internal/adapter/fcm/probe"
 	"github.com/belfry-push/belfry/internal/app"
-	"github.com/belfry-push/belfry/internal/app/breakers"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/credential"
-	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/report"
 )
 
 // Credentials says how the FCM credentials of apps are taken in.
@@ -61,31 +56,3 @@ func ofSimulator(endpoint string) func(string) string {
 		return credential.GoogleTokenURL(text)
 	}
 }
-
-// labels finds the credential of an app, for reports.
-type labels struct {
-	room *credential.Room
-	// open says that whatever stands in FCM's place takes what has no credential.
-	open bool
-}
-
-// Label implements [breakers.Labels].
-func (l *labels) Label(ctx context.Context, of, name string) (string, *report.Waiting, error) {
-	ref := credential.RefOf(of, name)
-	c, err := l.room.Get(ctx, ref)
-	switch {
-	case errors.Is(err, push.ErrNotFound) && (l.open || ref == credential.RefOf(tenant, "")):
-		return "", nil, nil
-	case errors.Is(err, push.ErrNotFound):
-		return "", &report.Waiting{Reason: report.WaitCredential, Detail: "there is none; upload one"}, nil
-	case err != nil:
-		return "", nil, err
-	case c.State == credential.Invalid:
-		return "", &report.Waiting{Reason: report.WaitCredential, Detail: "Google refuses it; upload another"}, nil
-	case c.Sealed != "":
-		return "", &report.Waiting{Reason: report.WaitCredential, Detail: c.Sealed}, nil
-	}
-	return c.Label(), nil, nil
-}
-
-var _ breakers.Labels = (*labels)(nil)

@@ -25,6 +25,7 @@ import (
 	"github.com/belfry-push/belfry/internal/quota"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/sameorigin"
+	"github.com/belfry-push/belfry/internal/status"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -53,6 +54,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	}
 	room := newCredentials(s, asking, ring)
 	metrics := ingest.NewMetrics(s.Reg)
+	s.ShowAccepted(metrics.Accepted())
 	outbox := ingest.NewOutbox(s.Backend.Queues[push.QueueNotifications], s.Backend.Store, s.Log, metrics)
 	directory := access.New(s.Backend.Store, s.Now).SealWith(app.Sealer(ring)).KeepFor(keepDays(s.Backend, keep))
 	effects, err := s.Effects()
@@ -96,11 +98,13 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	startClosing(ctx, s, closing.Config{Directory: directory, Canceller: batches, Replays: replays, Credentials: room, Pauses: paused})
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
-		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &labels{room, asking.Open}}, Pauses: paused,
+		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &app.Labels{Room: room, Open: asking.Open}}, Pauses: paused,
 		Quotas: app.Deferrals{Quotas: quotas},
 	})
 	openWork := report.NewOpenWork(s.Backend.Store, s.Log, report.NewOpenMetrics(s.Reg, s.Now), s.Now)
 	s.Stack.Background(ctx, "open work", grace, openWork.Run)
+	seen := app.NewStatus(s.Backend, app.Overview{Reports: reports, Replays: replays, Pauses: paused.Pauses}, s.Now)
+	s.Stack.OnStop("status readings", grace, func(context.Context) error { seen.Close(); return nil })
 	required, err := door.requiresKey(ctx, s, directory)
 	if err != nil {
 		return At{}, err
@@ -132,7 +136,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 		Privacy: requests, Credentials: room,
 		Answers: s.Backend.Store, Auth: keys, Quotas: quotas, Approvals: directory, Audit: log, AuditLog: log.Routes(),
 		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
-		Version: telemetry.Version(),
+		Status: seen, Version: telemetry.Version(),
 	})
 	if err != nil {
 		return At{}, err
@@ -172,5 +176,6 @@ func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger, firstKey func(
 	if _, err := Start(ctx, s, cfg.Store.AuditKey, door, asking, cfg.Listeners, cfg.Janitor, cfg.Keep); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
+	s.As(status.KindIngest)
 	return s.Run(ctx)
 }

@@ -9,16 +9,11 @@ import (
 	"io"
 	"os"
 
-	"go.uber.org/zap"
-
 	"github.com/belfry-push/belfry/client"
-	"github.com/belfry-push/belfry/internal/app"
-	"github.com/belfry-push/belfry/internal/app/deadletters"
 	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/audit/journal"
+	"github.com/belfry-push/belfry/internal/cli/direct"
 	"github.com/belfry-push/belfry/internal/cli/display"
-	"github.com/belfry-push/belfry/internal/config"
-	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 // Commands are the commands, to embed in a grammar.
@@ -42,51 +37,10 @@ backend on AWS itself, as the local user. Reading is in the log, too.
     belfry audit verify --data /var/lib/belfry`
 }
 
-// source is where the log is.
-type source struct {
-	Access config.LettersAccess `embed:""`
-	Store  config.Store         `embed:""`
-}
-
-// Validate reports what is wrong with the settings.
-func (s source) Validate() error { return s.Access.Check(s.Store) }
-
-// with opens the API, of a server or of this process, for one piece of work.
-func (s source) with(ctx context.Context, con *display.Console, f func(*client.Client) error) error {
-	if s.Access.API != "" {
-		c, err := con.Connect("belfry", display.Server{URL: s.Access.API, Key: s.Access.Key.Reveal()})
-		if err != nil {
-			return err
-		}
-		return f(c)
-	}
-	if info, err := os.Stat(s.Store.Data); s.Store.Backend == config.BackendEmbedded && (err != nil || !info.IsDir()) {
-		return display.Usagef(
-			"--data: there is no directory %s; name the one of the service with BELFRY_DATA or --data, or its server with --api", s.Store.Data)
-	}
-	direct, err := deadletters.OpenDirect(ctx, s.Store, app.LocalUser("belfry"), zap.NewNop())
-	if err != nil {
-		return err
-	}
-	once := client.Retry{Attempts: 1} // there is no network that could fail
-	c, err := client.New(deadletters.DirectURL, "", client.WithUserAgent("belfry/"+telemetry.Version()),
-		client.WithHTTPClient(direct.HTTP()), client.WithRetry(once))
-	if err == nil {
-		err = f(c)
-	}
-	if p, ok := errors.AsType[*client.Problem](err); ok {
-		err = p // whoever works on the backend directly has never heard of its paths
-	}
-	if unrecorded := direct.Close(context.WithoutCancel(ctx)); unrecorded != nil {
-		_, _ = fmt.Fprintf(con.Err, "belfry: that the log was read is not in it: %v\n", unrecorded) // what was read is shown all the same
-	}
-	return err
-}
-
 type exportCmd struct {
-	Source source `embed:""`
-	Tenant string `group:"which" placeholder:"TENANT" help:"Whose log; the key's own unless it is the operator's."`
-	To     string `short:"f" placeholder:"FILE" help:"Where it goes; nothing is overwritten. Default: the output."`
+	Source direct.Source `embed:""`
+	Tenant string        `group:"which" placeholder:"TENANT" help:"Whose log; the key's own unless it is the operator's."`
+	To     string        `short:"f" placeholder:"FILE" help:"Where it goes; nothing is overwritten. Default: the output."`
 }
 
 // Help implements kong's HelpProvider.
@@ -100,7 +54,7 @@ whole. An entry is written byte for byte as its hash covers it; keep the lines a
 
 // Run exports.
 func (c *exportCmd) Run(ctx context.Context, con *display.Console) error {
-	return c.Source.with(ctx, con, func(api *client.Client) (err error) {
+	return c.Source.With(ctx, con, func(api *client.Client) (err error) {
 		body, err := api.ExportAudit(ctx, c.Tenant)
 		if err != nil {
 			return err

@@ -5,11 +5,12 @@ import (
 	"strconv"
 
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cli/direct"
 	"github.com/belfry-push/belfry/internal/cli/display"
 )
 
 type listCmd struct {
-	Source   source         `embed:""`
+	Source   direct.Source  `embed:""`
 	Tenant   string         `group:"which" placeholder:"TENANT" help:"Whose log; the key's own unless it is the operator's."`
 	Action   []string       `group:"which" placeholder:"NAME" help:"Only this action, such as discardDeadLetters; several with commas."`
 	Kind     string         `group:"which" enum:",change,read" default:"" placeholder:"KIND" help:"Only change, or only read."`
@@ -60,7 +61,7 @@ func (c *listCmd) Run(ctx context.Context, con *display.Console) error {
 	if err != nil {
 		return err
 	}
-	return c.Source.with(ctx, con, func(api *client.Client) error {
+	return c.Source.With(ctx, con, func(api *client.Client) error {
 		items := []client.AuditEntry{}
 		for e, err := range api.Audit(ctx, f) {
 			if err != nil {

@@ -17,13 +17,14 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/audit"
+	"github.com/belfry-push/belfry/internal/cli/direct"
 	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/strict"
 )
 
 type verifyCmd struct {
 	File   string         `arg:"" optional:"" name:"file" help:"An exported log, - for the input. Default: the log of the server or backend."`
-	Source source         `embed:""`
+	Source direct.Source  `embed:""`
 	Tenant string         `group:"which" placeholder:"TENANT" help:"Whose log. Default: of every tenant that may be seen."`
 	Key    []string       `group:"which" placeholder:"PUBLIC" help:"Trust heads that this public key signed, and no others; several with commas. Default: the keys that the log names itself."`
 	Head   []string       `group:"which" placeholder:"SEQ:HASH" help:"A head that was noted down: the log must have it. Several with commas."`
@@ -51,7 +52,7 @@ func (c *verifyCmd) Run(ctx context.Context, con *display.Console) error {
 	if c.File != "" {
 		reports, err = c.file(con, w)
 	} else {
-		err = c.Source.with(ctx, con, func(api *client.Client) error {
+		err = c.Source.With(ctx, con, func(api *client.Client) error {
 			reports, err = c.all(ctx, api, w)
 			return err
 		})

@@ -8,6 +8,7 @@ import (
 	"github.com/belfry-push/belfry/internal/cli/audits"
 	"github.com/belfry-push/belfry/internal/cli/command"
 	"github.com/belfry-push/belfry/internal/cli/display"
+	"github.com/belfry-push/belfry/internal/cli/live"
 	"github.com/belfry-push/belfry/internal/cli/operate"
 	"github.com/belfry-push/belfry/internal/cli/remote"
 	"github.com/belfry-push/belfry/internal/config"
@@ -33,6 +34,7 @@ type grammar struct {
 	Remote  remote.Commands  `embed:""`
 	Operate operate.Commands `embed:""`
 	Audits  audits.Commands  `embed:""`
+	Live    live.Commands    `embed:""`
 
 	Connection connectionCmd `cmd:"" hidden:"" topic:"" group:"other" help:"How a command reaches the server. These flags belong to every command that uses one."`
 

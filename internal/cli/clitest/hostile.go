@@ -76,6 +76,7 @@ func HostileAPI(t *testing.T) string {
 		{`^/v1/devices$`, &client.DeviceList{}},
 		{`^/v1/devices/import`, &client.ImportResult{}},
 		{`^/v1/devices/`, &client.Device{}},
+		{`^/v1/status$`, &client.Status{}},
 		{`^/v1/dead-letters$`, &client.DeadLetterList{}},
 		{`^/v1/dead-letters/groups`, &client.DeadLetterGroups{}},
 		{`^/v1/dead-letters/stats`, &client.DeadLetterStats{}},

@@ -16,11 +16,12 @@ const (
 // toneOf tells the tone of a state, a class or a verdict.
 func toneOf(word string) tone {
 	switch word {
-	case "completed", "sent", "active", "replayed", "ok", "would_send", "done":
+	case "completed", "sent", "active", "replayed", "ok", "OK", "closed", "would_send", "done":
 		return good
-	case "held", "paused", "parked", "stopped", "quarantined", "warning", "uploading", "ambiguous", "retryable", "breaker_open":
+	case "held", "paused", "parked", "stopped", "quarantined", "warning", "uploading", "ambiguous", "retryable", "breaker_open",
+		"degraded", "DEGRADED", "draining", "half_open", "half-open":
 		return waits
-	case "failed", "permanent", "dead_lettered", "would_fail_again":
+	case "failed", "permanent", "dead_lettered", "would_fail_again", "failing", "FAILING", "silent", "open", "refused":
 		return bad
 	}
 	return plain

@@ -21,6 +21,8 @@ const (
 	ExitIncomplete  = 3   // a send finished, but not everything was sent; a replay stopped itself
 	ExitNothing     = 4   // nothing matches, so nothing was done
 	ExitRefused     = 5   // lines of a file were refused, so nothing was sent
+	ExitDegraded    = 6   // belfry status: somebody waits, is held back, or could be
+	ExitFailing     = 7   // belfry status: nothing is accepted, or nothing is sent
 	ExitInterrupted = 130 // stopped by SIGINT or SIGTERM, as a shell reports it
 )
 

@@ -42,6 +42,7 @@ func samples() map[reflect.Type]any {
 		SampleRequest(), sampleNotification(),
 		client.PauseRequest{Scope: client.PauseApp, App: "shop", Reason: "the key leaked"},
 		samplePause(),
+		sampleStatus(),
 		client.PauseList{Items: []client.Pause{samplePause()}},
 		client.QuotaList{Items: []client.Quota{{
 			Quota: client.QuotaRecipients, Tenant: "acme", Policy: "recipients_per_day", Limit: 1_000_000, Used: 250_000, Left: 750_000,

@@ -123,6 +123,7 @@ export default defineConfig({
           page("Permissions", "permissions"),
           page("FCM credentials", "credentials"),
           page("Fairness", "fairness"),
+          page("Status", "status"),
           page("Pauses", "quotas"),
           page("Audit log", "audit"),
           page("Privacy", "privacy"),

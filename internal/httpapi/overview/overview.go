@@ -1,0 +1,141 @@
+// Package overview is the route of the status: the system on one screen.
+package overview
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/httpapi/describe"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/status"
+)
+
+// Statuses says how the system is.
+type Statuses interface {
+	// Look returns what a tenant may see, with "" everything. It always answers within a fraction of a second.
+	Look(ctx context.Context, tenant string) status.Status
+}
+
+var _ Statuses = (*status.Room)(nil)
+
+// Routes returns the route of the status.
+func Routes(room Statuses) []*door.Route {
+	return []*door.Route{{
+		Method: http.MethodGet, Path: "/v1/status", Name: "getStatus", Needs: access.PermRead, Group: describe.GroupStatus,
+		About: "Show how the system is: on one screen, and in one line of words.",
+		Detail: "With the permission `platform` it is all of it: processes, queues, credentials, lanes, tenants, what is running and what that " +
+			"waits for, dead letters by cause. Other keys see what is their tenant's. It answers within a fraction of a second whatever waits: a " +
+			"part that takes longer is told as it was known last, and `missing` says so.",
+		Gives: door.OK(reflect.TypeFor[client.Status]()),
+		Run: door.Replying(func(ctx context.Context, x *door.Exchange) (door.Reply, error) {
+			tenant := x.Tenant
+			if x.Who.Can(access.PermPlatform) {
+				tenant = ""
+			}
+			s := room.Look(ctx, tenant)
+			return door.Reply{Status: http.StatusOK, Body: view(&s, tenant == "")}, nil
+		}),
+	}}
+}
+
+// moment is a time, nil for none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() || t.Unix() <= 0 {
+		return nil
+	}
+	return &t
+}
+
+// each converts a list; an empty one is not null in JSON.
+func each[A, B any](in []A, f func(*A) B) []B {
+	out := make([]B, len(in))
+	for i := range in {
+		out[i] = f(&in[i])
+	}
+	return out
+}
+
+func view(s *status.Status, platform bool) client.Status {
+	v := client.Status{
+		At: s.At, Health: client.Health(s.Health), Headline: s.Headline, More: s.More, Open: s.Open, Counted: s.Counted, Oldest: moment(s.Oldest),
+		Problems:  each(s.Problems, trouble),
+		Processes: each(s.Processes, process),
+		Queues: each(s.Queues, func(q *status.Queue) client.StatusQueue {
+			return client.StatusQueue{
+				Name: q.Name, Visible: q.Visible, InFlight: q.InFlight, Delayed: q.Delayed, OldestAge: q.OldestAge.Seconds(),
+			}
+		}),
+		Credentials: each(s.Credentials, credential),
+		Lanes:       each(s.Lanes, func(l *status.Lane) client.StatusLane { return client.StatusLane(*l) }),
+		Tenants: each(s.Tenants, func(t *status.Tenant) client.StatusTenant {
+			return client.StatusTenant{
+				Name: t.Name, Running: t.Running, Open: t.Open, Oldest: moment(t.Oldest), Deferred: t.Deferred, Paused: t.Paused,
+			}
+		}),
+		Running: each(s.Running, underWay),
+		Replays: each(s.Replays, func(r *status.Replay) client.StatusReplay {
+			return client.StatusReplay{
+				ID: r.ID, State: r.State, Phase: r.Phase, By: r.By, Why: r.Why, Tenant: r.Tenant, Total: r.Total, CreatedAt: r.CreatedAt,
+			}
+		}),
+		Letters: client.StatusLetters{
+			Parked: s.Letters.Parked, Others: s.Letters.Others,
+			Causes: each(s.Letters.Causes, func(c *status.Cause) client.StatusCause { return client.StatusCause(*c) }),
+		},
+		Pauses: each(s.Pauses, func(p *status.Pause) client.StatusPause { return client.StatusPause(*p) }),
+		Missing: each(s.Missing, func(m *status.Missing) client.StatusMissing {
+			return client.StatusMissing{Part: m.Part, Reason: m.Reason, Age: m.Age.Seconds()}
+		}),
+	}
+	if platform {
+		v.Store = &client.StatusStore{Backend: s.Store.Backend, Seconds: s.Store.Took.Seconds(), Error: s.Store.Error}
+		if d := s.Store.Disk; d != nil {
+			v.Store.DiskFree, v.Store.DiskTotal = d.Free, d.Total
+		}
+		v.Rates = new(client.StatusRates(s.Rates))
+	}
+	return v
+}
+
+func trouble(p *status.Problem) client.Trouble {
+	return client.Trouble{
+		Health: client.Health(p.Health), What: p.What, Affected: p.Affected, Since: moment(p.Since), Why: p.Why, Do: p.Do,
+	}
+}
+
+// stateSilent is the state of a process that is not heard from.
+const stateSilent = "silent"
+
+func process(p *status.Seen) client.StatusProcess {
+	v := client.StatusProcess{
+		ID: p.ID, Kind: p.Kind, Version: p.Version, State: p.State, Started: p.Started, At: p.At, Age: p.Age.Seconds(),
+		Checks: each(p.Checks, func(c *status.Check) client.StatusCheck {
+			return client.StatusCheck{Name: c.Name, Status: c.Status, Since: c.Since, Age: c.Age.Seconds(), Reason: c.Reason}
+		}),
+		Workers: each(p.Workers, func(w *status.Worker) client.StatusWorker { return client.StatusWorker(*w) }),
+		Rates:   client.StatusRates(p.Rates),
+	}
+	if p.Silent {
+		v.State, v.Rates = stateSilent, client.StatusRates{}
+	}
+	return v
+}
+
+func credential(c *status.CredentialSum) client.StatusCredential {
+	return client.StatusCredential{
+		Label: c.Label, Apps: c.Apps, Processes: c.Processes, Breaker: c.Breaker, Since: moment(c.Since), Until: moment(c.Until), Cause: c.Cause,
+		PausedUntil: moment(c.PausedUntil), Throttled: c.Throttled, Sick: c.Sick, InFlight: c.InFlight, Pace: c.Pace, Quota: c.Share,
+		Stale: c.Stale, Holding: c.Holding, Retries: c.Budget, Refused: c.Refused, TokenAt: moment(c.TokenAt), TokenUntil: moment(c.TokenUntil),
+	}
+}
+
+func underWay(w *status.Running) client.StatusRunning {
+	return client.StatusRunning{
+		ID: w.ID, Tenant: w.Tenant, App: w.App, State: w.State, Title: w.Title, Priority: w.Priority, AcceptedAt: w.AcceptedAt, Sources: w.Sources,
+		Accepted: w.Accepted, Open: w.Open, Counted: w.Counted, Reason: w.Reason, Waiting: w.Waiting, Until: moment(w.Until),
+	}
+}

@@ -1,0 +1,69 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/status"
+)
+
+// fakeStatus says what it was asked for.
+type fakeStatus struct{ asked []string }
+
+// Look implements [overview.Statuses].
+func (f *fakeStatus) Look(_ context.Context, tenant string) status.Status {
+	f.asked = append(f.asked, tenant)
+	since := testNow().Add(-time.Minute)
+	s := status.Status{
+		At: testNow(), Health: status.Failing, Headline: "Nothing is sent.", Pauses: []status.Pause{{ID: "pse_1", What: "tenant acme", Since: since}},
+		Problems: []status.Problem{{Health: status.Failing, What: "Nothing is sent", Since: since}, {Health: status.Degraded, What: "x"}},
+		Letters:  status.Letters{Parked: 3, Causes: []status.Cause{{Code: "fcm.unavailable", Letters: 3}}, Others: 1},
+		Running:  []status.Running{{ID: "ntf_1", Open: 7, Counted: true}},
+		Missing:  []status.Missing{{Part: "queues", Reason: "away", Age: time.Minute}},
+	}
+	if tenant == "" {
+		s.Processes = []status.Seen{{Process: status.Process{ID: "a", State: "ok", Rates: status.Rates{Ended: 5}}, Age: time.Minute, Silent: true}}
+		s.Queues = []status.Queue{{Name: "events", OldestAge: 90 * time.Second}}
+		s.Credentials = []status.CredentialSum{{Credential: status.Credential{Label: "p", Breaker: "open", Since: since}, Processes: 2}}
+		s.Store.Disk = &status.Disk{Free: 1, Total: 2}
+	}
+	return s
+}
+
+// The operator's key sees everything, a tenant's its own; what there is none of is an empty list, never null.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	r := g.Do(t, http.MethodGet, "/v1/status", "").Want(t, http.StatusOK, "")
+	var s client.Status
+	if err := json.Unmarshal(r.Body.Bytes(), &s); err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case s.Health != client.HealthFailing, s.Problems[0].Since == nil, s.Problems[1].Since != nil, s.Queues[0].OldestAge != 90:
+		t.Errorf("%+v", s)
+	case s.Processes[0].State != "silent" || s.Processes[0].Rates.Ended != 0, s.Credentials[0].Until != nil, s.Store.DiskTotal != 2:
+		t.Errorf("%+v", s)
+	}
+	g = setup(t, func(c *Config) { c.Auth = tenantOnly{} })
+	r = g.Do(t, http.MethodGet, "/v1/status", "").Want(t, http.StatusOK, "")
+	if text := r.Body.String(); g.status.asked[0] != "acme" || strings.Contains(text, "null") || strings.Contains(text, `"store"`) {
+		t.Errorf("asked for %q: %s", g.status.asked, text)
+	}
+}
+
+// tenantOnly takes every caller for one of acme who may read.
+type tenantOnly struct{}
+
+// Authenticate implements [door.Authenticator].
+func (tenantOnly) Authenticate(context.Context, access.Presented) (access.Caller, error) {
+	who := access.Everybody()
+	who.Tenant, who.May = "acme", access.SetOf(access.PermRead)
+	return who, nil
+}

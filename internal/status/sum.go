@@ -1,0 +1,161 @@
+package status
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// look says how processes are as of a time: in the order of their kinds, the oldest first.
+func look(all []Process, now time.Time) []Seen {
+	seen := make([]Seen, len(all))
+	for i := range all {
+		age := max(0, now.Sub(all[i].At))
+		seen[i] = Seen{Process: all[i], Age: age, Silent: age > silentAfter*max(all[i].Every, time.Second)}
+	}
+	slices.SortFunc(seen, func(a, b Seen) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))
+	})
+	return seen
+}
+
+// severity orders breakers, the worst last.
+func severity(c *Credential) int {
+	return slices.Index([]string{"", "closed", "half_open", "open"}, c.Breaker)
+}
+
+// credentials joins what the living processes say of each credential.
+func credentials(all []Seen) []CredentialSum {
+	byLabel := map[string]*CredentialSum{}
+	for i := range all {
+		if all[i].Silent {
+			continue
+		}
+		for k := range all[i].Credentials {
+			c := all[i].Credentials[k]
+			sum := byLabel[c.Label]
+			if sum == nil {
+				c.Apps = slices.Clone(c.Apps)
+				byLabel[c.Label] = &CredentialSum{Credential: c, Processes: 1}
+				continue
+			}
+			sum.join(&c)
+		}
+	}
+	out := make([]CredentialSum, 0, len(byLabel))
+	for _, c := range byLabel {
+		slices.Sort(c.Apps)
+		c.Apps = slices.Compact(c.Apps)
+		out = append(out, *c)
+	}
+	slices.SortFunc(out, func(a, b CredentialSum) int {
+		return cmp.Or(cmp.Compare(severity(&b.Credential), severity(&a.Credential)), strings.Compare(a.Label, b.Label))
+	})
+	return out
+}
+
+// join adds what another process says: the worst state, the oldest token, and sums.
+func (s *CredentialSum) join(c *Credential) {
+	s.Processes++
+	s.Apps = append(s.Apps, c.Apps...)
+	if severity(c) > severity(&s.Credential) {
+		s.Breaker, s.Since, s.Until, s.Cause = c.Breaker, c.Since, c.Until, c.Cause
+	} else if c.Breaker == s.Breaker && c.Since.Before(s.Since) {
+		s.Since = c.Since
+	}
+	s.InFlight += c.InFlight
+	s.Holding += c.Holding
+	s.Pace += c.Pace
+	s.Share += c.Share
+	s.Budget += c.Budget
+	s.Stale = s.Stale || c.Stale
+	s.Throttled = s.Throttled || c.Throttled
+	s.Sick = max(s.Sick, c.Sick)
+	s.Refused = cmp.Or(s.Refused, c.Refused)
+	if c.PausedUntil.After(s.PausedUntil) {
+		s.PausedUntil = c.PausedUntil
+	}
+	if s.TokenAt.IsZero() || !c.TokenAt.IsZero() && c.TokenAt.Before(s.TokenAt) {
+		s.TokenAt, s.TokenUntil = c.TokenAt, c.TokenUntil
+	}
+}
+
+// lanes sums the living processes' lanes.
+func lanes(all []Seen) (out []Lane) {
+	for i := range all {
+		if all[i].Silent {
+			continue
+		}
+		for _, w := range all[i].Workers {
+			if w.Lane == "" {
+				continue
+			}
+			k := slices.IndexFunc(out, func(l Lane) bool { return l.Lane == w.Lane })
+			if k < 0 {
+				k = len(out)
+				out = append(out, Lane{Lane: w.Lane, Window: w.Window})
+			}
+			l := &out[k]
+			l.InHand, l.Places, l.Processes = l.InHand+w.InHand, l.Places+w.Places, l.Processes+1
+			l.Window = max(l.Window, w.Window)
+		}
+	}
+	order := []string{"high", "bulk", "replay"}
+	slices.SortStableFunc(out, func(a, b Lane) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Lane), slices.Index(order, b.Lane)), cmp.Compare(a.Lane, b.Lane))
+	})
+	return out
+}
+
+// rates sums the living processes' rates.
+func rates(all []Seen) (sum Rates) {
+	for i := range all {
+		if r := &all[i].Rates; !all[i].Silent {
+			sum.Accepted, sum.Ended, sum.Sent = sum.Accepted+r.Accepted, sum.Ended+r.Ended, sum.Sent+r.Sent
+		}
+	}
+	return sum
+}
+
+// sum joins what runs by tenant: those with the most open first.
+func (s *Status) sum() {
+	byName := map[string]*Tenant{}
+	tenant := func(name string) *Tenant {
+		t := byName[name]
+		if t == nil {
+			t = &Tenant{Name: name}
+			byName[name] = t
+		}
+		return t
+	}
+	s.Counted = !s.More
+	for i := range s.Running {
+		w := &s.Running[i]
+		t := tenant(w.Tenant)
+		t.Running++
+		t.Open += w.Open
+		s.Open += w.Open
+		s.Counted = s.Counted && w.Counted
+		if w.Reason == reasonDeferred {
+			t.Deferred++
+		}
+		for _, oldest := range []*time.Time{&t.Oldest, &s.Oldest} {
+			if oldest.IsZero() || w.AcceptedAt.Before(*oldest) {
+				*oldest = w.AcceptedAt
+			}
+		}
+	}
+	for _, p := range s.Pauses {
+		if p.Tenant != "" {
+			t := tenant(p.Tenant)
+			if t.Paused == "" {
+				t.Paused = p.What
+			}
+		}
+	}
+	for _, t := range byName {
+		s.Tenants = append(s.Tenants, *t)
+	}
+	slices.SortFunc(s.Tenants, func(a, b Tenant) int { return cmp.Or(cmp.Compare(b.Open, a.Open), strings.Compare(a.Name, b.Name)) })
+}
