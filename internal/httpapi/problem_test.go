@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -52,6 +53,7 @@ func TestProblemFiles(t *testing.T) {
 		"internal":                {"POST", start, "", errors.New("dial tcp 10.0.0.7: secret"), nil},
 		"upload_gap":              {"POST", recipients + "?offset=12", "{}", &batch.GapError{Offset: 12, Watermark: 7}, nil},
 		"upload_refused":          {"POST", recipients + "?all_or_nothing=true", "{}", refused, nil},
+		"quota_exceeded":          {"POST", start, "", overQuota(), nil},
 		"upload_failed":           {"POST", recipients, "{}", errors.New("disk"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,6 +67,12 @@ func TestProblemFiles(t *testing.T) {
 			}
 			golden(t, filepath.Join("testdata", "problems", name+".json"), got.Body.Bytes())
 		})
+	}
+}
+
+func overQuota() error {
+	return &push.OverQuotaError{
+		Quota: push.QuotaRecipients, Policy: "day", Of: "tenant acme", Limit: 1000, Wanted: 12, Left: 7, After: 90 * time.Second,
 	}
 }
 
