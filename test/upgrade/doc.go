@@ -1,2 +1,2 @@
-// Package upgrade opens what the last version left.
+// Package upgrade opens what the last version left: a data directory, and tables of DynamoDB.
 package upgrade

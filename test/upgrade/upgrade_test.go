@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -12,22 +13,28 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/app/allinone"
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/fcmsim"
 	"github.com/belfry-push/belfry/test/programs"
+	"github.com/belfry-push/belfry/test/standins"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// commands are our programs; servers are the stand-ins for AWS.
+var (
+	commands programs.Programs
+	servers  standins.Servers
+)
 
-// unpack lays out the data directory that testdata/make.sh made, and returns where.
-func unpack(t *testing.T) string {
+func TestMain(m *testing.M) { os.Exit(commands.Main(func() int { return servers.Main(m) })) }
+
+// contents returns the files of an archive in testdata, by path.
+func contents(t *testing.T, name string) map[string][]byte {
 	t.Helper()
-	dir := t.TempDir()
-	f, err := os.Open(filepath.Join("testdata", "single-tenant.tar.gz"))
+	f, err := os.Open(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,22 +43,14 @@ func unpack(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	out := map[string][]byte{}
 	for files := tar.NewReader(zipped); ; {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
-			return filepath.Join(dir, "data")
+			return out
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		to := filepath.Join(dir, filepath.Clean("/"+h.Name))
-		if h.FileInfo().IsDir() {
-			err = os.MkdirAll(to, 0o700)
-		} else {
-			var b []byte
-			if b, err = io.ReadAll(files); err == nil {
-				err = os.WriteFile(to, b, 0o600)
-			}
+		if err == nil && h.Typeflag == tar.TypeReg {
+			out[filepath.Clean("/"+h.Name)], err = io.ReadAll(files)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -59,15 +58,31 @@ func unpack(t *testing.T) string {
 	}
 }
 
+// unpack lays out the data directory that testdata/make.sh made, and returns where.
+func unpack(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, b := range contents(t, "single-tenant.tar.gz") {
+		to := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, b, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "data")
+}
+
 // start opens the directory with this version, with the key that the last one had, and returns a
 // client with that key and one without.
-func start(t *testing.T, data string, key config.Secret) (api string, with, without *client.Client) {
+func start(t *testing.T, data string, key config.Secret, change ...func(*config.Up)) (api string, with, without *client.Client) {
 	t.Helper()
 	cfg := config.Up{
 		Sandbox: true, Store: config.Store{Backend: config.BackendEmbedded, Data: data, Visibility: 30 * time.Second},
 		API: config.API{Listen: "127.0.0.1:0", Key: key}, FCM: config.FCM{Connections: 1, PerSecond: 1000},
 		Delivery: config.Delivery{MaxAttempts: 1, RecordUnknownDevices: true}, Simulator: config.Simulator{Listen: "127.0.0.1:0"},
 		Stop: config.Stop{Drain: 5 * time.Second},
+	}
+	for _, f := range change {
+		f(&cfg)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan allinone.Addresses, 1), make(chan error, 1)
@@ -131,6 +146,13 @@ func letters(t *testing.T, c *client.Client) (tenants []string) {
 func TestSingleTenant(t *testing.T) {
 	t.Parallel()
 	api, c, nobody := start(t, unpack(t), "the-old-key")
+	whole(t, api, c, nobody)
+}
+
+// whole holds that everything is there that the last version left, and the tenant default's; what was open is sent. c has the old
+// key, nobody none.
+func whole(t *testing.T, api string, c, nobody *client.Client) {
+	t.Helper()
 	ctx := t.Context()
 	if _, err := nobody.Device(ctx, "phone-1"); err == nil {
 		t.Error("a request without the key is let in")
@@ -169,6 +191,47 @@ func TestSingleTenant(t *testing.T) {
 	}
 	if other := connect(t, api, own.Key); len(titled(t, other)) != 0 || len(letters(t, other)) != 0 {
 		t.Error("a second tenant sees what the first has")
+	}
+}
+
+// TestOwnCredential: BELFRY_FCM_CREDENTIALS is the credential of the tenant default's default app, as it was of the only
+// tenant: what was open is sent with it.
+func TestOwnCredential(t *testing.T) {
+	t.Parallel()
+	sim, err := fcmsim.New(fcmsim.Config{Project: "nobody", RequireAuth: true})
+	if err == nil {
+		err = sim.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // after the programs
+		if err := sim.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	file := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(file, sim.ServiceAccountOf("the-old-project"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	api, c, nobody := start(t, unpack(t), "the-old-key", func(cfg *config.Up) {
+		cfg.Sandbox, cfg.FCM.Endpoint, cfg.FCM.Credentials = false, sim.URL(), file
+	})
+	n, err := c.Send(t.Context(), client.Request{
+		To: &client.Target{Tokens: []string{"new-phone"}}, Message: json.RawMessage(`{"notification":{"title":"new"}}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs.WaitFor(t, "what is sent after the upgrade", func() bool {
+		got, err := c.Notification(t.Context(), n.ID)
+		return err == nil && got.Counts.Sent == 1
+	})
+	whole(t, api, c, nobody)
+	// Its tokens alone let anybody in to that project: what is accepted, here the new one and the open one, was sent with it.
+	want := 1 + titled(t, c)["open"].Counts.Sent
+	if n := sim.Stats().Accepted; int64(n) != want { //nolint:gosec // a few
+		t.Errorf("%d messages were accepted, want %d", n, want)
 	}
 }
 

@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		}
 		_, _ = fmt.Fprintln(out,
 			"AWS suites run with the others, on fauxqs, dynalite and gofakes3: internal/adapter/{sqs,sns,dynamo,s3}, internal/provision, "+
-				"internal/doctor, test/cost, test/crash, test/docs, test/examples, test/heal, test/outage, test/replay")
+				"internal/doctor, test/cost, test/crash, test/docs, test/examples, test/heal, test/outage, test/replay, test/upgrade")
 		return 0
 	}
 	if flags.NArg() > 0 {
