@@ -54,9 +54,8 @@ func parse(t *testing.T, name string, into any) {
 }
 
 var (
-	quoted   = regexp.MustCompile(`"[^"]*"`)
-	named    = regexp.MustCompile(`\b(?:belfry|go|process|promhttp)(?:_[a-z0-9]+)+\b|\bbelfry:[a-z0-9_:]+`)
-	recorded = regexp.MustCompile(`^belfry:`)
+	quoted = regexp.MustCompile(`"[^"]*"`)
+	named  = regexp.MustCompile(`\b(?:belfry|go|process|promhttp)(?:_[a-z0-9]+)+\b|\bbelfry:[a-z0-9_:]+`)
 )
 
 // asks are the metrics that an expression names, without those within quotes.
@@ -90,7 +89,10 @@ func TestRulesNameMetrics(t *testing.T) {
 // TestRunbooks wants a runbook for each alert, with all of its parts, and an alert for each runbook.
 func TestRunbooks(t *testing.T) {
 	t.Parallel()
-	parts := []string{"\n*Fires* ", "\n**Meaning.** ", "\n**Likely cause.** ", "\n**Check.**\n\n```sh\n", "\n**Fix.** ", "\n**What not to do.** "}
+	parts := []string{
+		"\n*Fires* ", "\n**Meaning.** ", "\n**Likely cause.** ", "\n**Check.**\n\n```sh\n", "\n**Fix.** ",
+		"\n**What not to do.** ",
+	}
 	wanted := map[string]bool{"dead-letters.md": true} // by code, and not by alert
 	for _, r := range theRules(t) {
 		if r.Alert == "" {
@@ -191,7 +193,7 @@ func TestAlerts(t *testing.T) {
 	run := func(args ...string) {
 		t.Run(filepath.Base(args[len(args)-1]), func(t *testing.T) {
 			t.Parallel()
-			if out, err := exec.CommandContext(t.Context(), tool, args...).CombinedOutput(); err != nil { //nolint:gosec // as found above
+			if out, err := exec.CommandContext(t.Context(), tool, args...).CombinedOutput(); err != nil {
 				t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 			}
 		})
@@ -207,13 +209,13 @@ func TestRoutes(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(root, "infra/alerts/alertmanager.example.yml")
 	tool := tool(t, "amtool", "prometheus-alertmanager")
-	if out, err := exec.CommandContext(t.Context(), tool, "check-config", file).CombinedOutput(); err != nil { //nolint:gosec // as found above
+	if out, err := exec.CommandContext(t.Context(), tool, "check-config", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for labels, want := range map[string]string{
 		"severity=page": "on-call", "severity=ticket": "channel",
 	} {
-		cmd := exec.CommandContext(t.Context(), tool, "config", "routes", "test", "--config.file", file, labels) //nolint:gosec // as found above
+		cmd := exec.CommandContext(t.Context(), tool, "config", "routes", "test", "--config.file", file, labels)
 		out, err := cmd.Output()
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s goes to %s (%v), want %s", labels, out, err, want)
