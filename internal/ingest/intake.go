@@ -176,7 +176,8 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 }
 
 // create records a notification, if possible with the entry of it.
-func (in *Intake) create(ctx context.Context, s *Submission, n push.Notification) (stored push.Notification, created, inAudit bool, err error) {
+func (in *Intake) create(ctx context.Context, s *Submission, n push.Notification,
+) (stored push.Notification, created, inAudit bool, err error) {
 	if in.witness == nil || s.Entry == nil {
 		stored, created, err = in.ledger.Create(ctx, n)
 		return stored, created, false, err

@@ -93,7 +93,9 @@ func TestAcceptedWithItsEntry(t *testing.T) {
 		for n := range each {
 			calls.Go(func() {
 				id := push.DerivedID(push.PrefixNotification, "default", fmt.Sprint("key ", n)) // the other process has it, too
-				created := push.Notification{ID: id, Tenant: "default", AcceptedAt: time.Now(), Progress: push.Progress{Version: 1, State: push.StateAccepted}}
+				created := push.Notification{
+					ID: id, Tenant: "default", AcceptedAt: time.Now(), Progress: push.Progress{Version: 1, State: push.StateAccepted},
+				}
 				if _, _, err := s.CreateRecorded(t.Context(), created, j, entryOf(string(id), "createNotification")); err != nil {
 					t.Errorf("create: %v", err)
 				}
