@@ -45,9 +45,9 @@ func tenantless() map[string]string {
 
 // shape is what a key looks like: the table, and what stands before the first '#' of each part, with '*' for what varies.
 func shape(prefix, tableName string, key table.Item) string {
-	out := strings.TrimPrefix(tableName, prefix+"-")
+	parts := []string{strings.TrimPrefix(tableName, prefix+"-")}
 	if kind := key.Text(table.AttrKind); kind != "" && !strings.Contains(kind, "#") {
-		return out + " document" // see table.SuffixConfig
+		return parts[0] + " document" // see table.SuffixConfig
 	}
 	for _, name := range []string{table.AttrKind, table.AttrPK, table.AttrSK, table.AttrID} {
 		if !key.Has(name) {
@@ -60,9 +60,9 @@ func shape(prefix, tableName string, key table.Item) string {
 		default:
 			before = "*"
 		}
-		out += " " + name + "=" + before
+		parts = append(parts, name+"="+before)
 	}
-	return out
+	return strings.Join(parts, " ")
 }
 
 var lettersOnly = regexp.MustCompile(`^[A-Za-z-]+$`)

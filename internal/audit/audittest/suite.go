@@ -266,7 +266,8 @@ func cancelled(f *fixture) {
 // checkpoint is a checkpoint at an entry.
 func (f *fixture) checkpoint(seq int64) audit.Checkpoint {
 	f.Helper()
-	c := audit.Checkpoint{Tenant: f.tenant, Seq: seq, Hash: audit.Hash{byte(seq)}, Time: time.Date(2027, 12, 1, 9, 30, 0, 654_321_000, time.UTC)}
+	at := time.Date(2027, 12, 1, 9, 30, 0, 654_321_000, time.UTC)
+	c := audit.Checkpoint{Tenant: f.tenant, Seq: seq, Hash: audit.Hash{byte(seq)}, Time: at}
 	f.keys.SignCheckpoint(&c)
 	return c
 }
