@@ -230,7 +230,7 @@ func TestOwnCredential(t *testing.T) {
 	whole(t, api, c, nobody)
 	// Its tokens alone let anybody in to that project: what is accepted, here the new one and the open one, was sent with it.
 	want := 1 + titled(t, c)["open"].Counts.Sent
-	if n := sim.Stats().Accepted; int64(n) != want { //nolint:gosec // a few
+	if n := sim.Stats().Accepted; int64(n) != want {
 		t.Errorf("%d messages were accepted, want %d", n, want)
 	}
 }
