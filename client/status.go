@@ -64,6 +64,13 @@ type StatusProcess struct {
 	Rates   StatusRates    `json:"rates" doc:"what comes and goes through it"`
 }
 
+// ProcessStatus is what a process says of itself at /statusz, with the credentials that it sends with.
+type ProcessStatus struct {
+	StatusProcess
+
+	Credentials []StatusCredential `json:"credentials" doc:"FCM credentials that this process sends with"`
+}
+
 // StatusCheck is what a readiness check says.
 type StatusCheck struct {
 	Name   string    `json:"name" doc:"what is checked"`

@@ -80,7 +80,7 @@ func (s *Service) ServeProbes(ctx context.Context, m config.Metrics, c config.Li
 	if err != nil {
 		return err
 	}
-	addr, err := s.Listen(ctx, "health and metrics", m.Listen, c, httpapi.NewProbes(s.Health, pages, s.Reg, s.Log))
+	addr, err := s.Listen(ctx, "health and metrics", m.Listen, c, httpapi.NewProbes(s.Health, s.beats, pages, s.Reg, s.Log))
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // Overview is what the status is assembled from.
 type Overview struct {
 	Reports *report.Reader
-	Replays *replay.Room
+	Replays *replay.Room // nil: there are none
 	Pauses  *pause.Pauses
 	Budget  time.Duration // of one answer; 0 is the room's
 }
@@ -68,6 +68,9 @@ type openReplays struct{ room *replay.Room }
 // document each.
 func (o openReplays) Replays(ctx context.Context) ([]status.Replay, error) {
 	const page = 1000
+	if o.room == nil {
+		return nil, nil
+	}
 	var open []status.Replay
 	for cursor := ""; ; {
 		runs, next, err := o.room.Runs(ctx, cursor, page)

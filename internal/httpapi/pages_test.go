@@ -82,7 +82,7 @@ func TestNoRouteForForeignHosts(t *testing.T) {
 func TestProbesAreNotForPages(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	h := NewProbes(g.health, doortest.Pages(t, sameorigin.Config{Listen: "127.0.0.1:9090"}), g.cfg.Registry, zap.NewNop())
+	h := NewProbes(g.health, itself{}, doortest.Pages(t, sameorigin.Config{Listen: "127.0.0.1:9090"}), g.cfg.Registry, zap.NewNop())
 	for _, target := range []string{"/healthz", "/readyz", "/metrics"} {
 		r := httptest.NewRequest(http.MethodGet, target, nil)
 		r.Host = "evil.example"

@@ -181,7 +181,7 @@ func TestClientLeaves(t *testing.T) {
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
-	h := NewProbes(g.health, g.cfg.Pages, g.cfg.Registry, zap.NewNop())
+	h := NewProbes(g.health, itself{}, g.cfg.Pages, g.cfg.Registry, zap.NewNop())
 	for target, status := range map[string]int{
 		"/healthz": 200, "/readyz": 200, "/metrics": 200, "/v1/notifications": 404, "/openapi.json": 404,
 	} {

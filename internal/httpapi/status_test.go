@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/access"
@@ -66,4 +69,31 @@ func (tenantOnly) Authenticate(context.Context, access.Presented) (access.Caller
 	who := access.Everybody()
 	who.Tenant, who.May = "acme", access.SetOf(access.PermRead)
 	return who, nil
+}
+
+// itself is a process.
+type itself struct{}
+
+// Self implements [overview.Self].
+func (itself) Self(context.Context) status.Process {
+	return status.Process{
+		ID: "a", Kind: status.KindDispatcher, State: "ok", Started: testNow(), At: testNow(),
+		Workers:     []status.Worker{{Queue: "deliveries-bulk", Lane: "bulk", InHand: 3, Places: 26, Window: 50}},
+		Credentials: []status.Credential{{Label: "shop", Breaker: "half_open", Pace: 10}},
+	}
+}
+
+// A dispatcher tells on its probe listener what it has in hand.
+func TestStatusOfOneProcess(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	w := httptest.NewRecorder()
+	NewProbes(g.health, itself{}, g.cfg.Pages, g.cfg.Registry, zap.NewNop()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/statusz", nil))
+	var p client.ProcessStatus
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusOK {
+		t.Fatal(err, w.Code, w.Body)
+	}
+	if p.Workers[0].InHand != 3 || p.Credentials[0].Breaker != "half_open" || p.State != "ok" {
+		t.Errorf("%+v", p)
+	}
 }

@@ -127,7 +127,9 @@ func (r *Reader) Notification(ctx context.Context, tenant string, id push.ID) (V
 }
 
 // Standing is Notification for one whose head the caller has just read, of whatever tenant.
-func (r *Reader) Standing(ctx context.Context, n *push.Notification) (View, error) { return r.viewOf(ctx, *n, false) }
+func (r *Reader) Standing(ctx context.Context, n *push.Notification) (View, error) {
+	return r.viewOf(ctx, *n, false)
+}
 
 // look does what Notification does, with fresh counts.
 func (r *Reader) look(ctx context.Context, tenant string, id push.ID) (View, error) {

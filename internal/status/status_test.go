@@ -28,7 +28,7 @@ type world struct {
 	*testing.T
 
 	docs      documenttest.Around
-	down      error         // of every call to the documents
+	down      error // of every call to the documents
 	ledger    *ledgertest.Memory
 	letters   *letterstest.Memory
 	queue     *workertest.Memory
@@ -150,7 +150,9 @@ func TestHealthy(t *testing.T) {
 		total := int64(0)
 		w.run("a", KindIngest, func(p *Process) { p.Totals.Accepted = total; total += 50 })
 		w.run("b", KindDispatcher, func(p *Process) { p.Credentials = []Credential{{Label: "shop", Breaker: "closed", Pace: 100}} })
-		w.run("c", KindDispatcher, func(p *Process) { p.Credentials = []Credential{{Label: "shop", Breaker: "closed", Pace: 50, Apps: []string{"acme/shop"}}} })
+		w.run("c", KindDispatcher, func(p *Process) {
+			p.Credentials = []Credential{{Label: "shop", Breaker: "closed", Pace: 50, Apps: []string{"acme/shop"}}}
+		})
 		s := w.look("")
 		w.says(&s, OK, "Everything works: 3 processes, nothing is under way")
 		time.Sleep(10 * time.Second)

@@ -42,6 +42,30 @@ func Routes(room Statuses) []*door.Route {
 	}}
 }
 
+// Self is what a process says of itself.
+type Self interface {
+	Self(ctx context.Context) status.Process
+}
+
+var _ Self = (*status.Beats)(nil)
+
+// Own returns the route by which one process tells how it is, now and not as of its last beat. It asks for no key.
+func Own(self Self) []*door.Route {
+	return []*door.Route{{
+		Method: http.MethodGet, Path: "/statusz", Name: "getProcessStatus", Group: describe.GroupOperators, Open: true, Quiet: true,
+		About: "Show how this process is: checks, workers with what they have leased, credentials with breaker and pace.",
+		Gives: door.OK(reflect.TypeFor[client.ProcessStatus]()),
+		Run: door.Replying(func(ctx context.Context, _ *door.Exchange) (door.Reply, error) {
+			p := self.Self(ctx)
+			v := client.ProcessStatus{StatusProcess: process(&status.Seen{Process: p})}
+			v.Credentials = each(p.Credentials, func(c *status.Credential) client.StatusCredential {
+				return credential(&status.CredentialSum{Credential: *c, Processes: 1})
+			})
+			return door.Reply{Status: http.StatusOK, Body: v}, nil
+		}),
+	}}
+}
+
 // moment is a time, nil for none.
 func moment(t time.Time) *time.Time {
 	if t.IsZero() || t.Unix() <= 0 {

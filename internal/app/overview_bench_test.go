@@ -1,0 +1,105 @@
+package app
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/pause"
+	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/status"
+	"github.com/belfry-push/belfry/internal/worker"
+)
+
+// BenchmarkStatus looks at ten million open recipients in fifty batches, whose chunks are on their queue, and a million dead
+// letters of twelve causes and forty tenants: the first look of a process, and the others, a second apart. It takes minutes to
+// build.
+func BenchmarkStatus(b *testing.B) {
+	const batches, chunks, each, letters = 50, 400, 500, 1_000_000
+	c := config.Store{Backend: config.BackendEmbedded, Data: b.TempDir(), Visibility: 30 * time.Second}
+	back, err := Opener(c, zap.NewNop())(b.Context(), prometheus.NewRegistry())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = back.Close(b.Context()) })
+	now := time.Now().UTC()
+	for k := range batches {
+		n := push.Notification{
+			ID: push.NewID(push.PrefixBatch), Tenant: fmt.Sprintf("tenant-%d", k%40), Message: push.Message(`{"notification":{"title":"Hi"}}`),
+			AcceptedAt: now, Progress: push.Progress{Version: 1, State: push.StateSending, Enqueued: true, Sources: chunks * each, Pages: 1},
+		}
+		if _, _, err := back.Store.Create(b.Context(), n); err != nil {
+			b.Fatal(err)
+		}
+		plans := make([]ledger.Plan, chunks)
+		var msgs []worker.Outgoing
+		for i := range plans {
+			plans[i] = ledger.Plan{
+				Ref: push.ChunkRef{Notification: n.ID, Seq: i}, Tenant: n.Tenant, Sources: each, Hashes: make([]uint64, each),
+				Cells: make([]ledger.Cell, each),
+			}
+			msgs = append(msgs, worker.Outgoing{Body: make([]byte, 40_000), Group: n.Tenant})
+		}
+		if _, err := back.Store.Plan(b.Context(), plans, now); err != nil {
+			b.Fatal(err)
+		}
+		for i := range msgs {
+			for k := range msgs[i].Body {
+				msgs[i].Body[k] = 'x'
+			}
+		}
+		for i := 0; i < len(msgs); i += 6 { // a call may have 256 KiB
+			if err := back.Queues[push.QueueBulk].Send(b.Context(), msgs[i:min(i+6, len(msgs))]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	causes := []push.Code{push.CodeFCMUnavailable, push.CodeFCMInternal, push.CodeNetTimeout, push.CodeFCMQuotaExceeded}
+	for from := 0; from < letters; from += 1000 {
+		ls := make([]push.Letter, 1000)
+		for i := range ls {
+			k := from + i
+			cause, app := causes[k%len(causes)], fmt.Sprintf("app-%d", k/10%3)
+			ls[i] = push.Letter{
+				ID: push.DerivedID(push.PrefixDeadLetter, "t", fmt.Sprint(k)), Kind: push.LetterRecipient, Tenant: fmt.Sprintf("tenant-%d", k/10%40),
+				App: app, Queue: push.QueueBulk, Code: push.CodeAttemptsExhausted, LastCode: cause, Fingerprint: app + "-" + cause.String(),
+				Notification: push.ID(fmt.Sprintf("ntf_01890a5d-ac96-774b-bcce-%012d", k/10)), Cell: k % 10, Turn: 5,
+				State: push.LetterParked, AcceptedAt: now, DeadAt: now, StoredAt: now, Version: 1,
+			}
+		}
+		if _, err := back.Store.PutLetters(b.Context(), ls); err != nil {
+			b.Fatal(err)
+		}
+	}
+	open := func(patience time.Duration) *status.Room {
+		reports := report.New(report.Config{
+			Notifications: back.Store, Chunks: back.Store, Pages: back.Store, Devices: back.Store, Log: zap.NewNop(),
+		})
+		return NewStatus(back, Overview{Reports: reports, Pauses: pause.New(back.Store, nil, zap.NewNop()), Budget: patience}, time.Now)
+	}
+	for _, c := range []struct {
+		name     string
+		patience time.Duration
+	}{{"served", 0}, {"whole", time.Minute}} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				room := open(c.patience)
+				b.StartTimer()
+				s := room.Look(b.Context(), "")
+				b.StopTimer()
+				if len(s.Running) != batches || s.Letters.Parked != letters || c.patience > 0 && s.Open != batches*chunks*each {
+					b.Errorf("%d running, %d open, %d letters, missing %+v", len(s.Running), s.Open, s.Letters.Parked, s.Missing)
+				}
+				room.Close()
+				b.StartTimer()
+			}
+		})
+	}
+}
