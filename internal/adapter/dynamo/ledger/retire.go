@@ -235,6 +235,7 @@ func (s *Store) erase(ctx context.Context, id push.ID, most int) (removed int, w
 	}
 	var e table.Expression
 	e.Equal(attrRetired, head[attrRetired]) // the id may have been given again, once TTL had removed it
-	err = s.db.Remove(ctx, s.notifications, notificationKey(id), e)
-	return len(items) + 1, err == nil, table.UnlessLost(err)
+	// A refusal says that it is gone: by somebody else, or by this very call, which the SDK repeated.
+	err = table.UnlessLost(s.db.Remove(ctx, s.notifications, notificationKey(id), e))
+	return len(items) + 1, err == nil, err
 }
