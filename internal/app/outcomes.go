@@ -15,6 +15,6 @@ func (s *Service) NewOutcomes(reg prometheus.Registerer, recordUnknown bool) (*o
 	}
 	return outcome.New(outcome.Config{
 		Devices: s.Backend.Store, Events: s.Backend.Events, Source: "belfry", Wave: wave, RecordUnknown: recordUnknown,
-		Log: s.Log, Metrics: outcome.NewMetrics(reg), Now: s.Now,
+		Log: s.Log, Metrics: outcome.NewMetrics(reg), Now: s.Now, Tracer: s.Tracer,
 	}), nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/belfry-push/belfry/internal/sharedrate"
 	"github.com/belfry-push/belfry/internal/status"
 	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -33,6 +34,7 @@ type Service struct {
 	Now      func() time.Time
 	Elapsed  func() time.Duration   // monotonic, since this process began
 	Outcomes *prometheus.CounterVec // by class and code
+	Tracer   *trace.Tracer          // nil: nobody sees spans
 
 	tombstones *privacy.Tombstones // see Tombstones
 	keys       *privacy.Keys
@@ -62,6 +64,9 @@ func NewService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 	}
 	const closing = 10 * time.Second
 	s.Stack.OnStop("backend", closing, b.Close)
+	if err := s.startTraces(ctx); err != nil {
+		return nil, errors.Join(err, s.Stack.Unwind(ctx))
+	}
 	if err := reg.Register(newDepthGauges(b.Queues, log)); err != nil {
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))
 	}

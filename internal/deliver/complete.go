@@ -36,7 +36,7 @@ func (c *completion) complete(ctx context.Context, j *job) error {
 		return fmt.Errorf("mark as completed: %w", err)
 	}
 	if first {
-		c.outcomes.Completed(ctx, n, j.lease.Line.Tally())
+		c.outcomes.Completed(ctx, *j.traced(&n), j.lease.Line.Tally())
 	}
 	return nil
 }

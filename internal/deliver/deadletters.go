@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -25,6 +26,8 @@ type deadLetters struct {
 // sendAll sends dead letters, and returns the codes whose letters could not be sent.
 func (l *deadLetters) sendAll(ctx context.Context, j *job, all []givenUp, now time.Time) (unsent []push.Code) {
 	for _, b := range all {
+		j.span.Fail(b.end.String())
+		j.span.Set(trace.Number(trace.KeyLetters, int64(len(b.results))))
 		if err := l.send(ctx, j, b.end, b.results, now); err != nil {
 			l.log.Warn("dead letters not sent; trying again", zap.Stringer("chunk", j.chunk.Ref), zap.Error(err))
 			unsent = append(unsent, b.end)
@@ -77,7 +80,7 @@ func (l *deadLetters) send(ctx context.Context, j *job, end push.Code, results [
 		w.Codes = append(w.Codes, code)
 		w.Detail = append(w.Detail, r.detail)
 	}
-	body, err := wire.EncodeUndelivered(&w, j.traceParent)
+	body, err := wire.EncodeUndelivered(&w, j.position())
 	if err != nil {
 		return err
 	}

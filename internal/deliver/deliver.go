@@ -43,6 +43,7 @@ import (
 	"github.com/belfry-push/belfry/internal/guard"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -115,6 +116,7 @@ type Config struct {
 	Now           func() time.Time     // the wall clock: deadlines, and what is stored
 	Elapsed       func() time.Duration // a monotonic clock: everything that lasts; nil for this process's
 	Rand          *rand.Rand           // jitter; guarded by the room
+	Tracer        *trace.Tracer        // nil: nobody sees spans
 }
 
 // Deliver handles chunks of one lane's queue. Safe for concurrent use.
@@ -122,6 +124,7 @@ type Deliver struct {
 	heads  *heads
 	leases *lease.Leases
 	stages []stage
+	spans  spans
 	log    *zap.Logger
 }
 
@@ -155,7 +158,7 @@ func New(cfg Config) (*Deliver, error) {
 		Process: cfg.Owner, Lines: cfg.Lines, Moment: t.moment, Jitter: t.jitter, Wrote: cfg.Metrics.wrote(p.Wrote),
 		Failed: cfg.Metrics.unsaved, Log: cfg.Log,
 	}
-	return &Deliver{heads: heads, leases: leases, stages: chain(&cfg, t, heads, p), log: cfg.Log}, nil
+	return &Deliver{heads: heads, leases: leases, stages: chain(&cfg, t, heads, p), spans: newSpans(&cfg), log: cfg.Log}, nil
 }
 
 // stage does its part of a job; it is built with what it needs for that. A non-nil
@@ -212,6 +215,14 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 	}
 	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining, lease: d.leases.New()}
 	defer j.end()
+	d.spans.begin(j, &msg)
+	v := d.turn(ctx, j)
+	d.spans.end(j, v)
+	return v
+}
+
+// turn passes a chunk through the stages.
+func (d *Deliver) turn(ctx context.Context, j *job) worker.Verdict {
 	for _, s := range d.stages {
 		v, err := s.run(ctx, j)
 		switch {
@@ -230,11 +241,13 @@ func (d *Deliver) failed(ctx context.Context, j *job, err error) worker.Verdict 
 	log := d.log.With(zap.Stringer("chunk", j.chunk.Ref), zap.Int64("epoch", j.lease.Epoch()))
 	switch {
 	case errors.Is(err, ledger.ErrFenced):
+		j.span.Mark("fenced")
 		log.Info("chunk was claimed by another owner; leaving it")
 		return worker.Leave()
 	case ctx.Err() != nil:
 		return worker.Leave()
 	}
+	j.span.Fail("store")
 	log.Warn("chunk failed; trying again", zap.Error(err))
 	return worker.RetryAfter(retryPause, nil)
 }

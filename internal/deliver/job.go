@@ -6,13 +6,16 @@ import (
 	"github.com/belfry-push/belfry/internal/deliver/brake"
 	"github.com/belfry-push/belfry/internal/deliver/lease"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/trace"
 )
 
 // job is one chunk on its way through the stages.
 type job struct {
 	chunk       push.Chunk
-	traceParent string
-	receives    int // of the queue message, this one included
+	traceParent string // as the message had it
+	span        *trace.Span
+	asked       *trace.Few // requests to FCM
+	receives    int        // of the queue message, this one included
 	draining    <-chan struct{}
 
 	begun time.Duration // this turn, by the monotonic clock
@@ -66,6 +69,9 @@ const (
 	turnOpen turnState = iota
 	turnOver           // nothing more is sent in this turn
 )
+
+// position is this turn's place in its trace, for whoever goes on with what it leaves.
+func (j *job) position() string { return j.span.TraceParent(j.traceParent) }
 
 // end ends a turn, however it ended.
 func (j *job) end() {

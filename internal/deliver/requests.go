@@ -96,6 +96,7 @@ func (q *requests) try(ctx context.Context, j *job, row int) (r result, asked bo
 	answered := q.moment()
 	at, took := answered.Wall, answered.Elapsed-sent.Elapsed
 	if err == nil {
+		j.told(row, push.CodeSent, sentAt, took)
 		return result{row: row, code: push.CodeSent, detail: name, sentAt: sentAt, at: at, took: took}, true
 	}
 	if _, classified := errors.AsType[*push.Error](err); !classified && ctx.Err() != nil {
@@ -103,6 +104,7 @@ func (q *requests) try(ctx context.Context, j *job, row int) (r result, asked bo
 	}
 	r = failure(row, err, sentAt, at)
 	r.took = took
+	j.told(row, r.code, sentAt, took)
 	return r, true
 }
 

@@ -86,7 +86,7 @@ func (s *settling) apply(ctx context.Context, j *job, e *ending) (*worker.Verdic
 	j.resolveDoubts()
 	ctx, cancel := shortly(ctx)
 	defer cancel()
-	s.outcomes.Settled(ctx, j.n, &j.lease.Line, j.notes)
+	s.outcomes.Settled(ctx, j.traced(j.n), &j.lease.Line, j.notes)
 	var err error
 	switch j.lease.Line.State {
 	case ledger.StateParked:
@@ -133,7 +133,7 @@ func (s *settling) unpark(ctx context.Context, j *job) error {
 
 // sendRest sends the message for the recipients that are handed back.
 func (s *settling) sendRest(ctx context.Context, j *job, r *rest) error {
-	body, err := wire.EncodeChunk(&r.chunk, j.traceParent)
+	body, err := wire.EncodeChunk(&r.chunk, j.position())
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -87,6 +88,7 @@ type Config struct {
 	Log           *zap.Logger
 	Metrics       *Metrics
 	Now           func() time.Time
+	Tracer        *trace.Tracer // nil: nobody sees spans
 }
 
 // Fanout handles tasks of the notifications queue. Safe for concurrent use.
@@ -123,7 +125,15 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	v, err := f.handle(ctx, task, msg.Letter != nil)
+	span := f.span(&task, &msg)
+	v := f.verdict(ctx, task, msg.Letter != nil, span)
+	f.tell(span, &task, v)
+	return v
+}
+
+// verdict runs a task, and says what is to become of its message.
+func (f *Fanout) verdict(ctx context.Context, task wire.Task, died bool, span *trace.Span) worker.Verdict {
+	v, err := f.handle(ctx, task, died)
 	if waits, ok := errors.AsType[*laterError](err); ok {
 		v, err = later(task, waits.wait)
 	}
@@ -133,6 +143,7 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if un, ok := errors.AsType[*unexpandableError](err); ok {
 		return f.giveUp(ctx, task, un)
 	}
+	span.Fail("store")
 	f.cfg.Log.Warn("task failed; trying again", zap.String("notification", string(task.Notification)), zap.String("op", string(task.Op)),
 		zap.Error(err))
 	return worker.RetryAfter(retryPause, nil)

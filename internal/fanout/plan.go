@@ -90,7 +90,7 @@ func (f *Fanout) record(ctx context.Context, n *push.Notification, page int) (pl
 		}
 	}
 	f.cfg.Metrics.plan(lines, now)
-	f.tell(ctx, n, lines, now)
+	f.announce(ctx, n, lines, now)
 	return planned{chunks, append(stored, lines...)}, nil
 }
 
@@ -127,8 +127,8 @@ func (f *Fanout) linesOf(ctx context.Context, id push.ID, page int) ([]ledger.Li
 	}
 }
 
-// tell publishes the outcomes of lines that were planned at now and need no sending.
-func (f *Fanout) tell(ctx context.Context, n *push.Notification, lines []ledger.Line, now time.Time) {
+// announce publishes the outcomes of lines that were planned at now and need no sending.
+func (f *Fanout) announce(ctx context.Context, n *push.Notification, lines []ledger.Line, now time.Time) {
 	if f.cfg.Settled == nil {
 		return
 	}
@@ -156,9 +156,9 @@ func (f *Fanout) sends(ctx context.Context, line *ledger.Line) (bool, error) {
 }
 
 // message returns what is sent for a line that waits.
-func message(t wire.Task, n *push.Notification, chunk push.Chunk, line *ledger.Line) (worker.Outgoing, error) {
+func (f *Fanout) message(t wire.Task, n *push.Notification, chunk push.Chunk, line *ledger.Line) (worker.Outgoing, error) {
 	open := stillOpen(chunk, line)
-	body, err := wire.EncodeChunk(&open, t.TraceParent)
+	body, err := wire.EncodeChunk(&open, f.traceOf(t, n, line))
 	return worker.Outgoing{Body: body, Group: n.Tenant}, err
 }
 
@@ -178,7 +178,7 @@ func (f *Fanout) dispatch(ctx context.Context, t wire.Task, n push.Notification,
 		if !ours {
 			continue
 		}
-		msg, err := message(t, &n, p.chunks[i], line)
+		msg, err := f.message(t, &n, p.chunks[i], line)
 		if err != nil {
 			return err
 		}

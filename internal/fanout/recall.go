@@ -128,7 +128,7 @@ func (f *Fanout) again(
 	for _, try := range open.Attempts {
 		open.Attempt = max(open.Attempt, try)
 	}
-	body, err := wire.EncodeChunk(&open, t.TraceParent)
+	body, err := wire.EncodeChunk(&open, f.traceOf(t, n, &line))
 	if err != nil {
 		return line, msg, false, err
 	}
@@ -214,6 +214,6 @@ func (f *Fanout) conclude(ctx context.Context, n *push.Notification, line ledger
 			f.cfg.Metrics.settled(closed.Cells[i].Code(), 1)
 		}
 	}
-	f.tell(ctx, n, []ledger.Line{closed}, now)
+	f.announce(ctx, n, []ledger.Line{closed}, now)
 	return nil
 }

@@ -215,7 +215,7 @@ func (s *step) take(ctx context.Context, f *Fanout, p planned) ([]worker.Outgoin
 		if !ours {
 			continue
 		}
-		msg, err := message(s.task, s.n, p.chunks[s.task.Chunk], line)
+		msg, err := f.message(s.task, s.n, p.chunks[s.task.Chunk], line)
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/tenants"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
+	"github.com/belfry-push/belfry/internal/trace"
 )
 
 // AuditLog is what the routes of the audit log stand on.
@@ -23,6 +24,9 @@ type AuditLog = auditlog.Config
 // Config is what the API is built from. Every field is required but Letters, Replays, Privacy, Usage,
 // Quotas, Now and Version; all values must be safe for concurrent use.
 type Config struct {
+	// Tracer has requests told as spans; nil: nobody sees them.
+	Tracer *trace.Tracer
+
 	Intake   Intake
 	Previews Previews
 	Batches  Batches
@@ -107,7 +111,7 @@ func (c *Config) check() error {
 func (c *Config) door() door.Config {
 	out := door.Config{
 		Answers: c.Answers, Auth: c.Auth, Approvals: c.Approvals, Audit: c.Audit, Pages: c.Pages,
-		Registry: c.Registry, Log: c.Log, Now: c.Now,
+		Registry: c.Registry, Log: c.Log, Now: c.Now, Tracer: c.Tracer,
 		Rooms: ofRooms, About: about(c),
 	}
 	if c.Quotas != nil {

@@ -32,7 +32,7 @@ func (f *tracer) Trace(_ context.Context, _ string, _ push.ID, key report.Key) (
 	return f.out, f.err
 }
 
-const trace = "/v1/notifications/" + ntfID + "/deliveries/"
+const tracePath = "/v1/notifications/" + ntfID + "/deliveries/"
 
 func TestTrace(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestTrace(t *testing.T) {
 		Notes: []string{"n"},
 	}}
 	var got client.Trace
-	doortest.Decode(t, g.Do(t, "GET", trace+"d-1", "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
+	doortest.Decode(t, g.Do(t, "GET", tracePath+"d-1", "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
 	at, later := testNow(), testNow().Add(time.Minute)
 	want := client.Trace{Notification: ntfID, State: "completed", Notes: []string{"n"}, Deliveries: []client.TracedDelivery{{
 		DeviceID: "d-1", ChunkState: "closed", Meaning: "FCM accepted the message.",
@@ -82,7 +82,7 @@ func TestTraceRefused(t *testing.T) {
 		Refused: &report.Invalid{Line: 17, Fault: push.Fault{Pointer: "/token", Code: push.FaultValue, Detail: "must not be empty"}},
 	}}
 	var got client.Trace
-	doortest.Decode(t, g.Do(t, "GET", trace+"line:17", "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
+	doortest.Decode(t, g.Do(t, "GET", tracePath+"line:17", "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
 	want := client.Trace{
 		Notification: ntfID, State: "sending", Deliveries: []client.TracedDelivery{},
 		Refused: &client.LineError{Line: 17, Pointer: "/token", Code: "value", Detail: "must not be empty"},
@@ -104,14 +104,14 @@ func TestTraceKeys(t *testing.T) {
 		g := setup(t)
 		f := &tracer{err: &report.NoDeliveryError{ID: ntfID, Unplanned: 3}}
 		g.reports.closeups = f
-		got := g.Do(t, "GET", trace+url.PathEscape(text), "").Want(t, http.StatusNotFound, door.CodeNotFound)
+		got := g.Do(t, "GET", tracePath+url.PathEscape(text), "").Want(t, http.StatusNotFound, door.CodeNotFound)
 		if f.key != want || !strings.Contains(got.Problem.Detail, "3 of its recipients are not planned yet") {
 			t.Errorf("%q became %+v: %s", text, f.key, got.Problem.Detail)
 		}
 	}
 	g := setup(t)
-	g.Do(t, "GET", trace+"line:0", "").Want(t, http.StatusUnprocessableEntity, door.CodeInvalid)
-	g.Do(t, "GET", trace+"a-token", "").Want(t, http.StatusNotFound, door.CodeNotFound)
+	g.Do(t, "GET", tracePath+"line:0", "").Want(t, http.StatusUnprocessableEntity, door.CodeInvalid)
+	g.Do(t, "GET", tracePath+"a-token", "").Want(t, http.StatusNotFound, door.CodeNotFound)
 	g.Do(t, "GET", "/v1/notifications/dev_1/deliveries/x", "").Want(t, http.StatusNotFound, door.CodeNotFound)
 	for _, entry := range g.logs.All() {
 		for _, f := range entry.Context {

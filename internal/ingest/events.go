@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -20,6 +22,7 @@ type Events struct {
 	tenant string
 	audit  Auditor
 	log    *zap.Logger
+	tracer *trace.Tracer
 }
 
 // Auditor is the audit log. Safe for concurrent use.
@@ -37,6 +40,12 @@ func NewEvents(intake *Intake, tenant string, record Auditor, log *zap.Logger) *
 	return &Events{intake: intake, tenant: tenant, audit: record, log: log}
 }
 
+// Traced has the work on events told as spans. It is called before the first Handle.
+func (e *Events) Traced(t *trace.Tracer) *Events {
+	e.tracer = t
+	return e
+}
+
 // Handle implements worker.Handler. An event that can never be accepted goes to the
 // dead-letter queue with all its faults; a ledger that is away is waited for.
 func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct{}) worker.Verdict {
@@ -48,36 +57,56 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	happened := e.happened(&event, &w, &msg)
+	if e.tracer == nil {
+		return e.accept(ctx, &msg, &w, &event)
+	}
+	event.TraceParent = cmp.Or(event.TraceParent, msg.TraceParent)
+	span := e.tracer.Continue(trace.Consumer, trace.OpProcess+" "+push.QueueEvents, event.TraceParent)
+	event.TraceParent = span.TraceParent("")
+	v := e.accept(ctx, &msg, &w, &event)
+	if v.Code() != push.CodeOpen {
+		span.Fail(v.Code().String())
+	}
+	if span.Kept() {
+		span.Set(trace.Process(push.QueueEvents)...)
+		span.Set(trace.Text(trace.KeyTenant, e.tenant), trace.Text(trace.KeyMessageID, msg.ID), trace.Text(trace.KeyVerdict, v.String()),
+			trace.Number(trace.KeyReceives, int64(msg.Receives)))
+	}
+	span.End()
+	return v
+}
+
+func (e *Events) accept(ctx context.Context, msg *worker.Message, w *wire.Wrapped, event *wire.Event) worker.Verdict {
+	happened := e.happened(event, w, msg)
 	if err := e.audit.Ready(); err != nil { // nothing is done that could not be recorded
-		return e.later(&msg, &w, happened, err)
+		return e.later(msg, w, happened, err)
 	}
 	got, err := e.intake.Accept(ctx, Submission{
 		Tenant: e.tenant, Key: event.Key(), Body: event.Data, TraceParent: event.TraceParent, Sender: event.Source, Happened: happened,
 		Entry: func(id push.ID) audit.Entry {
-			entry := e.entry(&event, &w)
+			entry := e.entry(event, w)
 			entry.Target.ID = string(id)
 			return entry
 		},
 	})
 	if faults, bad := errors.AsType[push.Faults](err); bad {
-		return e.refuse(&event, &w, faults.Below("/data"))
+		return e.refuse(event, w, faults.Below("/data"))
 	}
 	if errors.Is(err, ErrKeyReused) {
-		return e.refuse(&event, &w, err)
+		return e.refuse(event, w, err)
 	}
 	if over, ok := errors.AsType[*push.OverQuotaError](err); ok {
-		return e.over(over, &event, &w, happened)
+		return e.over(over, event, w, happened)
 	}
 	if err == nil && !got.InAudit {
-		entry := e.entry(&event, &w)
+		entry := e.entry(event, w)
 		if !got.ValidateOnly {
 			entry.Target.ID = string(got.Notification.ID)
 		}
 		err = e.audit.Record(ctx, entry)
 	}
 	if err != nil { // when it comes again, its key says that it is recorded, and its entry is written then
-		return e.later(&msg, &w, happened, err)
+		return e.later(msg, w, happened, err)
 	}
 	if got.ValidateOnly { // whoever sent it may wait for the notification
 		e.log.Warn("event asks for validate_only: it is valid, and nothing is sent for it", zap.String("message_id", msg.ID),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -40,6 +41,7 @@ type Config struct {
 	Log           *zap.Logger
 	Metrics       *Metrics
 	Now           func() time.Time
+	Tracer        *trace.Tracer // nil: nobody sees spans
 }
 
 // Outcomes applies effects. Safe for concurrent use.
@@ -155,8 +157,23 @@ func (o *Outcomes) tellQuarantined(ctx context.Context, devices []push.Device) {
 }
 
 func (o *Outcomes) publish(ctx context.Context, subject, traceParent string, data wire.Data) {
-	o.send(ctx, o.with(nil, subject, traceParent, data))
+	if o.cfg.Tracer == nil || traceParent == "" {
+		o.send(ctx, o.with(nil, subject, traceParent, data))
+		return
+	}
+	s := o.cfg.Tracer.Continue(trace.Producer, trace.OpSend+" "+destination, traceParent)
+	if s.Kept() {
+		s.Set(trace.Send(destination)...)
+		s.Set(trace.Text(trace.KeyEvent, data.EventType()))
+	}
+	if !o.send(ctx, o.with(nil, subject, s.TraceParent(traceParent), data)) {
+		s.Fail("unpublished")
+	}
+	s.End()
 }
+
+// destination is what events go to, as spans name it.
+const destination = "outcomes"
 
 // with appends an event. An event that cannot be encoded is logged and left out.
 func (o *Outcomes) with(events []wire.Event, subject, traceParent string, data wire.Data) []wire.Event {
@@ -169,14 +186,17 @@ func (o *Outcomes) with(events []wire.Event, subject, traceParent string, data w
 	return append(events, e)
 }
 
-func (o *Outcomes) send(ctx context.Context, events []wire.Event) {
+// send reports whether the events were published.
+func (o *Outcomes) send(ctx context.Context, events []wire.Event) bool {
 	if len(events) == 0 {
-		return
+		return true
 	}
 	if err := o.cfg.Events.Publish(ctx, events); err != nil {
 		o.cfg.Metrics.unpublished.Add(float64(len(events)))
 		o.cfg.Log.Warn("events not published", zap.Int("events", len(events)), zap.Error(err))
+		return false
 	}
+	return true
 }
 
 func codeCounts(c *ledger.Counts) map[string]int64 {

@@ -139,7 +139,7 @@ func (a *anew) again(ctx context.Context, n *push.Notification, line *ledger.Lin
 		c.Wait, wait = wait-worker.MaxDelay, worker.MaxDelay
 		c.NotBefore = next.Due // for readers that don't know Wait
 	}
-	body, err := wire.EncodeChunk(&c, claims[0].TraceParent)
+	body, err := wire.EncodeChunk(&c, a.traceOf(line, claims))
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", line.Ref, err)
 	}

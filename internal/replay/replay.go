@@ -25,6 +25,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/replay/predict"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -53,6 +54,7 @@ type Config struct {
 	Log     *zap.Logger
 	Metrics *Metrics
 	Now     func() time.Time
+	Tracer  *trace.Tracer // nil: nobody sees spans
 }
 
 // Room replays dead letters. Safe for concurrent use, also by

@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay/predict"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -202,12 +203,41 @@ func (e *engine) reopenLine(ctx context.Context, letters []claim) (reopening, er
 // chunkMessage returns the message that carries the open cells of a line.
 func (e *engine) chunkMessage(line ledger.Line, letters []claim) (worker.Outgoing, error) {
 	c := e.chunkOf(&line, letters, e.now())
-	body, err := wire.EncodeChunk(&c, letters[0].TraceParent)
+	body, err := wire.EncodeChunk(&c, e.traceOf(&line, letters))
 	if err != nil {
 		return worker.Outgoing{}, fmt.Errorf("encode %s: %w", line.Ref, err)
 	}
 	return worker.Outgoing{Body: body, Group: line.Tenant}, nil
 }
+
+// traceOf returns the traceparent of a chunk that is sent again: a trace of its own, with
+// links to those in which its recipients were given up. Whoever sees it sees why.
+func (e *engine) traceOf(line *ledger.Line, letters []claim) string {
+	if e.cfg.Tracer == nil {
+		return letters[0].TraceParent
+	}
+	var origins []string
+	for i := range letters {
+		if t := letters[i].TraceParent; len(origins) < mostOrigins && !slices.Contains(origins, t) {
+			origins = append(origins, t)
+		}
+	}
+	queue := e.run.Edits.Queue()
+	s := e.cfg.Tracer.Begin(trace.Producer, trace.OpCreate+" "+queue,
+		trace.OfReplay(string(e.run.ID), string(line.Ref.Notification), line.Ref.Seq), origins...)
+	if s.Kept() {
+		s.Set(trace.Create(queue)...)
+		s.Set(trace.Text(trace.KeyNotification, string(line.Ref.Notification)), trace.Text(trace.KeyTenant, line.Tenant),
+			trace.Number(trace.KeyChunk, int64(line.Ref.Seq)), trace.Number(trace.KeyRecipients, int64(len(letters))),
+			trace.Text(trace.KeyReplay, string(e.run.ID)))
+	}
+	s.End()
+	return s.TraceParent("")
+}
+
+// mostOrigins is how many traces a chunk that is sent again names: its letters mostly come
+// of one or two turns.
+const mostOrigins = 8
 
 // chunkOf returns the chunk of a line's open cells with the run's edits; a new deadline
 // counts from since.

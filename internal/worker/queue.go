@@ -38,6 +38,9 @@ type Message struct {
 	Group    string // "" where the queue does not return it
 	Receives int    // how often it was received, this one included, also from the queue that gave it up
 	SentAt   time.Time
+	// TraceParent is the W3C traceparent that came beside the body; "" if none did. One inside the
+	// body is closer to whoever sent it, and wins.
+	TraceParent string
 	// Letter is the dead letter that the message came back in, by the redrive of a
 	// dead-letter queue; nil of one that came as it was sent. The worker sets it.
 	Letter *push.DeadLetter

@@ -17,6 +17,7 @@ import (
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/fcmsim"
 	"github.com/belfry-push/belfry/internal/status"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -27,6 +28,8 @@ type Hooks struct {
 	// WaitScale shortens the waits between tries to a part of what FCM asks for; 0 is
 	// all. No setting has it: it is for a simulator.
 	WaitScale float64
+	// Spans gets the spans, in place of the collector that the environment names.
+	Spans trace.Recorder
 	// FirstKey is as in [ingester.Entrance].
 	FirstKey func(text string) error
 }
@@ -45,6 +48,9 @@ func Up(ctx context.Context, cfg config.Up, log *zap.Logger, hooks Hooks) error 
 	s, err := app.NewService(ctx, log, cfg.Stop.Drain, app.Opener(cfg.Store, log))
 	if err != nil {
 		return err
+	}
+	if hooks.Spans != nil {
+		s.Tracer = trace.New(hooks.Spans, s.Now)
 	}
 	addresses, err := startUp(ctx, s, cfg, hooks)
 	if err != nil {

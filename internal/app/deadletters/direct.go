@@ -60,7 +60,7 @@ func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg pr
 	if err != nil {
 		return err
 	}
-	if d.replays, err = newReplays(b, kept, reg, log); err != nil {
+	if d.replays, err = newReplays(b, kept, reg, log, nil); err != nil {
 		return err
 	}
 	room := d.overview(b, log)

@@ -45,7 +45,7 @@ func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, l
 	if err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
-	replays, err := newReplays(s.Backend, kept, s.Reg, log)
+	replays, err := newReplays(s.Backend, kept, s.Reg, log, s.Tracer)
 	if err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -37,7 +38,7 @@ const installation = "default"
 // newReplays builds the room of replays on an open backend, for the letters that
 // kept keeps; screens say who is not sent to, beside the device registry.
 func newReplays(b *app.Backend, kept *letters.Room, reg prometheus.Registerer, log *zap.Logger,
-	screens ...predict.Screen,
+	tracer *trace.Tracer, screens ...predict.Screen,
 ) (*replay.Room, error) {
 	sources := map[string]worker.Sink{}
 	for _, name := range push.Queues() {
@@ -60,6 +61,7 @@ func newReplays(b *app.Backend, kept *letters.Room, reg prometheus.Registerer, l
 	return replay.New(replay.Config{
 		Predict: predictions, Keeper: kept, Letters: b.Store, Notifications: b.Store, Lines: b.Store, Documents: b.Store, Sources: sources,
 		Events: b.Events, Patience: patience, Owner: app.Owner(), Log: log, Metrics: replay.NewMetrics(reg), Now: time.Now,
+		Tracer: tracer,
 	})
 }
 
@@ -91,7 +93,7 @@ func Serve(ctx context.Context, s *app.Service) (*letters.Room, *replay.Room, er
 	if err != nil {
 		return nil, nil, err
 	}
-	replays, err := newReplays(s.Backend, kept, s.Reg, s.Log, erased)
+	replays, err := newReplays(s.Backend, kept, s.Reg, s.Log, s.Tracer, erased)
 	if err != nil {
 		return nil, nil, err
 	}

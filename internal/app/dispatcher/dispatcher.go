@@ -83,7 +83,7 @@ func startFanout(ctx context.Context, s *app.Service, o Options, outcomes *outco
 		Notifications: s.Backend.Store, Lines: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Erasures: erased,
 		Quotas: quotas,
 		Tasks:  s.Backend.Queues[push.QueueNotifications], Chunks: lanes(s), Completed: outcomes.Completed, Settled: outcomes.Settled,
-		RecordUnknown: o.Delivery.RecordUnknownDevices, Log: s.Log, Metrics: fanout.NewMetrics(s.Reg, s.Outcomes), Now: s.Now,
+		RecordUnknown: o.Delivery.RecordUnknownDevices, Log: s.Log, Metrics: fanout.NewMetrics(s.Reg, s.Outcomes), Now: s.Now, Tracer: s.Tracer,
 	})
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 			Lane: lane.lane, Window: lane.window, Retries: lane.retries, Brake: o.Delivery.BrakeAfter,
 			MaxAttempts: o.Delivery.MaxAttempts, MaxElapsed: maxElapsed, Backoff: guard.Backoff{Scale: o.WaitScale},
 			Software: telemetry.Version(),
-			Log:      s.Log, Metrics: metrics, Now: s.Now, Elapsed: s.Elapsed, Rand: newRand(),
+			Log:      s.Log, Metrics: metrics, Now: s.Now, Elapsed: s.Elapsed, Rand: newRand(), Tracer: s.Tracer,
 		})
 		if err != nil {
 			return err

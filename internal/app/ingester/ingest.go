@@ -76,7 +76,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	}
 	log.Before(s.Backend, intake)
 	const eventConcurrency = 32
-	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, log, s.Log))
+	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, log, s.Log).Traced(s.Tracer))
 
 	kept, replays, err := deadletters.Serve(ctx, s)
 	if err != nil {
@@ -135,7 +135,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 		Ledger: s.Backend.Store, Directory: directory, Entrance: keys, Usage: used,
 		Privacy: requests, Credentials: room,
 		Answers: s.Backend.Store, Auth: keys, Quotas: quotas, Approvals: directory, Audit: log, AuditLog: log.Routes(),
-		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now,
+		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now, Tracer: s.Tracer,
 		Status: seen, Version: telemetry.Version(),
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
+	"github.com/belfry-push/belfry/internal/trace"
 )
 
 // Config is what a door stands on. What is given must be safe for concurrent
@@ -31,6 +32,8 @@ type Config struct {
 	// Rooms returns what an error of a room is to the caller, and nil for any other.
 	// The errors that all rooms share, those of package push, are known without it.
 	Rooms func(error) *RefusalError
+	// Tracer has requests told as spans; nil: nobody sees them.
+	Tracer *trace.Tracer
 	// About is what the OpenAPI document says beside the routes; nil: there is no
 	// document.
 	About *About

@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/trace"
 )
 
 // Exchange is one request and its answer. It belongs to the request's goroutine.
@@ -33,6 +34,7 @@ type Exchange struct {
 	entry   *audit.Entry // what handlers say for the audit log; nil: nothing
 	inAudit bool         // the call is in it
 
+	span  *trace.Span
 	id    string // of the request: given by the caller or made here
 	began time.Time
 	err   error // what went wrong inside, for the log; nil when it was the caller's doing
@@ -48,7 +50,12 @@ func (d *Door) begin(rt *Route, w http.ResponseWriter, r *http.Request) *Exchang
 		x.id = rand.Text()
 	}
 	parent, _ := telemetry.ParseTraceParent(r.Header.Get(telemetry.TraceParentHeader)) // an unusable one begins a new trace
-	x.Trace = parent.Child()
+	if d.cfg.Tracer == nil || rt.Quiet {
+		x.Trace = parent.Child()
+	} else {
+		x.span = d.cfg.Tracer.ContinueAt(trace.Server, rt.methodOf(r)+" "+rt.Path, parent)
+		x.Trace = x.span.At()
+	}
 	h := w.Header()
 	h.Set(requestIDHeader, x.id)
 	h.Set(client.VersionHeader, telemetry.Version())

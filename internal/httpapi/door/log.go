@@ -3,9 +3,12 @@ package door
 import (
 	"encoding/hex"
 	"net/http"
+	"strconv"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/belfry-push/belfry/internal/trace"
 )
 
 // end writes the request's log line and counts it. The line gives the cause only of an
@@ -18,6 +21,7 @@ func (d *Door) end(x *Exchange) {
 	x.auditRefused(status, "")
 	took := d.now().Sub(x.began)
 	d.metrics.observe(x.route, status, took)
+	x.endSpan(status)
 
 	level := zapcore.InfoLevel
 	switch {
@@ -47,4 +51,16 @@ func (d *Door) end(x *Exchange) {
 		fields = append(fields, zap.Error(x.err))
 	}
 	entry.Write(fields...)
+}
+
+// endSpan ends the request's span. A fault of the caller's is none of the server's.
+func (x *Exchange) endSpan(status int) {
+	if status >= http.StatusInternalServerError || x.err != nil {
+		x.span.Fail(strconv.Itoa(status))
+	}
+	if x.span.Kept() {
+		x.span.Set(trace.Text(trace.KeyMethod, x.route.methodOf(x.Request)), trace.Text(trace.KeyRoute, x.route.Path),
+			trace.Number(trace.KeyStatus, int64(status)), trace.Text(trace.KeyTenant, x.Tenant))
+	}
+	x.span.End()
 }

@@ -109,6 +109,7 @@ export default defineConfig({
           page("Runbook by code", "runbooks/dead-letters"),
           page("Metrics", "metrics"),
           page("Objectives", "slo"),
+          page("Traces", "tracing"),
           page("Security", "security"),
           page("Backup", "backup"),
           page("AWS", "aws"),
