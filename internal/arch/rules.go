@@ -288,9 +288,15 @@ func table() []rule {
 			layer: "the command line of belfry", covers: []string{"internal/cli/belfry"},
 			uses: slices.Concat(words(), []string{
 				"internal/app/allinone", "internal/config", "internal/telemetry", "internal/cli/display", "internal/cli/command",
-				"internal/cli/remote", "internal/cli/operate", "internal/cli/audits", "internal/cli/live",
+				"internal/cli/remote", "internal/cli/operate", "internal/cli/audits", "internal/cli/live", "internal/cli/top",
 			}),
 			testsUse: append(shared(), "internal/cli/clitest", "client"),
+		},
+		{
+			layer: "the live view", covers: []string{"internal/cli/top"},
+			uses: append(words(), "internal/letters", "internal/config", "internal/visible", "internal/cli/display", "internal/cli/direct",
+				"internal/cli/live", "client"),
+			testsUse: append(shared(), "internal/cli/clitest", "internal/cli/command"),
 		},
 		{
 			layer: "part of the house", covers: []string{"internal/cli/..."},
@@ -395,8 +401,8 @@ func fcm() []string {
 		"internal/adapter/fcm/nethttp", "internal/adapter/fcm/transport")
 }
 
-// simulator is what belfry alone contains.
-func simulator() []string { return []string{"internal/fcmsim/..."} }
+// simulator is what belfry alone contains: the simulator, and what draws its live view.
+func simulator() []string { return []string{"internal/fcmsim/...", "charm.land/...", "github.com/charmbracelet/..."} }
 
 // house is the rule of a package of the programs. It reaches neither FCM nor the
 // simulator unless it is sending.

@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/cli/live"
 	"github.com/belfry-push/belfry/internal/cli/operate"
 	"github.com/belfry-push/belfry/internal/cli/remote"
+	"github.com/belfry-push/belfry/internal/cli/top"
 	"github.com/belfry-push/belfry/internal/config"
 )
 
@@ -35,6 +36,7 @@ type grammar struct {
 	Operate operate.Commands `embed:""`
 	Audits  audits.Commands  `embed:""`
 	Live    live.Commands    `embed:""`
+	Top     top.Commands     `embed:""`
 
 	Connection connectionCmd `cmd:"" hidden:"" topic:"" group:"other" help:"How a command reaches the server. These flags belong to every command that uses one."`
 

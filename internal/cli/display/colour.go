@@ -45,3 +45,19 @@ func paint(text string, t tone) string {
 	c.EnableColor() // whoever asks has looked at the terminal and at NO_COLOR
 	return c.Sprint(text)
 }
+
+// Toned is a text in the colour of what a word means, if the console shows colours.
+func (c *Console) Toned(text, word string) string {
+	if !c.Colour {
+		return text
+	}
+	return paint(text, toneOf(word))
+}
+
+// Heading is a text as headings are shown.
+func (c *Console) Heading(text string) string {
+	if !c.Colour {
+		return text
+	}
+	return paint(text, heading)
+}

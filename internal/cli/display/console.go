@@ -29,6 +29,7 @@ type Console struct {
 	// Now is the time from which ages are counted; nil is the clock's.
 	Now func() time.Time
 
+	dumb   bool    // TERM says that its cursor cannot be moved
 	server *Server // that the command asks; nil before it does
 }
 
@@ -42,6 +43,7 @@ func NewConsole(env config.Lookup, in io.Reader, out, errs io.Writer) *Console {
 	noColour, _ := env("NO_COLOR")
 	kind, _ := env("TERM")
 	coloured := noColour == "" && kind != "dumb"
+	c.dumb = kind == "dumb"
 	c.ErrColour = coloured && c.Terminal
 	if !IsTerminal(out) {
 		return c
@@ -65,6 +67,15 @@ func terminalWidth(env config.Lookup, out io.Writer) int {
 		}
 	}
 	return usual
+}
+
+// Screen returns the terminal that reads keys and the one that is drawn on, for a command that fills it. Whoever draws makes
+// texts visible before. ok is false if either is no terminal, or one whose cursor cannot be moved.
+func (c *Console) Screen() (keys, screen *os.File, ok bool) {
+	keys, reads := c.In.(*os.File)
+	screen, draws := raw(c.Out).(*os.File)
+	ok = reads && draws && !c.dumb && term.IsTerminal(int(keys.Fd())) && IsTerminal(screen)
+	return keys, screen, ok
 }
 
 // Guarded returns the console with both outputs behind [visible.Writer]s: servers,

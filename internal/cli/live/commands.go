@@ -3,6 +3,8 @@ package live
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/cli/direct"
@@ -15,8 +17,22 @@ type Commands struct {
 }
 
 type statusCmd struct {
+	Every  time.Duration  `group:"other" placeholder:"TIME" help:"With -o json: again and again, so often (from 1s), a line each."`
 	Source direct.Source  `embed:""`
 	Output display.Output `embed:""`
+}
+
+// Validate reports what is wrong with the flags.
+func (c *statusCmd) Validate() error {
+	switch {
+	case c.Every == 0:
+		return nil
+	case !c.Output.JSON():
+		return display.Usagef("--every: needs -o json; belfry top shows the status live")
+	case c.Every < time.Second:
+		return display.Usagef("--every: must be at least 1s (got %s)", c.Every)
+	}
+	return nil
 }
 
 // Help implements kong's HelpProvider.
@@ -27,11 +43,17 @@ running server, and a tenant's key sees what is its own. Without it, it reads th
 Exit codes: 0 everything works; 6 somebody waits, is held back, or could be; 7 nothing is accepted or sent; 1 it cannot be known:
 
     belfry status --api https://push.example.com
-    belfry status --data /var/lib/belfry -o json`
+    belfry status --data /var/lib/belfry -o json
+    belfry status -o json --every 5s | jq -r .headline
+
+belfry top shows it live on a terminal.`
 }
 
 // Run shows the status.
 func (c *statusCmd) Run(ctx context.Context, con *display.Console) error {
+	if c.Every > 0 {
+		return c.again(ctx, con)
+	}
 	var s client.Status
 	err := c.Source.With(ctx, con, func(api *client.Client) (err error) {
 		s, err = api.Status(ctx)
@@ -56,4 +78,30 @@ func (c *statusCmd) Run(ctx context.Context, con *display.Console) error {
 	case client.HealthDegraded:
 	}
 	return display.StatusError(display.ExitDegraded)
+}
+
+// again prints the status as a line of JSON until the context ends. What cannot be had is said on standard error, and asked
+// for again: whoever watches wants to see the end of an outage too.
+func (c *statusCmd) again(ctx context.Context, con *display.Console) error {
+	return c.Source.With(ctx, con, func(api *client.Client) error {
+		ticks := time.NewTicker(c.Every)
+		defer ticks.Stop()
+		for {
+			s, err := api.Status(ctx)
+			switch {
+			case ctx.Err() != nil:
+			case err != nil:
+				_, _ = fmt.Fprintf(con.Err, "belfry status: %v\n", err)
+			default:
+				if err := display.Line(con.Out, s); err != nil {
+					return err
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-ticks.C:
+			}
+		}
+	})
 }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -203,6 +204,36 @@ func TestScreens(t *testing.T) {
 			belfry(t, "status", "--api", api, "-o", "wide").Expect(t, c.code, c.s.Running[0].Title)
 		})
 	}
+}
+
+// Asked for again and again, it is a line of JSON each, and goes on when the server fails.
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch asked++; asked {
+		case 2:
+			clitest.Say(w, http.StatusForbidden, client.Problem{Code: "forbidden", Title: "not now"})
+		case 3:
+			cancel()
+			fallthrough
+		default:
+			clitest.Say(w, http.StatusOK, healthy())
+		}
+	}))
+	t.Cleanup(srv.Close)
+	var out, errs bytes.Buffer
+	p := command.Program{Name: "belfry", Grammar: &struct {
+		Commands Commands `embed:""`
+	}{}, Env: func(string) (string, bool) { return "", false }}
+	code := p.Run(ctx, []string{"status", "--api", srv.URL, "-o", "json", "--every", "1s"}, &display.Console{Out: &out, Err: &errs})
+	if lines := strings.Count(out.String(), "\n"); code != display.ExitInterrupted || lines != 1 || !strings.Contains(errs.String(), "not now") {
+		t.Errorf("exit code %d, %d lines\n%s%s", code, lines, out.String(), errs.String())
+	}
+	belfry(t, "status", "--every", "1s").Expect(t, display.ExitUsage, "belfry top shows the status live")
+	belfry(t, "status", "-o", "json", "--every", "10ms").Expect(t, display.ExitUsage, "at least 1s")
 }
 
 // Nothing that the server says drives the terminal, or makes lines of its own.

@@ -92,8 +92,8 @@ func (p *screen) clock(t *time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
-// span is a duration as tables show it: 4 s, 12 min, 3 h, 9 d.
-func span(seconds float64) string {
+// Span is a duration as tables show it: 4 s, 12 min, 3 h, 9 d.
+func Span(seconds float64) string {
 	const minute, hour, day = 60, 3600, 24 * 3600
 	switch n := int64(seconds); {
 	case n < 2*minute:
@@ -112,7 +112,7 @@ func (p *screen) ago(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return ""
 	}
-	return span(p.s.At.Sub(*t).Seconds())
+	return Span(p.s.At.Sub(*t).Seconds())
 }
 
 func number(n int64) string { return humanize.Comma(n) }
@@ -125,7 +125,8 @@ func some(n int64) string {
 	return number(n)
 }
 
-func rate(f float64) string {
+// Rate is how many a second, with a decimal place where one matters.
+func Rate(f float64) string {
 	if f > 0 && f < 10 {
 		return strconv.FormatFloat(f, 'f', 1, 64)
 	}
@@ -166,16 +167,24 @@ func (p *screen) processes() {
 	n := p.shown(len(p.s.Processes), otherRows)
 	for i := range n {
 		s := &p.s.Processes[i]
-		t.Row(s.Kind, p.host(s.ID), s.Version, s.State, p.ago(&s.Started), span(s.Age), rate(s.Rates.Accepted), rate(s.Rates.Ended))
+		t.Row(s.Kind, p.host(s.ID), s.Version, s.State, p.ago(&s.Started), Span(s.Age), Rate(s.Rates.Accepted), Rate(s.Rates.Ended))
 	}
 	p.print(t, n)
 	p.left(len(p.s.Processes), n, "processes")
 }
 
-// host is a process's id without the domain of its host, which would take the room of what tells processes apart.
+// host is a process's id, but on a wide screen without the domain of its host.
 func (p *screen) host(id string) string {
+	if p.wide {
+		return id
+	}
+	return Host(id)
+}
+
+// Host is a process's id without the domain of its host, which would take the room of what tells processes apart.
+func Host(id string) string {
 	host, rest, ok := strings.Cut(id, "/")
-	if !ok || p.wide {
+	if !ok {
 		return id
 	}
 	host, _, _ = strings.Cut(host, ".")
@@ -191,34 +200,40 @@ func (p *screen) credentials() {
 	n := p.shown(len(p.s.Credentials), otherRows)
 	for i := range n {
 		c := &p.s.Credentials[i]
-		state, cause := strings.ReplaceAll(c.Breaker, "_", "-"), c.Cause
-		until := ""
-		switch {
-		case c.Refused != "":
-			state, cause = "refused", c.Refused
-		case c.Until != nil && c.Breaker != "closed":
-			until = c.Until.UTC().Format("15:04:05")
-		case c.PausedUntil != nil && c.PausedUntil.After(p.s.At):
-			state, until, cause = "paused", c.PausedUntil.UTC().Format("15:04:05"), "fcm.quota_exceeded"
-		case c.Throttled:
-			cause = fmt.Sprintf("%.0f %% fail", 100*c.Sick)
-		}
-		t.Row(c.Label, state, p.ago(c.Since), until, cause, rate(c.Pace), quota(c), p.ago(c.TokenAt))
+		state, until, cause := Stand(c, p.s.At)
+		t.Row(c.Label, state, p.ago(c.Since), until, cause, Rate(c.Pace), Quota(c), p.ago(c.TokenAt))
 	}
 	p.print(t, n)
 	p.left(len(p.s.Credentials), n, "credentials")
 }
 
-// quota is what the processes have of it; a ~ says that it is not known for sure.
-func quota(c *client.StatusCredential) string {
+// Stand is how it stands with a credential at a time: the state of its breaker or what is worse, until when that holds at
+// least, and why.
+func Stand(c *client.StatusCredential, at time.Time) (state, until, cause string) {
+	state, cause = strings.ReplaceAll(c.Breaker, "_", "-"), c.Cause
+	switch {
+	case c.Refused != "":
+		state, cause = "refused", c.Refused
+	case c.Until != nil && c.Breaker != "closed":
+		until = c.Until.UTC().Format("15:04:05")
+	case c.PausedUntil != nil && c.PausedUntil.After(at):
+		state, until, cause = "paused", c.PausedUntil.UTC().Format("15:04:05"), "fcm.quota_exceeded"
+	case c.Throttled:
+		cause = fmt.Sprintf("%.0f %% fail", 100*c.Sick)
+	}
+	return state, until, cause
+}
+
+// Quota is what the processes have of it; a ~ says that it is not known for sure.
+func Quota(c *client.StatusCredential) string {
 	const unbounded = 1e9
 	switch {
 	case c.Quota <= 0 || c.Quota > unbounded:
 		return ""
 	case c.Stale:
-		return "~" + rate(c.Quota)
+		return "~" + Rate(c.Quota)
 	}
-	return rate(c.Quota)
+	return Rate(c.Quota)
 }
 
 func (p *screen) lanes() {
@@ -249,7 +264,7 @@ func (p *screen) queues() {
 		}
 		oldest := ""
 		if q.OldestAge > 0 {
-			oldest = span(q.OldestAge)
+			oldest = Span(q.OldestAge)
 		}
 		t.Row(q.Name, number(q.Visible), number(q.InFlight), number(q.Delayed), oldest)
 		rows++
@@ -366,7 +381,7 @@ func (p *screen) rest() {
 	for _, m := range p.s.Missing {
 		text := cmp.Or(m.Reason, "not read")
 		if m.Age > 0 {
-			text += ", shown as of " + span(m.Age) + " ago"
+			text += ", shown as of " + Span(m.Age) + " ago"
 		}
 		l.Row("not known: "+m.Part, text)
 	}
