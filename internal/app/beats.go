@@ -103,6 +103,6 @@ func diskOf(b *sqlite.Backend) func() *status.Disk {
 		if err != nil {
 			return nil
 		}
-		return &status.Disk{Free: int64(min(free, 1<<62)), Total: int64(min(size, 1<<62))} //nolint:gosec // bounded
+		return &status.Disk{Free: int64(min(free, 1<<62)), Total: int64(min(size, 1<<62))}
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func BenchmarkStatus(b *testing.B) {
 			k := from + i
 			cause, app := causes[k%len(causes)], fmt.Sprintf("app-%d", k/10%3)
 			ls[i] = push.Letter{
-				ID: push.DerivedID(push.PrefixDeadLetter, "t", fmt.Sprint(k)), Kind: push.LetterRecipient, Tenant: fmt.Sprintf("tenant-%d", k/10%40),
+				ID: push.DerivedID(push.PrefixDeadLetter, "t", strconv.Itoa(k)), Kind: push.LetterRecipient, Tenant: fmt.Sprintf("tenant-%d", k/10%40),
 				App: app, Queue: push.QueueBulk, Code: push.CodeAttemptsExhausted, LastCode: cause, Fingerprint: app + "-" + cause.String(),
 				Notification: push.ID(fmt.Sprintf("ntf_01890a5d-ac96-774b-bcce-%012d", k/10)), Cell: k % 10, Turn: 5,
 				State: push.LetterParked, AcceptedAt: now, DeadAt: now, StoredAt: now, Version: 1,

@@ -98,8 +98,8 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	startClosing(ctx, s, closing.Config{Directory: directory, Canceller: batches, Replays: replays, Credentials: room, Pauses: paused})
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
-		Flow: &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &app.Labels{Room: room, Open: asking.Open}}, Pauses: paused,
-		Quotas: app.Deferrals{Quotas: quotas},
+		Flow:   &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &app.Labels{Room: room, Open: asking.Open}},
+		Pauses: paused, Quotas: app.Deferrals{Quotas: quotas},
 	})
 	openWork := report.NewOpenWork(s.Backend.Store, s.Log, report.NewOpenMetrics(s.Reg, s.Now), s.Now)
 	s.Stack.Background(ctx, "open work", grace, openWork.Run)
