@@ -44,10 +44,10 @@ func (services) Bench(ctx context.Context, c config.Bench) error {
 }
 
 func logged(c config.Log, run func(*zap.Logger) error) error {
-	log, err := app.NewLogger(c, os.Stderr)
+	log, closeLog, err := app.OpenLog(c, os.Stderr)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }()
+	defer closeLog()
 	return run(log)
 }

@@ -71,7 +71,7 @@ func registerConnections(reg prometheus.Registerer, name string, ln *connlimit.L
 
 // ServeProbes serves health and metrics for a program without an API; an empty
 // address is none.
-func (s *Service) ServeProbes(ctx context.Context, m config.Metrics, c config.Listeners, up string, fields ...zap.Field) error {
+func (s *Service) ServeProbes(ctx context.Context, m config.Metrics, c config.Listeners, fields ...zap.Field) error {
 	if m.Listen == "" {
 		return nil
 	}
@@ -84,6 +84,6 @@ func (s *Service) ServeProbes(ctx context.Context, m config.Metrics, c config.Li
 	if err != nil {
 		return err
 	}
-	s.Log.Info(up, append(fields, zap.String("metrics", addr))...)
+	s.Log.Info("program is up", append(fields, zap.String("metrics", addr))...)
 	return nil
 }

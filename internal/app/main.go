@@ -28,12 +28,12 @@ func Main(name string, l config.Log, stderr io.Writer, run func(ctx context.Cont
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the next signal has its usual effect
-	log, err := NewLogger(l, stderr)
+	log, closeLog, err := OpenLog(l, stderr)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return config.ExitUsage
 	}
-	defer func() { _ = log.Sync() }()
+	defer closeLog()
 	if err := run(ctx, log.With(zap.String("service", name))); err != nil && !errors.Is(err, context.Canceled) {
 		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return exitFailed
@@ -61,9 +61,28 @@ func ShowKey(w io.Writer) func(text string) error {
 	}
 }
 
-// NewLogger returns the logger that the settings ask for.
-func NewLogger(l config.Log, stderr io.Writer) (*zap.Logger, error) {
+// OpenLog returns the logger that the settings ask for. Until it is closed, SIGUSR1 switches
+// it to debug for a while, and back: whoever may send the process a signal may read its log.
+func OpenLog(l config.Log, stderr io.Writer) (log *zap.Logger, closeLog func(), err error) {
 	f, isFile := stderr.(*os.File)
 	terminal := isFile && term.IsTerminal(int(f.Fd()))
-	return telemetry.NewLogger(l.Level, l.FormatFor(terminal), stderr)
+	log, level, err := telemetry.NewLogger(l.Level, l.FormatFor(terminal), stderr)
+	if err != nil {
+		return nil, nil, err
+	}
+	asked, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(asked, syscall.SIGUSR1)
+	go func() {
+		defer close(ended)
+		for range asked {
+			level.Toggle(log)
+		}
+	}()
+	return log, func() {
+		signal.Stop(asked) // when it returns, nothing is sent any more
+		close(asked)
+		<-ended
+		level.Stop()
+		_ = log.Sync() // tells what was left out; a terminal cannot be synced
+	}, nil
 }

@@ -127,7 +127,7 @@ func watchHealth(h *telemetry.Health, reg prometheus.Registerer, log *zap.Logger
 			log.Info("readiness check passes again", zap.String("check", r.Name))
 			return
 		}
-		log.Warn("readiness check fails", zap.String("check", r.Name), zap.String("status", string(r.Status)), zap.String("reason", r.Error))
+		log.Warn("readiness check fails", zap.String("check", r.Name), zap.String("state", string(r.Status)), zap.String("reason", r.Error))
 	})
 	desc := prometheus.NewDesc("belfry_ready_check", "1 while a readiness check passes, else 0.", []string{"check"}, nil)
 	return reg.Register(&readyGauge{health: h, desc: desc})

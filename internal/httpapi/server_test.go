@@ -47,7 +47,7 @@ func TestLogAndMetrics(t *testing.T) {
 	}
 	first := lines[0].ContextMap()
 	if first["request_id"] != "r1" || first["route"] != "/v1/notifications" || first["status"] != int64(500) ||
-		first["tenant"] != "default" || first["error"] == nil || len(first["trace_id"].(string)) != 32 {
+		first["tenant"] != "default" || first["code"] != "internal" || lines[0].Level != zap.ErrorLevel || lines[1].Level != zap.DebugLevel || first["error"] == nil || len(first["trace_id"].(string)) != 32 {
 		t.Errorf("logged %v", first)
 	}
 	for _, l := range g.logs.All() {
@@ -138,7 +138,7 @@ func TestBrokenUpload(t *testing.T) {
 	}
 	srv.Close()
 	lines := g.logs.FilterMessage("request").All()
-	if len(lines) != 1 || lines[0].ContextMap()["status"] != int64(http.StatusBadRequest) || lines[0].Level != zap.InfoLevel {
+	if len(lines) != 1 || lines[0].ContextMap()["status"] != int64(http.StatusBadRequest) || lines[0].Level != zap.DebugLevel {
 		t.Errorf("logged %v", lines)
 	}
 }
@@ -172,7 +172,7 @@ func TestClientLeaves(t *testing.T) {
 		t.Fatalf("logged %v", lines)
 	}
 	for _, l := range lines {
-		if l.Level != zap.InfoLevel {
+		if l.Level != zap.DebugLevel {
 			t.Errorf("logged as %v: %v", l.Level, l.ContextMap())
 		}
 	}

@@ -109,7 +109,7 @@ func (r *Room) takeApart(ctx context.Context, l *push.Letter) (bool, error) {
 		return false, err // a replay has it: its queue's worker puts it right
 	}
 	r.cfg.Log.Warn("a dead letter inside of another was taken out",
-		zap.String("letter", string(l.ID)), zap.Int("letters", len(inner)), zap.String("first", string(inner[0].ID)))
+		zap.String("letter", string(l.ID)), zap.Int("letters", len(inner)), zap.String("inner", string(inner[0].ID)))
 	return true, nil
 }
 

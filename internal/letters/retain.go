@@ -71,7 +71,7 @@ func (r *Room) Retain(ctx context.Context) (Retained, error) {
 	r.cfg.Metrics.expiring.Set(float64(stats.Expiring))
 	if stats.Expiring > 0 {
 		r.cfg.Log.Warn("dead letters will be given up soon; replay, export or discard them",
-			zap.Int64("letters", stats.Expiring), zap.Time("first", stats.FirstExpiry))
+			zap.Int64("letters", stats.Expiring), zap.Time("expires", stats.FirstExpiry))
 	}
 	return done, nil
 }

@@ -165,7 +165,7 @@ func (r *Room) clockHolds() bool {
 	r.wall, r.elapsed = wall, elapsed
 	if drift > jump {
 		r.until = elapsed + believed
-		r.cfg.Log.Warn("the clock was set ahead; nothing is removed for a day", zap.Duration("by", drift))
+		r.cfg.Log.Warn("the clock was set ahead; nothing is removed for a day", zap.Duration("step", drift))
 	}
 	return elapsed >= r.until
 }

@@ -6,10 +6,14 @@ import "go.uber.org/zap"
 // is well. It is for one goroutine.
 type Ailing struct{ is bool }
 
-// Note logs, as a warning, what is being done and whether it fails now, if that has changed.
+// Note logs what is being done and whether it fails now, if that has changed.
 func (a *Ailing) Note(log *zap.Logger, doing string, err error) {
 	if fails := err != nil; fails != a.is {
 		a.is = fails
-		log.Warn(doing, zap.Bool("failing", fails), zap.Error(err))
+		if fails {
+			log.Warn("a recurring task fails; trying on", zap.String("what", doing), zap.Error(err))
+		} else {
+			log.Info("a recurring task works again", zap.String("what", doing))
+		}
 	}
 }

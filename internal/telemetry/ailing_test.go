@@ -22,7 +22,11 @@ func TestAiling(t *testing.T) {
 		}
 	}
 	for i, e := range logs.All() {
-		if failing := i != 1; e.Message != "looking" || e.Level != zap.WarnLevel || e.ContextMap()["failing"] != failing {
+		want, level := "a recurring task fails; trying on", zap.WarnLevel
+		if i == 1 {
+			want, level = "a recurring task works again", zap.InfoLevel
+		}
+		if e.Message != want || e.Level != level || e.ContextMap()["what"] != "looking" {
 			t.Errorf("line %d: %+v", i, e)
 		}
 	}

@@ -54,7 +54,7 @@ func (w *ClockWatch) Run(ctx context.Context) {
 			}
 			w.steps.WithLabelValues(direction).Inc()
 			w.log.Warn("the wall clock was set, or the machine slept: deadlines and reported times have moved, durations have not",
-				zap.Duration("by", by.Round(time.Millisecond)))
+				zap.Duration("step", by.Round(time.Millisecond)))
 		}
 		select {
 		case <-tick.C:

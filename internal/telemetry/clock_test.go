@@ -35,7 +35,7 @@ func TestClockWatch(t *testing.T) {
 		}
 		var got []time.Duration
 		for _, e := range logs.All() {
-			by, ok := e.ContextMap()["by"].(time.Duration)
+			by, ok := e.ContextMap()["step"].(time.Duration)
 			if !ok || e.Level != zapcore.WarnLevel {
 				t.Errorf("logged %+v", e)
 			}

@@ -18,24 +18,26 @@ const (
 )
 
 // NewLogger returns a logger that writes entries of the given level and above
-// to w, one line each. The level is one of debug, info, warn and error, the
+// to w, and the level, which can be changed while it runs; one line each. The level is one of debug, info, warn and error, the
 // format one of [FormatJSON] and [FormatConsole]; anything else, the empty
 // string too, is an error that names the choices.
 //
 // Nothing in a line drives a terminal that shows it, see [visible.Text].
 //
-// Nothing is sampled: a line that is logged is written. Writes to w are
+// A line that comes again and again is written ten times a minute, and then how many
+// more there were; lines at debug always are. Sync tells what was left out so far. Writes to w are
 // serialised, so w need not be safe for concurrent use; the logger is.
-func NewLogger(level, format string, w io.Writer) (*zap.Logger, error) {
-	lvl, err := parseLevel(level)
+func NewLogger(level, format string, w io.Writer) (*zap.Logger, *Level, error) {
+	usual, err := parseLevel(level)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	enc, err := newEncoder(format)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(visible.NewWriter(w))), lvl)), nil
+	lvl := newLevel(usual)
+	return zap.New(newRepeats(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(visible.NewWriter(w))), lvl.set))), lvl, nil
 }
 
 // parseLevel is narrower than zapcore.ParseLevel on purpose: a service has no

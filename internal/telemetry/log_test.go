@@ -17,7 +17,7 @@ import (
 func newTestLogger(t *testing.T, level, format string) (*zap.Logger, *bytes.Buffer) {
 	t.Helper()
 	var buf bytes.Buffer
-	log, err := NewLogger(level, format, &buf)
+	log, _, err := NewLogger(level, format, &buf)
 	if err != nil {
 		t.Fatalf("NewLogger(%q, %q): %v", level, format, err)
 	}
@@ -96,7 +96,7 @@ func TestNewLoggerRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			log, err := NewLogger(tt.level, tt.format, &bytes.Buffer{})
+			log, _, err := NewLogger(tt.level, tt.format, &bytes.Buffer{})
 			if err == nil || err.Error() != tt.want || log != nil {
 				t.Errorf("NewLogger = %v, %v; want error %q", log, err, tt.want)
 			}

@@ -109,10 +109,10 @@ func (s *settler) carryOut(ctx context.Context, batch []settled) {
 		deletes = append(deletes, s.send(ctx, s.cfg.Homes[queue], moved, unchanged)...)
 	}
 	if len(deletes) > 0 {
-		s.report("delete", "deleting messages failed; they will come back", s.queue.Delete(ctx, deletes))
+		s.report("delete", s.queue.Delete(ctx, deletes))
 	}
 	if len(handBacks) > 0 {
-		s.report("extend", "handing messages back failed; they come back when their visibility lapses", s.queue.Extend(ctx, handBacks, 0))
+		s.report("extend", s.queue.Extend(ctx, handBacks, 0))
 	}
 	for _, b := range batch {
 		b.release(b.msg)
@@ -131,7 +131,7 @@ func (s *settler) send(ctx context.Context, sink Sink, batch []settled, build fu
 			return
 		}
 		err := sink.Send(ctx, out)
-		s.report("send", "sending on failed; the originals will come back", err)
+		s.report("send", err)
 		partial, isPartial := errors.AsType[*BatchError](err)
 		for i, m := range from {
 			if err == nil || isPartial && partial.Failed[i] == nil {
@@ -143,7 +143,7 @@ func (s *settler) send(ctx context.Context, sink Sink, batch []settled, build fu
 	for _, b := range batch {
 		o, err := build(b)
 		if err != nil {
-			s.report("send", "building a message failed; the original will come back", err)
+			s.report("send", err)
 			continue
 		}
 		if size+len(o.Body) > MaxBodyBytes {
@@ -200,10 +200,10 @@ func clip(detail string) string {
 	return fmt.Sprintf("%s… (%d bytes in all)", strings.ToValidUTF8(detail[:most], ""), len(detail))
 }
 
-func (s *settler) report(op, what string, err error) {
+func (s *settler) report(op string, err error) {
 	if err != nil {
 		s.metrics.failures.WithLabelValues(s.cfg.Name, op).Inc()
-		s.log.Warn(what, zap.Error(err))
+		s.log.Warn("settling messages failed; they come back", zap.String("op", op), zap.Error(err))
 	}
 }
 

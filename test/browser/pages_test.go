@@ -41,7 +41,7 @@ type victim struct {
 
 func newVictim(t *testing.T) *victim {
 	t.Helper()
-	core, logs := observer.New(zap.InfoLevel)
+	core, logs := observer.New(zap.DebugLevel)
 	box := sandbox.Start(t, 3, zap.New(core))
 	v := &victim{Addresses: box.Addresses, logs: logs}
 	ctx := t.Context()

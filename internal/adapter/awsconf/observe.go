@@ -20,14 +20,12 @@ import (
 
 // Observe returns cfg with what the SDK does behind a call made visible: its log
 // lines go to log, under the name "aws", and its retries to the meter. Its lines
-// about single retries are asked for only where log takes them, at debug. meter
+// about single retries are at debug, which a running process may be switched to. meter
 // may be nil.
 func Observe(cfg aws.Config, log *zap.Logger, meter *awsmeter.Meter) aws.Config {
 	log = log.Named("aws")
 	cfg.Logger = lines{log}
-	if log.Core().Enabled(zapcore.DebugLevel) {
-		cfg.ClientLogMode |= aws.LogRetries
-	}
+	cfg.ClientLogMode |= aws.LogRetries
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), func(s *middleware.Stack) error {
 		return s.Finalize.Add(retries{meter}, middleware.Before) // around the SDK's loop, wherever that is
 	})

@@ -52,7 +52,7 @@ func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, l
 	if err := s.ReadyForDrain(); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
-	if err := s.ServeProbes(ctx, c.Metrics, c.Listeners, "draining dead letters"); err != nil {
+	if err := s.ServeProbes(ctx, c.Metrics, c.Listeners); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	const grace = 5 * time.Second

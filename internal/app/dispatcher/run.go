@@ -35,7 +35,7 @@ func Run(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) error {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	roles := []zap.Field{zap.Bool("fanout", o.Fanout), zap.Bool("deliver", o.Deliver)}
-	if err := s.ServeProbes(ctx, cfg.Metrics, cfg.Listeners, "dispatcher is up", roles...); err != nil {
+	if err := s.ServeProbes(ctx, cfg.Metrics, cfg.Listeners, roles...); err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	s.As(status.KindDispatcher)

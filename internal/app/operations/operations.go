@@ -26,7 +26,7 @@ type Operations struct{}
 // commandLog is where an operator's command puts the AWS SDK's warnings: beside
 // its own words, in the form of every other line.
 func commandLog() *zap.Logger {
-	log, err := telemetry.NewLogger("warn", "console", os.Stderr)
+	log, _, err := telemetry.NewLogger("warn", "console", os.Stderr)
 	if err != nil { // neither word is the caller's
 		return zap.NewNop()
 	}

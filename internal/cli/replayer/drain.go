@@ -44,10 +44,11 @@ func (c *drainCmd) Run(ctx context.Context, con *display.Console) error {
 			"repeat dlq-replayer drain --api")
 	}
 	if c.Watch {
-		log, err := app.NewLogger(c.Config.Log, con.Err)
+		log, closeLog, err := app.OpenLog(c.Config.Log, con.Err)
 		if err != nil {
 			return err
 		}
+		defer closeLog()
 		return deadletters.DrainWatch(ctx, c.Config, c.Keep, log.With(zap.String("service", "dlq-replayer")))
 	}
 	var (
@@ -70,10 +71,11 @@ func (c *drainCmd) Run(ctx context.Context, con *display.Console) error {
 
 // directly drains in this process.
 func (c *drainCmd) directly(ctx context.Context, con *display.Console) (client.Drained, error) {
-	log, err := app.NewLogger(c.Config.Log, con.Err)
+	log, closeLog, err := app.OpenLog(c.Config.Log, con.Err)
 	if err != nil {
 		return client.Drained{}, err
 	}
+	defer closeLog()
 	room, closeRoom, err := deadletters.OpenLetters(ctx, c.Config.Store, log)
 	if err != nil {
 		return client.Drained{}, err

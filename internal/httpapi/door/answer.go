@@ -103,6 +103,7 @@ func (x *Exchange) patience() {
 // instead: the client must not take half of it for the whole.
 func (x *Exchange) refuse(err error) {
 	r := x.RefusalOf(err)
+	x.problem = r.Code
 	if r.Status() >= http.StatusInternalServerError || r.Code == CodeThrottled {
 		x.err = err
 	}

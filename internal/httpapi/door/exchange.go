@@ -34,11 +34,12 @@ type Exchange struct {
 	entry   *audit.Entry // what handlers say for the audit log; nil: nothing
 	inAudit bool         // the call is in it
 
-	span  *trace.Span
-	id    string // of the request: given by the caller or made here
-	began time.Time
-	err   error // what went wrong inside, for the log; nil when it was the caller's doing
-	cut   bool  // the answer was cut off after it had begun
+	span    *trace.Span
+	id      string // of the request: given by the caller or made here
+	began   time.Time
+	err     error // what went wrong inside, for the log; nil when it was the caller's doing
+	problem Code  // of the answer; "" if it is none
+	cut     bool  // the answer was cut off after it had begun
 }
 
 // requestIDHeader is not standardised; proxies and gateways know it by this name.

@@ -3,7 +3,9 @@ package door
 import (
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -11,7 +13,12 @@ import (
 	"github.com/belfry-push/belfry/internal/trace"
 )
 
-// end writes the request's log line and counts it. The line gives the cause only of an
+// slow is from when on a request is worth a line of its own: twenty times what accepting
+// a notification takes at its worst (docs/slo.md), and before a caller's patience ends.
+const slow = time.Second
+
+// end writes the request's log line and counts it. A line at info is one that an operator
+// has to know of: its answer was a failure of ours, or slow. The line gives the cause only of an
 // internal failure: the faults of a request concern its caller, and may be secret.
 func (d *Door) end(x *Exchange) {
 	status := x.w.status
@@ -23,12 +30,12 @@ func (d *Door) end(x *Exchange) {
 	d.metrics.observe(x.route, status, took)
 	x.endSpan(status)
 
-	level := zapcore.InfoLevel
+	level := zapcore.DebugLevel
 	switch {
-	case x.err != nil:
-		level = zapcore.ErrorLevel
-	case x.route.Quiet:
-		level = zapcore.DebugLevel
+	case x.problem == CodeInternal:
+		level = zapcore.ErrorLevel // nobody foresaw it
+	case x.err != nil, status >= http.StatusInternalServerError && !x.route.Quiet, x.slow(took):
+		level = zapcore.InfoLevel
 	}
 	entry := d.cfg.Log.Check(level, "request")
 	if entry == nil {
@@ -40,9 +47,12 @@ func (d *Door) end(x *Exchange) {
 		zap.String("method", x.route.methodOf(x.Request)),
 		zap.String("route", x.route.Path),
 		zap.Int("status", status),
-		zap.Duration("duration", took),
+		zap.Duration("took", took),
 		zap.Int64("bytes", x.w.bytes),
 		zap.String("tenant", x.Tenant),
+	}
+	if x.problem != "" {
+		fields = append(fields, zap.String("code", string(x.problem)))
 	}
 	if x.cut {
 		fields = append(fields, zap.Bool("cut", true))
@@ -63,4 +73,11 @@ func (x *Exchange) endSpan(status int) {
 			trace.Number(trace.KeyStatus, int64(status)), trace.Text(trace.KeyTenant, x.Tenant))
 	}
 	x.span.End()
+}
+
+// slow reports whether the answer took too long. How long a stream takes, in either
+// direction, is its other end's choice.
+func (x *Exchange) slow(took time.Duration) bool {
+	return took >= slow && !x.route.Events && !x.route.Quiet && !x.route.streams() &&
+		!slices.ContainsFunc(x.route.Gives, func(g Given) bool { return slices.Contains(g.Types, TypeNDJSON) })
 }

@@ -72,7 +72,11 @@ func (w *writer) moveLongLog(ctx context.Context) {
 	}
 	if (err != nil) != w.stuck { // repeated failure is logged when it changes
 		w.stuck = err != nil
-		w.log.Warn("moving the write-ahead log", zap.Bool("failing", w.stuck), zap.Error(err))
+		if w.stuck {
+			w.log.Warn("the write-ahead log cannot be moved into its file, and grows; trying on", zap.Error(err))
+		} else {
+			w.log.Info("the write-ahead log is moved again")
+		}
 	}
 }
 

@@ -1,0 +1,112 @@
+package telemetry
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// written returns the lines of buf, and empties it.
+func written(t *testing.T, buf *bytes.Buffer) []map[string]any {
+	t.Helper()
+	var out []map[string]any
+	for line := range strings.Lines(buf.String()) {
+		var l map[string]any
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		delete(l, "time")
+		out = append(out, l)
+	}
+	buf.Reset()
+	return out
+}
+
+func TestRepeatsAreToldAsASum(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, buf := newTestLogger(t, "debug", FormatJSON)
+		log := root.With(zap.String("queue", "bulk"), zap.String("owner", "me"))
+		for i := range 25 {
+			log.Warn("dead", zap.String("code", "fcm.internal"), zap.String("chunk", fmt.Sprint(i)), zap.Int("recipients", 500))
+		}
+		log.Warn("dead", zap.String("code", "ttl"), zap.Int("recipients", 1)) // another code
+		root.Warn("dead", zap.String("code", "fcm.internal"))                 // of no queue
+		log.Info("dead", zap.String("code", "fcm.internal"))                  // less bad
+		log.Named("n").Warn("dead", zap.String("code", "fcm.internal"))       // of another part
+		for range 25 {
+			log.Debug("detail")
+		}
+		if n := len(written(t, buf)); n != 10+4+25 {
+			t.Errorf("%d lines at once, want ten of the first kind and all others", n)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		got := fmt.Sprint(written(t, buf))
+		want := fmt.Sprint([]map[string]any{{
+			"level": "warn", "msg": "lines left out: the same came again and again", "queue": "bulk", "owner": "me",
+			"code": "fcm.internal", "line": "dead", "lines": 15.0, "recipients": 7500.0,
+		}})
+		if got != want {
+			t.Errorf("told afterwards:\n%s\nwant\n%s", got, want)
+		}
+		log.Warn("dead", zap.String("code", "fcm.internal"))
+		if n := len(written(t, buf)); n != 1 {
+			t.Error("not written in the next minute")
+		}
+	})
+}
+
+// What was left out before the end of the program is told at its end.
+func TestRepeatsAreToldAtTheEnd(t *testing.T) {
+	t.Parallel()
+	log, buf := newTestLogger(t, "info", FormatJSON)
+	for range 12 {
+		log.Info("m")
+	}
+	buf.Reset()
+	if err := log.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if l := written(t, buf); len(l) != 1 || l[0]["lines"] != 2.0 {
+		t.Errorf("told %v", l)
+	}
+}
+
+// Ever new tenants do not make the logger grow, and their lines are counted as one kind.
+func TestRepeatsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, buf := newTestLogger(t, "info", FormatJSON)
+		kinds := log.Core().(*repeats).kinds
+		for i := range 3 * repeatsKinds {
+			log.Info("m", zap.String("tenant", fmt.Sprint(i)))
+		}
+		if n := len(kinds.of); n > repeatsKinds+1 {
+			t.Errorf("remembers %d kinds", n)
+		}
+		if n := strings.Count(buf.String(), "\n"); n > repeatsKinds+repeatsMost {
+			t.Errorf("%d lines", n)
+		}
+		buf.Reset()
+		time.Sleep(repeatsWindow)
+		synctest.Wait()
+		l := written(t, buf)
+		if len(l) != 1 || l[0]["tenant"] != nil || l[0]["lines"].(float64) < repeatsKinds {
+			t.Errorf("told %v", l)
+		}
+		for i := range 2 * repeatsKinds {
+			log.Info("m", zap.String("tenant", fmt.Sprint(i)))
+		}
+		if n := strings.Count(buf.String(), "\n"); n < repeatsKinds {
+			t.Errorf("only %d lines in the next window", n)
+		}
+		_ = log.Sync()
+	})
+}
