@@ -57,10 +57,10 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
+	event.TraceParent = cmp.Or(event.TraceParent, w.TraceParent, msg.TraceParent)
 	if e.tracer == nil {
 		return e.accept(ctx, &msg, &w, &event)
 	}
-	event.TraceParent = cmp.Or(event.TraceParent, msg.TraceParent)
 	span := e.tracer.Continue(trace.Consumer, trace.OpProcess+" "+push.QueueEvents, event.TraceParent)
 	event.TraceParent = span.TraceParent("")
 	v := e.accept(ctx, &msg, &w, &event)

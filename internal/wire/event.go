@@ -231,6 +231,8 @@ func joined(of map[string]json.RawMessage) []byte {
 type Wrapped struct {
 	Event []byte    // as the producer wrote it
 	At    time.Time // when SNS took it; zero if it came without SNS
+	// TraceParent is the producer's message attribute of that name; "" if there is none.
+	TraceParent string
 }
 
 // Unwrap returns the event inside an SNS notification
@@ -253,7 +255,9 @@ func Unwrap(data []byte) (Wrapped, error) {
 		}
 	}
 	at, _ := time.Parse(time.RFC3339Nano, a.text("Timestamp")) // zero if it is none
-	return Wrapped{Event: []byte(message), At: at}, nil
+	var attributes map[string]struct{ Value string }
+	_ = json.Unmarshal(a.of["MessageAttributes"], &attributes) //nolint:errchkjson,forbidigo // what is none has none
+	return Wrapped{Event: []byte(message), At: at, TraceParent: attributes["traceparent"].Value}, nil
 }
 
 // Stamp returns an event with its time set, if it has none: its other bytes stay

@@ -10,6 +10,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,6 +48,21 @@ type envelope struct {
 	Type string `json:"type"`
 	// TraceParent is the W3C traceparent of the request that caused the message.
 	TraceParent string `json:"traceparent,omitempty"`
+}
+
+// TraceParentOf returns the traceparent in the envelope of a message that this package has
+// encoded, "" if there is none. It looks only where encoding puts it: whoever carries a message
+// need not read all of it.
+func TraceParentOf(body []byte) string {
+	const near = 64 // behind version and type
+	const mark = `"traceparent":"`
+	head := body[:min(len(body), near)]
+	at := bytes.Index(head, []byte(mark))
+	if at < 0 || !bytes.HasPrefix(head, []byte(`{"v":`)) {
+		return ""
+	}
+	text, _, _ := bytes.Cut(body[at+len(mark):], []byte{'"'})
+	return string(text)
 }
 
 func (e envelope) check(want string) error {

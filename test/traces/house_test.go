@@ -21,6 +21,7 @@ import (
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/adapter/otlp"
 	"github.com/belfry-push/belfry/internal/app/allinone"
+	"github.com/belfry-push/belfry/internal/app/operations"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/test/programs"
 )
@@ -44,7 +45,16 @@ func open(t *testing.T, backend string, sampler sdk.Sampler) *house {
 	t.Helper()
 	const waitScale = 0.01
 	h := &house{T: t, spans: &memory{tracetest.NewInMemoryExporter()}}
-	store := config.Store{Backend: backend, Data: t.TempDir(), Visibility: 30 * time.Second}
+	prefix := ""
+	if backend == config.BackendAWS {
+		for _, pair := range servers.Start(t).Env() {
+			name, value, _ := strings.Cut(pair, "=")
+			t.Setenv(name, value)
+		}
+		prefix = fmt.Sprintf("trc-%x", time.Now().UnixNano()&0xffffff)
+		h.must(operations.ProvisionStandIns(t.Context(), config.AWS{Prefix: prefix}))
+	}
+	store := config.Store{AWS: config.AWS{Prefix: prefix}, Backend: backend, Data: t.TempDir(), Visibility: 30 * time.Second}
 	recorder, err := otlp.New(t.Context(), otlp.Settings{Sampler: sampler, Queue: sdk.DefaultMaxQueueSize}, h.spans, otlp.About{Service: "belfry"},
 		otlp.NewMetrics(prometheus.NewRegistry()), zap.NewNop())
 	h.must(err)
@@ -84,10 +94,13 @@ func (h *house) must(err error) {
 	}
 }
 
+//nolint:gochecknoglobals // a constant
+var message = json.RawMessage(`{"notification":{"title":"Hi"}}`)
+
 // send sends to tokens, and waits until every one has its outcome.
 func (h *house) send(tokens ...string) client.Notification {
 	h.Helper()
-	n, err := h.api.Send(h.Context(), client.Request{To: &client.Target{Tokens: tokens}, Message: json.RawMessage(`{"notification":{"title":"Hi"}}`)})
+	n, err := h.api.Send(h.Context(), client.Request{To: &client.Target{Tokens: tokens}, Message: message})
 	h.must(err)
 	n, err = h.api.Await(h.Context(), n.ID, 0)
 	h.must(err)
@@ -132,8 +145,9 @@ func (h *house) tree(id, want string) {
 	var got string
 	lines := strings.Count(want, "\n") + 1
 	programs.WaitFor(h.T, "the spans", func() bool {
-		got = draw(h.of(id))
-		return strings.Count(got, "\n") >= lines
+		spans := h.of(id)
+		got = draw(spans)
+		return len(spans) >= lines
 	})
 	if got = strings.TrimSpace(got); got != want {
 		h.Errorf("spans:\n%s\n\nwant:\n%s", got, want)

@@ -17,6 +17,7 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -171,6 +172,32 @@ func TestMessagesTellWhatSQSKnows(t *testing.T) {
 			worker.Message{ID: "id", Receipt: "receipt", Body: []byte("body"), Receives: 3, Group: "acme", SentAt: time.UnixMilli(1700000000123)},
 		},
 		{
+			"a trace of an AWS service",
+			types.Message{Body: aws.String("body"), Attributes: map[string]string{
+				"AWSTraceHeader": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+			}},
+			worker.Message{Body: []byte("body"), Receives: 1, TraceParent: "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"},
+		},
+		{
+			"a trace of the producer's",
+			types.Message{
+				Body:       aws.String("body"),
+				Attributes: map[string]string{"AWSTraceHeader": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"},
+				MessageAttributes: map[string]types.MessageAttributeValue{
+					"traceparent": {StringValue: aws.String("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")},
+				},
+			},
+			worker.Message{Body: []byte("body"), Receives: 1, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+		},
+		{
+			"traces that are none",
+			types.Message{
+				Body: aws.String("body"), Attributes: map[string]string{"AWSTraceHeader": "Root=1"},
+				MessageAttributes: map[string]types.MessageAttributeValue{"traceparent": {StringValue: aws.String("00-00")}},
+			},
+			worker.Message{Body: []byte("body"), Receives: 1},
+		},
+		{
 			"no attributes",
 			types.Message{MessageId: aws.String("id"), ReceiptHandle: aws.String("receipt"), Body: aws.String("body")},
 			worker.Message{ID: "id", Receipt: "receipt", Body: []byte("body"), Receives: 1},
@@ -187,6 +214,37 @@ func TestMessagesTellWhatSQSKnows(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// What is sampled goes on in X-Ray, too; what is not has no attribute.
+func TestSendNotesTheTrace(t *testing.T) {
+	t.Parallel()
+	var got []map[string]types.MessageSystemAttributeValue
+	q := open(t, &fake{send: func(in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+		for _, e := range in.Entries {
+			got = append(got, e.MessageSystemAttributes)
+		}
+		return &awssqs.SendMessageBatchOutput{Successful: []types.SendMessageBatchResultEntry{{Id: aws.String("0")}, {Id: aws.String("1")}}}, nil
+	}}, nil)
+	var msgs []worker.Outgoing
+	for _, flags := range []string{"01", "00"} {
+		body, err := wire.EncodeTask(wire.Task{
+			Op: wire.OpPlan, Notification: push.NewID(push.PrefixNotification), TraceParent: "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-" + flags,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		msgs = append(msgs, worker.Outgoing{Body: body})
+	}
+	if err := q.Send(t.Context(), msgs); err != nil {
+		t.Fatal(err)
+	}
+	if h := aws.ToString(got[0]["AWSTraceHeader"].StringValue); h != "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1" {
+		t.Errorf("header %q", h)
+	}
+	if got[1] != nil {
+		t.Errorf("attributes %v", got[1])
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
+	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -82,7 +83,9 @@ func (q *Queue) poll(ctx context.Context, limit int, wait time.Duration) ([]work
 			types.MessageSystemAttributeNameSentTimestamp,
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameMessageGroupId,
+			types.MessageSystemAttributeNameAWSTraceHeader,
 		},
+		MessageAttributeNames: []string{telemetry.TraceParentHeader},
 	}, patient(wait))
 	size := 0
 	if err == nil {
@@ -122,10 +125,25 @@ func message(m *types.Message) worker.Message {
 		Group:    m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)],
 		Receives: max(1, receives),
 	}
+	out.TraceParent = traceOf(m)
 	if sentAt > 0 {
 		out.SentAt = time.UnixMilli(sentAt)
 	}
 	return out
+}
+
+// traceOf returns the traceparent beside a message: the producer's own attribute, or what an
+// AWS service has noted.
+func traceOf(m *types.Message) string {
+	if text := aws.ToString(m.MessageAttributes[telemetry.TraceParentHeader].StringValue); text != "" {
+		if _, err := telemetry.ParseTraceParent(text); err == nil {
+			return text
+		}
+	}
+	if tp, err := telemetry.ParseXRay(m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]); err == nil {
+		return tp.String()
+	}
+	return ""
 }
 
 // Depth implements worker.Gauge. SQS's numbers are approximate and some seconds

@@ -49,8 +49,9 @@ func TestReceiveAsksForWhatItNeeds(t *testing.T) {
 	if msgs, err := q.Receive(t.Context(), 7, 2500*time.Millisecond); err != nil || len(msgs) != 0 {
 		t.Fatalf("received %v, %v; want nothing", msgs, err)
 	}
-	if got.MaxNumberOfMessages != 7 || got.WaitTimeSeconds != 3 || len(got.MessageSystemAttributeNames) != 3 {
-		t.Errorf("call %+v, want 7 messages, 3 seconds and 3 attributes", got)
+	if got.MaxNumberOfMessages != 7 || got.WaitTimeSeconds != 3 || len(got.MessageSystemAttributeNames) != 4 ||
+		len(got.MessageAttributeNames) != 1 {
+		t.Errorf("call %+v, want 7 messages, 3 seconds and 4 and 1 attributes", got)
 	}
 	if got.VisibilityTimeout != 0 {
 		t.Errorf("asks for a visibility of %d s instead of the queue's", got.VisibilityTimeout)

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/belfry-push/belfry/internal/adapter/awsmeter"
+	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -35,6 +37,11 @@ func (q *Queue) Send(ctx context.Context, msgs []worker.Outgoing) error {
 		}
 		if m.Group != "" {
 			e.MessageGroupId = &m.Group
+		}
+		if tp, err := telemetry.ParseTraceParent(wire.TraceParentOf(m.Body)); err == nil && tp.Sampled() {
+			e.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{
+				string(types.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String("String"), StringValue: aws.String(tp.XRay())},
+			}
 		}
 		entries, sent, size = append(entries, e), append(sent, i), size+len(m.Body)
 	}
