@@ -243,6 +243,9 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%d h", int(d.Hours()))
 }
 
+// mostly is the share of failures from which on FCM fails most requests. A throttle holds on below it while FCM recovers.
+const mostly = 0.5
+
 func (f *facts) ofCredentials() {
 	stopped := 0
 	for i := range f.Credentials {
@@ -270,10 +273,15 @@ func (f *facts) ofCredentials() {
 				Why: "it asked to wait until " + clockOf(c.PausedUntil, f.At), Do: "wait: sending goes on by itself, slower",
 			})
 		case c.Throttled:
-			f.add(Problem{
-				Health: Degraded, What: "FCM fails most requests of " + c.Label, Affected: f.affected(reasonSick), Since: c.Since,
+			// How long that is so, nobody keeps; c.Since is the breaker's.
+			p := Problem{
+				Health: Degraded, What: "FCM fails most requests of " + c.Label, Affected: f.affected(reasonSick),
 				Why: fmt.Sprintf("%.0f %% of the latest failed, so that few are made", 100*c.Sick), Do: "wait: sending goes on by itself as FCM recovers",
-			})
+			}
+			if c.Sick < mostly {
+				p.What, p.Why = "FCM has failed most requests of "+c.Label, "it recovers; few are made until enough of them succeed"
+			}
+			f.add(p)
 		case c.Stale:
 			f.add(Problem{
 				Health: Degraded, What: "The shared quota of " + c.Label + " cannot be asked", Affected: "nobody, unless processes come or go",

@@ -217,6 +217,7 @@ func TestBreakers(t *testing.T) {
 			{Credential{Label: "p", Breaker: "closed", Refused: "bad key"}, "Google refuses the credential p"},
 			{Credential{Label: "p", Breaker: "closed", PausedUntil: time.Now().Add(time.Hour)}, "FCM's quota for p"},
 			{Credential{Label: "p", Breaker: "closed", Throttled: true, Sick: 0.8}, "80 % of the latest failed"},
+			{Credential{Label: "p", Breaker: "closed", Throttled: true}, "FCM has failed most requests of p"},
 			{Credential{Label: "p", Breaker: "closed", Stale: true}, "shared quota of p"},
 		} {
 			creds = []Credential{c.credential, {Label: "other", Breaker: "closed"}}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,4 +77,16 @@ func File(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// CommandsOf are the command lines of a program in a text, a line each and indented by four: what somebody is told to type.
+func CommandsOf(text, program string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if words, ok := strings.CutPrefix(line, "    "+program+" "); ok {
+			out = append(out, strings.TrimSpace(words))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

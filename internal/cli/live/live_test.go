@@ -50,7 +50,7 @@ func serve(t *testing.T, s *client.Status) string {
 	return srv.URL
 }
 
-var at = time.Date(2026, 11, 22, 3, 14, 30, 0, time.UTC) //nolint:gochecknoglobals // of all fixtures
+var at = time.Date(2026, 11, 22, 3, 14, 30, 0, time.UTC)
 
 func before(d time.Duration) *time.Time { t := at.Add(-d); return &t }
 
@@ -80,8 +80,10 @@ func healthy() *client.Status {
 			{Lane: "high", Places: 12, Window: 100, Processes: 2}, {Lane: "bulk", InHand: 51, Places: 52, Window: 50, Processes: 2},
 		},
 		Queues: []client.StatusQueue{
-			{Name: "events"}, {Name: "notifications"},
-			{Name: "deliveries-bulk", Visible: 1173, InFlight: 51, OldestAge: 14.2}, {Name: "deliveries-bulk-dlq"},
+			{Name: "events"},
+			{Name: "notifications"},
+			{Name: "deliveries-bulk", Visible: 1173, InFlight: 51, OldestAge: 14.2},
+			{Name: "deliveries-bulk-dlq"},
 		},
 		Running: []client.StatusRunning{{
 			ID: "bat_3dc4358e-07c1-8d8e-9321-17b5e2a5eef8", Tenant: "acme", App: "default", State: "sending", Title: "Flash sale", AcceptedAt: *before(70 * time.Second),
@@ -229,7 +231,8 @@ func TestAgain(t *testing.T) {
 		Commands Commands `embed:""`
 	}{}, Env: func(string) (string, bool) { return "", false }}
 	code := p.Run(ctx, []string{"status", "--api", srv.URL, "-o", "json", "--every", "1s"}, &display.Console{Out: &out, Err: &errs})
-	if lines := strings.Count(out.String(), "\n"); code != display.ExitInterrupted || lines != 1 || !strings.Contains(errs.String(), "not now") {
+	lines := strings.Count(out.String(), "\n")
+	if code != display.ExitInterrupted || lines != 1 || !strings.Contains(errs.String(), "not now") {
 		t.Errorf("exit code %d, %d lines\n%s%s", code, lines, out.String(), errs.String())
 	}
 	belfry(t, "status", "--every", "1s").Expect(t, display.ExitUsage, "belfry top shows the status live")

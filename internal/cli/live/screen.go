@@ -218,6 +218,8 @@ func Stand(c *client.StatusCredential, at time.Time) (state, until, cause string
 		until = c.Until.UTC().Format("15:04:05")
 	case c.PausedUntil != nil && c.PausedUntil.After(at):
 		state, until, cause = "paused", c.PausedUntil.UTC().Format("15:04:05"), "fcm.quota_exceeded"
+	case c.Throttled && c.Sick < 0.005:
+		cause = "recovers"
 	case c.Throttled:
 		cause = fmt.Sprintf("%.0f %% fail", 100*c.Sick)
 	}

@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,8 +34,11 @@ func runningDetail(m model, key string, p *page) bool {
 		return false
 	}
 	p.title(r.ID)
-	p.facts("title", r.Title, "of", "tenant "+r.Tenant+", app "+r.App, "state", strings.TrimSuffix(r.State+", priority "+r.Priority, ", priority "),
-		"accepted", m.when(&r.AcceptedAt))
+	state := r.State
+	if r.Priority != "" {
+		state += ", priority " + r.Priority
+	}
+	p.facts("title", r.Title, "of", "tenant "+r.Tenant+", app "+r.App, "state", state, "accepted", m.when(&r.AcceptedAt))
 	p.gap()
 	counted := "not counted yet"
 	if r.Counted {
@@ -84,8 +88,13 @@ func (m model) outcomes(id string, p *page) {
 		n    int64
 		name string
 	}{
-		{c.Sent, "sent"}, {c.Permanent, "permanent"}, {c.Ambiguous, "ambiguous"}, {c.Suppressed, "suppressed"}, {c.Expired, "expired"},
-		{c.Cancelled, "cancelled"}, {c.DeadLettered, "dead lettered"},
+		{c.Sent, "sent"},
+		{c.Permanent, "permanent"},
+		{c.Ambiguous, "ambiguous"},
+		{c.Suppressed, "suppressed"},
+		{c.Expired, "expired"},
+		{c.Cancelled, "cancelled"},
+		{c.DeadLettered, "dead lettered"},
 	} {
 		if o.n > 0 {
 			pairs = append(pairs, o.name, humanize.Comma(o.n))
@@ -133,8 +142,8 @@ func credentialDetail(m model, key string, p *page) bool {
 	p.facts("means", story, "since", m.when(c.Since), "until", until, "cause", cause, "failures", sick, "apps", apps,
 		"processes", strconv.Itoa(c.Processes))
 	p.gap()
-	p.facts("pace", pace, "in flight", humanize.Comma(int64(c.InFlight))+" requests", "holding", some(c.Holding, "chunks wait for leave to send"),
-		"retries", live.Rate(c.Retries)+" may be made at once", "token", token)
+	p.facts("pace", pace, "in flight", humanize.Comma(int64(c.InFlight))+" requests",
+		"holding", some(c.Holding, "chunks wait for leave to send"), "retries", live.Rate(c.Retries)+" may be made at once", "token", token)
 	waiting, open := 0, int64(0)
 	for i := range m.status.Running {
 		if r := &m.status.Running[i]; waitsFor(r) {
@@ -160,8 +169,7 @@ func some(n int64, what string) string {
 // story is what was seen to change of a thing, the latest first.
 func (m model) story(about string, p *page) {
 	title := false
-	for i := len(m.history.changes) - 1; i >= 0; i-- {
-		c := m.history.changes[i]
+	for _, c := range slices.Backward(m.history.changes) {
 		if c.about != about {
 			continue
 		}
@@ -217,7 +225,8 @@ func processDetail(m model, key string, p *page) bool {
 	}
 	p.title(s.Kind + " " + s.ID)
 	p.facts("state", s.State, "version", s.Version, "started", m.when(&s.Started), "heard from", live.Span(s.Age)+" ago",
-		"in", live.Rate(s.Rates.Accepted)+" notifications/s", "out", live.Rate(s.Rates.Ended)+" recipients/s, of them "+live.Rate(s.Rates.Sent)+" sent")
+		"in", live.Rate(s.Rates.Accepted)+" notifications/s",
+		"out", live.Rate(s.Rates.Ended)+" recipients/s, of them "+live.Rate(s.Rates.Sent)+" sent")
 	checks := display.NewTable(display.Column{Name: "  CHECK"}, display.Column{Name: "STATE", Tone: true},
 		display.Column{Name: "SINCE", Right: true}, display.Column{Name: "AGE", Right: true}, display.Column{Name: "REASON", Least: 16})
 	for _, c := range s.Checks {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"github.com/belfry-push/belfry/internal/cli/clitest"
 )
 
-var at = time.Date(2026, 11, 22, 3, 14, 30, 0, time.UTC) //nolint:gochecknoglobals // of all fixtures
+var at = time.Date(2026, 11, 22, 3, 14, 30, 0, time.UTC)
 
 func before(d time.Duration) *time.Time { t := at.Add(-d); return &t }
 
@@ -42,7 +43,9 @@ func outage(seconds int) *client.Status {
 		TokenAt: before(12 * time.Minute), TokenUntil: before(-47 * time.Minute), Retries: 20,
 	}}
 	s.Queues = []client.StatusQueue{
-		{Name: "events"}, {Name: "deliveries-bulk", Visible: 1173 - int64(10*seconds), InFlight: 51, OldestAge: 14.2}, {Name: "deliveries-bulk-dlq"},
+		{Name: "events"},
+		{Name: "deliveries-bulk", Visible: 1173 - int64(10*seconds), InFlight: 51, OldestAge: 14.2},
+		{Name: "deliveries-bulk-dlq"},
 	}
 	s.Running = []client.StatusRunning{
 		{
@@ -55,7 +58,8 @@ func outage(seconds int) *client.Status {
 		},
 	}
 	s.Tenants = []client.StatusTenant{
-		{Name: "acme", Running: 1, Open: open, Oldest: before(70 * time.Second)}, {Name: "zoo", Running: 1, Open: 1, Oldest: before(20 * time.Second)},
+		{Name: "acme", Running: 1, Open: open, Oldest: before(70 * time.Second)},
+		{Name: "zoo", Running: 1, Open: 1, Oldest: before(20 * time.Second)},
 	}
 	s.Open, s.Rates = open+1, &client.StatusRates{Accepted: 3.2, Ended: 5000, Sent: 4990}
 	s.Letters = client.StatusLetters{Parked: 1210, Causes: []client.StatusCause{
@@ -63,11 +67,14 @@ func outage(seconds int) *client.Status {
 			Fingerprint: "9f86d081", Code: "fcm.unavailable", Pattern: "503: The service is currently unavailable.", Letters: 1203,
 			First: *before(80 * time.Hour), Last: *before(50 * time.Hour),
 		},
-		{Fingerprint: "a1b2c3d4", Code: "fcm.third_party_auth", Pattern: "401: APNs", Letters: 7, First: *before(time.Hour), Last: *before(time.Minute)},
+		{
+			Fingerprint: "a1b2c3d4", Code: "fcm.third_party_auth", Pattern: "401: APNs", Letters: 7,
+			First: *before(time.Hour), Last: *before(time.Minute),
+		},
 	}}
 	s.Replays = []client.StatusReplay{{
-		ID: "rpl_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", State: "stopped", Phase: "main", By: "ada", Total: 1203, CreatedAt: *before(3 * time.Hour),
-		Why: "12 of 100 letters failed again",
+		ID: "rpl_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", State: "stopped", Phase: "main", By: "ada", Total: 1203,
+		CreatedAt: *before(3 * time.Hour), Why: "12 of 100 letters failed again",
 	}}
 	if seconds < 4 {
 		return s
@@ -89,7 +96,8 @@ func outage(seconds int) *client.Status {
 	s.Queues[1] = client.StatusQueue{Name: "deliveries-bulk", InFlight: 51, Delayed: 1133}
 	s.Processes[2].State = "degraded"
 	s.Pauses = []client.StatusPause{{
-		ID: "pse_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", What: "tenant acme", Tenant: "acme", By: "ops", Reason: "wrong price in the text", Since: *before(0),
+		ID: "pse_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", What: "tenant acme", Tenant: "acme", By: "ops",
+		Reason: "wrong price in the text", Since: *before(0),
 	}}
 	return s
 }
@@ -220,8 +228,18 @@ func TestActions(t *testing.T) {
 		last string
 		want action
 	}{
-		{"", "q", quit}, {"", "ctrl+c", quit}, {"2 /", "ctrl+c", quit}, {"2 /", "q", nothing}, {"?", "q", nothing}, {"", "r", ask},
-		{"p", "p", ask}, {"", "p", nothing}, {"2", "enter", ask}, {"p 2", "enter", nothing}, {"r", "r", nothing}, {"3", "enter", nothing},
+		{"", "q", quit},
+		{"", "ctrl+c", quit},
+		{"2 /", "ctrl+c", quit},
+		{"2 /", "q", nothing},
+		{"?", "q", nothing},
+		{"", "r", ask},
+		{"p", "p", ask},
+		{"", "p", nothing},
+		{"2", "enter", ask},
+		{"p 2", "enter", nothing},
+		{"r", "r", nothing},
+		{"3", "enter", nothing},
 	} {
 		if _, got := pressed(watching(80, 24), c.keys).update(key(c.last)); got != c.want {
 			t.Errorf("%s after %q: action %d, want %d", c.last, c.keys, got, c.want)
@@ -393,7 +411,7 @@ func TestHostileTexts(t *testing.T) {
 		m, _ := watching(w.width, w.height).update(answer{at: at.Add(14 * time.Second), status: s})
 		for i := range sections {
 			for _, keys := range []string{"", " enter", " enter end", " s", " s s"} {
-				k := fmt.Sprint(i) + keys
+				k := strconv.Itoa(i) + keys
 				shown := pressed(m, k)
 				fits(t, shown)
 				clitest.ShowsAll(t, k, shown.view(false), false)
@@ -422,7 +440,9 @@ func TestColours(t *testing.T) {
 
 func TestSparkline(t *testing.T) {
 	t.Parallel()
-	for want, samples := range map[string][]float64{"": nil, "▁▁": {0, 0}, "▁▄█": {0, 5, 10}, "█": {3}, "▁█": {0.001, 1e9}, "·█": {math.NaN(), 1}} {
+	for want, samples := range map[string][]float64{
+		"": nil, "▁▁": {0, 0}, "▁▄█": {0, 5, 10}, "█": {3}, "▁█": {0.001, 1e9}, "·█": {math.NaN(), 1},
+	} {
 		if got := sparkline(samples, 3); got != want {
 			t.Errorf("%v: %q, want %q", samples, got, want)
 		}

@@ -70,55 +70,86 @@ var all = [sections]section{
 		rows: overviewRows,
 	},
 	problems: {
-		empty:   "There are none: everything works.",
-		columns: []display.Column{{Name: "HEALTH", Tone: true}, {Name: "SINCE", Right: true}, {Name: "WHAT", Least: 20}, {Name: "WHY", Least: 12}},
-		rows:    problemRows, detail: problemDetail,
+		empty: "There are none: everything works.",
+		columns: []display.Column{
+			{Name: "HEALTH", Tone: true}, {Name: "SINCE", Right: true}, {Name: "WHAT", Least: 20}, {Name: "WHY", Least: 12},
+		},
+		rows: problemRows, detail: problemDetail,
 	},
 	running: {
 		empty: "Nothing is running.",
 		columns: []display.Column{
-			{Name: "RUNNING", Least: 20}, {Name: "TENANT", Least: 6}, {Name: "STATE", Tone: true}, {Name: "OPEN", Right: true},
-			{Name: "DONE", Right: true}, {Name: "OUT/S", Right: true}, {Name: "AGE", Right: true}, {Name: "WAITS FOR", Least: 10},
+			{Name: "RUNNING", Least: 20},
+			{Name: "TENANT", Least: 6},
+			{Name: "STATE", Tone: true},
+			{Name: "OPEN", Right: true},
+			{Name: "DONE", Right: true},
+			{Name: "OUT/S", Right: true},
+			{Name: "AGE", Right: true},
+			{Name: "WAITS FOR", Least: 10},
 		},
 		rows: runningRows, detail: runningDetail,
 	},
 	credentials: {
 		empty: "No process sends with a credential, or this key may not see them.",
 		columns: []display.Column{
-			{Name: "CREDENTIAL", Least: 12}, {Name: "BREAKER", Tone: true}, {Name: "SINCE", Right: true}, {Name: "UNTIL"},
-			{Name: "CAUSE", Least: 8}, {Name: "PACE/S", Right: true}, {Name: "QUOTA/S", Right: true}, {Name: "FLYING", Right: true},
+			{Name: "CREDENTIAL", Least: 12},
+			{Name: "BREAKER", Tone: true},
+			{Name: "SINCE", Right: true},
+			{Name: "UNTIL"},
+			{Name: "CAUSE", Least: 8},
+			{Name: "PACE/S", Right: true},
+			{Name: "QUOTA/S", Right: true},
+			{Name: "FLYING", Right: true},
 			{Name: "TOKEN", Right: true, Drop: 1},
 		},
 		rows: credentialRows, detail: credentialDetail,
 	},
 	queues: {
-		empty: "No queue can be seen; a key with the permission platform sees them.",
+		empty: "There is no queue, or this key may not see them.",
 		columns: []display.Column{
-			{Name: "QUEUE", Least: 12}, {Name: "WAITING", Right: true}, {Name: "IN HAND", Right: true}, {Name: "DELAYED", Right: true},
-			{Name: "OLDEST", Right: true}, {Name: "TREND"},
+			{Name: "QUEUE", Least: 12},
+			{Name: "WAITING", Right: true},
+			{Name: "IN HAND", Right: true},
+			{Name: "DELAYED", Right: true},
+			{Name: "OLDEST", Right: true},
+			{Name: "TREND"},
 		},
 		rows: queueRows, detail: queueDetail,
 	},
 	processes: {
-		empty: "No process can be seen; a key with the permission platform sees them.",
+		empty: "No process runs, or this key may not see them.",
 		columns: []display.Column{
-			{Name: "PROCESS"}, {Name: "ID", Least: 12}, {Name: "VERSION", Least: 7, Drop: 1}, {Name: "STATE", Tone: true},
-			{Name: "UP", Right: true}, {Name: "HEARD", Right: true}, {Name: "IN/S", Right: true}, {Name: "OUT/S", Right: true},
+			{Name: "PROCESS"},
+			{Name: "ID", Least: 12},
+			{Name: "VERSION", Least: 7, Drop: 1},
+			{Name: "STATE", Tone: true},
+			{Name: "UP", Right: true},
+			{Name: "HEARD", Right: true},
+			{Name: "IN/S", Right: true},
+			{Name: "OUT/S", Right: true},
 		},
 		rows: processRows, detail: processDetail,
 	},
 	tenants: {
 		empty: "No tenant has anything running or paused.",
 		columns: []display.Column{
-			{Name: "TENANT", Least: 12}, {Name: "RUNNING", Right: true}, {Name: "OPEN", Right: true}, {Name: "OLDEST", Right: true},
-			{Name: "OVER QUOTA", Right: true}, {Name: "PAUSED", Least: 8},
+			{Name: "TENANT", Least: 12},
+			{Name: "RUNNING", Right: true},
+			{Name: "OPEN", Right: true},
+			{Name: "OLDEST", Right: true},
+			{Name: "OVER QUOTA", Right: true},
+			{Name: "PAUSED", Least: 8},
 		},
 		rows: tenantRows, detail: tenantDetail,
 	},
 	deadLetters: {
 		empty: "There are no dead letters.",
 		columns: []display.Column{
-			{Name: "LETTERS", Right: true}, {Name: "CODE"}, {Name: "LAST", Right: true}, {Name: "FIRST", Right: true, Drop: 1},
+			{Name: "LETTERS", Right: true},
+			{Name: "CODE"},
+			{Name: "LAST", Right: true},
+			{Name: "FIRST", Right: true, Drop: 1},
 			{Name: "WHAT WAS SAID", Least: 12},
 		},
 		rows: letterRows, detail: letterDetail,
@@ -126,8 +157,13 @@ var all = [sections]section{
 	replays: {
 		empty: "No replay is under way.",
 		columns: []display.Column{
-			{Name: "REPLAY", Least: 20}, {Name: "STATE", Tone: true}, {Name: "PHASE"}, {Name: "LETTERS", Right: true},
-			{Name: "AGE", Right: true}, {Name: "BY", Least: 6}, {Name: "WHY", Least: 10},
+			{Name: "REPLAY", Least: 20},
+			{Name: "STATE", Tone: true},
+			{Name: "PHASE"},
+			{Name: "LETTERS", Right: true},
+			{Name: "AGE", Right: true},
+			{Name: "BY", Least: 6},
+			{Name: "WHY", Least: 10},
 		},
 		rows: replayRows, detail: replayDetail,
 	},
@@ -176,7 +212,8 @@ func credentialRows(m model) []row {
 		c := &m.status.Credentials[i]
 		state, until, cause := live.Stand(c, m.status.At)
 		out = append(out, row{key: c.Label, cells: []cell{
-			text(c.Label), text(state), m.ago(c.Since), text(until), text(cause), rate(c.Pace), {live.Quota(c), c.Quota},
+			text(c.Label), text(state), m.ago(c.Since), text(until), text(cause), rate(c.Pace),
+			{live.Quota(c), c.Quota},
 			count(int64(c.InFlight)), m.ago(c.TokenAt),
 		}})
 	}
@@ -203,7 +240,8 @@ func processRows(m model) []row {
 	for i := range m.status.Processes {
 		p := &m.status.Processes[i]
 		out = append(out, row{key: p.ID, cells: []cell{
-			text(p.Kind), text(live.Host(p.ID)), text(p.Version), text(p.State), m.ago(&p.Started), {live.Span(p.Age), p.Age},
+			text(p.Kind), text(live.Host(p.ID)), text(p.Version), text(p.State), m.ago(&p.Started),
+			{live.Span(p.Age), p.Age},
 			rate(p.Rates.Accepted), rate(p.Rates.Ended),
 		}})
 	}
@@ -225,7 +263,9 @@ func letterRows(m model) []row {
 	out := make([]row, 0, len(m.status.Letters.Causes))
 	for i := range m.status.Letters.Causes {
 		c := &m.status.Letters.Causes[i]
-		out = append(out, row{key: c.Fingerprint, cells: []cell{count(c.Letters), text(c.Code), m.ago(&c.Last), m.ago(&c.First), text(c.Pattern)}})
+		out = append(out, row{key: c.Fingerprint, cells: []cell{
+			count(c.Letters), text(c.Code), m.ago(&c.Last), m.ago(&c.First), text(c.Pattern),
+		}})
 	}
 	return out
 }

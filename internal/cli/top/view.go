@@ -77,7 +77,7 @@ func (p *page) wrapped(text, state string, most int) {
 func (m model) firstLine(con *display.Console) string {
 	age := fmt.Sprintf("every %s", m.every)
 	if m.status != nil {
-		age = fmt.Sprintf("%s old, ", live.Span(m.now.Sub(m.seen).Seconds())) + age
+		age = live.Span(m.now.Sub(m.seen).Seconds()) + " old, " + age
 	}
 	state := ""
 	switch {
