@@ -27,6 +27,9 @@ type sseReader struct {
 	id    string        // last event id, also of events that had none
 	retry time.Duration // as the server asks; 0 if it does not
 	begun bool
+
+	// position is told an id that comes without an event, if it is not nil: where to go on from.
+	position func(id string)
 }
 
 func newSSEReader(r io.Reader) *sseReader {
@@ -64,6 +67,7 @@ func sseLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
 func (s *sseReader) next() (sseEvent, error) {
 	var e sseEvent
 	var data []string
+	told := s.id
 	for s.lines.Scan() {
 		line := s.lines.Text()
 		if !s.begun {
@@ -71,6 +75,10 @@ func (s *sseReader) next() (sseEvent, error) {
 		}
 		if line == "" {
 			if data == nil {
+				if s.id != told && s.position != nil {
+					told = s.id
+					s.position(s.id)
+				}
 				e.name = ""
 				continue
 			}

@@ -55,38 +55,66 @@ const (
 // or if there is no first answer, the last of as many as [Retry] says.
 func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[BatchProgress, error] {
 	return func(yield func(BatchProgress, error) bool) {
-		w := watcher{c: c, id: id, yield: yield}
+		w := follower{c: c, what: "watch " + id, path: "/v1/notifications/" + url.PathEscape(id) + "/events"}
+		w.take = func(e sseEvent) (news bool, err error) {
+			if e.name != EventProgress && e.name != EventDone {
+				return false, nil // the state is in the progress too
+			}
+			p := BatchProgress{EventID: e.id, Last: e.name == EventDone}
+			if err := json.Unmarshal([]byte(e.data), &p.Notification); err != nil {
+				return false, fmt.Errorf("decode an event: %w", err)
+			}
+			w.last = e.id
+			switch {
+			case !yield(p, nil):
+				return true, errStopRanging
+			case p.Last:
+				return true, errDone
+			}
+			return true, nil
+		}
 		if err := w.run(ctx); err != nil && !errors.Is(err, errStopRanging) {
 			yield(BatchProgress{}, err)
 		}
 	}
 }
 
-// errStopRanging says that the caller has left its loop.
-var errStopRanging = errors.New("stop")
+var (
+	// errStopRanging says that the caller has left its loop.
+	errStopRanging = errors.New("stop")
+	// errDone says that there is nothing to come.
+	errDone = errors.New("done")
+)
 
-// watcher is one watch under way.
-type watcher struct {
+// follower reads a stream of events, however often its connection breaks.
+type follower struct {
 	c     *Client
-	id    string
-	yield func(BatchProgress, error) bool
+	what  string // it does, for errors
+	path  string
+	query url.Values
+	// take takes an event and says whether that was news. errDone and errStopRanging end it.
+	take func(e sseEvent) (news bool, err error)
+	// moved is told an id that comes without an event, if it is not nil.
+	moved func(id string)
+	// broke is told that a connection that was good broke, if it is not nil.
+	broke func(err error)
 
 	last  string        // Last-Event-ID
 	begun bool          // there was an answer
 	retry time.Duration // as the server asks
 }
 
-// run connects until the watch is over.
-func (w *watcher) run(ctx context.Context) error {
+// run connects until it is over.
+func (w *follower) run(ctx context.Context) error {
 	for failures := 0; ; {
 		progressed, after, err := w.connect(ctx)
 		switch {
 		case err == nil, errors.Is(err, errStopRanging):
 			return err
 		case ctx.Err() != nil:
-			return fmt.Errorf("watch %s: %w", w.id, context.Cause(ctx))
+			return fmt.Errorf("%s: %w", w.what, context.Cause(ctx))
 		case !transient(err):
-			return fmt.Errorf("watch %s: %w", w.id, err)
+			return fmt.Errorf("%s: %w", w.what, err)
 		case progressed:
 			failures = 0
 		}
@@ -95,17 +123,20 @@ func (w *watcher) run(ctx context.Context) error {
 		if w.begun {
 			wait = w.wait(failures, after)
 		} else if !again {
-			return fmt.Errorf("watch %s: %w", w.id, err)
+			return fmt.Errorf("%s: %w", w.what, err)
+		}
+		if w.begun && w.broke != nil && failures == 1 {
+			w.broke(err)
 		}
 		if sleep(ctx, wait) != nil {
-			return fmt.Errorf("watch %s: %w", w.id, context.Cause(ctx))
+			return fmt.Errorf("%s: %w", w.what, context.Cause(ctx))
 		}
 	}
 }
 
 // wait is a random share of what the server asks for, doubled with every failure
 // in a row, on top of a Retry-After, which is negative for none.
-func (w *watcher) wait(failures int, after time.Duration) time.Duration {
+func (w *follower) wait(failures int, after time.Duration) time.Duration {
 	bound := w.c.retry.Base
 	if w.retry > 0 {
 		bound = w.retry
@@ -119,23 +150,25 @@ func (w *watcher) wait(failures int, after time.Duration) time.Duration {
 // errSilent ends a connection from which nothing comes.
 var errSilent = &transportError{fmt.Errorf("nothing came for %s", watchSilence)}
 
-// connect reads one stream. It returns nil after the done event, whether there
+// connect reads one stream. It returns nil after the last event, whether there
 // was any event, and the Retry-After of an answer that was none.
-func (w *watcher) connect(ctx context.Context) (progressed bool, after time.Duration, err error) {
+func (w *follower) connect(ctx context.Context) (progressed bool, after time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silent := time.AfterFunc(watchSilence, func() { cancel(errSilent) })
 	defer silent.Stop()
-	cl := get("/v1/notifications/"+url.PathEscape(w.id)+"/events", nil)
+	cl := get(w.path, w.query)
 	cl.accept, cl.timeout, cl.lastEvent = typeEvents, 0, w.last
 	after, err = w.c.attempt(ctx, cl, func(resp *http.Response) error {
 		defer func() { _ = resp.Body.Close() }()
 		w.begun = true
 		if resp.StatusCode == http.StatusNoContent {
-			return nil // nothing has happened after the done event
+			return nil // nothing has happened after the last event
 		}
 		var err error
-		progressed, err = w.read(newSSEReader(&alarmed{resp.Body, silent}))
+		events := newSSEReader(&alarmed{resp.Body, silent})
+		events.position = w.moved
+		progressed, err = w.read(events)
 		return err
 	})
 	return progressed, after, err
@@ -156,26 +189,20 @@ func (a *alarmed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (w *watcher) read(events *sseReader) (progressed bool, err error) {
+func (w *follower) read(events *sseReader) (progressed bool, err error) {
 	for {
 		e, err := events.next()
 		w.retry = events.retry
 		if err != nil {
 			return progressed, &transportError{fmt.Errorf("the stream of events broke: %w", err)}
 		}
-		if e.name != EventProgress && e.name != EventDone {
-			continue // the state is in the progress too
-		}
-		p := BatchProgress{EventID: e.id, Last: e.name == EventDone}
-		if err := json.Unmarshal([]byte(e.data), &p.Notification); err != nil {
-			return progressed, fmt.Errorf("decode an event: %w", err)
-		}
-		w.last, progressed = e.id, true
-		if !w.yield(p, nil) {
-			return progressed, errStopRanging
-		}
-		if p.Last {
+		news, err := w.take(e)
+		progressed = progressed || news
+		if errors.Is(err, errDone) {
 			return progressed, nil
+		}
+		if err != nil {
+			return progressed, err
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/tail"
+	"github.com/belfry-push/belfry/internal/wire"
 )
 
 // AuditLog is the audit log of an open backend.
@@ -25,6 +27,7 @@ type AuditLog struct {
 	log     *zap.Logger
 	metrics *journal.Metrics
 	reader  *journal.Reader
+	tail    *tail.Source // nil: nobody can follow
 }
 
 // auditGrace is how long a stop waits for entries that are not stored.
@@ -56,21 +59,57 @@ func (a *AuditLog) Routes() httpapi.AuditLog {
 	return httpapi.AuditLog{Entries: a.reader, Public: a.keys.Public()}
 }
 
+// Follow has whoever follows what happens told of entries.
+func (a *AuditLog) Follow(t *tail.Source) { a.tail = t }
+
+// Record implements [door.Auditor].
+func (a *AuditLog) Record(ctx context.Context, e audit.Entry) error {
+	err := a.Journal.Record(ctx, e)
+	if err == nil {
+		a.tell(&e)
+	}
+	return err
+}
+
+// Offer implements [door.Auditor].
+func (a *AuditLog) Offer(e audit.Entry) {
+	a.Journal.Offer(e)
+	a.tell(&e)
+}
+
+func (a *AuditLog) tell(e *audit.Entry) {
+	if a.tail == nil || !a.tail.Listening() {
+		return
+	}
+	subject := e.Tenant
+	if e.Target.ID != "" {
+		subject = e.Target.ID
+	}
+	a.tail.Tell(subject, "", wire.Audited{
+		Action: e.Action, Code: e.Code, Kind: string(e.Kind), RequestID: e.Call, Status: e.Status, TargetID: e.Target.ID,
+		TargetKind: e.Target.Kind, Tenant: e.Tenant, Who: e.Who.Name,
+	})
+}
+
 // Before has what is accepted stored in one transaction with its entry, on a backend that can: on AWS two conditional writes
 // in one transaction cost twice as much as apart, and entries of many calls are one write there.
 func (a *AuditLog) Before(b *Backend, in *ingest.Intake) {
 	if b.Embedded != nil {
-		in.Before(&witness{b.Embedded.Store, a.Journal})
+		in.Before(&witness{b.Embedded.Store, a})
 	}
 }
 
 // witness is the data directory with the journal that seals for it.
 type witness struct {
-	store   *sqlite.Store
-	journal *journal.Journal
+	store *sqlite.Store
+	log   *AuditLog
 }
 
 // CreateRecorded implements [ingest.Witness].
 func (w *witness) CreateRecorded(ctx context.Context, n push.Notification, e audit.Entry) (push.Notification, bool, error) {
-	return w.store.CreateRecorded(ctx, n, w.journal, e)
+	stored, created, err := w.store.CreateRecorded(ctx, n, w.log.Journal, e)
+	if err == nil && created {
+		w.log.tell(&e)
+	}
+	return stored, created, err
 }

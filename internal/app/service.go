@@ -19,6 +19,7 @@ import (
 	"github.com/belfry-push/belfry/internal/quota"
 	"github.com/belfry-push/belfry/internal/sharedrate"
 	"github.com/belfry-push/belfry/internal/status"
+	"github.com/belfry-push/belfry/internal/tail"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -35,6 +36,7 @@ type Service struct {
 	Elapsed  func() time.Duration   // monotonic, since this process began
 	Outcomes *prometheus.CounterVec // by class and code
 	Tracer   *trace.Tracer          // nil: nobody sees spans
+	Tail     *tail.Source           // of what happens in this process
 
 	tombstones *privacy.Tombstones // see Tombstones
 	keys       *privacy.Keys
@@ -71,6 +73,9 @@ func NewService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	s.startBeats(ctx)
+	s.Tail = tail.NewSource(b.Store, log, s.Now)
+	b.Events = tee{b.Events, s.Tail}
+	s.Stack.Background(ctx, "tail", time.Second, s.Tail.Run)
 	s.Stack.Background(ctx, "clock watch", time.Second, telemetry.NewClockWatch(s.Now, s.Elapsed, reg, log).Run)
 	if err := watchHealth(s.Health, reg, log); err != nil {
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))

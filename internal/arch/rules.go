@@ -45,7 +45,7 @@ func rooms() []string {
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
 		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
-		"internal/credential", "internal/privacy", "internal/pause", "internal/quota", "internal/closing", "internal/status",
+		"internal/credential", "internal/privacy", "internal/pause", "internal/quota", "internal/closing", "internal/status", "internal/tail",
 	}
 }
 
@@ -104,7 +104,7 @@ func sides() []string {
 func httpapi() []string {
 	return []string{
 		"internal/httpapi", "internal/httpapi/deadletters", "internal/httpapi/describe", "internal/httpapi/pages", "internal/httpapi/tenants",
-		"internal/httpapi/views", "internal/httpapi/auditlog", "internal/httpapi/overview",
+		"internal/httpapi/views", "internal/httpapi/auditlog", "internal/httpapi/overview", "internal/httpapi/following",
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/following"
 	"github.com/belfry-push/belfry/internal/httpapi/overview"
 	"github.com/belfry-push/belfry/internal/httpapi/tenants"
 	"github.com/belfry-push/belfry/internal/idempotency"
@@ -62,6 +63,8 @@ type Config struct {
 	AuditLog AuditLog
 	// Status says how the system is; without it the API has no such route.
 	Status overview.Statuses
+	// Events is where what happens is followed; without it the API has no such route.
+	Events following.Hub
 	// Usage says what tenants used; without it the API has no such route.
 	Usage Usage
 	// Pages keeps web pages of other origins out. Without an API key it must check the

@@ -107,6 +107,7 @@ GET /v1/dead-letters/stats
 GET /v1/dead-letters/{id}
 GET /v1/devices
 GET /v1/devices/{device_id}
+GET /v1/events
 GET /v1/notifications
 GET /v1/notifications/{id}
 GET /v1/notifications/{id}/deliveries

@@ -91,6 +91,7 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		Quotas:  &fakeQuotas{},
 		Pauses:  pause.New(&documenttest.Memory{}, testNow, zap.NewNop()),
 		Status:  &g.status,
+		Events:  briefHub{},
 		Version: "v1.2.3",
 	}
 	for _, f := range change {

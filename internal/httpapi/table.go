@@ -10,6 +10,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/following"
 	"github.com/belfry-push/belfry/internal/httpapi/overview"
 	"github.com/belfry-push/belfry/internal/httpapi/tenants"
 )
@@ -54,6 +55,9 @@ func table(cfg *Config) []*door.Route {
 	}
 	if cfg.Status != nil {
 		resources = append(resources, ofAllApps(overview.Routes(cfg.Status)))
+	}
+	if cfg.Events != nil {
+		resources = append(resources, following.Routes(cfg.Events))
 	}
 	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
 	return ofItsApp(cfg.Ledger, slices.Concat(resources...))

@@ -95,8 +95,9 @@ type Intake struct {
 	ledger  Recorder
 	outbox  *Outbox
 	apps    Apps
-	quotas  Quotas  // nil: there are none
-	witness Witness // nil: entries are stored apart
+	quotas  Quotas                   // nil: there are none
+	witness Witness                  // nil: entries are stored apart
+	tell    func(*push.Notification) // nil: nobody is told of what is accepted
 	log     *zap.Logger
 	metrics *Metrics
 	now     func() time.Time
@@ -105,6 +106,12 @@ type Intake struct {
 // Within has what is accepted counted against quotas. It is called before the first Accept.
 func (in *Intake) Within(q Quotas) *Intake {
 	in.quotas = q
+	return in
+}
+
+// Telling has f told of what is accepted, once it is durable. f must be quick. It is called before the first Accept.
+func (in *Intake) Telling(f func(n *push.Notification)) *Intake {
+	in.tell = f
 	return in
 }
 
@@ -167,6 +174,9 @@ func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 			return Accepted{}, ErrKeyReused
 		}
 		return Accepted{Notification: stored, Replayed: true, Warnings: req.Warnings}, nil
+	}
+	if in.tell != nil {
+		in.tell(&stored)
 	}
 	in.metrics.accept(&stored, in.now().Sub(now))
 	if !s.Batch {

@@ -118,7 +118,7 @@ func (r *round) tell(ctx context.Context, v *view, a *asks) {
 		return
 	}
 	e, err := wire.NewEvent(r.cfg.Source, string(v.n.ID), v.n.TraceParent, r.cfg.Now(), wire.Reconciled{
-		ID: v.n.ID, Tenant: v.n.Tenant, Labels: v.n.Labels, State: v.n.Progress.State, QuietSince: v.last,
+		ID: v.n.ID, Tenant: v.n.Tenant, App: v.n.AppName(), Labels: v.n.Labels, State: v.n.Progress.State, QuietSince: v.last,
 		Chunks: a.chunks, Recipients: a.recipients, Pages: a.unplanned, Expired: a.expire, Releases: a.release, Completes: a.check,
 	})
 	if err == nil {

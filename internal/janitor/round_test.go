@@ -359,7 +359,7 @@ func TestEvent(t *testing.T) {
 		want := map[string]any{
 			"id": string(id), "tenant": "acme", "labels": map[string]any{"campaign": "spring"}, "state": "accepted",
 			"quiet_since": data["quiet_since"],
-			"chunks":      1.0, "recipients": 10.0, "pages": 1.0, "expired": false, "releases": false, "completes": false,
+			"app":         "default", "chunks": 1.0, "recipients": 10.0, "pages": 1.0, "expired": false, "releases": false, "completes": false,
 		}
 		if diff := cmp.Diff(want, data); diff != "" {
 			t.Errorf("data (-want +got):\n%s", diff)

@@ -113,7 +113,7 @@ func (o *Outcomes) note(ctx context.Context, tenant string, notes []push.DeviceN
 // Completed implements deliver.Outcomes: nothing of the notification is open.
 func (o *Outcomes) Completed(ctx context.Context, n push.Notification, c ledger.Counts) {
 	o.publish(ctx, string(n.ID), n.TraceParent, wire.Completed{
-		ID: n.ID, Tenant: n.Tenant, Labels: n.Labels, Recipients: c.Recipients, ByCode: codeCounts(&c),
+		ID: n.ID, Tenant: n.Tenant, App: n.AppName(), Labels: n.Labels, Recipients: c.Recipients, ByCode: codeCounts(&c),
 		PossibleDuplicates: c.PossibleDuplicates, AcceptedAt: n.AcceptedAt, CompletedAt: n.Progress.CompletedAt,
 	})
 }
@@ -121,7 +121,7 @@ func (o *Outcomes) Completed(ctx context.Context, n push.Notification, c ledger.
 // Held implements deliver.Outcomes: a part of the notification waits for an operator.
 func (o *Outcomes) Held(ctx context.Context, n push.Notification, part push.Part, h push.Hold) {
 	o.publish(ctx, string(n.ID), n.TraceParent, wire.Held{
-		ID: n.ID, Tenant: n.Tenant, Labels: n.Labels, Platform: part.String(), Code: h.Code, Refused: h.Refused,
+		ID: n.ID, Tenant: n.Tenant, App: n.AppName(), Labels: n.Labels, Platform: part.String(), Code: h.Code, Refused: h.Refused,
 		Scattered: h.Scattered, Since: h.Since, ExpiresAt: n.Deadline(),
 	})
 }
@@ -140,7 +140,7 @@ func (o *Outcomes) CredentialInvalid(ctx context.Context, e wire.CredentialInval
 func closed(n *push.Notification, line *ledger.Line) wire.Outcome {
 	c := line.Tally()
 	return wire.Outcome{
-		ID: n.ID, Tenant: n.Tenant, Labels: n.Labels, Chunk: line.Ref.Seq, Recipients: c.Recipients,
+		ID: n.ID, Tenant: n.Tenant, App: n.AppName(), Labels: n.Labels, Chunk: line.Ref.Seq, Recipients: c.Recipients,
 		ByCode: codeCounts(&c), PossibleDuplicates: c.PossibleDuplicates,
 	}
 }

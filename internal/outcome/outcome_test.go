@@ -42,7 +42,7 @@ func TestClosedChunk(t *testing.T) {
 	}
 	want := map[string]any{
 		"id": string(notification().ID), "tenant": "acme", "labels": map[string]any{"team": "a"}, "chunk": 7.0, "recipients": 3.0,
-		"by_code": map[string]any{"sent": 2.0, "expired": 1.0}, "possible_duplicates": 1.0,
+		"app": "default", "by_code": map[string]any{"sent": 2.0, "expired": 1.0}, "possible_duplicates": 1.0,
 	}
 	if diff := cmp.Diff(want, fields(t, e)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -201,7 +201,7 @@ func (a *anew) tells(n *push.Notification, line *ledger.Line, ends bool) {
 	if at < 0 {
 		at = len(a.tales)
 		a.tales = append(a.tales, &wire.Reconciled{
-			ID: n.ID, Tenant: n.Tenant, Labels: n.Labels, State: n.Progress.State, Expired: ends, Replay: a.run.ID,
+			ID: n.ID, Tenant: n.Tenant, App: n.AppName(), Labels: n.Labels, State: n.Progress.State, Expired: ends, Replay: a.run.ID,
 		})
 	}
 	t := a.tales[at]

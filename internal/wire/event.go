@@ -115,6 +115,19 @@ func DecodeEvent(data []byte) (Event, error) {
 	return e, nil
 }
 
+// DecodeOutgoing reads what EncodeEvent wrote.
+func DecodeOutgoing(data []byte) (Event, error) {
+	var in eventJSON
+	if err := json.Unmarshal(data, &in); err != nil { //nolint:forbidigo // our own bytes
+		return Event{}, fmt.Errorf("read an event: %w", err)
+	}
+	e := Event{Source: in.Source, ID: in.ID, Type: in.Type, Subject: in.Subject, TraceParent: in.TraceParent, Data: in.Data}
+	if in.Time != nil {
+		e.Time = *in.Time
+	}
+	return e, nil
+}
+
 // attributes are the members of a JSON object by their exact names; one that is
 // null is not there. encoding/json would compare names without case.
 type attributes struct {

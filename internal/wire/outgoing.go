@@ -21,6 +21,7 @@ type Data interface {
 
 // Outcome tells that nothing of a chunk is open any more.
 type Outcome struct {
+	App                string            `json:"app" doc:"of the tenant"`
 	ByCode             map[string]int64  `json:"by_code" doc:"outcomes by code"`
 	Chunk              int               `json:"chunk" minimum:"0" doc:"which part of the notification, from 0"`
 	ID                 push.ID           `json:"id" doc:"the notification or batch"`
@@ -36,6 +37,7 @@ func (Outcome) EventType() string { return EventOutcome }
 // Completed tells that nothing of a notification is open any more.
 type Completed struct {
 	AcceptedAt         time.Time         `json:"accepted_at" doc:"when the notification was durable"`
+	App                string            `json:"app" doc:"of the tenant"`
 	ByCode             map[string]int64  `json:"by_code" doc:"outcomes by code"`
 	CompletedAt        time.Time         `json:"completed_at" doc:"when nothing was open any more"`
 	ID                 push.ID           `json:"id" doc:"the notification or batch"`
@@ -51,6 +53,7 @@ func (Completed) EventType() string { return EventCompleted }
 // Held tells that a part of a notification waits for an operator, because FCM
 // refused it for everybody.
 type Held struct {
+	App       string            `json:"app" doc:"of the tenant"`
 	Code      push.Code         `json:"code" doc:"the refusal"`
 	ExpiresAt time.Time         `json:"expires_at" doc:"what is held then ends as expired"`
 	ID        push.ID           `json:"id" doc:"the notification or batch"`
@@ -109,6 +112,7 @@ func (CredentialInvalid) EventType() string { return EventCredentialInvalid }
 // Reconciled tells that the janitor found something of a notification for which
 // no queue message answered any more, and had it sent anew or expired.
 type Reconciled struct {
+	App        string            `json:"app" doc:"of the tenant"`
 	Chunks     int               `json:"chunks" minimum:"0" doc:"parts whose queue message was lost"`
 	Completes  bool              `json:"completes" doc:"everything has an outcome; only its end was not written"`
 	Expired    bool              `json:"expired" doc:"it was too late to send: what was lost is expired instead"`
@@ -133,6 +137,7 @@ type ReplayChanged struct {
 	ID         push.ID   `json:"id" doc:"the replay"`
 	Simulation push.ID   `json:"simulation" doc:"the simulation that it carries out"`
 	State      string    `json:"state" doc:"the state that it has now" enum:"running,paused,stopped,cancelled,completed"`
+	Tenant     string    `json:"tenant" doc:"whose letters it sends again; empty for those of several tenants"`
 	Total      int64     `json:"total" minimum:"0" doc:"dead letters of its set, when it was simulated"`
 	Why        string    `json:"why" doc:"of the change; may be empty"`
 }

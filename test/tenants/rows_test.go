@@ -209,6 +209,8 @@ func rows() map[string]row {
 		"getPrivacyRequest":    absent("/v1/privacy-requests/prv_01890a5d-ac96-774b-bcce-b302099a8057"),
 		"exportPrivacyRequest": absent("/v1/privacy-requests/prv_01890a5d-ac96-774b-bcce-b302099a8057/export"),
 
+		"tailEvents": {path: at("/v1/events?tenant=acme"), rival: closed}, // limited: of its app
+
 		"getStatus": {path: at("/v1/status"), limited: closed}, // of its tenant
 
 		"listUsage": {path: at("/v1/usage?tenant=acme"), rival: none}, // limited: of its app

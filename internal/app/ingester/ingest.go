@@ -26,6 +26,7 @@ import (
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/sameorigin"
 	"github.com/belfry-push/belfry/internal/status"
+	"github.com/belfry-push/belfry/internal/tail"
 	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -75,6 +76,8 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 		return At{}, err
 	}
 	log.Before(s.Backend, intake)
+	log.Follow(s.Tail)
+	intake.Telling(tellAccepted(s.Tail))
 	const eventConcurrency = 32
 	s.Work(ctx, push.QueueEvents, worker.Config{Concurrency: eventConcurrency}, ingest.NewEvents(intake, tenant, log, s.Log).Traced(s.Tracer))
 
@@ -94,7 +97,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
-	batches := newBatches(s, quotas)
+	batches := toldBatches{newBatches(s, quotas), s.Tail}
 	startClosing(ctx, s, closing.Config{Directory: directory, Canceller: batches, Replays: replays, Credentials: room, Pauses: paused})
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
@@ -128,6 +131,8 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
+	hub := tail.NewHub(s.Tail, s.Backend.Store, s.Log, s.Now)
+	s.Stack.Background(ctx, "tail hub", grace, hub.Run)
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays, Pauses: paused,
 		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: batches,
@@ -136,7 +141,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 		Privacy: requests, Credentials: room,
 		Answers: s.Backend.Store, Auth: keys, Quotas: quotas, Approvals: directory, Audit: log, AuditLog: log.Routes(),
 		Pages: pages, Health: s.Health, Registry: s.Reg, Log: s.Log, Now: s.Now, Tracer: s.Tracer,
-		Status: seen, Version: telemetry.Version(),
+		Events: hub, Status: seen, Version: telemetry.Version(),
 	})
 	if err != nil {
 		return At{}, err
@@ -145,6 +150,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
+	s.Stack.OnStop("listeners", grace, func(context.Context) error { hub.Stop(); return nil })
 	s.Stack.OnStop("watchers", grace, reports.Stop) // before the HTTP API, which waits for their streams
 	announce(s, required, addr)
 	return At{addr, required}, nil

@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/document/documenttest"
+	"github.com/belfry-push/belfry/internal/tail"
+)
+
+// briefHub takes listeners and stops at once, so that every route ends.
+type briefHub struct{}
+
+// Listen implements [following.Hub].
+func (briefHub) Listen(ctx context.Context, s tail.Sight, f tail.Filter, from string) (*tail.Listener, error) {
+	docs := &documenttest.Memory{}
+	hub := tail.NewHub(tail.NewSource(docs, zap.NewNop(), testNow), docs, zap.NewNop(), testNow)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		hub.Run(ctx)
+	}()
+	l, err := hub.Listen(ctx, s, f, from)
+	hub.Stop()
+	cancel()
+	<-ended
+	return l, err
+}
+
+// Whoever asks for what it may not see is refused, in words, and whoever may is let in.
+func TestTailPermissions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, query string
+		may         access.Set
+		app         string
+		status      int
+	}{
+		{"all that it may", "", access.SetOf(access.PermRead), "", http.StatusOK},
+		{"audit", "?type=audit", access.SetOf(access.PermRead, access.PermAudit), "", http.StatusOK},
+		{"audit without leave", "?type=accepted&type=audit", access.SetOf(access.PermRead), "", http.StatusForbidden},
+		{"devices without leave", "?type=quarantined", access.SetOf(access.PermRead), "", http.StatusForbidden},
+		{"its tenant", "?tenant=acme", access.SetOf(access.PermRead), "", http.StatusOK},
+		{"another tenant", "?tenant=zoo", access.SetOf(access.PermRead), "", http.StatusForbidden},
+		{"another tenant, for the operator", "?tenant=zoo", access.AllPermissions(), "", http.StatusOK},
+		{"its app", "?app=shop", access.SetOf(access.PermRead), "shop", http.StatusOK},
+		{"another app", "?app=other", access.SetOf(access.PermRead), "shop", http.StatusForbidden},
+		{"a label without a name", "?label=%3Dx", access.SetOf(access.PermRead), "", http.StatusUnprocessableEntity},
+		{"classes and labels", "?class=permanent&label=team%3Dads&code=fcm", access.SetOf(access.PermRead), "", http.StatusOK},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			who := callerOf{Tenant: "acme", App: c.app, Name: "k", May: c.may}
+			g := setup(t, func(cfg *Config) { cfg.Auth = who })
+			if got := g.Do(t, http.MethodGet, "/v1/events"+c.query, ""); got.Code != c.status {
+				t.Errorf("%d, want %d: %s", got.Code, c.status, got.Body)
+			}
+		})
+	}
+}
+
+// callerOf lets every request in as one caller.
+type callerOf access.Caller
+
+// Authenticate implements [door.Authenticator].
+func (c callerOf) Authenticate(context.Context, access.Presented) (access.Caller, error) {
+	return access.Caller(c), nil
+}
