@@ -402,7 +402,9 @@ func fcm() []string {
 }
 
 // simulator is what belfry alone contains: the simulator, and what draws its live view.
-func simulator() []string { return []string{"internal/fcmsim/...", "charm.land/...", "github.com/charmbracelet/..."} }
+func simulator() []string {
+	return []string{"internal/fcmsim/...", "charm.land/...", "github.com/charmbracelet/..."}
+}
 
 // house is the rule of a package of the programs. It reaches neither FCM nor the
 // simulator unless it is sending.

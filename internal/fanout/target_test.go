@@ -207,6 +207,29 @@ func TestRestoredDevice(t *testing.T) {
 	}
 }
 
+// TestTenantsDoNotShareLookups: what is remembered of a tenant's device says nothing about the same address of another's.
+func TestTenantsDoNotShareLookups(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.unknowns = true
+	r.restart(t)
+	r.device("d1", "", "same", t0) // acme's
+	for _, tenant := range []string{"acme", "rival", "acme"} {
+		n := r.accept(push.Target{Tokens: []push.Token{"same"}})
+		n.Tenant = tenant
+		r.ledger.PutNotification(n)
+		r.ledger.ForgetLine(push.ChunkRef{Notification: n.ID})
+		r.high.TakeAll()
+		r.run(t, n.ID)
+		if got := chunks(r.high)[0].Recipients[0]; got.Unknown != (tenant == "rival") {
+			t.Errorf("%s: %+v", tenant, got)
+		}
+	}
+	if r.asked != 2 {
+		t.Errorf("asked %d times, want once for each tenant", r.asked)
+	}
+}
+
 // TestLanes: priority and size choose the queue.
 func TestLanes(t *testing.T) {
 	t.Parallel()
