@@ -63,6 +63,7 @@ func caches() map[string]string {
 		"guard/metrics.go guards map[string]":                 project,
 		"guard/metrics.go labels map[]":                       project,
 		"sharedrate/set.go buckets map[string]":               "by name: a quota's has the tenant, FCM's is a project's",
+		"telemetry/repeats.go of map[string]":                 "by message and the keys that tell lines apart, of which tenant is one",
 		"worker/shares.go groups map[string]":                 byKey,
 		"worker/worker.go inHand map[string]":                 hand,
 
