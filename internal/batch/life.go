@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"go.uber.org/zap"
+
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 // Every operation is one conditional write to the notification's item, followed by a task
@@ -175,14 +178,21 @@ func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string
 	if (op == opStart || op == opStartEarly) && !id.IsBatch() { // only a batch has an upload
 		return push.Notification{}, fmt.Errorf("%s of %s: %w: not a batch", op, id, push.ErrNotFound)
 	}
+	var before push.Progress
 	n, err := ledger.Advance(ctx, b.cfg.Ledger, id, func(n push.Notification) (push.Progress, error) {
 		if err := owned(&n, tenant); err != nil {
 			return push.Progress{}, err
 		}
+		before = n.Progress
 		return f(&n)
 	})
 	if err != nil {
 		return push.Notification{}, fmt.Errorf("%s: %w", op, err)
+	}
+	if n.Progress.State != before.State || n.Progress.Generation != before.Generation || n.Progress.Early != before.Early {
+		b.cfg.Log.Info("an operation changed a notification", zap.String("op", op), zap.String("notification", string(id)),
+			zap.String("tenant", tenant), zap.String("from", string(before.State)), zap.String("state", string(n.Progress.State)),
+			zap.Int64("recipients", n.Progress.Sources), telemetry.TraceID(n.TraceParent))
 	}
 	if !uploadable(&n.Progress) {
 		b.indexes.over(id)

@@ -62,6 +62,7 @@ func (e *sickError) Error() string { return e.code.String() }
 //
 // The guard's lock guards it. The library's callbacks run under that lock too.
 type gate struct {
+	told     bool // that it opened: see shown
 	evidence evidence
 	throttle throttle
 

@@ -165,6 +165,11 @@ func (g *Guard) shown(gt *gate, from BreakerState) {
 		same:    gt.traffic > TrafficLive && g.gates[TrafficLive].shown == gt.shown,
 		open:    gt.now - gt.openAt,
 	}
+	// What was not told to open, as live traffic's did, is not told to half-open and close.
+	if gt.shown == BreakerOpen && from == BreakerClosed {
+		gt.told = !n.same
+	}
+	n.same = n.same || gt.traffic > TrafficLive && !gt.told
 	if gt.shown == BreakerOpen {
 		n.Until, n.Cause = g.epoch.Add(gt.until), gt.code
 	}

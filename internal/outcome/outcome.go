@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 )
@@ -112,10 +114,42 @@ func (o *Outcomes) note(ctx context.Context, tenant string, notes []push.DeviceN
 
 // Completed implements deliver.Outcomes: nothing of the notification is open.
 func (o *Outcomes) Completed(ctx context.Context, n push.Notification, c ledger.Counts) {
+	o.tell(&n, &c)
 	o.publish(ctx, string(n.ID), n.TraceParent, wire.Completed{
 		ID: n.ID, Tenant: n.Tenant, App: n.AppName(), Labels: n.Labels, Recipients: c.Recipients, ByCode: codeCounts(&c),
 		PossibleDuplicates: c.PossibleDuplicates, AcceptedAt: n.AcceptedAt, CompletedAt: n.Progress.CompletedAt,
 	})
+}
+
+// tell logs what came of a notification: of a batch at info, of the many others at debug.
+func (o *Outcomes) tell(n *push.Notification, c *ledger.Counts) {
+	level, begun := zapcore.DebugLevel, n.AcceptedAt
+	if n.ID.IsBatch() {
+		level = zapcore.InfoLevel
+		if !n.Progress.StartedAt.IsZero() {
+			begun = n.Progress.StartedAt
+		}
+	}
+	entry := o.cfg.Log.Check(level, "everything has its outcome")
+	if entry == nil {
+		return
+	}
+	most := push.CodeOpen // what most of those have that were not sent
+	for _, f := range push.Codes() {
+		if f.Code != push.CodeSent && c.ByCode[f.Code] > 0 && (most == push.CodeOpen || c.ByCode[f.Code] > c.ByCode[most]) {
+			most = f.Code
+		}
+	}
+	sent := c.ByCode[push.CodeSent]
+	fields := []zap.Field{
+		zap.String("notification", string(n.ID)), zap.String("tenant", n.Tenant), zap.String("state", string(n.Progress.State)),
+		zap.Int64("recipients", c.Recipients), zap.Int64("sent", sent), zap.Int64("not_sent", c.Recipients-sent),
+		zap.Duration("took", o.cfg.Now().Sub(begun)), telemetry.TraceID(n.TraceParent),
+	}
+	if most != push.CodeOpen {
+		fields = append(fields, zap.Stringer("most_code", most), zap.Int64("with_most_code", c.ByCode[most]))
+	}
+	entry.Write(fields...)
 }
 
 // Held implements deliver.Outcomes: a part of the notification waits for an operator.

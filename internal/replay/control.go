@@ -216,7 +216,8 @@ func (r *Room) change(ctx context.Context, id push.ID, op runOp, by string, also
 
 // changed publishes that a run changed its state.
 func (r *Room) changed(ctx context.Context, run *Run) {
-	r.cfg.Log.Info("replay changed", zap.String("replay", string(run.ID)), zap.String("state", string(run.State)), zap.String("why", run.Why))
+	r.cfg.Log.Info("replay changed", zap.String("replay", string(run.ID)), zap.String("state", string(run.State)), zap.String("why", run.Why),
+		zap.String("by", run.By), zap.Int64("letters", run.Total), zap.Duration("took", run.UpdatedAt.Sub(run.CreatedAt)))
 	if r.cfg.Events == nil {
 		return
 	}

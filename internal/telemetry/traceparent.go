@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+
+	"go.uber.org/zap"
 )
 
 // TraceParentHeader is the name of the HTTP header, and of the CloudEvents
@@ -72,6 +74,16 @@ func (tp TraceParent) Child() TraceParent {
 // and §3.2.2.4).
 func (tp TraceParent) Valid() bool {
 	return tp.TraceID != [16]byte{} && tp.ParentID != [8]byte{}
+}
+
+// TraceID is the key trace_id of a line of the log about what carries a traceparent, and no
+// key if it carries none.
+func TraceID(traceParent string) zap.Field {
+	tp, err := ParseTraceParent(traceParent)
+	if err != nil {
+		return zap.Skip()
+	}
+	return zap.String("trace_id", hex.EncodeToString(tp.TraceID[:]))
 }
 
 // Sampled reports whether the caller may have recorded trace data.

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -87,7 +88,7 @@ func (b *logbook) read(t *testing.T, file string) {
 
 func (b *logbook) field(constructor string, call *ast.CallExpr, fault func(string)) {
 	switch constructor {
-	case "Error", "New", "NewNop", "NewAtomicLevelAt", "NewStdLogAt", "NewStdLog", "Fields", "WithClock", "AddStacktrace", "AddCaller", "WrapCore":
+	case "Error", "Skip", "New", "NewNop", "NewAtomicLevelAt", "NewStdLogAt", "NewStdLog", "Fields", "WithClock", "AddStacktrace", "AddCaller", "WrapCore":
 		return // no key
 	case "Any", "Reflect", "Object", "Inline", "Array", "Objects", "Binary", "NamedError":
 		fault("zap." + constructor + " may print anything; say what it is")
@@ -202,6 +203,7 @@ func TestLog(t *testing.T) {
 			t.Errorf("key %s is of several kinds: %v", key, kinds)
 		}
 	}
+	wantShown(t, text, b)
 	want := linesBegin + messages(b.entries) + linesEnd
 	from, to := strings.Index(text, linesBegin), strings.Index(text, linesEnd)
 	if from < 0 || to < from {
@@ -215,6 +217,37 @@ func TestLog(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text[:from]+want+text[to+len(linesEnd):]), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// wantShown wants the lines of the log that the page shows to be some that the source has.
+func wantShown(t *testing.T, text string, b logbook) {
+	t.Helper()
+	messages := map[string]bool{}
+	for e := range b.entries {
+		messages[e.message] = true
+	}
+	shown := 0
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "{") {
+			continue
+		}
+		shown++
+		var l map[string]any
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		if message, _ := l["msg"].(string); !messages[message] {
+			t.Errorf("no part logs %q", message)
+		}
+		for key := range l {
+			if b.keys[key] == nil && !slices.Contains([]string{"time", "level", "logger", "msg", "error"}, key) {
+				t.Errorf("no line has the key %s: %s", key, line)
+			}
+		}
+	}
+	if shown < 5 {
+		t.Errorf("the page shows %d lines of a log", shown)
 	}
 }
 
