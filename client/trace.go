@@ -13,6 +13,7 @@ import (
 type Trace struct {
 	Notification string           `json:"notification" doc:"id of the notification or batch"`
 	State        State            `json:"state" doc:"of the notification"`
+	TraceID      string           `json:"trace_id,omitempty" doc:"of the request; absent if it had none"`
 	Deliveries   []TracedDelivery `json:"deliveries" doc:"all to this recipient, in the order of the plan"`
 	More         bool             `json:"more,omitempty" doc:"there are others than these 100"`
 	Refused      *LineError       `json:"refused,omitempty" doc:"the upload line that was asked for, if it was refused: nothing was sent for it"`
@@ -25,6 +26,7 @@ type TracedDelivery struct {
 	Delivery   Delivery    `json:"delivery" doc:"how it stands"`
 	DeviceID   string      `json:"device_id,omitempty" doc:"while the plan is kept"`
 	UserID     string      `json:"user_id,omitempty" doc:"of a recipient that was addressed by user, while the plan is kept"`
+	TraceID    string      `json:"trace_id,omitempty" doc:"in which it was sent; of a batch a trace of its chunk's own, and only while the server is traced"`
 	ChunkState string      `json:"chunk_state" doc:"where its chunk stands" enum:"planned,claimed,waiting,parked,closed"`
 	Meaning    string      `json:"meaning,omitempty" doc:"of the outcome's code, for people"`
 	Steps      []TraceStep `json:"steps" doc:"what happened, in order"`

@@ -14,6 +14,7 @@ import (
 type closeups struct {
 	reports Closeups
 	frames  frames
+	traced  bool // the chunks of batches are sent in traces of their own
 }
 
 func (c *closeups) routes() []*door.Route {

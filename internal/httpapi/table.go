@@ -31,7 +31,7 @@ func table(cfg *Config) []*door.Route {
 	resources := [][]*door.Route{
 		(&notifications{acceptance: intake, reports: cfg.Reports, lifecycle: cfg.Batches, deliveries: rows}).routes(),
 		(&batches{acceptance: intake, reports: cfg.Reports, room: cfg.Batches, deliveries: rows}).routes(),
-		(&closeups{reports: cfg.Reports}).routes(),
+		(&closeups{reports: cfg.Reports, traced: cfg.Tracer != nil}).routes(),
 		(&devices{cfg.Devices}).routes(),
 		tenants.Routes(cfg.Directory, cfg.Entrance),
 		(&credentials{cfg.Credentials, cfg.Directory}).routes(),

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/views"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/trace"
 )
 
 func (c *closeups) traceDelivery(ctx context.Context, x *door.Exchange) (door.Reply, error) {
@@ -29,14 +32,14 @@ func (c *closeups) traceDelivery(ctx context.Context, x *door.Exchange) (door.Re
 	if err != nil {
 		return door.Reply{}, err
 	}
-	return door.Reply{Status: http.StatusOK, Body: traceView(&t)}, nil
+	return door.Reply{Status: http.StatusOK, Body: c.traceView(&t)}, nil
 }
 
-func traceView(t *report.Trace) client.Trace {
+func (c *closeups) traceView(t *report.Trace) client.Trace {
 	v := client.Trace{
 		Notification: string(t.View.Notification.ID), State: client.State(t.View.State),
 		Deliveries: make([]client.TracedDelivery, len(t.Deliveries)), More: t.More, Notes: t.Notes,
-		Waiting: waitingView(t.View.Waiting),
+		Waiting: waitingView(t.View.Waiting), TraceID: traceID(&t.View.Notification),
 	}
 	if r := t.Refused; r != nil {
 		v.Refused = &client.LineError{Line: r.Line, Pointer: r.Pointer, Code: r.Code, Detail: r.Detail}
@@ -45,10 +48,31 @@ func traceView(t *report.Trace) client.Trace {
 		d := &t.Deliveries[i]
 		v.Deliveries[i] = client.TracedDelivery{
 			Delivery: deliveryView(&d.Delivery), DeviceID: string(d.DeviceID), UserID: d.UserID, ChunkState: d.State.String(),
-			Meaning: d.Code.Facts().Meaning, Steps: stepViews(t.Timeline(d)),
+			Meaning: d.Code.Facts().Meaning, Steps: stepViews(t.Timeline(d)), TraceID: c.sentIn(&t.View.Notification, d.Chunk),
 		}
 	}
 	return v
+}
+
+// traceID is the id of the trace of a notification's request, "" if it has none.
+func traceID(n *push.Notification) string {
+	at, err := telemetry.ParseTraceParent(n.TraceParent)
+	if err != nil {
+		return ""
+	}
+	return hex.EncodeToString(at.TraceID[:])
+}
+
+// sentIn is the id of the trace in which a chunk is sent.
+func (c *closeups) sentIn(n *push.Notification, seq int) string {
+	switch {
+	case !n.ID.IsBatch():
+		return traceID(n)
+	case !c.traced:
+		return ""
+	}
+	id := trace.OfChunk(string(n.ID), seq)
+	return hex.EncodeToString(id[:])
 }
 
 func stepViews(steps []report.Step) []client.TraceStep {

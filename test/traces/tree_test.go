@@ -124,6 +124,11 @@ func TestChunked(t *testing.T) { //nolint:paralleltest // as above
 				}
 			}
 		}
+		told, err := h.api.Trace(h.Context(), b.ID, client.LineKey(700))
+		h.must(err)
+		if id := told.Deliveries[0].TraceID; !traces[id] || told.TraceID != batch[0].SpanContext.TraceID().String() {
+			h.Errorf("explained with the traces %s and %s", told.TraceID, id)
+		}
 		if len(traces) != 2 || requests < 2*16 || requests > 2*17 {
 			h.Errorf("%d traces of two chunks, %d requests", len(traces), requests)
 		}

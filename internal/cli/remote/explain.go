@@ -86,8 +86,11 @@ func printTrace(con *display.Console, t *client.Trace) error {
 		fmt.Fprintf(&b, "\nline %d was refused (%s)\n  %s\n", r.Line, r.Code, strings.TrimSpace(r.Pointer+" "+r.Detail))
 		b.WriteString("Nothing was sent for it. Mend the line, and send it with another batch.\n")
 	}
+	if t.TraceID != "" {
+		fmt.Fprintf(&b, "trace %s\n", t.TraceID)
+	}
 	for i := range t.Deliveries {
-		printStory(&b, &t.Deliveries[i], con.Width)
+		printStory(&b, &t.Deliveries[i], t.TraceID, con.Width)
 	}
 	if t.More {
 		fmt.Fprintf(&b, "\nThere are more deliveries to this recipient than these %d.\n", len(t.Deliveries))
@@ -99,7 +102,7 @@ func printTrace(con *display.Console, t *client.Trace) error {
 	return err
 }
 
-func printStory(b *strings.Builder, d *client.TracedDelivery, width int) {
+func printStory(b *strings.Builder, d *client.TracedDelivery, request string, width int) {
 	b.WriteString("\n")
 	if d.Delivery.Line > 0 {
 		fmt.Fprintf(b, "line %d: ", d.Delivery.Line)
@@ -114,16 +117,33 @@ func printStory(b *strings.Builder, d *client.TracedDelivery, width int) {
 		}
 	}
 	b.WriteString("\n")
+	if d.TraceID != "" && d.TraceID != request {
+		fmt.Fprintf(b, "  trace %s\n", d.TraceID)
+	}
 	var rows [][]string
+	var last time.Time
 	for i := range d.Steps {
 		s := &d.Steps[i]
 		at := "-"
 		if s.At != nil {
 			at = s.At.UTC().Format("2006-01-02T15:04:05.000Z")
 		}
-		rows = append(rows, []string{at, s.Step, sentence(s, d.Meaning)})
+		rows = append(rows, []string{at, since(&last, s.At), s.Step, sentence(s, d.Meaning)})
 	}
 	b.WriteString(display.Hanging(rows, width, "  "))
+}
+
+// since is how long after the last step with a time this one was, "" if that is not known.
+func since(last *time.Time, at *time.Time) string {
+	if at == nil {
+		return ""
+	}
+	before := *last
+	*last = *at
+	if before.IsZero() || at.Before(before) { // of a clock that was set, or of another machine's
+		return ""
+	}
+	return "+" + at.Sub(before).Round(time.Millisecond).String()
 }
 
 // sentence says what a step was about.
