@@ -1,0 +1,168 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cli/display"
+	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/visible"
+)
+
+type tailCmd struct {
+	config.Remote
+
+	Type   []string `group:"which" placeholder:"TYPE" enum:"accepted,changed,outcome,completed,held,reconciled,quarantined,breaker,credential,replay,audit" help:"Only this type; several with commas: ${enum}."`
+	Tenant string   `group:"which" placeholder:"TENANT" help:"Only this tenant's, for the operator's key."`
+	App    string   `group:"which" placeholder:"APP" help:"Only this app's."`
+	ID     []string `name:"id" group:"which" placeholder:"ID" help:"Only of this notification, batch or replay; several with commas."`
+	Label  []string `group:"which" placeholder:"NAME=VALUE" help:"Only with this label, or with NAME and any value."`
+	Code   []string `group:"which" placeholder:"CODE" help:"Only with this outcome code, or a family such as fcm; several with commas."`
+	Class  []string `group:"which" placeholder:"CLASS" help:"Only with an outcome of this class, such as permanent; several with commas."`
+	After  string   `group:"which" placeholder:"POSITION" help:"Go on behind an event, by the position that -o json shows; within two minutes."`
+	Output string   `short:"o" default:"lines" enum:"lines,json" group:"other" placeholder:"FORMAT" help:"lines, or json: a JSON object a line."`
+}
+
+// Help implements kong's HelpProvider.
+func (tailCmd) Help() string {
+	return `Follows what happens, from now on, until Ctrl-C. What is given must all hold. A connection that breaks is made again and
+goes on where it was; a line says where events are missing, and how many. It is for looking: belfry notification get and
+belfry audit list say what is right in the end:
+
+    belfry tail --type breaker,held,credential
+    belfry tail --id bat_… --class permanent
+    belfry tail --label team=orders -o json | jq -c .event.data`
+}
+
+// Run follows.
+func (c *tailCmd) Run(ctx context.Context, con *display.Console) error {
+	if err := c.Remote.Validate(); err != nil {
+		return err
+	}
+	api, err := con.Connect("belfry", display.Server{URL: c.API, Key: c.Key.Reveal()})
+	if err != nil {
+		return err
+	}
+	f := client.TailFilter{
+		Tenant: c.Tenant, App: c.App, IDs: c.ID, Labels: c.Label, Codes: c.Code, Classes: c.Class, After: c.After,
+		Broke: func(err error) { _, _ = fmt.Fprintf(con.Err, "belfry: %v; connecting again\n", err) },
+	}
+	for _, t := range c.Type {
+		f.Kinds = append(f.Kinds, client.TailKind(t))
+	}
+	var events, gaps int64
+	for e, err := range api.Tail(ctx, f) {
+		if err != nil && ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if e.Kind == client.TailGap {
+			gaps++
+		} else {
+			events++
+		}
+		if c.Output == "json" {
+			err = display.Line(con.Out, e)
+		} else {
+			_, err = fmt.Fprintln(con.Out, tailLine(con, &e))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, _ = fmt.Fprintf(con.Err, "%d events, %d gaps\n", events, gaps)
+	return nil
+}
+
+// told is what lines say of the data of events; each type has some of it.
+type told struct {
+	Tenant  string           `json:"tenant"`
+	App     string           `json:"app"`
+	ByCode  map[string]int64 `json:"by_code"`
+	Lane    string           `json:"lane"`
+	Sources int64            `json:"sources"`
+	Change  string           `json:"change"`
+	Code    string           `json:"code"`
+	State   string           `json:"state"`
+	To      string           `json:"to"`
+	Cause   string           `json:"cause"`
+	Reason  string           `json:"reason"`
+	Why     string           `json:"why"`
+	Who     string           `json:"who"`
+	Action  string           `json:"action"`
+}
+
+// tailLine is an event on one line: when, what, whose, in words, and of what. Words are cut where a terminal ends, ids are not.
+func tailLine(con *display.Console, e *client.TailEvent) string {
+	const kindWidth = 12
+	if e.Kind == client.TailGap || e.Event == nil {
+		text := "events are missing here"
+		if e.Missing != nil && e.Missing.Events != nil {
+			text = strconv.FormatInt(*e.Missing.Events, 10) + " " + text
+		}
+		return strings.Repeat(" ", len("15:04:05 ")) + con.Toned(fmt.Sprintf("%-*s", kindWidth, "gap"), "held") + text
+	}
+	when := "        "
+	if e.Event.Time != nil {
+		when = e.Event.Time.UTC().Format("15:04:05")
+	}
+	var d told
+	_ = json.Unmarshal(e.Event.Data, &d) // what is of another type is left out
+	words, tone := d.words(e.Kind)
+	if d.Tenant != "" {
+		words = d.Tenant + " " + words
+	}
+	words, subject := visible.Field(words), visible.Field(e.Event.Subject)
+	kind := fmt.Sprintf("%-*s", kindWidth, visible.Field(string(e.Kind)))
+	if room := con.Width - len(when) - 1 - kindWidth - len(subject) - 1; con.Width > 0 && len([]rune(words)) > max(room, 0) {
+		if cut := []rune(words); room > 1 {
+			words = string(cut[:room-1]) + "…"
+		} else {
+			words = ""
+		}
+	}
+	return when + " " + con.Toned(kind, tone) + words + " " + subject
+}
+
+// words says what happened, and in which tone.
+func (d *told) words(kind client.TailKind) (words, tone string) {
+	switch kind {
+	case client.TailAccepted:
+		return fmt.Sprintf("%d on %s", d.Sources, d.Lane), ""
+	case client.TailChanged:
+		return d.Change, d.State
+	case client.TailOutcome, client.TailCompleted:
+		codes := slices.Sorted(maps.Keys(d.ByCode))
+		tone = "sent"
+		for i, c := range codes {
+			if c != "sent" {
+				tone = "held"
+			}
+			codes[i] = fmt.Sprintf("%s %d", c, d.ByCode[c])
+		}
+		return strings.Join(codes, ", "), tone
+	case client.TailHeld, client.TailQuarantined:
+		return d.Code, "held"
+	case client.TailBreaker:
+		if d.To == "open" {
+			return d.To + ": " + d.Cause, "failed"
+		}
+		return d.To, "held"
+	case client.TailCredential:
+		return d.Reason, "failed"
+	case client.TailReplay:
+		return strings.TrimSuffix(d.State+": "+d.Why, ": "), d.State
+	case client.TailAudit:
+		return d.Who + " " + d.Action, ""
+	case client.TailReconciled, client.TailGap:
+	}
+	return d.State, ""
+}
