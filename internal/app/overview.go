@@ -19,13 +19,14 @@ type Overview struct {
 	Replays *replay.Room // nil: there are none
 	Pauses  *pause.Pauses
 	Budget  time.Duration // of one answer; 0 is the room's
+	Sums    time.Duration // as of [status.Config]
 }
 
 // NewStatus returns the room of the status on an open backend. Close it before that.
 func NewStatus(b *Backend, o Overview, now func() time.Time) *status.Room {
 	cfg := status.Config{
 		Docs: b.Store, Ledger: b.Store, Causes: b.Store, Standings: standings{o.Reports}, Replays: openReplays{o.Replays},
-		Pauses: standingPauses{o.Pauses}, Queues: map[string]worker.Gauge{}, Backend: "embedded", Disk: b.Disk, Now: now, Budget: o.Budget,
+		Pauses: standingPauses{o.Pauses}, Queues: map[string]worker.Gauge{}, Backend: "embedded", Disk: b.Disk, Now: now, Budget: o.Budget, Sums: o.Sums,
 	}
 	if b.Embedded == nil {
 		cfg.Backend = "aws"

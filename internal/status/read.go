@@ -75,19 +75,16 @@ func (r *Room) readRunning(ctx context.Context, tenant string, last map[string]R
 
 // count sums as many as there is time for.
 func (r *Room) count(ctx context.Context, heads []push.Notification, all []Running) {
-	ctx, cancel := context.WithTimeout(ctx, readPatience/2)
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Sums)
 	defer cancel()
-	var g errgroup.Group
-	g.SetLimit(countAtOnce)
 	for i := range heads {
-		g.Go(func() error {
-			if full, err := r.cfg.Standings.Standing(ctx, &heads[i]); err == nil { // else it is told as it was
-				all[i] = full
-			}
-			return nil
-		})
+		if ctx.Err() != nil {
+			return
+		}
+		if full, err := r.cfg.Standings.Standing(ctx, &heads[i]); err == nil { // else it is told as it was
+			all[i] = full
+		}
 	}
-	_ = g.Wait() // none returns an error
 }
 
 // known is what is known of a notification without its lines: its head, and the sums of before.

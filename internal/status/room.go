@@ -23,8 +23,9 @@ const (
 	staleAfter = 5 * time.Second
 	// runningMost is how many running notifications are looked at, the oldest first.
 	runningMost = 100
-	// countAtOnce is how many are summed at the same time.
-	countAtOnce = 4
+	// sumsPatience bounds the summing of what is running, one after the other: sums at the same time would take all readers of
+	// an embedded store, which requests need.
+	sumsPatience = 5 * time.Second
 	// causesMost is how many causes of dead letters are told.
 	causesMost = 8
 	// tenantsMost bounds the tenants whose parts are remembered.
@@ -78,6 +79,7 @@ type Config struct {
 	Now       func() time.Time
 	Budget    time.Duration // 0 is a fifth of a second
 	Fresh     time.Duration // 0 is a second
+	Sums      time.Duration // how long what is running is summed for one reading; 0 is five seconds
 }
 
 // Room assembles the status. Safe for concurrent use; end it with Close.
@@ -120,6 +122,9 @@ type running struct {
 func New(cfg Config) *Room {
 	if cfg.Budget == 0 {
 		cfg.Budget = budget
+	}
+	if cfg.Sums == 0 {
+		cfg.Sums = sumsPatience
 	}
 	if cfg.Fresh == 0 {
 		cfg.Fresh = fresh

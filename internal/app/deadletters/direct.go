@@ -94,7 +94,7 @@ func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg pr
 
 // overview opens the status of the backend, with more patience than a server has: nobody has read it before.
 func (d *Direct) overview(b *app.Backend, log *zap.Logger) *status.Room {
-	const patience, grace = 5 * time.Second, time.Second
+	const patience, sums, grace = 5 * time.Second, 200 * time.Millisecond, time.Second
 	// Without the settings of a service it cannot say what of the credentials can be opened, only what is known of them.
 	labels := &app.Labels{Room: credential.New(credential.Config{Documents: b.Store, Log: log, Now: time.Now}), Open: true}
 	pauses := app.Pauses{Pauses: pause.New(b.Store, time.Now, log)}
@@ -102,7 +102,7 @@ func (d *Direct) overview(b *app.Backend, log *zap.Logger) *status.Room {
 		Notifications: b.Store, Chunks: b.Store, Pages: b.Store, Devices: b.Store, Log: log,
 		Flow: &breakers.Flow{Notes: breakers.NewNotes(b.Store, log, time.Now), Labels: labels}, Pauses: pauses,
 	})
-	room := app.NewStatus(b, app.Overview{Reports: reports, Replays: d.replays, Pauses: pauses.Pauses, Budget: patience}, time.Now)
+	room := app.NewStatus(b, app.Overview{Reports: reports, Replays: d.replays, Pauses: pauses.Pauses, Budget: patience, Sums: sums}, time.Now)
 	d.stack.OnStop("status", grace, func(context.Context) error { room.Close(); return nil })
 	return room
 }
