@@ -26,7 +26,8 @@ type Overview struct {
 func NewStatus(b *Backend, o Overview, now func() time.Time) *status.Room {
 	cfg := status.Config{
 		Docs: b.Store, Ledger: b.Store, Causes: b.Store, Standings: standings{o.Reports}, Replays: openReplays{o.Replays},
-		Pauses: standingPauses{o.Pauses}, Queues: map[string]worker.Gauge{}, Backend: "embedded", Disk: b.Disk, Now: now, Budget: o.Budget, Sums: o.Sums,
+		Pauses: standingPauses{o.Pauses}, Queues: map[string]worker.Gauge{}, Backend: "embedded", Disk: b.Disk, Now: now,
+		Budget: o.Budget, Sums: o.Sums,
 	}
 	if b.Embedded == nil {
 		cfg.Backend = "aws"
@@ -54,7 +55,8 @@ func (s standings) Standing(ctx context.Context, n *push.Notification) (status.R
 	}
 	w := status.Running{
 		ID: string(n.ID), Tenant: n.Tenant, App: n.AppName(), State: string(v.State), Title: message.Title(n.Message),
-		Priority: string(n.Priority), AcceptedAt: n.AcceptedAt, Sources: n.Progress.Sources, Accepted: v.Accepted, Open: v.Open, Counted: true,
+		Priority: string(n.Priority), AcceptedAt: n.AcceptedAt, Sources: n.Progress.Sources, Accepted: v.Accepted,
+		Open: v.Open, Counted: true,
 	}
 	if v.Waiting != nil {
 		w.Reason, w.Waiting, w.Until = string(v.Waiting.Reason), v.Waiting.Text(), v.Waiting.Until

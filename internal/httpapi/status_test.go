@@ -24,14 +24,16 @@ func (f *fakeStatus) Look(_ context.Context, tenant string) status.Status {
 	f.asked = append(f.asked, tenant)
 	since := testNow().Add(-time.Minute)
 	s := status.Status{
-		At: testNow(), Health: status.Failing, Headline: "Nothing is sent.", Pauses: []status.Pause{{ID: "pse_1", What: "tenant acme", Since: since}},
+		At: testNow(), Health: status.Failing, Headline: "Nothing is sent.",
+		Pauses:   []status.Pause{{ID: "pse_1", What: "tenant acme", Since: since}},
 		Problems: []status.Problem{{Health: status.Failing, What: "Nothing is sent", Since: since}, {Health: status.Degraded, What: "x"}},
 		Letters:  status.Letters{Parked: 3, Causes: []status.Cause{{Code: "fcm.unavailable", Letters: 3}}, Others: 1},
 		Running:  []status.Running{{ID: "ntf_1", Open: 7, Counted: true}},
 		Missing:  []status.Missing{{Part: "queues", Reason: "away", Age: time.Minute}},
 	}
 	if tenant == "" {
-		s.Processes = []status.Seen{{Process: status.Process{ID: "a", State: "ok", Rates: status.Rates{Ended: 5}}, Age: time.Minute, Silent: true}}
+		p := status.Process{ID: "a", State: "ok", Rates: status.Rates{Ended: 5}}
+		s.Processes = []status.Seen{{Process: p, Age: time.Minute, Silent: true}}
 		s.Queues = []status.Queue{{Name: "events", OldestAge: 90 * time.Second}}
 		s.Credentials = []status.CredentialSum{{Credential: status.Credential{Label: "p", Breaker: "open", Since: since}, Processes: 2}}
 		s.Store.Disk = &status.Disk{Free: 1, Total: 2}
@@ -88,7 +90,8 @@ func TestStatusOfOneProcess(t *testing.T) {
 	t.Parallel()
 	g := setup(t)
 	w := httptest.NewRecorder()
-	NewProbes(g.health, itself{}, g.cfg.Pages, g.cfg.Registry, zap.NewNop()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/statusz", nil))
+	NewProbes(g.health, itself{}, g.cfg.Pages, g.cfg.Registry, zap.NewNop()).ServeHTTP(w,
+		httptest.NewRequest(http.MethodGet, "/statusz", nil))
 	var p client.ProcessStatus
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusOK {
 		t.Fatal(err, w.Code, w.Body)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -85,7 +86,7 @@ func (b *Beats) Show(f func(ctx context.Context, p *Process)) {
 // Self returns how the process is now.
 func (b *Beats) Self(ctx context.Context) Process {
 	b.mu.Lock()
-	p, fill := b.self, b.fill[:len(b.fill):len(b.fill)]
+	p, fill := b.self, slices.Clip(b.fill)
 	b.mu.Unlock()
 	for _, f := range fill {
 		f(ctx, &p)

@@ -211,7 +211,9 @@ func (r *Room) Look(ctx context.Context, tenant string) Status {
 	note(&m, "running", under)
 	note(&m, "dead letters", dead)
 	out.sum()
-	f := facts{Status: &out, seen: seen, known: procs.err == nil || !procs.at.IsZero(), store: procs.err, outbox: under.value.outbox, tenant: tenant}
+	f := facts{
+		Status: &out, seen: seen, known: procs.err == nil || !procs.at.IsZero(), outbox: under.value.outbox, tenant: tenant,
+	}
 	if platform {
 		note(&m, "queues", queues)
 		note(&m, "replays", replays)

@@ -306,7 +306,7 @@ func TestSlowSums(t *testing.T) {
 		}
 		w.slow = time.Hour
 		time.Sleep(time.Minute)
-		s = w.room.Look(t.Context(), "")
+		w.room.Look(t.Context(), "")
 		if s = w.look(""); s.Open != 10_000_000 {
 			t.Errorf("while they are summed again: %+v", s.Running)
 		}
@@ -363,14 +363,14 @@ func TestLetters(t *testing.T) {
 		w := build(t)
 		var ls []push.Letter
 		for i := range 30 {
-			print, tenant := fmt.Sprintf("cause-%d", i%10), "acme"
+			cause, tenant := fmt.Sprintf("cause-%d", i%10), "acme"
 			if i%2 == 1 {
 				tenant = "zoo"
 			}
 			at := time.Now().UTC().Add(time.Duration(i) * time.Second)
 			ls = append(ls, push.Letter{
 				ID: push.ID(fmt.Sprintf("dlt_01890a5d-ac96-774b-bcce-b302099a%04d", i)), Kind: push.LetterMessage, State: push.LetterParked,
-				Tenant: tenant, Queue: push.QueueBulk, Fingerprint: print, DeadAt: at, StoredAt: at, Version: 1,
+				Tenant: tenant, Queue: push.QueueBulk, Fingerprint: cause, DeadAt: at, StoredAt: at, Version: 1,
 			})
 		}
 		if n, err := w.letters.PutLetters(t.Context(), ls); err != nil || n != len(ls) {

@@ -223,7 +223,8 @@ func TestCredentialOfAnApp(t *testing.T) {
 	in.sim.DisableAccount("shop-project", true) // as when the key is deleted in Google's console
 	waiting := in.send("shop", "three")
 	var e wire.CredentialInvalid
-	if err := json.Unmarshal(in.event(wire.EventCredentialInvalid).Data, &e); err != nil || e.App != "shop" || e.Project != "shop-project" {
+	if err := json.Unmarshal(in.event(wire.EventCredentialInvalid).Data,
+		&e); err != nil || e.App != "shop" || e.Project != "shop-project" {
 		t.Errorf("%+v, %v", e, err)
 	}
 	n := in.until(waiting, "seen to wait", func(n *client.Notification) bool {

@@ -193,7 +193,8 @@ func Host(id string) string {
 
 func (p *screen) credentials() {
 	t := display.NewTable(
-		display.Column{Name: "CREDENTIAL", Least: 12}, display.Column{Name: "BREAKER", Tone: true}, display.Column{Name: "SINCE", Right: true},
+		display.Column{Name: "CREDENTIAL", Least: 12}, display.Column{Name: "BREAKER", Tone: true},
+		display.Column{Name: "SINCE", Right: true},
 		display.Column{Name: "UNTIL"}, display.Column{Name: "CAUSE", Least: 10}, display.Column{Name: "PACE/S", Right: true},
 		display.Column{Name: "QUOTA/S", Right: true}, display.Column{Name: "TOKEN", Right: true, Drop: 1},
 	)
@@ -308,7 +309,8 @@ func (p *screen) tenants() {
 	}
 	t := display.NewTable(
 		display.Column{Name: "TENANT", Least: 12}, display.Column{Name: "RUNNING", Right: true}, display.Column{Name: "OPEN", Right: true},
-		display.Column{Name: "OLDEST", Right: true}, display.Column{Name: "OVER QUOTA", Right: true}, display.Column{Name: "PAUSED", Least: 8},
+		display.Column{Name: "OLDEST", Right: true}, display.Column{Name: "OVER QUOTA", Right: true},
+		display.Column{Name: "PAUSED", Least: 8},
 	)
 	n := p.shown(len(p.s.Tenants), tenantRows)
 	for i := range n {

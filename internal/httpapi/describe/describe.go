@@ -82,7 +82,7 @@ func API(version string, letters, privacy bool) *door.About {
 	about.Groups = append(about.Groups,
 		door.Group{Name: GroupUsage, About: "What tenants used, by app and day, equal to the ledger."},
 		door.Group{Name: GroupAudit, About: "Who did what: a log that cannot be changed unnoticed."},
-		door.Group{Name: GroupStatus, About: "The system on one screen: whether it is healthy, and if not who is affected, since when, why, and what to do."},
+		door.Group{Name: GroupStatus, About: "The system on one screen: healthy, and if not: who is affected, since when, why, what to do."},
 		door.Group{Name: GroupOperators, About: "Health, metrics, and what this server says of itself; no key is needed."},
 		door.Group{Name: GroupEvents, About: "What Belfry publishes: on AWS to an SNS topic, with the embedded backend inside the process."})
 	maps.Copy(about.Schemas, eventSchemas())

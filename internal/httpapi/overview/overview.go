@@ -85,7 +85,8 @@ func each[A, B any](in []A, f func(*A) B) []B {
 
 func view(s *status.Status, platform bool) client.Status {
 	v := client.Status{
-		At: s.At, Health: client.Health(s.Health), Headline: s.Headline, More: s.More, Open: s.Open, Counted: s.Counted, Oldest: moment(s.Oldest),
+		At: s.At, Health: client.Health(s.Health), Headline: s.Headline, More: s.More, Open: s.Open, Counted: s.Counted,
+		Oldest:    moment(s.Oldest),
 		Problems:  each(s.Problems, trouble),
 		Processes: each(s.Processes, process),
 		Queues: each(s.Queues, func(q *status.Queue) client.StatusQueue {
@@ -151,15 +152,18 @@ func process(p *status.Seen) client.StatusProcess {
 
 func credential(c *status.CredentialSum) client.StatusCredential {
 	return client.StatusCredential{
-		Label: c.Label, Apps: c.Apps, Processes: c.Processes, Breaker: c.Breaker, Since: moment(c.Since), Until: moment(c.Until), Cause: c.Cause,
+		Label: c.Label, Apps: c.Apps, Processes: c.Processes, Breaker: c.Breaker, Since: moment(c.Since),
+		Until: moment(c.Until), Cause: c.Cause,
 		PausedUntil: moment(c.PausedUntil), Throttled: c.Throttled, Sick: c.Sick, InFlight: c.InFlight, Pace: c.Pace, Quota: c.Share,
-		Stale: c.Stale, Holding: c.Holding, Retries: c.Budget, Refused: c.Refused, TokenAt: moment(c.TokenAt), TokenUntil: moment(c.TokenUntil),
+		Stale: c.Stale, Holding: c.Holding, Retries: c.Budget, Refused: c.Refused, TokenAt: moment(c.TokenAt),
+		TokenUntil: moment(c.TokenUntil),
 	}
 }
 
 func underWay(w *status.Running) client.StatusRunning {
 	return client.StatusRunning{
-		ID: w.ID, Tenant: w.Tenant, App: w.App, State: w.State, Title: w.Title, Priority: w.Priority, AcceptedAt: w.AcceptedAt, Sources: w.Sources,
+		ID: w.ID, Tenant: w.Tenant, App: w.App, State: w.State, Title: w.Title, Priority: w.Priority,
+		AcceptedAt: w.AcceptedAt, Sources: w.Sources,
 		Accepted: w.Accepted, Open: w.Open, Counted: w.Counted, Reason: w.Reason, Waiting: w.Waiting, Until: moment(w.Until),
 	}
 }
