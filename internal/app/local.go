@@ -35,9 +35,15 @@ type AuditStore interface {
 
 // RecordLocal records what was done to the data itself, past every door, and returns when that is durable. It is an entry
 // of the platform's operator: by the user of this process, from this machine. The store must be open; a server may use it
-// at the same time.
+// at the same time. Without a key of its own it does not sign behind a head of a key that is not in the store: the error is
+// [journal.ErrOtherKey].
 func RecordLocal(ctx context.Context, store AuditStore, key config.Secret, e audit.Entry) (err error) {
 	const grace = 10 * time.Second
+	if key.IsZero() {
+		if err := journal.CheckStored(ctx, store, store, access.DefaultName); err != nil {
+			return err
+		}
+	}
 	keys, err := journal.LoadKeys(ctx, key.Reveal(), store, time.Now())
 	if err != nil {
 		return fmt.Errorf("the audit log's key: %w", err)

@@ -9,8 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/breakers"
+	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/httpapi"
@@ -45,7 +47,7 @@ func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logge
 	d := &Direct{stack: app.NewStack(log)}
 	const grace = 10 * time.Second
 	d.stack.OnStop("backend", grace, b.Close)
-	record, err := app.OpenAudit(ctx, b, c.AuditKey, reg, log, d.stack)
+	record, err := openAudit(ctx, b, c.AuditKey, reg, log, d.stack)
 	if err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
@@ -53,6 +55,17 @@ func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logge
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
 	return d, nil
+}
+
+// openAudit opens the log for calls past the services, which sign as they do or not at all.
+func openAudit(ctx context.Context, b *app.Backend, key config.Secret, reg prometheus.Registerer, log *zap.Logger, stack *app.Stack,
+) (*app.AuditLog, error) {
+	if key.IsZero() {
+		if err := journal.CheckStored(ctx, b.Store, b.Store, access.DefaultName); err != nil {
+			return nil, err
+		}
+	}
+	return app.OpenAudit(ctx, b, key, reg, log, stack)
 }
 
 func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg prometheus.Registerer, log *zap.Logger) error {

@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
-	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
 	"github.com/belfry-push/belfry/internal/adapter/dynamo"
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/audit"
-	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/provision"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -83,9 +80,6 @@ func doneBy(plan provision.Plan, prefix string) (d provisioned, logged bool) {
 	return d, logged
 }
 
-var errOtherKey = errors.New(
-	"it is signed with a key that is not in the store: give this command the BELFRY_AUDIT_KEY of the services, too")
-
 // recordProvision leaves an entry of what a plan's application did: nothing, of which there is none, or too little for the
 // log to have a table.
 func recordProvision(ctx context.Context, clients provision.Clients, account awsconf.Account, c config.Provision,
@@ -102,18 +96,6 @@ func recordProvision(ctx context.Context, clients provision.Clients, account aws
 		return err
 	}
 	store := dynamo.New(clients.DynamoDB, dynamo.Config{Prefix: c.AWS.Prefix})
-	keys, err := journal.LoadKeys(ctx, c.AuditKey.Reveal(), store, time.Now())
-	if err != nil {
-		return err
-	}
-	// A head of a key that nobody trusts would be taken for tampering.
-	last, err := store.AuditBlocksBefore(ctx, access.DefaultName, math.MaxInt64, 1)
-	if err != nil {
-		return err
-	}
-	if len(last) > 0 && c.AuditKey.IsZero() && last[0].Head.Key != audit.KeyID(keys.Public()[0]) {
-		return errOtherKey
-	}
 	e := audit.Entry{
 		Action: "provision", Target: audit.Target{Kind: "store", ID: c.AWS.Prefix}, After: after,
 		Reason: fmt.Sprintf("created %d, changed %d", len(d.Created), len(d.Changed)),

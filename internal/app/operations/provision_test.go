@@ -119,7 +119,7 @@ func TestProvisionIsRecorded(t *testing.T) {
 	if err := store.AppendAudit(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(forced, account); !errors.Is(err, errOtherKey) {
+	if err := run(forced, account); !errors.Is(err, journal.ErrOtherKey) {
 		t.Errorf("%v", err)
 	}
 }

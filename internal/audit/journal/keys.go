@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -55,21 +56,50 @@ func LoadKeys(ctx context.Context, setting string, docs document.Store, now time
 		return ParseKeys(setting)
 	}
 	for {
-		var doc keyDocument
-		_, err := document.Load(ctx, docs, keyKind, keyName, &doc)
-		switch {
-		case err == nil:
-			return ParseKeys(doc.Secret)
-		case !errors.Is(err, push.ErrNotFound):
-			return nil, err
+		keys, err := StoredKeys(ctx, docs)
+		if !errors.Is(err, push.ErrNotFound) {
+			return keys, err
 		}
 		fresh, err := NewKey()
 		if err != nil {
 			return nil, err
 		}
-		doc.Secret = audit.FormatSecret(fresh)
+		doc := keyDocument{Secret: audit.FormatSecret(fresh)}
 		if err := document.Save(ctx, docs, keyKind, keyName, 1, doc, now); err != nil && !errors.Is(err, push.ErrConflict) {
 			return nil, err
 		}
 	}
+}
+
+// StoredKeys returns the key that is kept in the store, or push.ErrNotFound. It makes none.
+func StoredKeys(ctx context.Context, docs document.Store) (*audit.Keyring, error) {
+	var doc keyDocument
+	if _, err := document.Load(ctx, docs, keyKind, keyName, &doc); err != nil {
+		return nil, err
+	}
+	return ParseKeys(doc.Secret)
+}
+
+// ErrOtherKey says that a log is signed with a key that its store does not have: a head of the store's key would be taken
+// for forged.
+var ErrOtherKey = errors.New("the audit log is signed with a key that is not in the store: " +
+	"give this command the BELFRY_AUDIT_KEY of the services, too")
+
+// CheckStored returns [ErrOtherKey] if the log of a tenant ends with a head of another key than the one that is kept in its
+// store, or of one while the store keeps none. It makes no key.
+func CheckStored(ctx context.Context, log audit.Log, docs document.Store, tenant string) error {
+	last, err := log.AuditBlocksBefore(ctx, tenant, math.MaxInt64, 1)
+	if err != nil || len(last) == 0 {
+		return err
+	}
+	keys, err := StoredKeys(ctx, docs)
+	switch {
+	case errors.Is(err, push.ErrNotFound):
+		return ErrOtherKey
+	case err != nil:
+		return err
+	case last[0].Head.Key != audit.KeyID(keys.Public()[0]):
+		return ErrOtherKey
+	}
+	return nil
 }
