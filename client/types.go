@@ -60,6 +60,7 @@ type Notification struct {
 	StartedAt   *time.Time        `json:"started_at,omitempty" doc:"when a batch was started, or sending began"`
 	CompletedAt *time.Time        `json:"completed_at,omitempty" doc:"when nothing was open any more"`
 	ExpiresAt   *time.Time        `json:"expires_at,omitempty" doc:"absent until a batch is started"`
+	KeepDays    int               `json:"keep_days,omitempty" doc:"for how many days after its last change it is kept at most, settled when it was accepted; absent: as long as the server keeps what nobody bounded"`
 	Recipients  int64             `json:"recipients" doc:"deliveries known so far: planned ones, and one for every source not planned yet"`
 	Counts      *Counts           `json:"counts,omitempty" doc:"deliveries by outcome"`
 	Held        []Hold            `json:"held,omitempty" doc:"waits for an operator, because FCM refused it for everybody: resume or cancel"`

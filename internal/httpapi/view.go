@@ -19,7 +19,7 @@ const stateValid = "valid"
 // never change, so that a repeat of the request gets the same body, however late.
 func acceptedView(n *push.Notification) client.Notification {
 	first := *n
-	first.Progress = push.Progress{State: push.StateAccepted, Sources: int64(n.Target.Count())}
+	first.Progress = push.Progress{State: push.StateAccepted, Sources: int64(n.Target.Count()), KeepDays: n.Progress.KeepDays}
 	if n.ID.IsBatch() {
 		first.Progress.State = push.StateUploading
 	}
@@ -30,7 +30,7 @@ func acceptedView(n *push.Notification) client.Notification {
 func plainView(n *push.Notification) client.Notification {
 	v := client.Notification{
 		ID: string(n.ID), State: client.State(n.Progress.State), Priority: client.Priority(n.Priority), Labels: n.Labels,
-		Sender: n.Sender, App: n.App, Deferred: n.Deferred,
+		Sender: n.Sender, App: n.App, Deferred: n.Deferred, KeepDays: n.Progress.KeepDays,
 		AcceptedAt: n.AcceptedAt, StartedAt: views.Time(n.Progress.StartedAt), CompletedAt: views.Time(n.Progress.CompletedAt),
 		Recipients: n.Progress.Sources, Links: links(n.ID), Held: holdsView(&n.Progress.Held), BrakeOff: n.Progress.BrakeOff,
 	}

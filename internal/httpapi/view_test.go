@@ -141,3 +141,14 @@ func TestGetNotification(t *testing.T) {
 	}
 	g.Do(t, "GET", "/v1/batches/"+ntfID, "").Want(t, http.StatusNotFound, door.CodeNotFound)
 }
+
+// For how many days a notification is kept stands in the answer to its request, and in that to a repeat long after.
+func TestKeepDaysIsShown(t *testing.T) {
+	t.Parallel()
+	for _, id := range []push.ID{push.NewID(push.PrefixNotification), push.NewID(push.PrefixBatch)} {
+		n := push.Notification{ID: id, Progress: push.Progress{State: push.StateCompleted, KeepDays: 7}}
+		if first, now := acceptedView(&n), plainView(&n); first.KeepDays != 7 || now.KeepDays != 7 {
+			t.Errorf("%s is accepted with %d, and has %d", id, first.KeepDays, now.KeepDays)
+		}
+	}
+}

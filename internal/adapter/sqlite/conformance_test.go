@@ -237,6 +237,7 @@ func TestConformanceAudit(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	audittest.Run(t, func(*testing.T) audit.Store { return s }, audittest.Features{
+		Joint: true,
 		Restart: func(t *testing.T) func() audit.Store {
 			t.Helper()
 			reopen := restartStore(t)

@@ -27,6 +27,8 @@ type Features struct {
 	// the store and opens the same data anew. Nil where the data lives in a service that
 	// outlasts the process.
 	Restart func(t *testing.T) func() audit.Store
+	// Joint says that the driver is [audit.Joint].
+	Joint bool
 }
 
 // Keys returns a keyring that is the same every time.
@@ -65,6 +67,14 @@ func Run(t *testing.T, open func(t *testing.T) audit.Store, features Features) {
 			c.run(newFixture(t, open(t)))
 		})
 	}
+	t.Run("joined entries stand behind the end, whoever else writes", func(t *testing.T) {
+		t.Parallel()
+		s := open(t)
+		if _, is := s.(audit.Joint); !is && !features.Joint {
+			t.Skip("the driver has no transactions to join")
+		}
+		joined(t, s)
+	})
 	t.Run("what was written survives a restart", func(t *testing.T) {
 		t.Parallel()
 		if features.Restart == nil {
