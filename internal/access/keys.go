@@ -83,7 +83,16 @@ func (d *Directory) Key(ctx context.Context, tenant, id string) (Key, error) {
 // Keys returns the keys of a tenant, also those that open nothing any more, the oldest first.
 // It reads the keys of all tenants.
 func (d *Directory) Keys(ctx context.Context, tenant string) ([]Key, error) {
-	keys, err := every(ctx, d, KindKey, func(k *Key) bool { return k.Tenant == tenant })
+	return d.keys(ctx, func(k *Key) bool { return k.Tenant == tenant })
+}
+
+// AllKeys returns the keys of all tenants, as [Directory.Keys].
+func (d *Directory) AllKeys(ctx context.Context) ([]Key, error) {
+	return d.keys(ctx, func(*Key) bool { return true })
+}
+
+func (d *Directory) keys(ctx context.Context, keep func(*Key) bool) ([]Key, error) {
+	keys, err := every(ctx, d, KindKey, keep)
 	slices.SortFunc(keys, func(a, b Key) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	return keys, err
 }

@@ -319,7 +319,8 @@ func table() []rule {
 
 		{
 			layer: "part of the house", covers: []string{"internal/provision", "internal/doctor", "internal/cost"},
-			uses:     append(slices.Clone(pure), "internal/adapter/...", "internal/config", "internal/provision"),
+			uses: append(slices.Clone(pure), "internal/adapter/...", "internal/config", "internal/provision",
+				"internal/credential", "internal/audit/journal"),
 			testsUse: append(shared(), "test/standins", "internal/fcmsim"),
 		},
 

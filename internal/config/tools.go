@@ -25,10 +25,12 @@ func (c Provision) Validate() error {
 }
 
 // Doctor is the configuration of belfry doctor: of the service that it looks
-// after. What is wrong with the credentials of FCM is for its checks to say.
+// after. What is wrong with the credentials of FCM, and who is let in, is for its checks to say.
 type Doctor struct {
 	Store Store `embed:""`
+	API   API   `embed:""`
 	FCM   FCM   `embed:""`
+	Seal  Seal  `embed:""`
 }
 
 // Validate reports what is so wrong that nothing can be checked, as [Faults].

@@ -9,13 +9,19 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/awsconf"
+	"github.com/belfry-push/belfry/internal/adapter/dynamo"
 	"github.com/belfry-push/belfry/internal/adapter/fcm"
+	"github.com/belfry-push/belfry/internal/adapter/sqlite"
+	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/dispatcher"
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/doctor"
+	"github.com/belfry-push/belfry/internal/provision"
 	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
@@ -44,7 +50,41 @@ func (Operations) Doctor(ctx context.Context, c config.Doctor) doctor.Report {
 	}
 	found := c.Warnings()
 	fcmCheck := doctor.FCM(dryRunner(c.FCM, func(w string) { found = append(found, w) }))
-	return doctor.Run(ctx, backend, fcmCheck, doctor.Settings(func() []string { return found }))
+	keys := doctor.Access(doorOf(c, func(ctx context.Context) (doctor.Stored, error) { return stored(ctx, c.Store) }))
+	return doctor.Run(ctx, backend, keys, fcmCheck, doctor.Settings(func() []string { return found }))
+}
+
+// doorOf is what the settings of a service say of who is let in.
+func doorOf(c config.Doctor, open func(ctx context.Context) (doctor.Stored, error)) doctor.Door {
+	return doctor.Door{
+		Listen: c.API.Listen, Beyond: c.API.Beyond(), KeySet: !c.API.Key.IsZero(), RequireKey: c.API.RequireKey,
+		AuditKey: c.Store.AuditKey.Reveal(), Now: time.Now, Open: open,
+		Ring: func(ctx context.Context) (*credential.Ring, error) {
+			return app.NewRing(ctx, &app.Service{Backend: &app.Backend{}}, c.Seal)
+		},
+	}
+}
+
+// stored opens what a service has stored, and changes nothing.
+func stored(ctx context.Context, c config.Store) (doctor.Stored, error) {
+	if c.Backend != config.BackendAWS {
+		r, err := sqlite.Read(ctx, c.Data)
+		if err != nil {
+			return doctor.Stored{}, err
+		}
+		return doctor.Stored{Documents: r, Audit: r, Close: r.Close}, nil
+	}
+	cfg, err := awsconf.Load(ctx, awsconf.Options{Version: telemetry.Version()})
+	if err != nil {
+		return doctor.Stored{}, err
+	}
+	client := provision.NewClients(awsconf.Observe(cfg, zap.NewNop(), nil)).DynamoDB // whose warnings the check before has shown
+	return storedIn(client, c.AWS.Prefix), nil
+}
+
+func storedIn(client *dynamodb.Client, prefix string) doctor.Stored {
+	s := dynamo.New(client, dynamo.Config{Prefix: prefix})
+	return doctor.Stored{Documents: s, Audit: s, Close: func() error { return nil }}
 }
 
 // dryRunner opens a sender of one connection, as a service would.

@@ -97,6 +97,19 @@ func (d *DB) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	return d.writer.do(ctx, laneSoon, &request{f: f})
 }
 
+// OpenForReading opens a file that exists for [DB.Read] alone: nothing else of it may be called but [DB.Close]. It leaves the
+// file and its log, if it has one, as they are.
+func OpenForReading(ctx context.Context, path string, withLog bool) (*DB, error) {
+	pool, err := OpenUntouched(path, withLog)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return &DB{path: path, readers: pool}, nil
+}
+
 // Read is the pool of read-only connections. A query sees every write that
 // returned before it started.
 func (d *DB) Read() *sql.DB { return d.readers }
@@ -105,7 +118,11 @@ func (d *DB) Read() *sql.DB { return d.readers }
 // file. It waits for readers to return their connections. Closing again is fine.
 func (d *DB) Close() error {
 	d.closeOnce.Do(func() {
-		if err := errors.Join(d.readers.Close(), d.writer.close()); err != nil {
+		err := d.readers.Close()
+		if d.writer != nil {
+			err = errors.Join(err, d.writer.close())
+		}
+		if err != nil {
 			d.closed = fmt.Errorf("close %s: %w", d.path, err)
 		}
 	})
