@@ -12,6 +12,7 @@ import (
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/app/breakers"
+	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/credential"
@@ -47,28 +48,49 @@ func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logge
 	d := &Direct{stack: app.NewStack(log)}
 	const grace = 10 * time.Second
 	d.stack.OnStop("backend", grace, b.Close)
-	record, err := openAudit(ctx, b, c.AuditKey, reg, log, d.stack)
+	record, shown, err := openAudit(ctx, b, c.AuditKey, reg, log, d.stack)
 	if err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
-	if err := d.serve(b, record, user, reg, log); err != nil {
+	if err := d.serve(b, record, shown, user, reg, log); err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
 	return d, nil
 }
 
-// openAudit opens the log for calls past the services, which sign as they do or not at all.
+// openAudit opens the log for calls past the services, which sign as they do or not at all: without their key it takes no
+// entry, so that calls which belong into the log are refused, and all others are answered.
 func openAudit(ctx context.Context, b *app.Backend, key config.Secret, reg prometheus.Registerer, log *zap.Logger, stack *app.Stack,
-) (*app.AuditLog, error) {
+) (door.Auditor, httpapi.AuditLog, error) {
 	if key.IsZero() {
-		if err := journal.CheckStored(ctx, b.Store, b.Store, access.DefaultName); err != nil {
-			return nil, err
+		switch err := journal.CheckStored(ctx, b.Store, b.Store, access.DefaultName); {
+		case errors.Is(err, journal.ErrOtherKey):
+			return unsigned{}, httpapi.AuditLog{Entries: journal.NewReader(b.Store)}, nil
+		case err != nil:
+			return nil, httpapi.AuditLog{}, err
 		}
 	}
-	return app.OpenAudit(ctx, b, key, reg, log, stack)
+	record, err := app.OpenAudit(ctx, b, key, reg, log, stack)
+	if err != nil {
+		return nil, httpapi.AuditLog{}, err
+	}
+	return record, record.Routes(), nil
 }
 
-func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg prometheus.Registerer, log *zap.Logger) error {
+// unsigned is an audit log that this process has no key to sign in.
+type unsigned struct{}
+
+// Ready implements [door.Auditor].
+func (unsigned) Ready() error { return door.Refuse(door.CodeForbidden, journal.ErrOtherKey.Error()) }
+
+// Record implements [door.Auditor].
+func (u unsigned) Record(context.Context, audit.Entry) error { return u.Ready() }
+
+// Offer implements [door.Auditor]. What is offered was refused, and did nothing.
+func (unsigned) Offer(audit.Entry) {}
+
+func (d *Direct) serve(b *app.Backend, record door.Auditor, shown httpapi.AuditLog, user string, reg prometheus.Registerer, log *zap.Logger,
+) error {
 	kept, err := newLetters(b, letters.Retention{}, reg, log)
 	if err != nil {
 		return err
@@ -79,7 +101,7 @@ func (d *Direct) serve(b *app.Backend, record *app.AuditLog, user string, reg pr
 	room := d.overview(b, log)
 	handler, err := httpapi.NewDeadLetters(httpapi.Direct{
 		Status:  room,
-		Letters: kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: record.Routes(), User: user, Log: log,
+		Letters: kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: shown, User: user, Log: log,
 	})
 	if err != nil {
 		return err

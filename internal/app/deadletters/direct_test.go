@@ -3,6 +3,9 @@ package deadletters
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,9 +16,10 @@ import (
 	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/internal/push"
 )
 
-// A command on the data signs as the services do, or does nothing.
+// A command on the data signs as the services do, or does nothing that belongs into the audit log.
 func TestDirectNeedsTheServicesKey(t *testing.T) {
 	t.Parallel()
 	key, err := journal.NewKey()
@@ -33,15 +37,39 @@ func TestDirectNeedsTheServicesKey(t *testing.T) {
 	if err := app.RecordLocal(t.Context(), b.Store, secret, e); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDirect(t.Context(), c, "ann", zap.NewNop()); !errors.Is(err, journal.ErrOtherKey) {
-		t.Errorf("without the key: %v", err)
+	for _, step := range []struct {
+		key          config.Secret
+		method, path string
+		want         int
+	}{
+		{"", http.MethodGet, "/v1/status", http.StatusOK}, // not in the log
+		{"", http.MethodGet, "/v1/dead-letters", http.StatusForbidden},
+		{"", http.MethodPost, "/v1/simulations", http.StatusForbidden},
+		{secret, http.MethodGet, "/v1/dead-letters", http.StatusOK},
+	} {
+		c.AuditKey = step.key
+		d, err := OpenDirect(t.Context(), c, "ann", zap.NewNop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), step.method, DirectURL+step.path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := d.HTTP().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close(), d.Close(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if resp.StatusCode != step.want || step.want == http.StatusForbidden && !strings.Contains(string(body), "BELFRY_AUDIT_KEY") {
+			t.Errorf("%s %s with key %t: %d %s", step.method, step.path, !step.key.IsZero(), resp.StatusCode, body)
+		}
 	}
-	c.AuditKey = secret
-	d, err := OpenDirect(t.Context(), c, "ann", zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Close(t.Context()); err != nil {
-		t.Error(err)
+	if _, err := journal.StoredKeys(t.Context(), b.Store); !errors.Is(err, push.ErrNotFound) {
+		t.Errorf("a key was made: %v", err)
 	}
 }
