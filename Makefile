@@ -206,7 +206,7 @@ others := $(GO) list ./... | grep -vxF "$$($(GO) list $(starting))" | xargs
 
 .PHONY: ci
 ci: ## What CI runs: lint, verify, dead, vuln, all tests with coverage and its floors, the race detector, fuzzing
-	@step() { echo "== make $$*"; local begin=$$SECONDS; $(MAKE) "$$@"; echo "== make $$1: $$((SECONDS - begin)) s"; }; \
+	@step() { echo "== make $$1"; local begin=$$SECONDS; $(MAKE) "$$@"; echo "== make $$1: $$((SECONDS - begin)) s"; }; \
 	others=$$($(others)); \
 	step lint; step verify; step dead; step vuln; \
 	step cover TESTFLAGS=-vet=off PKGS="$$others"; \

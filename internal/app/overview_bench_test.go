@@ -82,7 +82,8 @@ func BenchmarkStatus(b *testing.B) {
 		reports := report.New(report.Config{
 			Notifications: back.Store, Chunks: back.Store, Pages: back.Store, Devices: back.Store, Log: zap.NewNop(),
 		})
-		return NewStatus(back, Overview{Reports: reports, Pauses: pause.New(back.Store, nil, zap.NewNop()), Budget: patience, Sums: sums}, time.Now)
+		pauses := pause.New(back.Store, nil, zap.NewNop())
+		return NewStatus(back, Overview{Reports: reports, Pauses: pauses, Budget: patience, Sums: sums}, time.Now)
 	}
 	for _, c := range []struct {
 		name           string

@@ -16,7 +16,7 @@ import (
 // programs alike.
 func (s *Service) startTraces(ctx context.Context) error {
 	metrics := otlp.NewMetrics(s.Reg)
-	settings, err := otlp.Read(os.Getenv)
+	settings, err := otlp.Read(os.Getenv) //nolint:forbidigo // see above
 	if err != nil || !settings.On {
 		return err
 	}

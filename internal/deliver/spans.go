@@ -77,7 +77,8 @@ func resultOf(code push.Code) trace.Result {
 		return trace.Well
 	case push.ClassPermanent:
 		return trace.Refused
-	case push.ClassOpen, push.ClassRetryable, push.ClassAmbiguous, push.ClassDeadLettered:
+	case push.ClassOpen, push.ClassRetryable, push.ClassAmbiguous, push.ClassDeadLettered,
+		push.ClassSuppressed, push.ClassExpired, push.ClassCancelled:
 	}
 	return trace.Failed
 }

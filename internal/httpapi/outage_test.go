@@ -59,7 +59,8 @@ func TestOutages(t *testing.T) {
 			}
 			golden(t, filepath.Join("testdata", "problems", "outage_"+string(c.outage)+".json"), got.Body.Bytes())
 			lines := g.logs.FilterMessage("request").All()
-			if len(lines) != 1 || lines[0].Level != zap.InfoLevel || lines[0].ContextMap()["code"] != string(c.code) || !strings.Contains(fmt.Sprint(lines[0].ContextMap()["error"]), "secret") {
+			if len(lines) != 1 || lines[0].Level != zap.InfoLevel || lines[0].ContextMap()["code"] != string(c.code) ||
+				!strings.Contains(fmt.Sprint(lines[0].ContextMap()["error"]), "secret") {
 				t.Errorf("the log does not have the cause: %v", lines)
 			}
 		})

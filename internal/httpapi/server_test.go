@@ -47,7 +47,8 @@ func TestLogAndMetrics(t *testing.T) {
 	}
 	first := lines[0].ContextMap()
 	if first["request_id"] != "r1" || first["route"] != "/v1/notifications" || first["status"] != int64(500) ||
-		first["tenant"] != "default" || first["code"] != "internal" || lines[0].Level != zap.ErrorLevel || lines[1].Level != zap.DebugLevel || first["error"] == nil || len(first["trace_id"].(string)) != 32 {
+		first["tenant"] != "default" || first["code"] != "internal" ||
+		lines[0].Level != zap.ErrorLevel || lines[1].Level != zap.DebugLevel || first["error"] == nil || len(first["trace_id"].(string)) != 32 {
 		t.Errorf("logged %v", first)
 	}
 	for _, l := range g.logs.All() {

@@ -74,7 +74,7 @@ func unless(away *atomic.Bool) func(op string, effect func() error) error {
 func in(t *testing.T, run func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		core, logs := observer.New(zapcore.WarnLevel)
+		core, logs := observer.New(zapcore.InfoLevel)
 		r := &rig{
 			t: t, ledger: &ledgertest.Memory{}, tasks: &workertest.Memory{},
 			told: &told{}, logs: logs, reg: prometheus.NewRegistry(), queues: map[string]*gauge{},

@@ -34,8 +34,7 @@ type facts struct {
 	*Status
 
 	seen   []Seen
-	known  bool  // seen is what was read
-	store  error // why not
+	known  bool // seen is what was read
 	outbox time.Time
 	tenant string // "": the platform
 }
@@ -74,7 +73,7 @@ func (f *facts) headline() string {
 	if len(f.Problems) == 0 {
 		s := "Everything works"
 		if f.tenant == "" {
-			s += fmt.Sprintf(": %s", count(len(f.seen), "process", "processes"))
+			s += ": " + count(len(f.seen), "process", "processes")
 		}
 		if len(f.Running) == 0 {
 			return s + ", nothing is under way."
@@ -276,7 +275,8 @@ func (f *facts) ofCredentials() {
 			// How long that is so, nobody keeps; c.Since is the breaker's.
 			p := Problem{
 				Health: Degraded, What: "FCM fails most requests of " + c.Label, Affected: f.affected(reasonSick),
-				Why: fmt.Sprintf("%.0f %% of the latest failed, so that few are made", 100*c.Sick), Do: "wait: sending goes on by itself as FCM recovers",
+				Why: fmt.Sprintf("%.0f %% of the latest failed, so that few are made", 100*c.Sick),
+				Do:  "wait: sending goes on by itself as FCM recovers",
 			}
 			if c.Sick < mostly {
 				p.What, p.Why = "FCM has failed most requests of "+c.Label, "it recovers; few are made until enough of them succeed"
@@ -362,8 +362,9 @@ func (f *facts) ofRunning() {
 	}
 	if !f.outbox.IsZero() && f.At.Sub(f.outbox) > outboxLate {
 		f.add(Problem{
-			Health: Degraded, What: "Accepted notifications are not on their queue", Affected: "the oldest was accepted at " + clockOf(f.outbox, f.At),
-			Since: f.outbox, Why: "the outbox is late", Do: "see whether the queue takes messages: belfry doctor",
+			Health: Degraded, What: "Accepted notifications are not on their queue",
+			Affected: "the oldest was accepted at " + clockOf(f.outbox, f.At),
+			Since:    f.outbox, Why: "the outbox is late", Do: "see whether the queue takes messages: belfry doctor",
 		})
 	}
 	if f.tenant == "" {
@@ -397,7 +398,8 @@ func (f *facts) ofChecks() {
 
 // toldOtherwise reports whether a check says what a credential has said.
 func (f *facts) toldOtherwise(c *Check) bool {
-	return strings.Contains(c.Name, "FCM") && slices.ContainsFunc(f.Credentials, func(s CredentialSum) bool { return s.Refused != "" || s.Stale })
+	told := func(s CredentialSum) bool { return s.Refused != "" || s.Stale }
+	return strings.Contains(c.Name, "FCM") && slices.ContainsFunc(f.Credentials, told)
 }
 
 func (f *facts) ofDisk() {
@@ -408,7 +410,8 @@ func (f *facts) ofDisk() {
 	part := float64(d.Free) / float64(d.Total)
 	p := Problem{
 		What: "The disk is nearly full", Affected: "everybody, when it is full",
-		Why: fmt.Sprintf("%s free of %s (%.0f %%)", humanize.IBytes(uint64(max(0, d.Free))), humanize.IBytes(uint64(d.Total)), 100*part), Do: "make room, or a bigger disk",
+		Why: fmt.Sprintf("%s free of %s (%.0f %%)", humanize.IBytes(uint64(max(0, d.Free))), humanize.IBytes(uint64(d.Total)), 100*part),
+		Do:  "make room, or a bigger disk",
 	}
 	switch {
 	case part < diskFull && d.Free < diskLowBytes || d.Free < diskFullBytes:

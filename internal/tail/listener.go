@@ -128,7 +128,7 @@ func (l *Listener) offer(f *frame) {
 		return
 	}
 	l.pos = f.pos
-	if !f.gap && !(l.sight.sees(f.kind, &f.about) && l.filter.takes(f.kind, &f.about)) {
+	if !f.gap && (!l.sight.sees(f.kind, &f.about) || !l.filter.takes(f.kind, &f.about)) {
 		return
 	}
 	if len(l.queue) == mostQueued {

@@ -90,8 +90,14 @@ func (s *Source) Listening() bool { return s.on.Load() }
 
 // Publish implements outcome.Publisher. It never fails.
 func (s *Source) Publish(_ context.Context, events []wire.Event) error {
+	s.hold(events)
+	return nil
+}
+
+// hold numbers events and keeps the newest of them, while anybody listens.
+func (s *Source) hold(events []wire.Event) {
 	if !s.on.Load() || len(events) == 0 {
-		return nil
+		return
 	}
 	s.mu.Lock()
 	for i := range events {
@@ -106,7 +112,6 @@ func (s *Source) Publish(_ context.Context, events []wire.Event) error {
 	case s.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // Tell makes an event and publishes it; it does nothing while nobody listens.
@@ -119,7 +124,7 @@ func (s *Source) Tell(subject, traceParent string, data wire.Data) {
 		s.log.Warn("event not encoded", zap.String("type", data.EventType()), zap.Error(err))
 		return
 	}
-	_ = s.Publish(context.Background(), []wire.Event{e}) // never fails
+	s.hold([]wire.Event{e})
 }
 
 // numbered is an event with its number.

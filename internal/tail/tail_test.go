@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,6 +111,7 @@ func expect(t *testing.T, what string, l *Listener, want ...string) (pos string)
 // What is told in one process is followed in it at once, and in another one soon; whoever comes back, to either, goes on
 // where it was.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		docs := &documenttest.Memory{}
 		ingest, dispatcher, other := start(t, docs), start(t, docs), start(t, docs)
@@ -153,6 +155,7 @@ func isGap(s string) bool { return strings.HasPrefix(s, "gap:") }
 
 // Whoever comes back too late, or with a position that no hub wrote, is told of a gap, and of how many if that is known.
 func TestGap(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, &documenttest.Memory{})
 		l := p.listen(operator(), Filter{}, "")
@@ -160,7 +163,7 @@ func TestGap(t *testing.T) {
 		pos := expect(t, "first", l, "a1")
 		l.Close()
 		for i := range mostWindow + 7 {
-			p.tell("acme", fmt.Sprint(i))
+			p.tell("acme", strconv.Itoa(i))
 		}
 		l = p.listen(operator(), Filter{}, pos)
 		have, _ := got(t, l)
@@ -181,20 +184,21 @@ func TestGap(t *testing.T) {
 
 // A listener that does not read loses the oldest, is told how many of its own those were, and holds up nobody.
 func TestSlowListener(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, &documenttest.Memory{})
 		slow := p.listen(Sight{Tenant: "acme", Kinds: Kinds()}, Filter{}, "")
 		fast := p.listen(operator(), Filter{}, "")
 		const more = 10
 		for i := range mostQueued + more {
-			p.tell("acme", fmt.Sprint(i))
+			p.tell("acme", strconv.Itoa(i))
 			p.tell("zoo", "other")
 			if have, _ := got(t, fast); len(have) != 2 {
 				t.Fatalf("who reads got %v", have)
 			}
 		}
 		have, _ := got(t, slow)
-		if len(have) != mostQueued+1 || have[0] != fmt.Sprintf("gap:%d", more) || have[1] != fmt.Sprint(more) {
+		if len(have) != mostQueued+1 || have[0] != fmt.Sprintf("gap:%d", more) || have[1] != strconv.Itoa(more) {
 			t.Errorf("%d came, first %v", len(have), have[:2])
 		}
 		slow.Close()
@@ -204,6 +208,7 @@ func TestSlowListener(t *testing.T) {
 
 // A burst beyond what a process writes in a second shows as a gap with its number in other processes.
 func TestBurst(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		docs := &documenttest.Memory{}
 		ingest, dispatcher := start(t, docs), start(t, docs)
@@ -211,11 +216,11 @@ func TestBurst(t *testing.T) {
 		settle()
 		const burst = mostFlushed + 20
 		for i := range burst {
-			dispatcher.source.Tell(fmt.Sprint(i), "", wire.Accepted{ID: "x", Tenant: "acme"})
+			dispatcher.source.Tell(strconv.Itoa(i), "", wire.Accepted{ID: "x", Tenant: "acme"})
 		}
 		settle()
 		have, _ := got(t, l)
-		if len(have) != mostFlushed+1 || have[0] != "gap:20" || have[mostFlushed] != fmt.Sprint(burst-1) {
+		if len(have) != mostFlushed+1 || have[0] != "gap:20" || have[mostFlushed] != strconv.Itoa(burst-1) {
 			t.Errorf("%d came, first %v", len(have), have[:min(2, len(have))])
 		}
 		l.Close()
@@ -224,6 +229,7 @@ func TestBurst(t *testing.T) {
 
 // While nobody listens a process keeps and writes nothing.
 func TestNobodyListens(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var writes atomic.Int64
 		docs := documenttest.Around{Store: &documenttest.Memory{}, Do: func(op string, effect func() error) error {
@@ -259,6 +265,7 @@ func TestNobodyListens(t *testing.T) {
 
 // While the store is away what happens in the process itself is followed all the same; when it is back, the rest is, too.
 func TestStoreAway(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
 		docs := documenttest.Around{Store: &documenttest.Memory{}, Do: func(_ string, effect func() error) error {
@@ -285,6 +292,7 @@ func TestStoreAway(t *testing.T) {
 
 // What a process that is gone left in the store is removed by whoever listens.
 func TestLeftBehind(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		docs := &documenttest.Memory{}
 		ingest, gone := start(t, docs), start(t, docs)
@@ -306,7 +314,9 @@ func TestLeftBehind(t *testing.T) {
 
 func TestFilters(t *testing.T) {
 	t.Parallel()
-	a := about{Tenant: "acme", App: "shop", ID: "bat_1", Labels: map[string]string{"team": "orders"}, ByCode: map[string]int64{"fcm.unregistered": 2}}
+	a := about{
+		Tenant: "acme", App: "shop", ID: "bat_1", Labels: map[string]string{"team": "orders"}, ByCode: map[string]int64{"fcm.unregistered": 2},
+	}
 	for _, c := range []struct {
 		name string
 		f    Filter
@@ -355,7 +365,8 @@ func TestFilters(t *testing.T) {
 // No stream has the user of a device, whoever listens.
 func TestUserLeftOut(t *testing.T) {
 	t.Parallel()
-	e, err := wire.NewEvent("belfry", "phone-1", "", time.Now(), wire.DeviceQuarantined{DeviceID: "phone-1", Tenant: "acme", UserID: "ada@example.com"})
+	quarantined := wire.DeviceQuarantined{DeviceID: "phone-1", Tenant: "acme", UserID: "ada@example.com"}
+	e, err := wire.NewEvent("belfry", "phone-1", "", time.Now(), quarantined)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,11 @@ const (
 
 // The keys that tell lines of one message apart. They have few values; of ids, of which
 // every line has another, nothing would ever be left out. The sums of amounts are told.
+//
+//nolint:gochecknoglobals // constants
 var (
-	repeatsApart   = []string{"app", "check", "code", "credential", "op", "queue", "reason", "route", "status", "tenant"} //nolint:gochecknoglobals // constant
-	repeatsAmounts = []string{"chunks", "events", "letters", "notifications", "recipients"}                               //nolint:gochecknoglobals // constant
+	repeatsApart   = []string{"app", "check", "code", "credential", "op", "queue", "reason", "route", "status", "tenant"}
+	repeatsAmounts = []string{"chunks", "events", "letters", "notifications", "recipients"}
 )
 
 // repeats is a core that lets a line that comes again and again pass ten times a minute,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,7 +35,7 @@ func TestRepeatsAreToldAsASum(t *testing.T) {
 		root, buf := newTestLogger(t, "debug", FormatJSON)
 		log := root.With(zap.String("queue", "bulk"), zap.String("owner", "me"))
 		for i := range 25 {
-			log.Warn("dead", zap.String("code", "fcm.internal"), zap.String("chunk", fmt.Sprint(i)), zap.Int("recipients", 500))
+			log.Warn("dead", zap.String("code", "fcm.internal"), zap.String("chunk", strconv.Itoa(i)), zap.Int("recipients", 500))
 		}
 		log.Warn("dead", zap.String("code", "ttl"), zap.Int("recipients", 1)) // another code
 		root.Warn("dead", zap.String("code", "fcm.internal"))                 // of no queue
@@ -86,7 +87,7 @@ func TestRepeatsAreBounded(t *testing.T) {
 		log, buf := newTestLogger(t, "info", FormatJSON)
 		kinds := log.Core().(*repeats).kinds
 		for i := range 3 * repeatsKinds {
-			log.Info("m", zap.String("tenant", fmt.Sprint(i)))
+			log.Info("m", zap.String("tenant", strconv.Itoa(i)))
 		}
 		if n := len(kinds.of); n > repeatsKinds+1 {
 			t.Errorf("remembers %d kinds", n)
@@ -102,7 +103,7 @@ func TestRepeatsAreBounded(t *testing.T) {
 			t.Errorf("told %v", l)
 		}
 		for i := range 2 * repeatsKinds {
-			log.Info("m", zap.String("tenant", fmt.Sprint(i)))
+			log.Info("m", zap.String("tenant", strconv.Itoa(i)))
 		}
 		if n := strings.Count(buf.String(), "\n"); n < repeatsKinds {
 			t.Errorf("only %d lines in the next window", n)

@@ -24,7 +24,8 @@ func TestXRay(t *testing.T) {
 		t.Errorf("%s, %v", tp, err)
 	}
 	for _, bad := range []string{
-		"", "Root", "Root=1-5759e988-bd862e3fe1be46a994272793", "Parent=53995c3f42cd8ad8", "Root=2-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8",
+		"", "Root", "Root=1-5759e988-bd862e3fe1be46a994272793", "Parent=53995c3f42cd8ad8",
+		"Root=2-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8",
 		"Root=1-5759e988-bd862e3fe1be46a99427279Z;Parent=53995c3f42cd8ad8", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8a",
 		"Root=1-00000000-000000000000000000000000;Parent=53995c3f42cd8ad8", "Root=1_5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8",
 	} {

@@ -93,6 +93,7 @@ func TestNothingIsFlaggedOnABusyMachine(t *testing.T) {
 		{Version: 4, SQL: store.SchemaUnfinished},
 		{Version: 5, SQL: store.SchemaFirst},
 		{Version: 6, SQL: store.SchemaRetired},
+		{Version: 7, SQL: store.SchemaKeep},
 	})
 	queues := open(t, queue.Migrations())
 	watch := queue.NewWatch(queues, zap.NewNop())

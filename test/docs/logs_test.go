@@ -27,7 +27,10 @@ type logbook struct {
 }
 
 // levels are the methods of a logger that write a line.
-var levels = map[string]bool{"Debug": true, "Info": true, "Warn": true, "Error": true, "Check": true, "DPanic": true, "Panic": true, "Fatal": true}
+var levels = map[string]bool{
+	"Debug": true, "Info": true, "Warn": true, "Error": true, "Check": true,
+	"DPanic": true, "Panic": true, "Fatal": true,
+}
 
 // kindOf is what a constructor of a field makes of a value for a reader.
 func kindOf(constructor string) string {
@@ -88,7 +91,8 @@ func (b *logbook) read(t *testing.T, file string) {
 
 func (b *logbook) field(constructor string, call *ast.CallExpr, fault func(string)) {
 	switch constructor {
-	case "Error", "Skip", "New", "NewNop", "NewAtomicLevelAt", "NewStdLogAt", "NewStdLog", "Fields", "WithClock", "AddStacktrace", "AddCaller", "WrapCore":
+	case "Error", "Skip", "New", "NewNop", "NewAtomicLevelAt", "NewStdLogAt", "NewStdLog",
+		"Fields", "WithClock", "AddStacktrace", "AddCaller", "WrapCore":
 		return // no key
 	case "Any", "Reflect", "Object", "Inline", "Array", "Objects", "Binary", "NamedError":
 		fault("zap." + constructor + " may print anything; say what it is")

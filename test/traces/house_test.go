@@ -55,7 +55,8 @@ func open(t *testing.T, backend string, sampler sdk.Sampler) *house {
 		h.must(operations.ProvisionStandIns(t.Context(), config.AWS{Prefix: prefix}))
 	}
 	store := config.Store{AWS: config.AWS{Prefix: prefix}, Backend: backend, Data: t.TempDir(), Visibility: 30 * time.Second}
-	recorder, err := otlp.New(t.Context(), otlp.Settings{Sampler: sampler, Queue: sdk.DefaultMaxQueueSize}, h.spans, otlp.About{Service: "belfry"},
+	settings := otlp.Settings{Sampler: sampler, Queue: sdk.DefaultMaxQueueSize}
+	recorder, err := otlp.New(t.Context(), settings, h.spans, otlp.About{Service: "belfry"},
 		otlp.NewMetrics(prometheus.NewRegistry()), zap.NewNop())
 	h.must(err)
 	cfg := config.Up{
@@ -94,7 +95,6 @@ func (h *house) must(err error) {
 	}
 }
 
-//nolint:gochecknoglobals // a constant
 var message = json.RawMessage(`{"notification":{"title":"Hi"}}`)
 
 // send sends to tokens, and waits until every one has its outcome.

@@ -47,7 +47,8 @@ func TestExport(t *testing.T) {
 		got <- &d
 	}))
 	defer collector.Close()
-	s, err := Read(env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL, "OTEL_EXPORTER_OTLP_HEADERS", "api-key=k", "OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"))
+	s, err := Read(env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL,
+		"OTEL_EXPORTER_OTLP_HEADERS", "api-key=k", "OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,8 @@ func TestExport(t *testing.T) {
 	}
 	spans := d.GetResourceSpans()[0].GetScopeSpans()[0].GetSpans()
 	at := span.At()
-	if string(spans[0].GetSpanId()) != string(at.ParentID[:]) || string(spans[0].GetTraceId()) != string(at.TraceID[:]) || len(spans[0].GetParentSpanId()) != 8 {
+	if string(spans[0].GetSpanId()) != string(at.ParentID[:]) || string(spans[0].GetTraceId()) != string(at.TraceID[:]) ||
+		len(spans[0].GetParentSpanId()) != 8 {
 		t.Errorf("ids of %v, want %s", spans[0], at)
 	}
 	if id := trace.ID("x"); string(spans[1].GetTraceId()) != string(id[:]) || len(spans[1].GetParentSpanId()) != 0 {
@@ -116,7 +118,8 @@ func TestCollectorRefuses(t *testing.T) {
 		core, logs := observer.New(zap.DebugLevel)
 		s := &stub{}
 		s.fail.Store(true)
-		r, err := New(t.Context(), Settings{Sampler: sdk.AlwaysSample(), Queue: 100}, s, About{}, NewMetrics(prometheus.NewRegistry()), zap.New(core))
+		r, err := New(t.Context(), Settings{Sampler: sdk.AlwaysSample(), Queue: 100}, s, About{},
+			NewMetrics(prometheus.NewRegistry()), zap.New(core))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +152,8 @@ func TestCollectorHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.DebugLevel)
 		s := &stub{block: make(chan struct{})}
-		r, err := New(t.Context(), Settings{Sampler: sdk.AlwaysSample(), Queue: 600}, s, About{}, NewMetrics(prometheus.NewRegistry()), zap.New(core))
+		r, err := New(t.Context(), Settings{Sampler: sdk.AlwaysSample(), Queue: 600}, s, About{},
+			NewMetrics(prometheus.NewRegistry()), zap.New(core))
 		if err != nil {
 			t.Fatal(err)
 		}

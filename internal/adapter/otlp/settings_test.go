@@ -39,7 +39,8 @@ func TestRead(t *testing.T) {
 		{"disabled", []string{"OTEL_SDK_DISABLED", "TRUE", endpoint, "http://x"}, Settings{}, ""},
 		{"endpoint", []string{endpoint, "https://x:1/a/"}, with(func(s *Settings) { s.Endpoint = "https://x:1/a/v1/traces" }), "ParentBased"},
 		{
-			"endpoint of traces as it is", []string{specific, "http://x/in", endpoint, "http://y"},
+			"endpoint of traces as it is",
+			[]string{specific, "http://x/in", endpoint, "http://y"},
 			with(func(s *Settings) { s.Endpoint = "http://x/in" }), "ParentBased",
 		},
 		{
@@ -81,7 +82,8 @@ func TestRead(t *testing.T) {
 // TestReadFaults: everything that is wrong is said at once, and no secret with it.
 func TestReadFaults(t *testing.T) {
 	t.Parallel()
-	_, err := Read(env("OTEL_TRACES_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "secret.example:4318", "OTEL_EXPORTER_OTLP_HEADERS", "secret",
+	_, err := Read(env("OTEL_TRACES_EXPORTER", "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "secret.example:4318",
+		"OTEL_EXPORTER_OTLP_HEADERS", "secret",
 		"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "OTEL_EXPORTER_OTLP_TIMEOUT", "-1",
 		"OTEL_BSP_MAX_QUEUE_SIZE", "many", "OTEL_TRACES_SAMPLER", "traceidratio", "OTEL_TRACES_SAMPLER_ARG", "NaN"))
 	if err == nil {

@@ -230,7 +230,8 @@ func TestSendNotesTheTrace(t *testing.T) {
 	var msgs []worker.Outgoing
 	for _, flags := range []string{"01", "00"} {
 		body, err := wire.EncodeTask(wire.Task{
-			Op: wire.OpPlan, Notification: push.NewID(push.PrefixNotification), TraceParent: "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-" + flags,
+			Op: wire.OpPlan, Notification: push.NewID(push.PrefixNotification),
+			TraceParent: "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-" + flags,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -240,7 +241,8 @@ func TestSendNotesTheTrace(t *testing.T) {
 	if err := q.Send(t.Context(), msgs); err != nil {
 		t.Fatal(err)
 	}
-	if h := aws.ToString(got[0]["AWSTraceHeader"].StringValue); h != "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1" {
+	h := aws.ToString(got[0]["AWSTraceHeader"].StringValue)
+	if h != "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1" {
 		t.Errorf("header %q", h)
 	}
 	if got[1] != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func joined(t *testing.T, s audit.Store) {
 	entry := func(tenant string, n int) audit.Entry {
 		return audit.Entry{
 			Tenant: tenant, Time: at, Who: audit.Who{Name: "ann"}, Action: "createNotification", Kind: audit.Change,
-			Target: audit.Target{Kind: "notifications", ID: fmt.Sprint(n)},
+			Target: audit.Target{Kind: "notifications", ID: strconv.Itoa(n)},
 		}
 	}
 	before := f.Block(1, 2)
@@ -145,7 +146,7 @@ func joined(t *testing.T, s audit.Store) {
 		}
 	}
 	for n := range 2 * writers * calls {
-		if id := fmt.Sprint(n); seen[id] != 1 {
+		if id := strconv.Itoa(n); seen[id] != 1 {
 			t.Errorf("entry %s is there %d times", id, seen[id])
 		}
 	}

@@ -164,6 +164,9 @@ func (m *Memory) TrimAudit(ctx context.Context, c audit.Checkpoint, most int) (i
 		m.points = map[string]audit.Checkpoint{}
 	}
 	m.points[c.Tenant] = c
+	if len(m.blocks[c.Tenant]) == 0 {
+		return 0, nil
+	}
 	gone := 0
 	for all := m.blocks[c.Tenant]; gone < min(most, len(all)) && all[gone].Head.Seq <= c.Seq; {
 		gone++

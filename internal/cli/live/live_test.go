@@ -86,8 +86,9 @@ func healthy() *client.Status {
 			{Name: "deliveries-bulk-dlq"},
 		},
 		Running: []client.StatusRunning{{
-			ID: "bat_3dc4358e-07c1-8d8e-9321-17b5e2a5eef8", Tenant: "acme", App: "default", State: "sending", Title: "Flash sale", AcceptedAt: *before(70 * time.Second),
-			Sources: 1_000_000, Accepted: 1_000_000, Open: 612_400, Counted: true,
+			ID: "bat_3dc4358e-07c1-8d8e-9321-17b5e2a5eef8", Tenant: "acme", App: "default", State: "sending", Title: "Flash sale",
+			AcceptedAt: *before(70 * time.Second),
+			Sources:    1_000_000, Accepted: 1_000_000, Open: 612_400, Counted: true,
 		}},
 		Tenants: []client.StatusTenant{{Name: "acme", Running: 1, Open: 612_400, Oldest: before(70 * time.Second)}},
 		Open:    612_400, Counted: true, Oldest: before(70 * time.Second),
@@ -135,7 +136,8 @@ func outage() *client.Status {
 // stale is one whose dispatcher hangs.
 func stale() *client.Status {
 	s := healthy()
-	s.Health, s.Headline = client.HealthFailing, "Nothing is sent since 03:13:50 UTC: no dispatcher has been heard from for 40 s, the last was "+
+	s.Health = client.HealthFailing
+	s.Headline = "Nothing is sent since 03:13:50 UTC: no dispatcher has been heard from for 40 s, the last was " +
 		"ip-10-0-4-8/1/mh2kq9x7."
 	s.Problems = []client.Trouble{{
 		Health: client.HealthFailing, What: "Nothing is sent", Since: before(40 * time.Second),
@@ -154,7 +156,8 @@ func stale() *client.Status {
 // paused is one in which a tenant is paused.
 func paused() *client.Status {
 	s := healthy()
-	s.Health, s.Headline = client.HealthDegraded, "Tenant acme is paused since 02:10:00 UTC: ops asked for it, because: wrong price in the text."
+	s.Health = client.HealthDegraded
+	s.Headline = "Tenant acme is paused since 02:10:00 UTC: ops asked for it, because: wrong price in the text."
 	s.Problems = []client.Trouble{{
 		Health: client.HealthDegraded, What: "Tenant acme is paused", Since: before(64 * time.Minute),
 		Affected: "1 notification with 612,400 open recipients", Why: "ops asked for it, because: wrong price in the text",
@@ -168,8 +171,9 @@ func paused() *client.Status {
 	s.Running[0].Reason = "suspended"
 	s.Running[0].Waiting = "tenant acme is paused since 2026-11-22 02:10:00 UTC by ops: wrong price in the text"
 	s.Replays = []client.StatusReplay{{
-		ID: "rpl_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", State: "stopped", Phase: "main", By: "ada", Total: 1203, CreatedAt: *before(3 * time.Hour),
-		Why: "12 of 100 letters failed again",
+		ID: "rpl_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", State: "stopped", Phase: "main", By: "ada", Total: 1203,
+		CreatedAt: *before(3 * time.Hour),
+		Why:       "12 of 100 letters failed again",
 	}}
 	s.Processes, s.Queues, s.Credentials, s.Lanes, s.Store, s.Rates = nil, nil, nil, nil, nil, nil // as a tenant sees it
 	return s

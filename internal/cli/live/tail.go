@@ -42,7 +42,7 @@ belfry audit list say what is right in the end:
 
 // Run follows.
 func (c *tailCmd) Run(ctx context.Context, con *display.Console) error {
-	if err := c.Remote.Validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return err
 	}
 	api, err := con.Connect("belfry", display.Server{URL: c.API, Key: c.Key.Reveal()})
@@ -115,7 +115,7 @@ func tailLine(con *display.Console, e *client.TailEvent) string {
 		when = e.Event.Time.UTC().Format("15:04:05")
 	}
 	var d told
-	_ = json.Unmarshal(e.Event.Data, &d) // what is of another type is left out
+	_ = json.Unmarshal(e.Event.Data, &d) //nolint:forbidigo // of our own server; what is of another type is left out
 	words, tone := d.words(e.Kind)
 	if d.Tenant != "" {
 		words = d.Tenant + " " + words

@@ -34,7 +34,7 @@ func ward(t *testing.T) doctor.Door {
 		}
 	}
 	const day = 24 * time.Hour
-	ago := func(days time.Duration) time.Time { return now().Add(-days * day) }
+	ago := func(days int) time.Time { return now().AddDate(0, 0, -days) }
 	for _, name := range []string{"acme", "lacking", "globex"} {
 		put(access.KindTenant, name, access.Tenant{Name: name})
 	}
