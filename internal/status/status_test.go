@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,24 +39,39 @@ type world struct {
 	replays   []Replay
 	disk      *Disk
 	room      *Room
+
+	mu sync.Mutex // guards what changes while processes tell of themselves
+}
+
+// change changes what processes and the room read.
+func (w *world) change(how func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	how()
 }
 
 func (w *world) Standing(ctx context.Context, n *push.Notification) (Running, error) {
-	if w.slow > 0 {
+	w.mu.Lock()
+	slow, out := w.slow, w.standings[string(n.ID)]
+	w.mu.Unlock()
+	if slow > 0 {
 		select {
-		case <-time.After(w.slow):
+		case <-time.After(slow):
 		case <-ctx.Done():
 			return Running{}, ctx.Err()
 		}
 	}
-	out := w.standings[string(n.ID)]
 	out.ID, out.Tenant, out.App, out.AcceptedAt, out.Counted = string(n.ID), n.Tenant, n.AppName(), n.AcceptedAt, true
 	return out, nil
 }
 
 func (w *world) Replays(context.Context) ([]Replay, error) { return w.replays, nil }
 
-func (w *world) Pauses(context.Context) ([]Pause, error) { return w.pauses, nil }
+func (w *world) Pauses(context.Context) ([]Pause, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pauses, nil
+}
 
 func build(t *testing.T) *world {
 	t.Helper()
@@ -63,15 +79,18 @@ func build(t *testing.T) *world {
 		T: t, ledger: &ledgertest.Memory{}, letters: &letterstest.Memory{}, queue: &workertest.Memory{}, standings: map[string]Running{},
 	}
 	w.docs = documenttest.Around{Store: &documenttest.Memory{}, Do: func(_ string, effect func() error) error {
-		if w.down != nil {
-			return w.down
+		w.mu.Lock()
+		down := w.down
+		w.mu.Unlock()
+		if down != nil {
+			return down
 		}
 		return effect()
 	}}
 	w.room = New(Config{
 		Docs: w.docs, Ledger: w.ledger, Standings: w, Causes: w.letters, Replays: w, Pauses: w,
 		Queues: map[string]worker.Gauge{push.QueueBulk: w.queue}, Order: []string{push.QueueBulk}, Backend: "embedded",
-		Disk: func() *Disk { return w.disk }, Now: time.Now,
+		Disk: func() (d *Disk) { w.change(func() { d = w.disk }); return d }, Now: time.Now,
 	})
 	t.Cleanup(w.room.Close)
 	return w
@@ -87,7 +106,7 @@ func (w *world) run(id, kind string, fill func(p *Process)) (crash, stop func())
 			p.Workers = []Worker{{Queue: push.QueueBulk, Lane: "bulk", InHand: 2, Places: 26, Window: 50}}
 		}
 		if fill != nil {
-			fill(p)
+			w.change(func() { fill(p) })
 		}
 	})
 	ctx, cancel := context.WithCancel(w.Context())
@@ -98,10 +117,9 @@ func (w *world) run(id, kind string, fill func(p *Process)) (crash, stop func())
 	end := func() { cancel(); <-ended }
 	w.Cleanup(end)
 	crash = func() {
-		was := w.down
-		w.down = errors.New("killed")
+		w.change(func() { w.down = errors.New("killed") })
 		end()
-		w.down = was
+		w.change(func() { w.down = nil })
 	}
 	return crash, end
 }
@@ -118,7 +136,7 @@ func (w *world) send(id, tenant string, how Running) {
 		w.Fatal(err)
 	}
 	how.State = string(push.StateSending)
-	w.standings[id] = how
+	w.change(func() { w.standings[id] = how })
 }
 
 // look asks a while after the last reading.
@@ -199,7 +217,7 @@ func TestBreakers(t *testing.T) {
 		if got := s.Problems[0].Affected; got != "2 notifications with 7 open recipients of tenants acme, zoo" {
 			t.Errorf("affected: %s", got)
 		}
-		creds = append(slices.Clone(creds), Credential{Label: "other", Breaker: "closed"})
+		w.change(func() { creds = append(slices.Clone(creds), Credential{Label: "other", Breaker: "closed"}) })
 		time.Sleep(5 * time.Second)
 		s = w.look("")
 		w.says(&s, Degraded, "FCM does not answer for shop")
@@ -220,7 +238,7 @@ func TestBreakers(t *testing.T) {
 			{Credential{Label: "p", Breaker: "closed", Throttled: true}, "FCM has failed most requests of p"},
 			{Credential{Label: "p", Breaker: "closed", Stale: true}, "shared quota of p"},
 		} {
-			creds = []Credential{c.credential, {Label: "other", Breaker: "closed"}}
+			w.change(func() { creds = []Credential{c.credential, {Label: "other", Breaker: "closed"}} })
 			time.Sleep(5 * time.Second)
 			s = w.look("")
 			w.says(&s, Degraded, c.want)
@@ -268,7 +286,7 @@ func TestStoreAway(t *testing.T) {
 		w.run("a", KindAllInOne, nil)
 		s := w.look("")
 		w.says(&s, OK)
-		w.down = errors.New("disk on fire")
+		w.change(func() { w.down = errors.New("disk on fire") })
 		time.Sleep(time.Minute)
 		begun := time.Now()
 		s = w.look("")
@@ -276,7 +294,7 @@ func TestStoreAway(t *testing.T) {
 		if len(s.Processes) != 1 || s.Missing[0].Part != "processes" || s.Missing[0].Age < time.Minute || time.Since(begun) > 3*time.Second {
 			t.Errorf("%+v after %v", s.Missing, time.Since(begun))
 		}
-		w.down = nil
+		w.change(func() { w.down = nil })
 		s = w.look("")
 		w.says(&s, OK)
 	})
@@ -290,7 +308,7 @@ func TestSlowSums(t *testing.T) {
 		w := build(t)
 		w.run("a", KindAllInOne, nil)
 		w.send(id(1), "acme", Running{Open: 10_000_000})
-		w.slow = 2 * time.Second
+		w.change(func() { w.slow = 2 * time.Second })
 		time.Sleep(time.Second)
 		begun := time.Now()
 		s := w.room.Look(t.Context(), "")
@@ -304,7 +322,7 @@ func TestSlowSums(t *testing.T) {
 		if s = w.look(""); s.Open != 10_000_000 || !s.Counted {
 			t.Errorf("then: %+v", s.Running)
 		}
-		w.slow = time.Hour
+		w.change(func() { w.slow = time.Hour })
 		time.Sleep(time.Minute)
 		w.room.Look(t.Context(), "")
 		if s = w.look(""); s.Open != 10_000_000 {
@@ -325,32 +343,36 @@ func TestOtherTroubles(t *testing.T) {
 		if !strings.Contains(s.Problems[0].Do, id(1)) {
 			t.Error(s.Problems[0].Do)
 		}
-		w.standings[id(1)] = Running{Open: 1, Reason: reasonCredential, Waiting: "its app's credential: there is none"}
+		w.change(func() {
+			w.standings[id(1)] = Running{Open: 1, Reason: reasonCredential, Waiting: "its app's credential: there is none"}
+		})
 		s = w.look("")
 		w.says(&s, Degraded, "An app has no usable credential", "there is none")
-		w.standings[id(1)] = Running{Open: 1, Reason: reasonDeferred, Waiting: "its quota"}
+		w.change(func() { w.standings[id(1)] = Running{Open: 1, Reason: reasonDeferred, Waiting: "its quota"} })
 		s = w.look("")
 		w.says(&s, OK)
 		if len(s.Tenants) != 1 || s.Tenants[0].Deferred != 1 {
 			t.Errorf("%+v", s.Tenants)
 		}
-		w.pauses = []Pause{{ID: "pse_1", What: "tenant zoo", Tenant: "zoo", By: "ops", Reason: "asked", Since: time.Now()}}
+		w.change(func() {
+			w.pauses = []Pause{{ID: "pse_1", What: "tenant zoo", Tenant: "zoo", By: "ops", Reason: "asked", Since: time.Now()}}
+		})
 		s = w.look("")
 		w.says(&s, Degraded, "Tenant zoo is paused since", "ops asked for it, because: asked")
 		if own := w.look("acme"); len(own.Pauses) != 0 {
 			t.Errorf("acme sees the pause of another: %+v", own.Pauses)
 		}
-		w.pauses = nil
-		checks = []Check{{Name: "pages", Status: "degraded", Reason: "bucket away"}}
+		w.change(func() { w.pauses = nil })
+		w.change(func() { checks = []Check{{Name: "pages", Status: "degraded", Reason: "bucket away"}} })
 		time.Sleep(5 * time.Second)
 		s = w.look("")
 		w.says(&s, Degraded, "Check pages of belfry a fails", "bucket away")
-		checks = nil
+		w.change(func() { checks = nil })
 		time.Sleep(5 * time.Second)
-		w.disk = &Disk{Free: 600 << 20, Total: 100 << 30}
+		w.change(func() { w.disk = &Disk{Free: 600 << 20, Total: 100 << 30} })
 		s = w.look("")
 		w.says(&s, Failing, "disk is nearly full", "600 MiB free of 100 GiB")
-		w.disk.Free = 5 << 30
+		w.change(func() { w.disk = &Disk{Free: 5 << 30, Total: 100 << 30} })
 		s = w.look("")
 		w.says(&s, Degraded, "disk is nearly full")
 	})

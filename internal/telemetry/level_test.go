@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,7 +10,7 @@ import (
 func TestLevelToggles(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var buf bytes.Buffer
+		var buf buffer
 		log, level, err := NewLogger("error", FormatJSON, &buf)
 		if err != nil {
 			t.Fatal(err)
@@ -20,7 +19,7 @@ func TestLevelToggles(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			buf.Reset()
-			if log.Debug("m"); (buf.Len() > 0) != debug {
+			if log.Debug("m"); (len(buf.String()) > 0) != debug {
 				t.Errorf("%s: a line at debug is written: %v, want %v", when, !debug, debug)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -14,9 +15,33 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-func newTestLogger(t *testing.T, level, format string) (*zap.Logger, *bytes.Buffer) {
+// buffer takes what a logger writes, also from timers.
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *buffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
+}
+
+func newTestLogger(t *testing.T, level, format string) (*zap.Logger, *buffer) {
 	t.Helper()
-	var buf bytes.Buffer
+	var buf buffer
 	log, _, err := NewLogger(level, format, &buf)
 	if err != nil {
 		t.Fatalf("NewLogger(%q, %q): %v", level, format, err)
@@ -42,7 +67,7 @@ func TestLoggerJSON(t *testing.T) {
 		Info("chunk closed", zap.Int("sent", 3), zap.Duration("took", 1500*time.Millisecond))
 
 	var got map[string]any
-	if err := json.Unmarshal(buf.Bytes(), &got); err != nil {
+	if err := json.Unmarshal([]byte(buf.String()), &got); err != nil {
 		t.Fatalf("line %q: %v", buf, err)
 	}
 	want := map[string]any{
@@ -96,7 +121,7 @@ func TestNewLoggerRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			log, _, err := NewLogger(tt.level, tt.format, &bytes.Buffer{})
+			log, _, err := NewLogger(tt.level, tt.format, &buffer{})
 			if err == nil || err.Error() != tt.want || log != nil {
 				t.Errorf("NewLogger = %v, %v; want error %q", log, err, tt.want)
 			}

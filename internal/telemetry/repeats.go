@@ -18,6 +18,7 @@ const (
 	repeatsMost   = 10
 	repeatsWindow = time.Minute
 	repeatsKinds  = 4096
+	repeatsPause  = time.Second // between two looks through all kinds for what is over
 )
 
 // The keys that tell lines of one message apart. They have few values; of ids, of which
@@ -42,8 +43,9 @@ type repeats struct {
 
 // kinds is what the cores of one logger share.
 type kinds struct {
-	mu sync.Mutex
-	of map[string]*kind
+	mu     sync.Mutex
+	of     map[string]*kind
+	forgot time.Time // when what is over was looked for last
 }
 
 // kind is what is known of one kind of line in the present window.
@@ -106,7 +108,10 @@ func (r *repeats) passes(e zapcore.Entry, fields []zapcore.Field) bool {
 	defer k.mu.Unlock()
 	full := name + "\x00" + r.apart + apart
 	if len(k.of) >= repeatsKinds && k.of[full] == nil {
-		k.forget(e.Time)
+		if e.Time.Sub(k.forgot) >= repeatsPause {
+			k.forgot = e.Time
+			k.forget(e.Time)
+		}
 		if len(k.of) >= repeatsKinds {
 			full, own = name, nil
 		}

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 )
 
 // written returns the lines of buf, and empties it.
-func written(t *testing.T, buf *bytes.Buffer) []map[string]any {
+func written(t *testing.T, buf *buffer) []map[string]any {
 	t.Helper()
 	var out []map[string]any
 	for line := range strings.Lines(buf.String()) {
@@ -89,9 +88,11 @@ func TestRepeatsAreBounded(t *testing.T) {
 		for i := range 3 * repeatsKinds {
 			log.Info("m", zap.String("tenant", strconv.Itoa(i)))
 		}
+		kinds.mu.Lock()
 		if n := len(kinds.of); n > repeatsKinds+1 {
 			t.Errorf("remembers %d kinds", n)
 		}
+		kinds.mu.Unlock()
 		if n := strings.Count(buf.String(), "\n"); n > repeatsKinds+repeatsMost {
 			t.Errorf("%d lines", n)
 		}
