@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/tail"
@@ -70,4 +72,16 @@ type callerOf access.Caller
 // Authenticate implements [door.Authenticator].
 func (c callerOf) Authenticate(context.Context, access.Presented) (access.Caller, error) {
 	return access.Caller(c), nil
+}
+
+// The client's kinds are those that can be asked for.
+func TestTailKindsOfTheClient(t *testing.T) {
+	t.Parallel()
+	var want []client.TailKind
+	for _, k := range tail.Kinds() {
+		want = append(want, client.TailKind(k))
+	}
+	if diff := cmp.Diff(want, client.TailKinds()); diff != "" {
+		t.Errorf("(-server +client):\n%s", diff)
+	}
 }

@@ -60,7 +60,12 @@ func TestRead(t *testing.T) {
 		{"always", []string{endpoint, "http://localhost:4318", "OTEL_TRACES_SAMPLER", "always_on"}, on, "AlwaysOnSampler"},
 		{"never", []string{endpoint, "http://localhost:4318", "OTEL_TRACES_SAMPLER", "always_off"}, on, "AlwaysOffSampler"},
 		{"ratio", []string{endpoint, "http://localhost:4318", "OTEL_TRACES_SAMPLER", "traceidratio"}, on, "TraceIDRatioBased{1}"},
-		{"callers", []string{endpoint, "http://localhost:4318", "OTEL_TRACES_SAMPLER", "parentbased_always_off"}, on, "ParentBased{root:AlwaysOff"},
+		{
+			"callers",
+			[]string{endpoint, "http://localhost:4318", "OTEL_TRACES_SAMPLER", "parentbased_always_off"},
+			on,
+			"ParentBased{root:AlwaysOff",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,7 +33,6 @@ func ward(t *testing.T) doctor.Door {
 			t.Fatal(err)
 		}
 	}
-	const day = 24 * time.Hour
 	ago := func(days int) time.Time { return now().AddDate(0, 0, -days) }
 	for _, name := range []string{"acme", "lacking", "globex"} {
 		put(access.KindTenant, name, access.Tenant{Name: name})

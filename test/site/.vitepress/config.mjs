@@ -1,5 +1,5 @@
 // The site is made of the documents as they stand in docs/.
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { createRequire } from "node:module";
 import { defineConfig } from "vitepress";
@@ -31,6 +31,11 @@ const tables = `
 `;
 
 const page = (text, name) => ({ text, link: `/${name}` });
+
+// Each alert has a runbook, which is called as its heading says.
+const runbooks = readdirSync(resolve(docs, "runbooks"))
+  .filter((file) => file.endsWith(".md") && file !== "dead-letters.md")
+  .map((file) => page(readFileSync(resolve(docs, "runbooks", file), "utf8").match(/^# (.*)/m)[1], `runbooks/${file.slice(0, -3)}`));
 
 export default defineConfig({
   title: "Belfry",
@@ -107,6 +112,9 @@ export default defineConfig({
         items: [
           page("At 3 a.m.", "operating"),
           page("Runbook by code", "runbooks/dead-letters"),
+          page("Status", "status"),
+          page("Tail", "tail"),
+          page("Logs", "logs"),
           page("Metrics", "metrics"),
           page("Objectives", "slo"),
           page("Traces", "tracing"),
@@ -117,6 +125,7 @@ export default defineConfig({
           page("Costs", "cost"),
         ],
       },
+      { text: "Alerts", collapsed: true, items: runbooks },
       {
         text: "Tenants",
         items: [
@@ -124,7 +133,6 @@ export default defineConfig({
           page("Permissions", "permissions"),
           page("FCM credentials", "credentials"),
           page("Fairness", "fairness"),
-          page("Status", "status"),
           page("Pauses", "quotas"),
           page("Audit log", "audit"),
           page("Privacy", "privacy"),
