@@ -175,6 +175,9 @@ func (m *Memory) TrimAudit(ctx context.Context, c audit.Checkpoint, most int) (i
 	if rest := m.blocks[c.Tenant]; len(rest) > 0 && rest[0].Head.Seq <= c.Seq {
 		return gone, nil
 	}
+	if len(m.heads[c.Tenant]) == 0 {
+		return gone, nil
+	}
 	last := len(m.heads[c.Tenant]) - 1
 	m.heads[c.Tenant] = slices.DeleteFunc(slices.Clone(m.heads[c.Tenant]), func(h audit.Head) bool {
 		return h.Seq < c.Seq && h.Seq < m.heads[c.Tenant][last].Seq
