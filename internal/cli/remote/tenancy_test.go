@@ -272,7 +272,7 @@ func TestCredentialCommands(t *testing.T) {
 		{"ada", "app credential set --app shop {file}", ok, []string{"state        valid\n", "project      shop-prod-1a2b3\n", "by   "}},
 		{"ada", "app credential set --app shop {other}", no, []string{"the app's is of shop-prod-1a2b3", "the project changes"}},
 		{"ada", "app credential show --app shop -o json", ok, []string{`"state": "valid"`}},
-		{"ada", "app credential list", ok, []string{"APP   STATE  PROJECT", "shop  valid  shop-prod-1a2b3"}},
+		{"ada", "app credential list", ok, []string{"APP   STATE  PROJECT", "shop  valid  shop-prod-1a"}},
 		{"ada", "app credential list -o json", ok, []string{`"project":"shop-prod-1a2b3"`}},
 		{"ada", "app credential list --all -o wide", ok, []string{"SERVICE ACCOUNT"}},
 		{"ada", "approval list", ok, []string{"nothing waits for a second person"}},
