@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -157,7 +158,17 @@ func (in *installation) send(app, token string) string {
 }
 
 // until reads a notification until it is as wanted.
-func (in *installation) until(id string, what string, ok func(n *client.Notification) bool) client.Notification {
+func (in *installation) until(id string, what string, ok func(n *client.Notification) bool) (n client.Notification) {
+	in.t.Helper()
+	in.wait(func(ctx context.Context) (done bool, err error) {
+		n, err = in.api.Notification(ctx, id)
+		return err == nil && ok(&n), err
+	}, func(err error) string { return fmt.Sprintf("%s is not %s: %+v, %v", id, what, n, err) })
+	return n
+}
+
+// wait asks until it is done, for a minute; otherwise it fails with what the last error means.
+func (in *installation) wait(ask func(ctx context.Context) (done bool, err error), otherwise func(err error) string) {
 	in.t.Helper()
 	const patience = time.Minute
 	ctx, cancel := context.WithTimeout(in.t.Context(), patience)
@@ -165,13 +176,13 @@ func (in *installation) until(id string, what string, ok func(n *client.Notifica
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		n, err := in.api.Notification(ctx, id)
-		if err == nil && ok(&n) {
-			return n
+		done, err := ask(ctx)
+		if done {
+			return
 		}
 		select {
 		case <-ctx.Done():
-			in.t.Fatalf("%s is not %s: %+v, %v", id, what, n, err)
+			in.t.Fatal(otherwise(err))
 		case <-tick.C:
 		}
 	}
@@ -200,21 +211,10 @@ func (in *installation) event(kind string) wire.Event {
 // ready waits until the process says that it is: the last look may be from before its own first access token.
 func (in *installation) ready(otherwise string) {
 	in.t.Helper()
-	ctx, cancel := context.WithTimeout(in.t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	in.wait(func(ctx context.Context) (bool, error) {
 		err := in.api.Ready(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			in.t.Fatalf("%s: %v", otherwise, err)
-		case <-tick.C:
-		}
-	}
+		return err == nil, err
+	}, func(err error) string { return fmt.Sprintf("%s: %v", otherwise, err) })
 }
 
 // TestCredentialOfAnApp is the life of the credential of an app, without a restart: it is
