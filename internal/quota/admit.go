@@ -46,7 +46,7 @@ func (q *Quotas) takeAll(ctx context.Context, all []*policy, charged func(push.Q
 			continue
 		}
 		err := q.take(ctx, p, n)
-		q.watch(p) //nolint:contextcheck // nobody waits for it
+		q.watch(p, err == nil) //nolint:contextcheck // nobody waits for it
 		if err != nil {
 			giveBack(all[:i], charged)
 			return err

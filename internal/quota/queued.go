@@ -22,8 +22,8 @@ type Ledger interface {
 }
 
 // How recipients that have their outcome leave the bucket of those that wait. Nobody counts them down: a process that
-// died would leave some for ever. What is open is in the ledger; when the bucket is half empty it is summed there, and
-// what was taken and is not open any more is put back. That errs to one side only: what was accepted while it was summed
+// died would leave some for ever. What is open is in the ledger; when the bucket is half empty, or has too little for
+// somebody, it is summed there, and what was taken and is not open any more is put back. That errs to one side only: what was accepted while it was summed
 // counts twice until the next time.
 const (
 	// recording is how long accepting takes from the count to the ledger's write, mostly less than a tenth of it. What
@@ -36,9 +36,10 @@ const (
 	looksEvery = 500 * time.Millisecond
 )
 
-// watch looks after a bucket of what waits, beside the caller, when it gets empty.
-func (q *Quotas) watch(p *policy) {
-	if p.quota != push.QuotaQueued || q.cfg.Ledger == nil || p.bucket.Standing().Remaining > p.limit/2 {
+// watch looks after a bucket of what waits, beside the caller, when it gets empty or was too empty for the caller. Without
+// the second, who needs more than half of it would wait for ever for what one look still saw open.
+func (q *Quotas) watch(p *policy, taken bool) {
+	if p.quota != push.QuotaQueued || q.cfg.Ledger == nil || taken && p.bucket.Standing().Remaining > p.limit/2 {
 		return
 	}
 	q.mu.Lock()

@@ -363,3 +363,33 @@ func TestQueued(t *testing.T) {
 		}
 	})
 }
+
+// What was open when somebody last looked, and has ended since, makes room for who needs more than half of all that may wait.
+func TestQueuedMoreThanHalf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const limit, some, most = 100, 40, 100
+		l := &waiting{open: map[push.ID]*push.Notification{}}
+		in := quotatest.StartOn(t, (&slow{}).store(), "i", access.Settings{QueuedRecipients: new(int64(limit))}, time.Now, l)
+		defer in.Stop()
+		if _, err := in.Accept(t.Context(), charge(1, some), false); err != nil {
+			t.Fatal(err)
+		}
+		id := l.add(some, false)
+		for range 3 {
+			if _, err := in.Accept(t.Context(), charge(1, most), false); overOf(t, err).Quota != push.QuotaQueued {
+				t.Fatalf("%d of %d are open, and %d more are let in", some, limit, most)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		l.end(id)
+		var err error
+		for range 3 {
+			if _, err = in.Accept(t.Context(), charge(1, most), false); err == nil {
+				return
+			}
+			time.Sleep(overOf(t, err).RetryAfter())
+		}
+		t.Errorf("what has ended makes no room: %v", err)
+	})
+}
