@@ -44,6 +44,7 @@ type Bucket struct {
 	mu     sync.Mutex
 	cut    *cut // to be told to the store
 	flight *flight
+	marked timeline // of marks
 	view   view
 	away   away
 }

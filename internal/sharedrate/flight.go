@@ -127,8 +127,7 @@ type record struct {
 	item    item
 	version int64 // 0: not stored
 
-	base, baseAt time.Duration // the bucket's time, and ours, when it was read
-	epoch        string
+	timeline
 
 	alone bool // nobody else wrote between our last two writes, so that it need not be read first
 
@@ -150,20 +149,26 @@ func (b *Bucket) read(ctx context.Context) error {
 		return err
 	}
 	r.item, r.version = i, version
-	r.sync(b.set.elapsed())
+	r.sync(&r.item, b.set.elapsed())
 	return nil
 }
 
+// timeline tells a bucket's time by ours.
+type timeline struct {
+	base, baseAt time.Duration // the bucket's time, and ours, when it was read
+	epoch        string
+}
+
 // sync fits our idea of the bucket's time to what was read. What is read is late and never early.
-func (r *record) sync(now time.Duration) {
-	if r.item.Epoch != r.epoch || r.item.At > r.time(now) {
-		r.epoch, r.base, r.baseAt = r.item.Epoch, r.item.At, now
+func (l *timeline) sync(i *item, now time.Duration) {
+	if i.Epoch != l.epoch || i.At > l.time(now) {
+		l.epoch, l.base, l.baseAt = i.Epoch, i.At, now
 	}
 }
 
 // time returns the bucket's time, in whole milliseconds that have passed.
-func (r *record) time(now time.Duration) time.Duration {
-	return (r.base + now - r.baseAt).Truncate(time.Millisecond)
+func (l *timeline) time(now time.Duration) time.Duration {
+	return (l.base + now - l.baseAt).Truncate(time.Millisecond)
 }
 
 // changes is how often an exchange is tried anew when others are quicker.

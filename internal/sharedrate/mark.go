@@ -29,12 +29,22 @@ func (b *Bucket) Mark(ctx context.Context) (Mark, error) {
 	return Mark{Spent: i.spent(), epoch: i.Epoch, backs: i.Backs}, nil
 }
 
+// stands reads the bucket and carries it on to now: what a process that died had leased is over at its time, also if nobody
+// has written the bucket since. How long it is ago that a bucket was written is not known when it is read for the first time.
 func (b *Bucket) stands(ctx context.Context) (i item, version int64, err error) {
 	version, err = document.Load(ctx, b.set.cfg.Documents, Kind, b.name, &i)
 	if errors.Is(err, push.ErrNotFound) {
 		return newItem("", *b.limit.Load()), 0, nil
 	}
-	return i, version, err
+	if err != nil {
+		return i, version, err
+	}
+	now := b.set.elapsed()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.marked.sync(&i, now)
+	i.advance(max(i.At, b.marked.time(now)), *b.limit.Load())
+	return i, version, nil
 }
 
 // spent returns the tokens that are neither there nor leased.
@@ -51,7 +61,6 @@ func (b *Bucket) Restore(ctx context.Context, m Mark, n int64) error {
 		if version == 0 || i.Epoch != m.epoch || i.Backs != m.backs {
 			return fmt.Errorf("%s: somebody else put tokens back: %w", b.name, push.ErrConflict)
 		}
-		i.resize(*b.limit.Load())
 		i.Level = min(i.Level+n*micro, i.room())
 		i.Backs++
 		err = document.Save(ctx, b.set.cfg.Documents, Kind, b.name, version+1, i, time.Now())

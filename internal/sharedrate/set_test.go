@@ -383,6 +383,39 @@ func TestRestore(t *testing.T) {
 	})
 }
 
+// What a process took and died with is spent when its lease is over, also if nobody has written the bucket since: a process
+// that only looks puts it back.
+func TestRestoreOfTheDead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, allotment := newWorld(t), Limit{Burst: 100}
+		died, err := New(Config{Documents: w.store(), Process: "died", Log: zap.NewNop()}) // it does not run: nothing is given back
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := w.bucket(died, allotment).Ask(t.Context(), 100); err != nil || !a.OK {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		s, stop := w.process("later")
+		defer stop()
+		b := w.bucket(s, allotment)
+		m, err := b.Mark(t.Context())
+		if err != nil || m.Spent != 0 {
+			t.Errorf("%+v, %v while the lease holds", m, err)
+		}
+		time.Sleep(time.Minute)
+		if m, err = b.Mark(t.Context()); err != nil || m.Spent != 100 {
+			t.Fatalf("%+v, %v after the lease", m, err)
+		}
+		if err := b.Restore(t.Context(), m, 100); err != nil {
+			t.Fatal(err)
+		}
+		if a, err := b.Ask(t.Context(), 100); err != nil || !a.OK {
+			t.Errorf("%+v, %v", a, err)
+		}
+	})
+}
+
 // A new period begins with a full bucket for all, and a process that is late with it takes of the new one.
 func TestPeriods(t *testing.T) {
 	t.Parallel()
