@@ -229,7 +229,7 @@ func (a *Authenticator) noteUse(ctx context.Context, k *known, now time.Time) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CacheFor)
 		defer cancel()
 		if err := a.cfg.Directory.touch(ctx, k.key.ID); err != nil {
-			a.cfg.Log.Debug("the use of an API key was not noted", zap.String("key", k.key.ID), zap.Error(err))
+			a.cfg.Log.Debug("the use of an API key was not noted", zap.String("key", k.key.ID), zap.String("tenant", k.key.Tenant), zap.Error(err))
 		}
 	})
 }

@@ -122,9 +122,9 @@ func depths(queues map[string]Queue) func(ctx context.Context, names ...string) 
 // watchHealth logs what changes and shows it as a metric. Whoever scrapes asks,
 // so that it is told without an orchestrator's probes too.
 func watchHealth(h *telemetry.Health, reg prometheus.Registerer, log *zap.Logger) error {
-	h.OnChange(func(r telemetry.CheckResult) {
+	h.OnChange(func(r telemetry.CheckResult, after time.Duration) {
 		if r.Status == telemetry.StatusOK {
-			log.Info("readiness check passes again", zap.String("check", r.Name))
+			log.Info("readiness check passes again", zap.String("check", r.Name), zap.Duration("after", after))
 			return
 		}
 		log.Warn("readiness check fails", zap.String("check", r.Name), zap.String("state", string(r.Status)), zap.String("reason", r.Error))

@@ -132,7 +132,8 @@ func suites() []string {
 // table is the house, in the order in which a notification walks through it.
 // The first rule that covers a package is its rule.
 func table() []rule {
-	pure := slices.Concat(words(), machinery(), ports(), entitling(), []string{"internal/telemetry", "internal/trace"})
+	told := []string{"internal/telemetry", "internal/telemetry/about", "internal/trace"}
+	pure := slices.Concat(words(), machinery(), ports(), entitling(), told)
 	blind := slices.Concat(allSDKs(), sides(), []string{"internal/adapter/..."})
 
 	return []rule{
@@ -154,7 +155,7 @@ func table() []rule {
 
 		{
 			layer: "a piece of machinery", covers: machinery(),
-			uses:     slices.Concat(words(), machinery(), []string{"internal/telemetry", "internal/document"}),
+			uses:     slices.Concat(words(), machinery(), []string{"internal/telemetry", "internal/telemetry/about", "internal/document"}),
 			testsUse: shared(),
 			notStd:   transport(), notReached: blind,
 		},
@@ -240,6 +241,11 @@ func table() []rule {
 		{
 			layer: "part of the house", covers: []string{"internal/telemetry"},
 			uses:   []string{"internal/clock", "internal/visible"},
+			notStd: transport(), notReached: allSDKs(),
+		},
+		// What lines of the log say they are about.
+		{
+			layer: "part of the house", covers: []string{"internal/telemetry/about"}, uses: append(words(), "internal/telemetry"),
 			notStd: transport(), notReached: allSDKs(),
 		},
 		// What spans are, for whoever makes them: it knows no SDK.

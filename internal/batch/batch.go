@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -170,7 +171,7 @@ func (b *Batches) dispatch(ctx context.Context, n push.Notification) push.Notifi
 		err = b.cfg.Tasks.Send(ctx, []worker.Outgoing{{Body: body, Group: n.Tenant}})
 	}
 	if err != nil {
-		b.cfg.Log.Warn("enqueue failed; the sweeper will send it", zap.String("notification", string(n.ID)), zap.Error(err))
+		b.cfg.Log.Warn("enqueue failed; the sweeper will send it", about.Notification(&n), zap.Error(err))
 		return n
 	}
 	marked, err := ledger.Advance(ctx, b.cfg.Ledger, n.ID, func(now push.Notification) (push.Progress, error) {
@@ -182,7 +183,7 @@ func (b *Batches) dispatch(ctx context.Context, n push.Notification) push.Notifi
 		return p, nil
 	})
 	if err != nil {
-		b.cfg.Log.Warn("marking as enqueued failed; the sweeper will send it again", zap.String("notification", string(n.ID)), zap.Error(err))
+		b.cfg.Log.Warn("marking as enqueued failed; the sweeper will send it again", about.Notification(&n), zap.Error(err))
 		return n
 	}
 	return marked

@@ -9,6 +9,7 @@ import (
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 )
 
 // Every operation is one conditional write to the notification's item, followed by a task
@@ -190,9 +191,13 @@ func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string
 		return push.Notification{}, fmt.Errorf("%s: %w", op, err)
 	}
 	if n.Progress.State != before.State || n.Progress.Generation != before.Generation || n.Progress.Early != before.Early {
-		b.cfg.Log.Info("an operation changed a notification", zap.String("op", op), zap.String("notification", string(id)),
-			zap.String("tenant", tenant), zap.String("from", string(before.State)), zap.String("state", string(n.Progress.State)),
-			zap.Int64("recipients", n.Progress.Sources), telemetry.TraceID(n.TraceParent))
+		after := zap.Skip()
+		if started := before.StartedAt; !started.IsZero() {
+			after = zap.Duration("after", b.cfg.Now().Sub(started))
+		}
+		b.cfg.Log.Info("notification changed", zap.String("op", op), about.Notification(&n), telemetry.Who(ctx), after,
+			zap.String("from", string(before.State)), zap.String("state", string(n.Progress.State)),
+			zap.Int64("recipients", n.Progress.Sources))
 	}
 	if !uploadable(&n.Progress) {
 		b.indexes.over(id)

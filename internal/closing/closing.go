@@ -149,7 +149,7 @@ func (r *Room) one(ctx context.Context, e access.Ending) error {
 		}
 	}
 	if n := notifications + replays + credentials + pauses; n > 0 {
-		r.cfg.Log.Info("ended what was under way of something deleted", zap.String("what", e.What()),
+		r.cfg.Log.Info("ended what was under way of something deleted", zap.String("tenant", e.Tenant), zap.String("what", e.What()),
 			zap.Int("notifications", notifications), zap.Int("replays", replays), zap.Int("credentials", credentials),
 			zap.Int("pauses", pauses))
 	}
@@ -174,7 +174,7 @@ func (r *Room) notifications(ctx context.Context, e access.Ending) (cancelled in
 			if err := r.limiter.Wait(ctx); err != nil {
 				return cancelled, fmt.Errorf("wait for the pace: %w", err)
 			}
-			_, err := r.cfg.Canceller.Cancel(ctx, n.Tenant, n.ID)
+			_, err := r.cfg.Canceller.Cancel(telemetry.By(ctx, "the end of its tenant or app"), n.Tenant, n.ID)
 			ended := new(push.StateError)
 			switch {
 			case err == nil:

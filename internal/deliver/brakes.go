@@ -9,6 +9,7 @@ import (
 	"github.com/belfry-push/belfry/internal/deliver/brake"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 )
 
 // engageWithin bounds the write of a verdict: it is made between answers.
@@ -81,11 +82,11 @@ func (b *brakes) engage(ctx context.Context, j *job, verdicts push.Holds) {
 		err = b.heads.reread(ctx, j.head, n.ID)
 	}
 	if err != nil {
-		b.log.Warn("brake not written; trying again", zap.String("notification", string(j.n.ID)), zap.Error(err))
+		b.log.Warn("brake not written; trying again", j.about(), zap.Error(err))
 	}
 	for _, part := range push.Parts() {
 		if h := fresh[part]; err == nil && h.Code != push.CodeOpen {
-			b.log.Warn("notification held: it is refused for everybody", zap.String("notification", string(n.ID)), zap.String("tenant", n.Tenant),
+			b.log.Warn("notification held: it is refused for everybody", about.Notification(&n),
 				zap.Stringer("platform", part), zap.Stringer("code", h.Code), zap.Int("refused", h.Refused), zap.Bool("scattered", h.Scattered))
 			b.metrics.held(part, h.Code)
 			b.outcomes.Held(ctx, n, part, h)

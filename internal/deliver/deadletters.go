@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -29,7 +30,7 @@ func (l *deadLetters) sendAll(ctx context.Context, j *job, all []givenUp, now ti
 		j.span.Fail(b.end.String())
 		j.span.Set(trace.Number(trace.KeyLetters, int64(len(b.results))))
 		if err := l.send(ctx, j, b.end, b.results, now); err != nil {
-			l.log.Warn("dead letters not sent; trying again", zap.Stringer("chunk", j.chunk.Ref), zap.Error(err))
+			l.log.Warn("dead letters not sent; trying again", j.about(), zap.Error(err))
 			unsent = append(unsent, b.end)
 			continue
 		}
@@ -38,8 +39,9 @@ func (l *deadLetters) sendAll(ctx context.Context, j *job, all []givenUp, now ti
 	return unsent
 }
 
-// logSent writes one line about the recipients of a chunk that were given up together:
-// a line for each of a million would flood the log.
+// logSent writes one line about the recipients of a chunk that were given up together, and
+// the sum of what else has the same cause within a minute: a line for each of a million would
+// flood the log.
 func (l *deadLetters) logSent(j *job, end push.Code, results []result) {
 	codes, attempts := map[push.Code]int{}, 0
 	for _, r := range results {
@@ -52,9 +54,9 @@ func (l *deadLetters) logSent(j *job, end push.Code, results []result) {
 			common = code
 		}
 	}
-	l.log.Warn("recipients dead-lettered", zap.Stringer("code", end), zap.Stringer("chunk", j.chunk.Ref), zap.String("tenant", j.chunk.Tenant),
+	l.log.Warn("recipients dead-lettered", zap.Stringer("code", end), j.about(),
 		zap.Int("recipients", len(results)), zap.Int("attempts", min(attempts, j.mostAttempts(l.maxAttempts))),
-		zap.Stringer("last_code", common), zap.Int("with_last_code", codes[common]))
+		zap.Stringer("last_code", common), zap.Int("with_last_code", codes[common]), telemetry.EachMinute())
 }
 
 // send puts given-up recipients on the dead-letter queue as one letter, or as several

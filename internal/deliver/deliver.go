@@ -213,9 +213,10 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining, lease: d.leases.New()}
-	defer j.end()
+	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining}
 	d.spans.begin(j, &msg)
+	j.lease = d.leases.New(j.about())
+	defer j.end()
 	v := d.turn(ctx, j)
 	d.spans.end(j, v)
 	return v
@@ -238,7 +239,7 @@ func (d *Deliver) turn(ctx context.Context, j *job) worker.Verdict {
 // failed turns a stage's error into a verdict: a chunk whose claim is lost is left to
 // its new owner, and a store that is away is waited for.
 func (d *Deliver) failed(ctx context.Context, j *job, err error) worker.Verdict {
-	log := d.log.With(zap.Stringer("chunk", j.chunk.Ref), zap.Int64("epoch", j.lease.Epoch()))
+	log := d.log.With(j.about(), zap.Int64("epoch", j.lease.Epoch()))
 	switch {
 	case errors.Is(err, ledger.ErrFenced):
 		j.span.Mark("fenced")

@@ -127,7 +127,7 @@ func (i *inspecting) prepareTrial(ctx context.Context, j *job) (*worker.Verdict,
 	for range quietTries {
 		if i.isolation.Quiet(ctx, j.draining, quietPatience) {
 			j.places.alone = true
-			i.log.Info("workers died while they sent to this recipient; trying it alone, other chunks wait", zap.Stringer("chunk", j.chunk.Ref),
+			i.log.Info("workers died while they sent to this recipient; trying it alone, other chunks wait", j.about(),
 				zap.Int("cell", j.chunk.Index[j.suspects.rows[0]]), zap.Int("deaths", j.lease.Line.Vanished), zap.Int("alone", j.lease.Line.Alone))
 			return nil, nil
 		}

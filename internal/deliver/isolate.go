@@ -71,7 +71,7 @@ func (j *job) convict(now time.Time, log *zap.Logger) {
 		detail: fmt.Sprintf("the worker died %d times over this chunk, %d of them while it sent to this recipient and had nothing else in hand; "+
 			"FCM may have accepted it each time: it may have been delivered", j.lease.Line.Vanished, j.lease.Line.Alone),
 	}
-	log.Warn("recipient kills workers; dead-lettered", zap.Stringer("chunk", j.chunk.Ref),
+	log.Warn("recipient kills workers; dead-lettered", j.about(),
 		zap.Int("cell", j.chunk.Index[row]), zap.Int("deaths", j.lease.Line.Vanished), zap.Int("alone", j.lease.Line.Alone))
 	j.lease.Line.Alone = 0 // of the others nothing is known
 	j.attempted(row, r)

@@ -3,9 +3,12 @@ package deliver
 import (
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/belfry-push/belfry/internal/deliver/brake"
 	"github.com/belfry-push/belfry/internal/deliver/lease"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/trace"
 )
 
@@ -72,6 +75,9 @@ const (
 
 // position is this turn's place in its trace, for whoever goes on with what it leaves.
 func (j *job) position() string { return j.span.TraceParent(j.traceParent) }
+
+// about is what lines of the log say they are about: the chunk, in the trace of this turn.
+func (j *job) about() zap.Field { return about.Chunk(&j.chunk, j.position()) }
 
 // end ends a turn, however it ended.
 func (j *job) end() {

@@ -220,7 +220,7 @@ func (q *requests) leave(j *job, row int, stop <-chan struct{}) guard.Ask {
 // unknown answer, flagged, and then dead-lettered with the panic as evidence. The panic
 // does not speak against FCM's health.
 func (q *requests) panicked(j *job, row int, p any, begun time.Time) result {
-	q.log.Error("sending to a recipient panicked", zap.Stringer("chunk", j.chunk.Ref), zap.Int("cell", j.chunk.Index[row]),
+	q.log.Error("sending to a recipient panicked", j.about(), zap.Int("cell", j.chunk.Index[row]),
 		zap.String("panic", panicText(p)), zap.ByteString("stack", debug.Stack()))
 	return result{row: row, code: push.CodeUnclassified, detail: panicText(p), sentAt: begun, at: q.now()}
 }

@@ -23,10 +23,10 @@ func newSpans(cfg *Config) spans {
 
 // begin begins a turn's span.
 func (s *spans) begin(j *job, msg *worker.Message) {
+	j.traceParent = cmp.Or(j.traceParent, msg.TraceParent)
 	if s.tracer == nil {
 		return
 	}
-	j.traceParent = cmp.Or(j.traceParent, msg.TraceParent)
 	j.span = s.tracer.Continue(trace.Consumer, trace.OpProcess+" "+s.queue, j.traceParent)
 	j.asked = j.span.Few()
 }

@@ -106,8 +106,9 @@ func TestBurialsAreLogged(t *testing.T) {
 		r.finish()
 		told := logs.FilterMessage("recipients dead-lettered")
 		want := map[string]any{
-			"code": "attempts_exhausted", "chunk": ntfID + "#0", "tenant": "acme", "recipients": int64(50), "attempts": int64(2),
-			"last_code": "fcm.internal", "with_last_code": int64(40),
+			"code": "attempts_exhausted", "notification": ntfID, "chunk": ntfID + "#0", "tenant": "acme",
+			"recipients": int64(50), "attempts": int64(2),
+			"last_code": "fcm.internal", "with_last_code": int64(40), "trace_id": "0af7651916cd43dd8448eb211c80319c",
 		}
 		if told.Len() != 1 {
 			t.Fatalf("%d lines", told.Len())

@@ -19,6 +19,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -126,13 +127,13 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
 	span := f.span(&task, &msg)
-	v := f.verdict(ctx, task, msg.Letter != nil, span)
+	v := f.verdict(ctx, task, msg.Group, msg.Letter != nil, span)
 	f.tell(span, &task, v)
 	return v
 }
 
 // verdict runs a task, and says what is to become of its message.
-func (f *Fanout) verdict(ctx context.Context, task wire.Task, died bool, span *trace.Span) worker.Verdict {
+func (f *Fanout) verdict(ctx context.Context, task wire.Task, tenant string, died bool, span *trace.Span) worker.Verdict {
 	v, err := f.handle(ctx, task, died)
 	if waits, ok := errors.AsType[*laterError](err); ok {
 		v, err = later(task, waits.wait)
@@ -141,11 +142,11 @@ func (f *Fanout) verdict(ctx context.Context, task wire.Task, died bool, span *t
 		return v
 	}
 	if un, ok := errors.AsType[*unexpandableError](err); ok {
-		return f.giveUp(ctx, task, un)
+		return f.giveUp(ctx, task, tenant, un)
 	}
 	span.Fail("store")
-	f.cfg.Log.Warn("task failed; trying again", zap.String("notification", string(task.Notification)), zap.String("op", string(task.Op)),
-		zap.Error(err))
+	f.cfg.Log.Warn("task failed; trying again", about.Named(task.Notification, tenant, task.TraceParent),
+		zap.String("op", string(task.Op)), zap.Error(err))
 	return worker.RetryAfter(retryPause, nil)
 }
 
@@ -184,7 +185,7 @@ type unexpandableError struct{ why string }
 func (e *unexpandableError) Error() string { return e.why }
 
 // giveUp marks the notification and puts the task on the dead-letter queue.
-func (f *Fanout) giveUp(ctx context.Context, t wire.Task, why *unexpandableError) worker.Verdict {
+func (f *Fanout) giveUp(ctx context.Context, t wire.Task, tenant string, why *unexpandableError) worker.Verdict {
 	_, err := ledger.Advance(ctx, f.cfg.Notifications, t.Notification, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
 		if push.CanMove(p.State, push.StateDeadLettered) {
@@ -195,7 +196,7 @@ func (f *Fanout) giveUp(ctx context.Context, t wire.Task, why *unexpandableError
 		return p, nil
 	})
 	if err != nil && !errors.Is(err, push.ErrNotFound) {
-		f.cfg.Log.Warn("marking as dead-lettered failed; trying again", zap.String("notification", string(t.Notification)), zap.Error(err))
+		f.cfg.Log.Warn("marking as dead-lettered failed; trying again", about.Named(t.Notification, tenant, t.TraceParent), zap.Error(err))
 		return worker.RetryAfter(retryPause, nil)
 	}
 	return worker.Dead(push.CodeUnexpandable, why.Error())

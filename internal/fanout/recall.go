@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -36,7 +37,7 @@ func (f *Fanout) recall(ctx context.Context, t wire.Task, n push.Notification) e
 		// What is planned of it is still to be sent, if its page can be read.
 		err := f.resend(ctx, t, &n)
 		if un, ok := errors.AsType[*unexpandableError](err); ok {
-			f.cfg.Log.Warn("lost chunks can't be made again; they expire", zap.String("notification", string(n.ID)), zap.Int("page", t.Page),
+			f.cfg.Log.Warn("lost chunks can't be made again; they expire", about.Notification(&n), zap.Int("page", t.Page),
 				zap.String("why", un.why))
 			return nil
 		}

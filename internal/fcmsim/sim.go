@@ -126,7 +126,7 @@ func (s *Sim) Start() error {
 		}
 	}
 	s.plain = plain
-	s.cfg.Logger.Info("FCM simulator listens", zap.String("url", s.plain.Addr().String()),
+	s.cfg.Logger.Info("FCM simulator is up; nothing goes to Google", zap.String("url", s.URL()),
 		zap.String("project", s.cfg.Project))
 	return nil
 }

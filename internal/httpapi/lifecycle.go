@@ -6,6 +6,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 // operation is one of Lifecycle's.
@@ -18,7 +19,7 @@ func move(op operation, prefixes ...string) door.Handler {
 		if err != nil {
 			return door.Reply{}, err
 		}
-		n, err := op(ctx, x.Tenant, id)
+		n, err := op(telemetry.By(ctx, x.Who.Name), x.Tenant, id)
 		if err != nil {
 			return door.Reply{}, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/audit"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
@@ -79,7 +80,7 @@ func (e *Events) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 func (e *Events) accept(ctx context.Context, msg *worker.Message, w *wire.Wrapped, event *wire.Event) worker.Verdict {
 	happened := e.happened(event, w, msg)
 	if err := e.audit.Ready(); err != nil { // nothing is done that could not be recorded
-		return e.later(msg, w, happened, err)
+		return e.later(msg, w, event, happened, err)
 	}
 	got, err := e.intake.Accept(ctx, Submission{
 		Tenant: e.tenant, Key: event.Key(), Body: event.Data, TraceParent: event.TraceParent, Sender: event.Source, Happened: happened,
@@ -106,14 +107,15 @@ func (e *Events) accept(ctx context.Context, msg *worker.Message, w *wire.Wrappe
 		err = e.audit.Record(ctx, entry)
 	}
 	if err != nil { // when it comes again, its key says that it is recorded, and its entry is written then
-		return e.later(msg, w, happened, err)
+		return e.later(msg, w, event, happened, err)
 	}
 	if got.ValidateOnly { // whoever sent it may wait for the notification
-		e.log.Warn("event asks for validate_only: it is valid, and nothing is sent for it", zap.String("message_id", msg.ID),
+		e.log.Warn("event asks for validate_only: it is valid, and nothing is sent for it",
+			about.Message(msg.ID, e.tenant, nil, event.TraceParent),
 			zap.String("source", event.Source))
 	}
 	for _, w := range got.Warnings.Below("/data") { // nobody else hears of it
-		e.log.Warn("event accepted with a warning", zap.String("notification", string(got.Notification.ID)),
+		e.log.Warn("event accepted with a warning", about.Notification(&got.Notification),
 			zap.String("pointer", w.Pointer), zap.String("code", w.Code), zap.String("detail", w.Detail))
 	}
 	return worker.Ack()
@@ -128,9 +130,9 @@ func (e *Events) refuse(event *wire.Event, w *wire.Wrapped, err error) worker.Ve
 }
 
 // later has an event come again.
-func (e *Events) later(msg *worker.Message, w *wire.Wrapped, happened time.Time, err error) worker.Verdict {
+func (e *Events) later(msg *worker.Message, w *wire.Wrapped, event *wire.Event, happened time.Time, err error) worker.Verdict {
 	const pause = 5 * time.Second
-	e.log.Warn("event not accepted yet; trying again", zap.String("message_id", msg.ID), zap.Error(err))
+	e.log.Warn("event not accepted yet; trying again", about.Message(msg.ID, e.tenant, nil, event.TraceParent), zap.Error(err))
 	return worker.RetryAfter(pause, again(w.Event, happened))
 }
 

@@ -134,7 +134,9 @@ func NewIntake(ledger Recorder, outbox *Outbox, apps Apps, log *zap.Logger, metr
 func (in *Intake) Accept(ctx context.Context, s Submission) (Accepted, error) {
 	now := in.now().UTC()
 	if _, err := telemetry.ParseTraceParent(s.TraceParent); err != nil {
-		s.TraceParent = "" // it travels with every chunk, so it must not be anything of any length
+		// It travels with every chunk, so it must not be anything of any length. One trace is needed
+		// all the same: by its id the lines of the log about a notification are found.
+		s.TraceParent = telemetry.NewTraceParent(false).String()
 	}
 	req, err := in.read(&s, now)
 	if err == nil {

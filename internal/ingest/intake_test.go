@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ingest"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
 )
 
 const (
@@ -73,6 +74,12 @@ func TestAccept(t *testing.T) {
 			}
 			if diff := cmp.Diff(n, r.stored(n.ID)); diff != "" {
 				t.Errorf("answered and recorded differ:\n%s", diff)
+			}
+			if c.want.TraceParent == "" { // the submission has none that is usable
+				if at, err := telemetry.ParseTraceParent(n.TraceParent); err != nil || at.Sampled() {
+					t.Errorf("trace %q, want a new one that nobody has to keep", n.TraceParent)
+				}
+				c.want.TraceParent = n.TraceParent
 			}
 			c.want.ID, c.want.AcceptedAt, c.want.Fingerprint = n.ID, n.AcceptedAt, n.Fingerprint
 			if diff := cmp.Diff(c.want, n); diff != "" {

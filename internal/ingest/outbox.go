@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -93,7 +94,7 @@ func (o *Outbox) send(ctx context.Context, batch []push.Notification) int {
 	for i := range batch {
 		m, err := taskFor(&batch[i])
 		if err != nil {
-			o.log.Error("a recorded notification can't be enqueued", zap.String("notification", string(batch[i].ID)), zap.Error(err))
+			o.log.Error("a recorded notification can't be enqueued", about.Notification(&batch[i]), zap.Error(err))
 			continue
 		}
 		msgs, sent = append(msgs, m), append(sent, batch[i])
@@ -130,7 +131,7 @@ func (o *Outbox) mark(ctx context.Context, n *push.Notification) {
 	next.Version++
 	next.Enqueued = true
 	if err := o.ledger.Advance(ctx, n.ID, next); err != nil && !errors.Is(err, push.ErrConflict) && ctx.Err() == nil {
-		o.log.Warn("marking as enqueued failed; the sweeper will send it again", zap.String("notification", string(n.ID)), zap.Error(err))
+		o.log.Warn("marking as enqueued failed; the sweeper will send it again", about.Notification(n), zap.Error(err))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -125,6 +126,6 @@ func (r *round) tell(ctx context.Context, v *view, a *asks) {
 		err = r.cfg.Events.Publish(ctx, []wire.Event{e})
 	}
 	if err != nil {
-		r.cfg.Log.Warn("event not published", zap.String("notification", string(v.n.ID)), zap.Error(err))
+		r.cfg.Log.Warn("event not published", about.Notification(v.n), zap.Error(err))
 	}
 }

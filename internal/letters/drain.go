@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
@@ -141,6 +143,24 @@ func (d *drainer) round(ctx context.Context, queue string, q worker.Queue, wait 
 	return len(msgs), nil
 }
 
+// tell logs what no worker has: what the queue, or SNS before it, gave up by itself.
+func (d *drainer) tell(queue string, stored []push.Letter) {
+	type cause struct {
+		code   push.Code
+		tenant string
+	}
+	n := map[cause]int{}
+	for i := range stored {
+		if l := &stored[i]; l.Kind == push.LetterMessage && (l.Code == push.CodePoison || l.Code == push.CodeUndelivered) {
+			n[cause{l.Code, l.Tenant}]++
+		}
+	}
+	for c, letters := range n {
+		d.cfg.Log.Warn("messages were given up by their queue; they are dead letters", zap.String("queue", queue), zap.Stringer("code", c.code),
+			zap.String("tenant", c.tenant), zap.Int("letters", letters), telemetry.EachMinute())
+	}
+}
+
 // keep stores the letters of a batch and then deletes its messages.
 func (d *drainer) keep(ctx context.Context, queue string, q worker.Queue, msgs []worker.Message) error {
 	var letters []push.Letter
@@ -150,7 +170,7 @@ func (d *drainer) keep(ctx context.Context, queue string, q worker.Queue, msgs [
 		if errors.Is(err, push.ErrNewerSchema) {
 			d.left.Add(1)
 			d.cfg.Log.Warn("dead letter of a newer version; left for a drain of that version", zap.String("queue", queue),
-				zap.String("message_id", msgs[i].ID), zap.Error(err))
+				about.Message(msgs[i].ID, msgs[i].Group, msgs[i].Body, msgs[i].TraceParent), zap.Error(err))
 			continue
 		}
 		if err != nil {
@@ -165,6 +185,7 @@ func (d *drainer) keep(ctx context.Context, queue string, q worker.Queue, msgs [
 			return err
 		}
 		d.stored.Add(int64(n))
+		d.tell(queue, part)
 		d.cfg.Metrics.stored.WithLabelValues(queue).Add(float64(n))
 	}
 	if len(done) == 0 {

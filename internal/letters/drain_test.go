@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"pgregory.net/rapid"
 
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
@@ -238,8 +240,16 @@ func TestDrainOfUndelivered(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, t.Context)
+			core, logs := observer.New(zap.InfoLevel)
+			w.cfg.Log = zap.New(core)
+			w.reboot()
 			w.Dead[c.queue].PutMessage(worker.Message{Body: []byte(c.body), Group: "acme", Receives: c.receives - 1})
 			w.Drain()
+			w.Drain() // what is stored already is not told again
+			lines := logs.FilterField(zap.Stringer("code", c.want)).FilterField(zap.String("tenant", "acme"))
+			if lines.FilterField(zap.Int("letters", 1)).Len() != 1 || lines.Len() != 1 {
+				t.Errorf("told %v, want one line: no worker gave it up", logs.All())
+			}
 			all := w.All()
 			if len(all) != 1 || all[0].Code != c.want || string(all[0].Body) != c.body || all[0].Queue != c.queue {
 				t.Fatalf("letters %+v, want one of %s with the event", all, c.want)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/wire"
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -109,7 +110,7 @@ func (r *Room) takeApart(ctx context.Context, l *push.Letter) (bool, error) {
 		return false, err // a replay has it: its queue's worker puts it right
 	}
 	r.cfg.Log.Warn("a dead letter inside of another was taken out",
-		zap.String("letter", string(l.ID)), zap.Int("letters", len(inner)), zap.String("inner", string(inner[0].ID)))
+		about.Letter(l), zap.Int("letters", len(inner)), zap.String("inner", string(inner[0].ID)))
 	return true, nil
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
-	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/trace"
 	"github.com/belfry-push/belfry/internal/wire"
 )
@@ -99,7 +99,8 @@ func (o *Outcomes) learn(ctx context.Context, tenant string, notes []push.Device
 		return
 	}
 	if err := o.note(ctx, tenant, now); err != nil {
-		o.cfg.Log.Warn("device registry not updated; trying again beside the sends", zap.Int("devices", len(now)), zap.Error(err))
+		o.cfg.Log.Warn("device registry not updated; trying again beside the sends", zap.String("tenant", tenant),
+			zap.Int("devices", len(now)), zap.Error(err))
 		o.recorder.take(tenant, now)
 	}
 }
@@ -142,9 +143,9 @@ func (o *Outcomes) tell(n *push.Notification, c *ledger.Counts) {
 	}
 	sent := c.ByCode[push.CodeSent]
 	fields := []zap.Field{
-		zap.String("notification", string(n.ID)), zap.String("tenant", n.Tenant), zap.String("state", string(n.Progress.State)),
+		about.Notification(n), zap.String("state", string(n.Progress.State)),
 		zap.Int64("recipients", c.Recipients), zap.Int64("sent", sent), zap.Int64("not_sent", c.Recipients-sent),
-		zap.Duration("took", o.cfg.Now().Sub(begun)), telemetry.TraceID(n.TraceParent),
+		zap.Duration("took", o.cfg.Now().Sub(begun)),
 	}
 	if most != push.CodeOpen {
 		fields = append(fields, zap.Stringer("most_code", most), zap.Int64("with_most_code", c.ByCode[most]))

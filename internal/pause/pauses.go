@@ -118,7 +118,8 @@ func (p *Pauses) Add(ctx context.Context, asked Pause) (stands Pause, made bool,
 		return stands, false, nil
 	}
 	if err == nil {
-		p.log.Warn("paused", zap.String("what", stands.What()), zap.String("by", stands.By), zap.String("reason", stands.Reason))
+		p.log.Warn("paused", zap.String("tenant", stands.Tenant), zap.String("what", stands.What()),
+			zap.String("by", stands.By), zap.String("reason", stands.Reason))
 	}
 	return stands, err == nil, err
 }
@@ -145,7 +146,8 @@ func (p *Pauses) Remove(ctx context.Context, id push.ID, may func(*Pause) error)
 		return nil
 	})
 	if err == nil {
-		p.log.Warn("pause lifted", zap.String("what", lifted.What()), zap.Duration("after", p.now().Sub(lifted.Since)))
+		p.log.Warn("pause lifted", zap.String("tenant", lifted.Tenant), zap.String("what", lifted.What()),
+			zap.Duration("after", p.now().Sub(lifted.Since)))
 	}
 	return err
 }

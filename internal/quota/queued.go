@@ -64,7 +64,7 @@ func (q *Quotas) look(p *policy) {
 	defer cancel()
 	err := q.restore(ctx, p)
 	if err != nil && !errors.Is(err, push.ErrConflict) && q.life.Err() == nil {
-		q.cfg.Log.Warn("what waits of a tenant was not summed", zap.String("of", p.of), zap.Error(err))
+		q.cfg.Log.Warn("what waits of a tenant was not summed", zap.String("tenant", p.tenant), zap.String("of", p.of), zap.Error(err))
 	}
 	worker.Wait(q.life, max(looksEvery, restFor*(q.cfg.Now().Sub(begun)-recording)))
 }

@@ -227,11 +227,11 @@ func (a *anew) publish(ctx context.Context) {
 		}
 	}
 	a.cfg.Log.Warn("messages of replayed letters were lost; they are sent anew or expire",
-		zap.String("replay", string(a.run.ID)), zap.Int("chunks", chunks), zap.Int("letters", recipients))
+		a.run.about(), zap.Int("chunks", chunks), zap.Int("letters", recipients))
 	if a.cfg.Events == nil {
 		return
 	}
 	if err := a.cfg.Events.Publish(ctx, events); err != nil {
-		a.cfg.Log.Warn("event not published", zap.String("replay", string(a.run.ID)), zap.Error(err))
+		a.cfg.Log.Warn("event not published", a.run.about(), zap.Error(err))
 	}
 }

@@ -216,8 +216,11 @@ func (r *Room) change(ctx context.Context, id push.ID, op runOp, by string, also
 
 // changed publishes that a run changed its state.
 func (r *Room) changed(ctx context.Context, run *Run) {
-	r.cfg.Log.Info("replay changed", zap.String("replay", string(run.ID)), zap.String("state", string(run.State)), zap.String("why", run.Why),
-		zap.String("by", run.By), zap.Int64("letters", run.Total), zap.Duration("took", run.UpdatedAt.Sub(run.CreatedAt)))
+	fields := []zap.Field{
+		run.about(), zap.String("state", string(run.State)), zap.String("why", run.Why), zap.String("by", run.By),
+		zap.Int64("letters", run.Total), zap.Duration("took", run.UpdatedAt.Sub(run.CreatedAt)),
+	}
+	r.cfg.Log.Info("replay changed", append(fields, r.cameOf(ctx, run)...)...)
 	if r.cfg.Events == nil {
 		return
 	}
@@ -226,6 +229,26 @@ func (r *Room) changed(ctx context.Context, run *Run) {
 		err = r.cfg.Events.Publish(ctx, []wire.Event{e})
 	}
 	if err != nil {
-		r.cfg.Log.Warn("event not published", zap.String("replay", string(run.ID)), zap.Error(err))
+		r.cfg.Log.Warn("event not published", run.about(), zap.Error(err))
 	}
+}
+
+// cameOf says what came of a run's letters so far; nothing while it runs.
+func (r *Room) cameOf(ctx context.Context, run *Run) []zap.Field {
+	if run.State == RunRunning {
+		return nil
+	}
+	t, err := r.cfg.Letters.LetterTally(ctx, run.ID)
+	if err != nil { // the replay's report has it
+		return []zap.Field{zap.Error(err)}
+	}
+	_, known := t.Refailed()
+	sent := t.ByOutcome[push.CodeSent]
+	fields := []zap.Field{
+		zap.Int64("replayed", t.Sent()), zap.Int64("sent", sent), zap.Int64("not_sent", known-sent), zap.Int64("open", t.Awaiting()+t.Replaying),
+	}
+	if most := run.MostRefailed(); most != push.CodeOpen {
+		fields = append(fields, zap.Stringer("most_code", most), zap.Int64("with_most_code", run.RefailedBy[most]))
+	}
+	return fields
 }

@@ -128,13 +128,13 @@ func (e *engine) execute(ctx context.Context) error {
 		if failures++; failures > e.cfg.Patience {
 			return err
 		}
-		e.cfg.Log.Warn("replay failed; trying again", zap.String("replay", string(e.run.ID)), zap.Error(err), zap.Duration("pause", pause))
+		e.cfg.Log.Warn("replay failed; trying again", e.run.about(), zap.Error(err), zap.Duration("pause", pause))
 		if !worker.Wait(ctx, pause) {
 			continue
 		}
 		pause = min(2*pause, longest)
 		if err := e.finishing(ctx, e.recover); err != nil {
-			e.cfg.Log.Warn("letters in hand not finished yet", zap.String("replay", string(e.run.ID)), zap.Error(err))
+			e.cfg.Log.Warn("letters in hand not finished yet", e.run.about(), zap.Error(err))
 		}
 		e.rewind()
 	}

@@ -50,8 +50,9 @@ type sign struct {
 }
 
 type ended struct {
-	id  push.ID
-	err error
+	id    push.ID
+	about zap.Field // for lines of the log
+	err   error
 }
 
 // Execute executes replays until ctx ends, several at a time: running ones without an
@@ -147,15 +148,16 @@ func (x *executor) consider(ctx context.Context, run *Run) error {
 		if err != nil || alive {
 			return err
 		}
-		x.cfg.Log.Warn("replay taken over: its owner shows no sign of life", zap.String("replay", string(run.ID)), zap.String("owner", run.Owner))
+		x.cfg.Log.Warn("replay taken over: its owner shows no sign of life", run.about(), zap.String("owner", run.Owner))
 	}
 	delete(x.seen, run.ID)
 	x.mine[run.ID] = true
 	x.cfg.Metrics.executing.Inc()
+	id, about := run.ID, run.about()
 	x.wg.Go(func() {
 		defer x.cfg.Metrics.executing.Dec()
-		_, err := x.Run(ctx, run.ID)
-		x.ended <- ended{run.ID, err}
+		_, err := x.Run(ctx, id)
+		x.ended <- ended{id, about, err}
 	})
 	return nil
 }
@@ -182,9 +184,9 @@ func (x *executor) finished(e ended) {
 	switch {
 	case e.err == nil:
 	case errors.Is(e.err, ErrTakenOver):
-		x.cfg.Log.Info("replay is executed by another process now", zap.String("replay", string(e.id)))
+		x.cfg.Log.Info("replay is executed by another process now", e.about)
 	default:
 		x.rest[e.id] = x.now().Add(restAfter)
-		x.cfg.Log.Warn("replay failed; trying again", zap.String("replay", string(e.id)), zap.Error(e.err), zap.Duration("pause", restAfter))
+		x.cfg.Log.Warn("replay failed; trying again", e.about, zap.Error(e.err), zap.Duration("pause", restAfter))
 	}
 }

@@ -38,7 +38,7 @@ func (e *engine) beat(ctx context.Context) (rest func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	id := e.run.ID
-	h := beating{Room: e.Room, run: id, owner: e.owner}
+	h := beating{Room: e.Room, run: id, about: e.run.about(), owner: e.owner}
 	go func() {
 		defer close(ended)
 		for worker.Wait(ctx, beatEvery) && h.once(ctx) {
@@ -58,6 +58,7 @@ type beating struct {
 	*Room
 
 	run     push.ID
+	about   zap.Field // for lines of the log
 	owner   string
 	version int64 // of the last beat that was stored; 0 before
 }
@@ -87,7 +88,7 @@ func (h *beating) once(ctx context.Context) bool {
 }
 
 func (h *beating) missed(err error) bool {
-	h.cfg.Log.Debug("no sign of life stored", zap.String("replay", string(h.run)), zap.Error(err))
+	h.cfg.Log.Debug("no sign of life stored", h.about, zap.Error(err))
 	return true
 }
 
@@ -110,6 +111,6 @@ func (e *engine) resign(ctx context.Context) {
 		err = document.Save(ctx, e.cfg.Documents, kindRun, string(run.ID), run.version, &run, e.now())
 	}
 	if err != nil && !errors.Is(err, push.ErrConflict) {
-		e.cfg.Log.Debug("replay not handed over", zap.String("replay", string(e.run.ID)), zap.Error(err))
+		e.cfg.Log.Debug("replay not handed over", e.run.about(), zap.Error(err))
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay/predict"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 )
 
 // RunState is where a replay stands.
@@ -110,6 +113,9 @@ func (r *Run) MostRefailed() push.Code {
 	}
 	return most
 }
+
+// about is what lines of the log about the replay say of it.
+func (r *Run) about() zap.Field { return about.Replay(r.ID, r.Filter.Tenant) }
 
 // move applies an operation, or returns a *push.StateError.
 func (r *Run) move(op runOp, why string, now time.Time) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 )
 
 // Notifications is the part of the ledger that holds heads and sums.
@@ -151,7 +152,7 @@ func (r *Reader) balanced(ctx context.Context, tenant string, id push.ID, fresh 
 	}
 	if err := v.Counts.Balance(v.Notification.Progress.Sources); err != nil {
 		// The owner needs an answer nevertheless, and these are the numbers.
-		r.cfg.Log.Error("the counts of a notification do not add up", zap.String("notification", string(id)), zap.Error(err))
+		r.cfg.Log.Error("the counts of a notification do not add up", about.Notification(&v.Notification), zap.Error(err))
 	}
 	return v, nil
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 )
 
 // ErrStopped says that the room takes no watchers any more: the process is
@@ -171,7 +172,7 @@ func (f *feed) run(ctx context.Context) {
 			f.end(err)
 			return
 		case time.Since(seen) >= lookPatience:
-			f.room.cfg.Log.Error("a notification can't be watched", zap.String("notification", string(f.key.id)), zap.Error(err))
+			f.room.cfg.Log.Error("a notification can't be watched", about.Notification(&f.view.Notification), zap.Error(err))
 			f.end(err)
 			return
 		}

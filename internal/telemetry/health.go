@@ -89,7 +89,7 @@ type Health struct {
 	mu       sync.Mutex
 	probes   []*probe // sorted by name
 	draining bool
-	changed  func(CheckResult)
+	changed  func(r CheckResult, after time.Duration)
 	asked    time.Time
 	again    *time.Timer // until checks run by themselves; nil when nobody asks
 }
@@ -101,8 +101,9 @@ func NewHealth(timeout time.Duration) *Health {
 }
 
 // OnChange calls f when a check's status changes, beginning with the first that
-// is not ok, and when one that gave no answer gives its reason. f must be quick. Call it before anybody asks.
-func (h *Health) OnChange(f func(CheckResult)) {
+// is not ok, and when one that gave no answer gives its reason; after is how long the status before had lasted.
+// f must be quick. Call it before anybody asks.
+func (h *Health) OnChange(f func(r CheckResult, after time.Duration)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.changed = f
@@ -181,9 +182,9 @@ func (h *Health) Ready(ctx context.Context) Report {
 	}
 	report := Report{Status: StatusOK}
 	for _, p := range probes {
-		result, news := p.result()
+		result, after, news := p.result()
 		if news && changed != nil {
-			changed(result)
+			changed(result, after)
 		}
 		switch {
 		case result.Status == StatusFailing:

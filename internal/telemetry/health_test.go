@@ -267,7 +267,9 @@ func TestChangesAreToldOnce(t *testing.T) {
 		var bad error
 		h := newTestHealth(t, map[string]Check{"queue": func(context.Context) error { return bad }})
 		var told []string
-		h.OnChange(func(r CheckResult) { told = append(told, r.Name+" "+string(r.Status)+" "+r.Error) })
+		h.OnChange(func(r CheckResult, after time.Duration) {
+			told = append(told, r.Name+" "+string(r.Status)+" "+r.Error+" after "+after.String())
+		})
 		began := time.Now()
 		var since []time.Duration
 		for i := range 12 {
@@ -281,7 +283,7 @@ func TestChangesAreToldOnce(t *testing.T) {
 			since = append(since, r.Checks[0].Since.Sub(began).Round(time.Second))
 			time.Sleep(fresh)
 		}
-		if diff := cmp.Diff([]string{"queue failing locked", "queue ok "}, told); diff != "" {
+		if diff := cmp.Diff([]string{"queue failing locked after 8s", "queue ok  after 8s"}, told); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
 		if since[3] != 0 || since[7] != 8*time.Second || since[11] != 16*time.Second {

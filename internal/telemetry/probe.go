@@ -53,9 +53,9 @@ func (p *probe) start(ctx context.Context) <-chan struct{} {
 	return done
 }
 
-// result is the present answer, and whether it is news: another status than the
-// last time, or the reason of one that had none.
-func (p *probe) result() (r CheckResult, news bool) {
+// result is the present answer, how long the status before had lasted, and whether the
+// answer is news: another status than the last time, or the reason of one that had none.
+func (p *probe) result() (r CheckResult, after time.Duration, news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -63,15 +63,16 @@ func (p *probe) result() (r CheckResult, news bool) {
 	if p.done != nil && (at.IsZero() || now.Sub(p.began) >= p.timeout) {
 		err, at, vague = fmt.Errorf("no answer for %v", now.Sub(p.began).Round(100*time.Millisecond)), now, true
 	}
-	r = CheckResult{Name: p.name, Status: StatusOK, AgeSeconds: now.Sub(at).Round(time.Millisecond).Seconds()}
+	r = CheckResult{Name: p.name, Status: StatusOK, AgeSeconds: float64(now.Sub(at).Milliseconds()) / 1e3}
 	if err != nil {
 		r.Status, r.Error = p.bad, err.Error()
 	}
 	news = r.Status != p.told && (p.told != "" || r.Status != StatusOK) || err != nil && p.vague && !vague
 	p.vague = vague
 	if r.Status != p.told {
+		after = now.Sub(p.since)
 		p.told, p.since = r.Status, now
 	}
 	r.Since = p.since.UTC()
-	return r, news
+	return r, after, news
 }

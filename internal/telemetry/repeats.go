@@ -22,11 +22,13 @@ const (
 )
 
 // The keys that tell lines of one message apart. They have few values; of ids, of which
-// every line has another, nothing would ever be left out. The sums of amounts are told.
+// every line has another, nothing would ever be left out. What names one of many is not told
+// of all of them. The sums of amounts are told.
 //
 //nolint:gochecknoglobals // constants
 var (
-	repeatsApart   = []string{"app", "check", "code", "credential", "op", "queue", "reason", "route", "status", "tenant"}
+	repeatsApart   = []string{"app", "check", "code", "credential", "last_code", "op", "queue", "reason", "route", "status", "tenant"}
+	repeatsOneOf   = []string{"cell", "chunk", "epoch", "letter", "message_id", "notification", "replay", "trace_id"}
 	repeatsAmounts = []string{"chunks", "events", "letters", "notifications", "recipients"}
 )
 
@@ -37,9 +39,16 @@ var (
 type repeats struct {
 	zapcore.Core
 
-	apart string // from the fields of With
+	told  zapcore.Core // for lines about many: what With named of one of them is not in it
+	apart string       // from the fields of With
 	kinds *kinds
 }
+
+// EachMinute is a field without a key, for a line that stands for many from the start: it is
+// written at once, and what comes of its kind within a minute is told as a sum.
+func EachMinute() zap.Field { return zap.Field{Type: zapcore.SkipType, Key: eachMinute} }
+
+const eachMinute = "each minute"
 
 // kinds is what the cores of one logger share.
 type kinds struct {
@@ -60,13 +69,13 @@ type kind struct {
 }
 
 func newRepeats(core zapcore.Core) *repeats {
-	return &repeats{Core: core, kinds: &kinds{of: map[string]*kind{}}}
+	return &repeats{Core: core, told: core, kinds: &kinds{of: map[string]*kind{}}}
 }
 
 // With implements [zapcore.Core].
 func (r *repeats) With(fields []zapcore.Field) zapcore.Core {
 	apart, _ := distinguish(fields)
-	return &repeats{Core: r.Core.With(fields), apart: r.apart + apart, kinds: r.kinds}
+	return &repeats{Core: r.Core.With(fields), told: r.told.With(ofMany(fields)), apart: r.apart + apart, kinds: r.kinds}
 }
 
 // Check implements [zapcore.Core].
@@ -121,7 +130,11 @@ func (r *repeats) passes(e zapcore.Entry, fields []zapcore.Field) bool {
 		one = &kind{begun: e.Time, by: r, fields: own}
 		k.of[full] = one
 	}
-	if one.passed < repeatsMost {
+	most := repeatsMost
+	if slices.ContainsFunc(fields, func(f zap.Field) bool { return f.Type == zapcore.SkipType && f.Key == eachMinute }) {
+		most = 1
+	}
+	if one.passed < most {
 		one.passed++
 		return true
 	}
@@ -174,20 +187,44 @@ func (o *kind) tell() {
 			fields = append(fields, zap.Int64(amount, n))
 		}
 	}
-	_ = o.by.Core.Write(e, fields) // as for any line: there is nowhere to say that it failed
+	_ = o.by.told.Write(e, fields) // as for any line: there is nowhere to say that it failed
 }
 
 // distinguish returns what of the fields tells a line apart, and those fields.
 func distinguish(fields []zapcore.Field) (apart string, own []zap.Field) {
 	var b strings.Builder
 	for _, f := range fields {
-		if !slices.Contains(repeatsApart, f.Key) {
+		inline := f.Type == zapcore.InlineMarshalerType
+		if !inline && !slices.Contains(repeatsApart, f.Key) {
 			continue
 		}
-		own = append(own, f)
 		enc := zapcore.NewMapObjectEncoder()
 		f.AddTo(enc)
-		fmt.Fprintf(&b, "%s=%v\x00", f.Key, enc.Fields[f.Key])
+		if !inline {
+			own = append(own, f)
+			fmt.Fprintf(&b, "%s=%v\x00", f.Key, enc.Fields[f.Key])
+			continue
+		}
+		for _, key := range repeatsApart { // in the order of the list
+			if text, ok := enc.Fields[key].(string); ok {
+				own = append(own, zap.Field{Key: key, Type: zapcore.StringType, String: text})
+				fmt.Fprintf(&b, "%s=%s\x00", key, text)
+			}
+		}
 	}
 	return b.String(), own
+}
+
+// ofMany returns the fields that may stand in a line about many.
+func ofMany(fields []zap.Field) []zap.Field {
+	out := make([]zap.Field, 0, len(fields))
+	for _, f := range fields {
+		if f.Type == zapcore.InlineMarshalerType {
+			_, own := distinguish([]zap.Field{f})
+			out = append(out, own...)
+		} else if !slices.Contains(repeatsOneOf, f.Key) {
+			out = append(out, f)
+		}
+	}
+	return out
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // written returns the lines of buf, and empties it.
@@ -110,5 +111,42 @@ func TestRepeatsAreBounded(t *testing.T) {
 			t.Errorf("only %d lines in the next window", n)
 		}
 		_ = log.Sync()
+	})
+}
+
+// pair is a field that becomes two keys.
+type pair struct{ notification, tenant string }
+
+func (p pair) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("notification", p.notification)
+	enc.AddString("tenant", p.tenant)
+	return nil
+}
+
+// Lines that stand for many are written once a minute for each cause and tenant; the sum
+// names none of them, wherever their names came from.
+func TestRepeatsEachMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		root, buf := newTestLogger(t, "info", FormatJSON)
+		for i := range 5 {
+			log := root.With(zap.Inline(pair{strconv.Itoa(i), "acme"}), zap.String("owner", "me"), zap.Int("epoch", i))
+			log.Warn("dead", zap.String("last_code", "fcm.internal"), zap.Int("recipients", 2), EachMinute())
+		}
+		root.Warn("dead", zap.Inline(pair{"5", "acme"}), zap.String("last_code", "ttl"), EachMinute())
+		root.Warn("dead", zap.Inline(pair{"6", "umbrella"}), zap.String("last_code", "ttl"), EachMinute())
+		if n := len(written(t, buf)); n != 3 {
+			t.Errorf("%d lines at once, want one for each cause and tenant", n)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		got := fmt.Sprint(written(t, buf))
+		want := fmt.Sprint([]map[string]any{{
+			"level": "warn", "msg": "lines left out: the same came again and again", "owner": "me", "tenant": "acme",
+			"last_code": "fcm.internal", "line": "dead", "lines": 4.0, "recipients": 8.0,
+		}})
+		if got != want {
+			t.Errorf("told afterwards:\n%s\nwant\n%s", got, want)
+		}
 	})
 }

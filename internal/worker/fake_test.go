@@ -13,7 +13,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/belfry-push/belfry/internal/worker"
 )
@@ -99,6 +102,7 @@ type rig struct {
 	dead  *fake
 	w     *worker.Worker
 	reg   *prometheus.Registry
+	logs  *observer.ObservedLogs
 	cut   context.CancelFunc
 	ended chan struct{}
 }
@@ -112,7 +116,10 @@ func run(t *testing.T, cfg worker.Config, h worker.HandlerFunc, f func(r *rig)) 
 		r := &rig{t: t, q: newFake(), dead: newFake(), reg: prometheus.NewRegistry(), ended: make(chan struct{})}
 		cfg.Name, cfg.Visibility, cfg.Wait = cmp.Or(cfg.Name, "jobs"), visibility, worker.MaxWait
 		cfg.Concurrency = max(cfg.Concurrency, 1)
-		r.w = worker.New(cfg, r.q, r.dead, h, zaptest.NewLogger(t), worker.NewMetrics(r.reg))
+		seen, logs := observer.New(zap.InfoLevel)
+		r.logs = logs
+		log := zap.New(zapcore.NewTee(zaptest.NewLogger(t).Core(), seen))
+		r.w = worker.New(cfg, r.q, r.dead, h, log, worker.NewMetrics(r.reg))
 		ctx, cut := context.WithCancel(t.Context())
 		defer cut()
 		r.cut = cut

@@ -46,7 +46,7 @@ func (w *Worker) moved(ctx context.Context, msg Message, unread Verdict) Verdict
 // route says what happens to a message that is not for this queue.
 func (w *Worker) route(msg Message, v Verdict, home string) Verdict {
 	w.log.Warn("a message of ours that does not belong here; it stays as it is",
-		zap.Stringer("verdict", v), zap.String("message_id", msg.ID), zap.String("home", home))
+		zap.Stringer("verdict", v), msg.about(), zap.String("home", home))
 	return v
 }
 
@@ -57,7 +57,7 @@ func (w *Worker) again(ctx context.Context, msg Message, c *wire.Content) Verdic
 	if c.Letter != nil {
 		inner.ID, inner.Group, inner.SentAt = cmp.Or(c.Letter.ID, msg.ID), cmp.Or(c.Letter.Group, msg.Group), c.Letter.SentAt
 		w.log.Info("a dead letter was moved back to its queue; handling it again",
-			zap.String("message_id", msg.ID), zap.String("died_as", inner.ID), zap.Stringer("code", c.Letter.Code))
+			msg.about(), zap.String("died_as", inner.ID), zap.Stringer("code", c.Letter.Code))
 	}
 	v := w.handler.Handle(ctx, inner, w.draining)
 	v.letter = c.Letter

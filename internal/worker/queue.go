@@ -8,7 +8,10 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -45,6 +48,9 @@ type Message struct {
 	// dead-letter queue; nil of one that came as it was sent. The worker sets it.
 	Letter *push.DeadLetter
 }
+
+// about is what lines of the log about the message say of it.
+func (m *Message) about() zap.Field { return about.Message(m.ID, m.Group, m.Body, m.TraceParent) }
 
 // Sink takes messages.
 type Sink interface {

@@ -11,6 +11,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/telemetry"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -171,7 +173,8 @@ func unchanged(b settled) (Outgoing, error) {
 func (s *settler) letter(b settled) (Outgoing, error) {
 	d := s.deadLetter(&b)
 	s.log.Warn("message dead-lettered", zap.Stringer("code", d.Code), zap.String("detail", d.Detail),
-		zap.String("message_id", d.ID), zap.Int("receives", d.Receives), zap.Int("bytes", len(d.Body)))
+		about.Message(d.ID, d.Group, d.Body, b.msg.TraceParent), zap.Int("receives", d.Receives),
+		zap.Int("bytes", len(d.Body)), telemetry.EachMinute())
 	body, err := wire.EncodeCutDeadLetter(&d)
 	return Outgoing{Body: body, Group: b.msg.Group}, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -60,6 +61,9 @@ type Worker struct {
 	draining chan struct{}
 	drain    sync.Once
 
+	begun time.Time
+	away  atomic.Int64 // since when after begun the queue does not answer; 0 while it does
+
 	mu     sync.Mutex
 	inHand map[string]Message // by receipt
 }
@@ -73,7 +77,7 @@ func New(cfg Config, queue Queue, dead Sink, handler Handler, log *zap.Logger, m
 		cfg: cfg, queue: queue, dead: dead, handler: handler, log: log, metrics: metrics,
 		settler:  newSettler(cfg, queue, dead, log, metrics),
 		shares:   newShares(cfg.Concurrency),
-		draining: make(chan struct{}), inHand: map[string]Message{},
+		draining: make(chan struct{}), begun: time.Now(), inHand: map[string]Message{},
 	}
 }
 
@@ -153,6 +157,7 @@ func (w *Worker) pollLoop(ctx context.Context, slots *slots, start func(Message)
 			none = !start(m) && none
 		}
 		if err == nil {
+			w.receives()
 			pause = firstPause
 			switch {
 			case len(msgs) == 0 || places == placeUsual && !look.alone:
@@ -173,11 +178,20 @@ func (w *Worker) pollLoop(ctx context.Context, slots *slots, start func(Message)
 			return
 		}
 		w.metrics.failures.WithLabelValues(w.cfg.Name, "receive").Inc()
-		w.log.Warn("receive failed; trying again", zap.Error(err), zap.Duration("pause", pause))
+		if since := time.Since(w.begun); w.away.CompareAndSwap(0, int64(max(since, 1))) { // told when it begins and when it is over
+			w.log.Warn("receive failed; trying again", zap.Error(err))
+		}
 		if !Wait(ctx, pause) {
 			return
 		}
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// receives notes that the queue answers.
+func (w *Worker) receives() {
+	if away := w.away.Load(); away != 0 && w.away.CompareAndSwap(away, 0) {
+		w.log.Info("messages are received again", zap.Duration("after", time.Since(w.begun)-time.Duration(away)))
 	}
 }
 
@@ -228,7 +242,7 @@ func (w *Worker) verdict(ctx context.Context, msg Message) (v Verdict) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.log.Error("handler panicked; the message comes back when its visibility lapses",
-				zap.String("message_id", msg.ID), zap.Int("receives", msg.Receives),
+				msg.about(), zap.Int("receives", msg.Receives),
 				zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))
 			v = Leave()
 		}

@@ -180,6 +180,11 @@ func TestReceiveErrors(t *testing.T) {
 		if failed := counted(t, r.reg, "belfry_queue_errors_total", "receive"); failed != float64(tries) {
 			t.Errorf("%v failures counted, want %d", failed, tries)
 		}
+		pause(worker.MaxWait)
+		begun, over := r.logs.FilterMessageSnippet("receive failed").Len(), r.logs.FilterMessage("messages are received again").Len()
+		if begun != 1 || over != 1 {
+			t.Errorf("told %d times that it began and %d times that it was over", begun, over)
+		}
 	})
 }
 

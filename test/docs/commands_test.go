@@ -2,6 +2,7 @@ package docs
 
 import (
 	"maps"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,6 +46,42 @@ func TestCommands(t *testing.T) {
 	const least = 90
 	if len(seen) < least {
 		t.Errorf("%d commands, there were %d and more", len(seen), least)
+	}
+}
+
+// TestRunbooks wants every runbook to have commands under Check, of which TestCommands sees
+// ours, and a shell to take each block as it stands.
+func TestRunbooks(t *testing.T) {
+	t.Parallel()
+	books := 0
+	for _, p := range pages(t) {
+		if !strings.Contains(p.name, "runbooks/") {
+			continue
+		}
+		books++
+		if len(commandLines(p)) == 0 {
+			t.Errorf("%s has none of our commands", p.name)
+		}
+		blocks := 0
+		for _, block := range fence.FindAllString(p.text, -1) {
+			script, ok := strings.CutPrefix(block, "```sh\n")
+			if !ok {
+				continue
+			}
+			blocks++
+			sh := exec.CommandContext(t.Context(), "sh", "-n")
+			sh.Stdin = strings.NewReader(strings.TrimSuffix(strings.TrimSpace(script), "```"))
+			if out, err := sh.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s%s", p.name, err, out, script)
+			}
+		}
+		if blocks == 0 {
+			t.Errorf("%s has no block of commands", p.name)
+		}
+	}
+	const least = 20
+	if books < least {
+		t.Errorf("%d runbooks, there were %d and more", books, least)
 	}
 }
 

@@ -123,7 +123,6 @@ func newSim(c config.Sim, log *zap.Logger) (*fcmsim.Sim, error) {
 	if err := sim.Start(); err != nil {
 		return nil, err
 	}
-	log.Info("FCM simulator is up; nothing goes to Google", zap.String("endpoint", sim.URL()))
 	return sim, nil
 }
 

@@ -123,7 +123,8 @@ func (c *channels) Channel(ctx context.Context, tenant, name string) (deliver.Ch
 		if last == nil || last.err != nil || ctx.Err() != nil {
 			return deliver.Channel{}, err
 		}
-		c.log.Warn("credential not looked up; going on with the one that is there", zap.Stringer("app", a.ref), zap.Error(err))
+		c.log.Warn("credential not looked up; going on with the one that is there",
+			zap.String("tenant", a.ref.Tenant), zap.Stringer("app", a.ref), zap.Error(err))
 		channel, err = last.channel, nil
 	}
 	a.now.Store(&looked{channel, err, at})
@@ -154,7 +155,7 @@ func (c *channels) look(ctx context.Context, a *appChannel) (deliver.Channel, er
 		return deliver.Channel{}, &deliver.NoCredentialError{Why: fmt.Sprintf("the app %s has no FCM credential", a.ref), Again: againIn}
 	case opened != nil && err != nil: // it does not open
 		c.drop(a)
-		c.log.Error("credential cannot be used", zap.Error(err))
+		c.log.Error("credential cannot be used", zap.String("tenant", a.ref.Tenant), zap.Stringer("app", a.ref), zap.Error(err))
 		return deliver.Channel{}, &deliver.NoCredentialError{Why: err.Error(), Again: againIn}
 	case err != nil:
 		return deliver.Channel{}, err
@@ -246,7 +247,8 @@ func (c *channels) judge(ctx context.Context, v verdict) {
 		state = credential.Invalid
 	}
 	if err := c.room.Judge(ctx, v.ref, v.serial, state, v.reason); err != nil {
-		c.log.Warn("state of a credential not noted", zap.Stringer("app", v.ref), zap.String("state", string(state)), zap.Error(err))
+		c.log.Warn("state of a credential not noted", zap.String("tenant", v.ref.Tenant),
+			zap.Stringer("app", v.ref), zap.String("state", string(state)), zap.Error(err))
 	}
 }
 

@@ -38,7 +38,8 @@ type Lease struct {
 	Line ledger.Line // as its owner knows it
 
 	by       *Leases
-	base     int64 // the epoch under which the line is stored
+	about    zap.Field // for lines of the log
+	base     int64     // the epoch under which the line is stored
 	attempts []ledger.Attempt
 	state    state
 	doubted  *Save // of a lease that is in doubt
@@ -101,7 +102,7 @@ func (l *Lease) Claim(turn int) (ledger.Line, error) {
 
 // Take writes a claimed line. Without an error the line is this lease's from now on.
 func (l *Lease) Take(ctx context.Context, claimed ledger.Line) error {
-	s := Save{by: l.by, line: claimed, from: l.base, patience: claimFor}
+	s := Save{by: l.by, about: l.about, line: claimed, from: l.base, patience: claimFor}
 	if s.Write(ctx); s.err != nil {
 		return s.err
 	}
@@ -125,7 +126,7 @@ func (l *Lease) Note(a ledger.Attempt) {
 // Checkpoint returns a save of what is known, which takes the evidence with it. The
 // caller has it written, and passes it to Ended before the next one begins.
 func (l *Lease) Checkpoint() Save {
-	s := Save{by: l.by, line: l.Line, from: l.base, attempts: l.attempts, patience: saveFor}
+	s := Save{by: l.by, about: l.about, line: l.Line, from: l.base, attempts: l.attempts, patience: saveFor}
 	s.line.Cells = slices.Clone(l.Line.Cells)
 	s.line.Touch(l.by.stamp())
 	l.Line.FirstAt = s.line.FirstAt
@@ -141,7 +142,7 @@ func (l *Lease) Ended(s Save) (kept bool, lost error) {
 	case errors.Is(s.err, ledger.ErrFenced):
 		return false, s.err
 	case s.err != nil:
-		l.by.Log.Warn("checkpoint failed; ending the turn", zap.Stringer("chunk", l.Line.Ref), zap.Error(s.err))
+		l.by.Log.Warn("checkpoint failed; ending the turn", l.about, zap.Error(s.err))
 		doubted := s // so that only this one is kept
 		l.state, l.doubted = stateInDoubt, &doubted
 		return false, nil //nolint:nilerr // it is not known to be lost
@@ -183,7 +184,7 @@ func (l *Lease) MakeSure(ctx context.Context) error {
 // Finish writes the line as the turn leaves it, with all evidence.
 func (l *Lease) Finish(ctx context.Context, next ledger.Line) error {
 	next.Epoch = l.base + 1
-	s := Save{by: l.by, line: next, from: l.base, attempts: l.attempts, patience: saveFor}
+	s := Save{by: l.by, about: l.about, line: next, from: l.base, attempts: l.attempts, patience: saveFor}
 	if s.Write(ctx); s.err != nil {
 		return s.err
 	}

@@ -32,8 +32,8 @@ type Leases struct {
 	claims claims
 }
 
-// New returns a lease of which nothing is read yet.
-func (ls *Leases) New() *Lease { return &Lease{by: ls} }
+// New returns a lease of which nothing is read yet. about is what its lines of the log are about.
+func (ls *Leases) New(about zap.Field) *Lease { return &Lease{by: ls, about: about} }
 
 func (ls *Leases) elapsed() time.Duration { return ls.Moment().Elapsed }
 

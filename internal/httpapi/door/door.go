@@ -138,6 +138,7 @@ func (d *Door) recovered(x *Exchange) {
 		panic(v)
 	}
 	d.cfg.Log.Error("a handler panicked", zap.String("request_id", x.id), zap.String("route", x.route.Pattern()),
+		zap.String("tenant", x.Tenant),
 		zap.String("panic", fmt.Sprint(v)), zap.ByteString("stack", debug.Stack()))
 	x.refuse(Refuse(CodeInternal, "the server's log has the cause under this request_id"))
 }

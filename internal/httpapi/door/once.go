@@ -135,6 +135,6 @@ func (d *Door) settle(ctx context.Context, x *Exchange, rec idempotency.Record) 
 	}
 	if err != nil && !errors.Is(err, push.ErrConflict) { // a conflict: the lease ran out and someone else took over
 		d.cfg.Log.Warn("the answer of an idempotent request was not stored", zap.String("request_id", x.id), zap.String("route", x.route.Path),
-			zap.Error(err))
+			zap.String("tenant", x.Tenant), zap.Error(err))
 	}
 }
