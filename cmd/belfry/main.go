@@ -27,7 +27,7 @@ type services struct{ operations.Operations }
 
 func (services) Up(ctx context.Context, c config.Up, ready func(allinone.Addresses)) error {
 	return logged(c.Log, func(log *zap.Logger) error {
-		return allinone.Up(ctx, c, log, allinone.Hooks{Ready: ready, FirstKey: app.ShowKey(os.Stderr)})
+		return allinone.Up(ctx, c, log, allinone.Hooks{Ready: ready, FirstKey: app.ShowKey(os.Stderr), Metrics: os.Stdout})
 	})
 }
 

@@ -25,6 +25,6 @@ func run(args []string) int {
 		return code
 	}
 	return app.Main("dispatcher", cfg.Log, os.Stderr, func(ctx context.Context, log *zap.Logger) error {
-		return dispatcher.Run(ctx, cfg, log)
+		return dispatcher.Run(ctx, cfg, log, os.Stdout)
 	})
 }

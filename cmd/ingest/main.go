@@ -25,6 +25,6 @@ func run(args []string) int {
 		return code
 	}
 	return app.Main("ingest", cfg.Log, os.Stderr, func(ctx context.Context, log *zap.Logger) error {
-		return ingester.Run(ctx, cfg, log, app.ShowKey(os.Stderr))
+		return ingester.Run(ctx, cfg, log, app.ShowKey(os.Stderr), os.Stdout)
 	})
 }

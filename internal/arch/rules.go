@@ -125,7 +125,7 @@ func suites() []string {
 		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
 		"internal/fcmsim/fcmsimtest", "internal/letters/letterstest", "internal/message/messagetest", "internal/wire/wiretest",
 		"internal/sharedrate/sharedratetest", "internal/quota/quotatest",
-		"internal/audit/audittest",
+		"internal/audit/audittest", "internal/adapter/emf/emftest",
 	}
 }
 
@@ -209,6 +209,7 @@ func table() []rule {
 		adapter("kms", firebaseSDK(), sqlDriver()),
 		adapter("otlp", awsSDK(), firebaseSDK(), sqlDriver()),
 		adapter("packed", allSDKs()),
+		adapter("emf", allSDKs()),
 
 		// The other edges and the house.
 		{
@@ -394,6 +395,7 @@ func storage() []string {
 	return []string{
 		"internal/adapter/sqlite", "internal/adapter/dynamo", "internal/adapter/s3", "internal/adapter/sns", "internal/adapter/sqs",
 		"internal/adapter/awsconf", "internal/adapter/awsmeter", "internal/adapter/kms", "internal/adapter/otlp",
+		"internal/adapter/emf",
 	}
 }
 

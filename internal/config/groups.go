@@ -185,6 +185,11 @@ type Metrics struct {
 	Listen string `name:"metrics-listen" default:"127.0.0.1:9090" env:"BELFRY_METRICS_LISTEN" group:"proc" placeholder:"HOST:PORT" blank:"" help:"${metrics_listen}"`
 }
 
+// CloudWatch says whether metrics go to CloudWatch, by way of standard output.
+type CloudWatch struct {
+	EMF bool `name:"emf" env:"BELFRY_EMF" group:"proc" help:"${emf}"`
+}
+
 // DefaultMaxConnections is what the zero value of Listeners.MaxConnections means
 // to whoever builds one in code.
 const DefaultMaxConnections = 2048

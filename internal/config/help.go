@@ -70,6 +70,8 @@ func helpTexts() map[string]string {
 		"replay_window":  "Replay lane: requests of one chunk under way at once, 1 to 500.",
 		"drain":          "On SIGTERM, how long work under way may take to finish, 0s to 15m.",
 		"metrics_listen": "Address of /healthz, /readyz and /metrics; empty for none.",
+		"emf": "Write the metrics that alarms and autoscaling on AWS need to standard output every minute, in CloudWatch's embedded " +
+			"metric format.",
 		"allowed_hosts": "Further host names under which listeners without a key are reached, as behind a proxy, and whose web pages may " +
 			"send requests; *.example.com for all below it, * for any.",
 		"max_connections": "Connections that each listener has open at a time, 1 to 1000000; one more is answered 503.",

@@ -62,11 +62,12 @@ type Ingest struct {
 	Seal   Seal   `embed:""`
 	Asking Asking `embed:""`
 
-	Janitor   Janitor   `embed:""`
-	Keep      Keep      `embed:""`
-	Listeners Listeners `embed:""`
-	Stop      Stop      `embed:""`
-	Log       Log       `embed:""`
+	Janitor    Janitor    `embed:""`
+	Keep       Keep       `embed:""`
+	CloudWatch CloudWatch `embed:""`
+	Listeners  Listeners  `embed:""`
+	Stop       Stop       `embed:""`
+	Log        Log        `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults].
@@ -83,9 +84,10 @@ type Dispatcher struct {
 	Delivery Delivery `embed:""`
 	Metrics  Metrics  `embed:""`
 
-	Listeners Listeners `embed:""`
-	Stop      Stop      `embed:""`
-	Log       Log       `embed:""`
+	CloudWatch CloudWatch `embed:""`
+	Listeners  Listeners  `embed:""`
+	Stop       Stop       `embed:""`
+	Log        Log        `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults]. What only the deliver
@@ -104,9 +106,10 @@ type Replayer struct {
 	Store   Store   `embed:""`
 	Metrics Metrics `embed:""`
 
-	Listeners Listeners `embed:""`
-	Stop      Stop      `embed:""`
-	Log       Log       `embed:""`
+	CloudWatch CloudWatch `embed:""`
+	Listeners  Listeners  `embed:""`
+	Stop       Stop       `embed:""`
+	Log        Log        `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults].
@@ -117,18 +120,19 @@ func (c Replayer) Validate() error {
 // Up is the configuration of belfry up: everything in one process. Health and
 // metrics are on the HTTP API's address.
 type Up struct {
-	Sandbox   bool      `env:"BELFRY_SANDBOX" help:"${sandbox}"`
-	Store     Store     `embed:""`
-	API       API       `embed:""`
-	FCM       FCM       `embed:""`
-	Seal      Seal      `embed:""`
-	Delivery  Delivery  `embed:""`
-	Simulator Simulator `embed:""`
-	Janitor   Janitor   `embed:""`
-	Keep      Keep      `embed:""`
-	Listeners Listeners `embed:""`
-	Stop      Stop      `embed:""`
-	Log       Log       `embed:""`
+	Sandbox    bool       `env:"BELFRY_SANDBOX" help:"${sandbox}"`
+	Store      Store      `embed:""`
+	API        API        `embed:""`
+	FCM        FCM        `embed:""`
+	Seal       Seal       `embed:""`
+	Delivery   Delivery   `embed:""`
+	Simulator  Simulator  `embed:""`
+	Janitor    Janitor    `embed:""`
+	Keep       Keep       `embed:""`
+	CloudWatch CloudWatch `embed:""`
+	Listeners  Listeners  `embed:""`
+	Stop       Stop       `embed:""`
+	Log        Log        `embed:""`
 }
 
 // Validate reports everything that is wrong, as [Faults]. With Sandbox the

@@ -15,7 +15,8 @@ type Metrics struct {
 	expiring      prometheus.Gauge
 }
 
-// NewMetrics registers the room's metrics, with every queue and state at zero.
+// NewMetrics registers the room's metrics, with every queue at zero. The gauges of what is in the store are not among them: see
+// [Metrics.ShowStore].
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		stored: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -34,7 +35,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			prometheus.GaugeOpts{Name: "belfry_dead_letters_expiring", Help: "Parked letters that retention will soon give up: alert on it."},
 		),
 	}
-	reg.MustRegister(m.stored, m.drainFailures, m.discarded, m.letters, m.expiring)
+	reg.MustRegister(m.stored, m.drainFailures, m.discarded)
 	for _, q := range push.Queues() {
 		m.stored.WithLabelValues(q)
 	}
@@ -43,3 +44,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	return m
 }
+
+// ShowStore registers the gauges of what is in the store, with every state at zero. It is for a process that applies
+// retention, which is when they are brought up to date: in another they would say for ever that there are no letters.
+func (m *Metrics) ShowStore(reg prometheus.Registerer) { reg.MustRegister(m.letters, m.expiring) }

@@ -202,3 +202,23 @@ func processes(ctx context.Context, docs document.Store) ([]Process, error) {
 		}
 	}
 }
+
+// silent reports whether a process whose last beat is so old has missed too many.
+func silent(p *Process, age time.Duration) bool { return age > silentAfter*max(p.Every, time.Second) }
+
+// Places returns how many messages of each queue all processes but one have in hand at once at the most, by the last word of
+// those that are not silent: O(processes).
+func Places(ctx context.Context, docs document.Store, but string, now time.Time) (map[string]int, error) {
+	all, err := processes(ctx, docs)
+	out := map[string]int{}
+	for i := range all {
+		p := &all[i]
+		if p.ID == but || silent(p, now.Sub(p.At)) {
+			continue
+		}
+		for _, w := range p.Workers {
+			out[w.Queue] += w.Places
+		}
+	}
+	return out, err
+}

@@ -12,7 +12,7 @@ func look(all []Process, now time.Time) []Seen {
 	seen := make([]Seen, len(all))
 	for i := range all {
 		age := max(0, now.Sub(all[i].At))
-		seen[i] = Seen{Process: all[i], Age: age, Silent: age > silentAfter*max(all[i].Every, time.Second)}
+		seen[i] = Seen{Process: all[i], Age: age, Silent: silent(&all[i], age)}
 	}
 	slices.SortFunc(seen, func(a, b Seen) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.Started.Compare(b.Started), cmp.Compare(a.ID, b.ID))

@@ -48,6 +48,7 @@ func (m *Metrics) start(queue string) {
 		m.failures.WithLabelValues(queue, op)
 	}
 	m.inFlight.WithLabelValues(queue)
+	m.seconds.WithLabelValues(queue)
 }
 
 func (m *Metrics) done(queue string, v Verdict, took time.Duration) {

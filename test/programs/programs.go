@@ -107,9 +107,16 @@ type Process struct {
 // when the program's log has a line with it, and the rest of that line.
 func (p *Programs) Start(tb testing.TB, marker, program string, env []string, args ...string) (*Process, string) {
 	tb.Helper()
+	return p.StartOut(tb, nil, marker, program, env, args...)
+}
+
+// StartOut is [Programs.Start] of a program whose standard output goes to out; nil is nowhere.
+func (p *Programs) StartOut(tb testing.TB, out io.Writer, marker, program string, env []string, args ...string) (*Process, string) {
+	tb.Helper()
 	r := &Process{said: make(chan string, 1), log: &tail{}, over: make(chan struct{})}
 	r.cmd = exec.CommandContext(context.WithoutCancel(tb.Context()), p.Path(tb, program), args...) //nolint:gosec // what we have built
 	r.cmd.Env = append(os.Environ(), env...)                                                       //nolint:forbidigo // a child inherits it
+	r.cmd.Stdout = out
 	stderr, err := r.cmd.StderrPipe()
 	if err != nil {
 		tb.Fatal(err)

@@ -49,7 +49,7 @@ func serve(dir string) int {
 		Store: config.Store{Backend: config.BackendEmbedded, Data: dir, Visibility: 30 * time.Second},
 		API:   config.API{Listen: "127.0.0.1:0"}, Stop: config.Stop{Drain: time.Second},
 	}
-	if err := ingester.Run(ctx, cfg, log, nil); err != nil {
+	if err := ingester.Run(ctx, cfg, log, nil, io.Discard); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -25,6 +25,15 @@ module "queues" {
   tags          = var.tags
 }
 
+module "alarms" {
+  source = "../../modules/alarms"
+
+  prefix             = var.prefix
+  alarm_actions      = [aws_sns_topic.alarms.arn]
+  dispatcher_service = var.dispatcher_service
+  tags               = var.tags
+}
+
 module "events" {
   source = "../../modules/events"
 

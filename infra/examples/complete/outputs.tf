@@ -4,6 +4,7 @@ output "environment" {
     BELFRY_BACKEND    = "aws"
     BELFRY_AWS_PREFIX = var.prefix
     BELFRY_AWS_BUCKET = module.pages.bucket
+    BELFRY_EMF        = "true"
     AWS_REGION        = var.region
   }
 }

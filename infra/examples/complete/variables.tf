@@ -15,6 +15,12 @@ variable "on_call" {
   type        = string
 }
 
+variable "dispatcher_service" {
+  description = "The ECS service of your dispatchers, as service/CLUSTER/SERVICE, to be scaled by what waits; null for none."
+  type        = string
+  default     = null
+}
+
 variable "tags" {
   description = "Tags of all resources."
   type        = map(string)

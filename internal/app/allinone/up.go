@@ -5,6 +5,7 @@ package allinone
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ type Hooks struct {
 	WaitScale float64
 	// Spans gets the spans, in place of the collector that the environment names.
 	Spans trace.Recorder
+	// Metrics gets lines for CloudWatch, if the settings ask for them.
+	Metrics io.Writer
 	// FirstKey is as in [ingester.Entrance].
 	FirstKey func(text string) error
 }
@@ -49,6 +52,7 @@ func Up(ctx context.Context, cfg config.Up, log *zap.Logger, hooks Hooks) error 
 	if err != nil {
 		return err
 	}
+	s.WriteEMF(ctx, cfg.CloudWatch, cfg.Store, status.KindAllInOne, hooks.Metrics)
 	if hooks.Spans != nil {
 		s.Tracer = trace.New(hooks.Spans, s.Now)
 	}

@@ -91,7 +91,7 @@ func (unsigned) Offer(audit.Entry) {}
 
 func (d *Direct) serve(b *app.Backend, record door.Auditor, shown httpapi.AuditLog, user string, reg prometheus.Registerer, log *zap.Logger,
 ) error {
-	kept, err := newLetters(b, letters.Retention{}, reg, log)
+	kept, err := newLetters(b, letters.Retention{}, letters.NewMetrics(reg), log)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ package deadletters
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,7 +26,7 @@ func OpenLetters(ctx context.Context, c config.Store, log *zap.Logger) (room *le
 	if err != nil {
 		return nil, nil, err
 	}
-	room, err = newLetters(b, letters.Retention{}, reg, log)
+	room, err = newLetters(b, letters.Retention{}, letters.NewMetrics(reg), log)
 	if err != nil {
 		return nil, nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
 	}
@@ -35,13 +36,17 @@ func OpenLetters(ctx context.Context, c config.Store, log *zap.Logger) (room *le
 // DrainWatch moves dead letters into the store until ctx ends, ages out what has
 // waited too long, and executes replays that nobody executes, with health and
 // metrics beside it.
-func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, log *zap.Logger) error {
+// out gets lines for CloudWatch, if they are asked for.
+func DrainWatch(ctx context.Context, c config.Replayer, keep config.Retention, log *zap.Logger, out io.Writer) error {
 	app.Warn(log, c)
 	s, err := app.NewService(ctx, log, c.Stop.Drain, app.Opener(c.Store, log))
 	if err != nil {
 		return err
 	}
-	kept, err := newLetters(s.Backend, letters.Retention{Parked: keep.Parked, Warn: keep.Warn, Done: keep.Done}, s.Reg, log)
+	s.WriteEMF(ctx, c.CloudWatch, c.Store, status.KindReplayer, out)
+	metrics := letters.NewMetrics(s.Reg)
+	metrics.ShowStore(s.Reg)
+	kept, err := newLetters(s.Backend, letters.Retention{Parked: keep.Parked, Warn: keep.Warn, Done: keep.Done}, metrics, log)
 	if err != nil {
 		return errors.Join(err, s.Stack.Unwind(ctx))
 	}

@@ -21,14 +21,14 @@ import (
 
 // newLetters builds the room of dead letters on an open backend. It ages them out
 // by the given policy; the zero policy leaves that to another process.
-func newLetters(b *app.Backend, retention letters.Retention, reg prometheus.Registerer, log *zap.Logger) (*letters.Room, error) {
+func newLetters(b *app.Backend, retention letters.Retention, metrics *letters.Metrics, log *zap.Logger) (*letters.Room, error) {
 	dead := map[string]worker.Queue{}
 	for _, name := range push.Queues() {
 		dead[name] = b.Queues[push.DeadLetterQueue(name)]
 	}
 	return letters.New(letters.Config{
 		Letters: b.Store, Notifications: b.Store, Lines: b.Store, Plans: b.Store, Documents: b.Store, Dead: dead, Retention: retention,
-		App: installation, Software: telemetry.Version(), Log: log, Metrics: letters.NewMetrics(reg), Now: time.Now,
+		App: installation, Software: telemetry.Version(), Log: log, Metrics: metrics, Now: time.Now,
 	})
 }
 
@@ -85,7 +85,7 @@ const replaysGrace = time.Minute + 5*time.Second
 // Serve opens the dead letters for the API and executes replays beside it: those that
 // were started over HTTP, and those whose process died.
 func Serve(ctx context.Context, s *app.Service) (*letters.Room, *replay.Room, error) {
-	kept, err := newLetters(s.Backend, letters.Retention{}, s.Reg, s.Log)
+	kept, err := newLetters(s.Backend, letters.Retention{}, letters.NewMetrics(s.Reg), s.Log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"io"
 
 	"go.uber.org/zap"
 
@@ -14,13 +15,14 @@ import (
 	"github.com/belfry-push/belfry/internal/status"
 )
 
-// Run runs the dispatcher service until ctx ends.
-func Run(ctx context.Context, cfg config.Dispatcher, log *zap.Logger) error {
+// Run runs the dispatcher service until ctx ends. out gets lines for CloudWatch, if they are asked for.
+func Run(ctx context.Context, cfg config.Dispatcher, log *zap.Logger, out io.Writer) error {
 	app.Warn(log, cfg)
 	s, err := app.NewService(ctx, log, cfg.Stop.Drain, app.Opener(cfg.Store, log))
 	if err != nil {
 		return err
 	}
+	s.WriteEMF(ctx, cfg.CloudWatch, cfg.Store, status.KindDispatcher, out)
 	o := Options{
 		Fanout: cfg.Roles.Has(config.RoleFanout), Deliver: cfg.Roles.Has(config.RoleDeliver),
 		PerSecond: float64(cfg.FCM.PerSecond), Ramp: RampFor(cfg.FCM.Endpoint), Delivery: cfg.Delivery,

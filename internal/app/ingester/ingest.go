@@ -5,6 +5,7 @@ package ingester
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"go.uber.org/zap"
@@ -169,13 +170,15 @@ func newRegistry(s *app.Service, erased *privacy.Tombstones) *device.Registry {
 	})
 }
 
-// Run runs the ingest service until ctx ends. firstKey is [Entrance.FirstKey].
-func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger, firstKey func(text string) error) error {
+// Run runs the ingest service until ctx ends. firstKey is [Entrance.FirstKey]; out gets lines for CloudWatch, if they are asked
+// for.
+func Run(ctx context.Context, cfg config.Ingest, log *zap.Logger, firstKey func(text string) error, out io.Writer) error {
 	app.Warn(log, cfg)
 	s, err := app.NewService(ctx, log, cfg.Stop.Drain, app.Opener(cfg.Store, log))
 	if err != nil {
 		return err
 	}
+	s.WriteEMF(ctx, cfg.CloudWatch, cfg.Store, status.KindIngest, out)
 	asking := Credentials{Seal: cfg.Seal, Endpoint: cfg.Asking.Endpoint}
 	asking.Open = asking.private() // only dispatchers know for sure
 	door := Entrance{API: cfg.API, FirstKey: firstKey}

@@ -57,7 +57,11 @@ func (upCmd) Help() string {
 
 // Run serves until it is told to stop.
 func (c *upCmd) Run(ctx context.Context, s Services, con *display.Console) error {
-	return s.Up(ctx, c.Up, func(at allinone.Addresses) { greet(con.Out, c.Up, at) })
+	out := con.Out
+	if c.CloudWatch.EMF {
+		out = con.Err // what CloudWatch reads is lines of metrics alone
+	}
+	return s.Up(ctx, c.Up, func(at allinone.Addresses) { greet(out, c.Up, at) })
 }
 
 type simCmd struct {

@@ -49,7 +49,7 @@ func (c *drainCmd) Run(ctx context.Context, con *display.Console) error {
 			return err
 		}
 		defer closeLog()
-		return deadletters.DrainWatch(ctx, c.Config, c.Keep, log.With(zap.String("service", "dlq-replayer")))
+		return deadletters.DrainWatch(ctx, c.Config, c.Keep, log.With(zap.String("service", "dlq-replayer")), con.Out)
 	}
 	var (
 		done client.Drained
