@@ -51,6 +51,10 @@ demo: ## Show everything in a minute: accept, fan out, deliver, fail, replay (BA
 	$(call compile,./cmd/belfry $(if $(filter aws,$(BACKEND)),./test/standins/cmd/aws-local))
 	@$(if $(filter aws,$(BACKEND)),bin/aws-local )bin/belfry demo $(backend) $(ARGS)
 
+.PHONY: demo-outage
+demo-outage: ## Play an outage of FCM: status, alert, runbook, recovery, trace, in a minute (BACKEND=, ARGS=)
+	@$(MAKE) demo ARGS="--outage $(ARGS)"
+
 .PHONY: run
 run: ## Run ingest, dispatcher and the FCM simulator in one process (BACKEND=, ARGS=)
 	$(call compile,./cmd/belfry)
@@ -136,8 +140,8 @@ bench-letters: ## Dead letters at scale: drain, groups, list and replay of LETTE
 	$(GO) test -run '^$$' -bench '^BenchmarkDeadLetters$$' -timeout 60m ./test/replay -letters $(LETTERS)
 
 .PHONY: walkthrough
-walkthrough: ## Run the commands of docs/dead-letters.md and docs/quotas.md and write what they print into it
-	$(GO) test -count=1 -run '^TestWalkthrough$$' ./test/docs -update
+walkthrough: ## Run the commands of the documents that show what they print, and write that into them
+	$(GO) test -count=1 -run '^(TestWalkthrough|TestOutage)$$' ./test/docs -update
 
 # go test fuzzes one target at a time, and builds for each, with all that it depends on instrumented. Here only the
 # project's own packages are, a package is built once, and several targets run at a time, each in a worker of its own:

@@ -36,7 +36,12 @@ func (services) Sim(ctx context.Context, c config.Sim) error {
 }
 
 func (services) Demo(ctx context.Context, c config.Demo) error {
-	return logged(c.Log(), func(log *zap.Logger) error { return demo.Run(ctx, c, log, os.Stdout, os.Stderr) })
+	return logged(c.Log(), func(log *zap.Logger) error {
+		if c.Outage {
+			return demo.RunOutage(ctx, c, log, os.Stdout)
+		}
+		return demo.Run(ctx, c, log, os.Stdout, os.Stderr)
+	})
 }
 
 func (services) Bench(ctx context.Context, c config.Bench) error {

@@ -23,3 +23,17 @@ func TestSection(t *testing.T) {
 		t.Errorf("nope: %q", text)
 	}
 }
+
+// The commands are those of the runbook, a line each, and nothing of the text around them.
+func TestBreakerOpenChecks(t *testing.T) {
+	t.Parallel()
+	commands := BreakerOpenChecks()
+	if len(commands) < 3 {
+		t.Errorf("%q", commands)
+	}
+	for _, c := range commands {
+		if program, _, _ := strings.Cut(c, " "); program != "belfry" && program != "curl" {
+			t.Errorf("no command: %q", c)
+		}
+	}
+}

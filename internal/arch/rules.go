@@ -318,7 +318,8 @@ func table() []rule {
 			layer: "part of the house", covers: []string{"internal/demo", "internal/bench"},
 			uses: []string{
 				"internal/app/...", "internal/config", "internal/cli/progress", "internal/visible", "internal/wire", "internal/cost",
-				"internal/adapter/awsmeter", "client",
+				"internal/adapter/awsmeter", "internal/trace", "internal/telemetry", "internal/cli/belfry",
+				"docs/runbooks", "infra/alerts", "client",
 			},
 		},
 		{layer: "part of the house", covers: []string{"internal/arch"}, strict: true},

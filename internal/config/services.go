@@ -170,6 +170,7 @@ const maxRehearsal = 10_000_000
 type Demo struct {
 	Backend    string `default:"embedded" env:"BELFRY_BACKEND" group:"store" placeholder:"NAME" help:"embedded or aws."`
 	Recipients int    `default:"10000" env:"BELFRY_RECIPIENTS" help:"Size of the batch that it sends, 1000 to 10000000."`
+	Outage     bool   `help:"Instead, play an outage of FCM as who is on call sees it: status, alert, runbook, recovery, the trace of what came late."`
 	Keep       bool   `help:"Leave it serving at the end, until Ctrl-C."`
 	Verbose    bool   `help:"Show the log as well."`
 }

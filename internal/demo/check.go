@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/belfry-push/belfry/client"
 )
@@ -15,6 +16,11 @@ func (s *show) check(ctx context.Context, c *recipients, final client.Notificati
 	if err != nil {
 		return err
 	}
+	ours := map[string]bool{}
+	for _, t := range c.tokens {
+		ours[t] = true
+	}
+	maps.DeleteFunc(accepted, func(token string, _ int) bool { return !ours[token] })
 	sent, faults := 0, 0
 	rows := 0
 	for d, err := range s.api.Report(ctx, final.ID, client.DeliveryFilter{}) {
@@ -39,7 +45,6 @@ func (s *show) check(ctx context.Context, c *recipients, final client.Notificati
 	counts := final.Counts
 	sum := counts.Open + counts.Sent + counts.Permanent + counts.Ambiguous +
 		counts.Suppressed + counts.Expired + counts.Cancelled + counts.DeadLettered
-	s.say("")
 	s.say("accepted %d = outcomes and open %d;\n  recipients %d, rows in the report %d", counts.Accepted, sum, len(c.tokens), rows)
 	s.say("sent, by the ledger %d, by its report %d, by the simulator %d devices", counts.Sent, sent, len(accepted))
 	switch {

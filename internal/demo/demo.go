@@ -41,13 +41,16 @@ const message = `{"notification":{"title":"The bells are ringing","body":"Belfry
 // Run shows the demo and returns an error if anything did not end as it should.
 // What it does goes to out, progress to screen.
 func Run(ctx context.Context, c config.Demo, log *zap.Logger, out, screen io.Writer) error {
-	dir, err := os.MkdirTemp("", "belfry-demo-")
-	if err != nil {
+	s := &show{cfg: c, log: log, out: visible.NewWriter(out), display: progress.New(screen, isTerminal(screen)), begun: time.Now()}
+	return s.within(func() error { return s.run(ctx) })
+}
+
+// within plays in a directory of its own.
+func (s *show) within(play func() error) (err error) {
+	if s.dir, err = os.MkdirTemp("", "belfry-demo-"); err != nil {
 		return fmt.Errorf("demo: data directory: %w", err)
 	}
-	s := &show{cfg: c, log: log, out: visible.NewWriter(out), dir: dir, display: progress.New(screen, isTerminal(screen)), begun: time.Now()}
-	err = s.run(ctx)
-	return errors.Join(err, os.RemoveAll(dir))
+	return errors.Join(play(), os.RemoveAll(s.dir))
 }
 
 // show is one run of the demo.
@@ -64,24 +67,15 @@ type show struct {
 }
 
 func (s *show) run(ctx context.Context) error {
-	if s.cfg.Backend == config.BackendAWS {
-		if err := operations.ProvisionStandIns(ctx, s.aws()); err != nil {
-			return err
-		}
-	}
-	up, stop, err := s.start(ctx)
+	up, stop, err := s.start(ctx, s.settings(attempts), allinone.Hooks{Event: s.event, WaitScale: waitScale})
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if s.api, err = client.New(up.API, ""); err != nil {
-		return err
-	}
-	s.sim = &simulator{base: up.Sim}
 	s.say("belfry is up on a fresh %s backend:\n  API %s, FCM simulator %s", s.cfg.Backend, up.API, up.Sim)
 	s.say("  %d tries a device, %.0f %% of FCM's waits between them: half a minute in all", attempts, 100*waitScale)
 
-	devices := newRecipients(s.cfg.Recipients)
+	devices := newRecipients(s.cfg.Recipients, mix())
 	recipients := filepath.Join(s.dir, "recipients.ndjson")
 	if err := devices.write(recipients); err != nil {
 		return err
@@ -109,44 +103,55 @@ func (s *show) run(ctx context.Context) error {
 	if final, err = s.replay(ctx, final); err != nil {
 		return err
 	}
+	s.say("")
 	if err := s.check(ctx, devices, final); err != nil {
 		return err
 	}
-	s.say("done in %.0f s", time.Since(s.begun).Seconds())
-	if !s.cfg.Keep {
-		return nil
-	}
-	s.say("still serving: try  curl %s/v1/notifications   (Ctrl-C ends it)", up.API)
-	<-ctx.Done()
+	s.end(ctx, "curl "+up.API+"/v1/notifications")
 	return nil
+}
+
+// end says how long it took and, if it is to be kept, serves on until ctx ends.
+func (s *show) end(ctx context.Context, try string) {
+	s.say("done in %.0f s", time.Since(s.begun).Seconds())
+	if s.cfg.Keep {
+		s.say("still serving: try  %s   (Ctrl-C ends it)", try)
+		<-ctx.Done()
+	}
 }
 
 func (s *show) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, format+"\n", args...)
 }
 
-// start runs the whole pipeline in this process.
-func (s *show) start(ctx context.Context) (allinone.Addresses, func(), error) {
+// start runs the whole pipeline in this process, until stop is called.
+func (s *show) start(ctx context.Context, cfg config.Up, hooks allinone.Hooks) (up allinone.Addresses, stop func(), err error) {
+	if s.cfg.Backend == config.BackendAWS {
+		if err := operations.ProvisionStandIns(ctx, s.aws()); err != nil {
+			return up, nil, err
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan allinone.Addresses, 1)
 	ended := make(chan error, 1)
-	cfg := s.settings()
-	go func() {
-		ended <- allinone.Up(ctx, cfg, s.log, allinone.Hooks{
-			Ready: func(a allinone.Addresses) { ready <- a }, Event: s.event, WaitScale: waitScale,
-		})
-	}()
-	stop := func() {
+	hooks.Ready = func(a allinone.Addresses) { ready <- a }
+	go func() { ended <- allinone.Up(ctx, cfg, s.log, hooks) }()
+	stop = func() {
 		cancel()
 		s.log.Debug("stopped", zap.Error(<-ended))
 	}
 	select {
-	case a := <-ready:
-		return a, stop, nil
+	case up = <-ready:
 	case err := <-ended:
 		cancel()
-		return allinone.Addresses{}, nil, err
+		return up, nil, err
 	}
+	s.sim = &simulator{base: up.Sim}
+	if s.api, err = client.New(up.API, ""); err != nil {
+		stop()
+		return up, nil, err
+	}
+	return up, stop, nil
 }
 
 // aws names the demo's resources on the stand-ins.
@@ -158,7 +163,7 @@ func (s *show) store() config.Store {
 	return config.Store{Backend: s.cfg.Backend, Data: filepath.Join(s.dir, "data"), Visibility: visibility, AWS: s.aws()}
 }
 
-func (s *show) settings() config.Up {
+func (s *show) settings(attempts int) config.Up {
 	const (
 		anyPort = "127.0.0.1:0"
 		latency = 50 * time.Millisecond

@@ -36,15 +36,16 @@ func mix() []kind {
 	}
 }
 
-func newRecipients(n int) *recipients {
+// newRecipients returns n devices with some kinds of trouble among them.
+func newRecipients(n int, trouble []kind) *recipients {
 	const tokenBytes = 152 // as today's registration tokens
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same devices every time
 	c := &recipients{tokens: make([]string, n), kinds: make([]int, n)}
 	for i := range c.tokens {
 		prefix := "device-"
-		if c.kinds[i] = draw(r.IntN(1000)); c.kinds[i] >= 0 {
-			prefix = mix()[c.kinds[i]].prefix
+		if c.kinds[i] = draw(trouble, r.IntN(1000)); c.kinds[i] >= 0 {
+			prefix = trouble[c.kinds[i]].prefix
 		}
 		token := []byte(fmt.Sprintf("%s%06d:", prefix, i))
 		for len(token) < tokenBytes {
@@ -56,8 +57,8 @@ func newRecipients(n int) *recipients {
 }
 
 // draw returns the kind of trouble for a number of 0..999, -1 for none.
-func draw(n int) int {
-	for i, k := range mix() {
+func draw(trouble []kind, n int) int {
+	for i, k := range trouble {
 		if n < k.perMille {
 			return i
 		}

@@ -28,10 +28,18 @@ func (s *simulator) stats(ctx context.Context) (simStats, error) {
 	return st, json.NewDecoder(body).Decode(&st)
 }
 
-// outage makes every send answer 503 for a time.
+// outage makes every send answer 503 for a time; 0 is until recovery.
 func (s *simulator) outage(ctx context.Context, d time.Duration) error {
-	body, err := s.call(ctx, http.MethodPost, "/_sim/outage",
-		map[string]any{"status": http.StatusServiceUnavailable, "seconds": d.Seconds(), "share": 1.0})
+	return s.fail(ctx, map[string]any{"status": http.StatusServiceUnavailable, "seconds": d.Seconds(), "share": 1.0})
+}
+
+// recovery ends an outage.
+func (s *simulator) recovery(ctx context.Context) error {
+	return s.fail(ctx, map[string]any{"share": 0.0})
+}
+
+func (s *simulator) fail(ctx context.Context, how map[string]any) error {
+	body, err := s.call(ctx, http.MethodPost, "/_sim/outage", how)
 	if err != nil {
 		return err
 	}

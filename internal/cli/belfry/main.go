@@ -3,6 +3,7 @@ package belfry
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -31,6 +32,14 @@ type Services interface {
 // ends the command in an orderly way, the second at once.
 func Main(args []string, stdout, stderr io.Writer, stdin io.Reader, services Services) int {
 	return program(config.Environment(), services).Main(args, display.NewConsole(config.Environment(), stdin, stdout, stderr))
+}
+
+// Run runs a command as Main does, until ctx ends, with the settings of env. What it prints goes to
+// out, as on a terminal that is so many columns wide. The commands that run Belfry itself are not for it.
+func Run(ctx context.Context, args []string, env config.Lookup, out io.Writer, width int, services operate.Services) int {
+	p := program(env, nil)
+	p.Options = []kong.Option{kong.BindTo(services, (*operate.Services)(nil))}
+	return p.Run(ctx, args, &display.Console{In: strings.NewReader(""), Out: out, Err: out, Width: width})
 }
 
 func program(env config.Lookup, services Services) command.Program {

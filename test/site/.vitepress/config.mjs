@@ -111,6 +111,7 @@ export default defineConfig({
         text: "Operate",
         items: [
           page("At 3 a.m.", "operating"),
+          page("An outage, played", "outage"),
           page("Runbook by code", "runbooks/dead-letters"),
           page("Status", "status"),
           page("Tail", "tail"),
