@@ -189,12 +189,16 @@ type StatusCause struct {
 
 // StatusPause is a pause that stands.
 type StatusPause struct {
-	ID     string    `json:"id" doc:"with it the pause is lifted"`
-	What   string    `json:"what" doc:"what is paused, in words"`
-	Tenant string    `json:"tenant,omitempty" doc:"whose; absent: everybody's"`
-	By     string    `json:"by" doc:"who asked for it"`
-	Reason string    `json:"reason,omitempty" doc:"why"`
-	Since  time.Time `json:"since" doc:"since when"`
+	ID     string     `json:"id" doc:"with it the pause is lifted"`
+	What   string     `json:"what" doc:"what is paused, in words"`
+	Scope  PauseScope `json:"scope" doc:"what is paused"`
+	Tenant string     `json:"tenant,omitempty" doc:"whose; absent: everybody's"`
+	App    string     `json:"app,omitempty" doc:"which; absent: all of the tenant's"`
+	Lane   Lane       `json:"lane,omitempty" doc:"of the scope lane: which"`
+	Label  string     `json:"label,omitempty" doc:"of the scope label: name=value, or name for any value"`
+	By     string     `json:"by" doc:"who asked for it"`
+	Reason string     `json:"reason,omitempty" doc:"why"`
+	Since  time.Time  `json:"since" doc:"since when"`
 }
 
 // StatusStore is how the store is.

@@ -38,7 +38,7 @@ type WaitReason string
 const (
 	WaitUpload     WaitReason = "upload"     // its recipients, and its start
 	WaitPaused     WaitReason = "paused"     // a resume
-	WaitSuspended  WaitReason = "suspended"  // an operator, who paused its app, its tenant or everything: see the text
+	WaitSuspended  WaitReason = "suspended"  // an operator, who paused everything, its tenant, app, lane or label: see the text
 	WaitBrake      WaitReason = "brake"      // an operator: see [Notification.Held]
 	WaitBreaker    WaitReason = "breaker"    // FCM, or the way to it, to be well again
 	WaitQuota      WaitReason = "quota"      // the time that FCM named when too much was asked of it

@@ -60,7 +60,7 @@ func (s *Service) ShowAccepted(counter prometheus.Collector) {
 func (s *Service) showWorker(queue string, places int) {
 	gauge := s.workerMetrics.InHand(queue)
 	one := status.Worker{Queue: queue, Places: places}
-	for _, lane := range []push.Lane{push.LaneHigh, push.LaneBulk, push.LaneReplay} {
+	for _, lane := range push.Lanes() {
 		if push.DeliveryQueue(lane) == queue {
 			one.Lane = string(lane)
 		}

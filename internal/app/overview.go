@@ -55,8 +55,8 @@ func (s standings) Standing(ctx context.Context, n *push.Notification) (status.R
 	}
 	w := status.Running{
 		ID: string(n.ID), Tenant: n.Tenant, App: n.AppName(), State: string(v.State), Title: message.Title(n.Message),
-		Priority: string(n.Priority), AcceptedAt: n.AcceptedAt, Sources: n.Progress.Sources, Accepted: v.Accepted,
-		Open: v.Open, Counted: true,
+		Priority: string(n.Priority), Lane: n.Lane(), Labels: n.Labels, AcceptedAt: n.AcceptedAt, Sources: n.Progress.Sources,
+		Accepted: v.Accepted, Open: v.Open, Counted: true,
 	}
 	if v.Waiting != nil {
 		w.Reason, w.Waiting, w.Until = string(v.Waiting.Reason), v.Waiting.Text(), v.Waiting.Until
@@ -106,7 +106,8 @@ func (s standingPauses) Pauses(ctx context.Context) ([]status.Pause, error) {
 	for i := range all {
 		p := &all[i]
 		out = append(out, status.Pause{
-			ID: string(p.ID), What: p.What(), Tenant: p.Tenant, By: p.By, Reason: p.Reason, Since: p.Since,
+			ID: string(p.ID), What: p.What(), Scope: string(p.Scope()), Tenant: p.Tenant, App: p.App, Lane: p.Lane, Label: p.Label,
+			By: p.By, Reason: p.Reason, Since: p.Since,
 		})
 	}
 	return out, err

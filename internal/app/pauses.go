@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/pause"
+	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
 )
 
@@ -31,8 +32,8 @@ func (s *Service) Pauses(ctx context.Context) (Pauses, error) {
 }
 
 // Stopped implements report.Pauses.
-func (p Pauses) Stopped(tenant, app string) *report.Waiting {
-	one := p.Of(tenant, app)
+func (p Pauses) Stopped(n *push.Notification) *report.Waiting {
+	one := p.Of(n.Lane(), n)
 	if one == nil {
 		return nil
 	}

@@ -3,7 +3,7 @@
 //
 //	load    read the chunk's notification and ledger line
 //	inspect find out whether its owner lives, or workers die over it (docs/adr/0004)
-//	pause   wait, or stay on the queue, while an operator has paused its app, its tenant or everything
+//	pause   wait, or stay on the queue, while it is paused by an operator: everything, its tenant, app, lane or label
 //	connect find the credential of the chunk's app; without one, stay on the queue (channel.go)
 //	hold    wait, or stay on the queue, while FCM is held off
 //	join    wait while another chunk is alone in the process
@@ -179,7 +179,7 @@ func chain(cfg *Config, t *timing, heads *heads, p *pace.Pace) []stage {
 	return []stage{
 		&loading{timing: t, heads: heads, brake: cfg.Brake},
 		&inspecting{timing: t, isolation: cfg.Isolation, started: t.elapsed(), log: cfg.Log},
-		&pausing{timing: t, heads: heads, pauses: cfg.Pauses},
+		&pausing{timing: t, heads: heads, lane: cfg.Lane, pauses: cfg.Pauses},
 		&connecting{timing: t, channels: cfg.Channels},
 		&holding{timing: t, heads: heads, lane: cfg.Lane, retries: cfg.Retries},
 		&joining{isolation: cfg.Isolation},

@@ -5,20 +5,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/worker"
 )
 
 // Pauses knows what an operator has paused. Safe for concurrent use; it is asked before every request.
 type Pauses interface {
-	// Paused reports whether sending for an app of a tenant is paused, and whether everything is. The channel is
-	// closed when that may have changed.
-	Paused(tenant, app string) (paused, everything bool, changed <-chan struct{})
+	// Paused reports whether sending what a notification has on a lane is paused, and whether the lane is, for all
+	// tenants. The channel is closed when that may have changed.
+	Paused(lane push.Lane, n *push.Notification) (paused, all bool, changed <-chan struct{})
 }
 
 const (
-	// pausedSeats is how many chunks of a lane wait in their place for a pause of a tenant or an app to end, so that it
-	// ends at once. The others go back to the queue, because the places are for all tenants. While everything is paused,
-	// any number may.
+	// pausedSeats is how many chunks of a lane wait in their place for a pause of some of what the lane carries to end, so
+	// that it ends at once. The others go back to the queue, because the places are for all. While all of the lane is
+	// paused, any number may.
 	pausedSeats = 4
 	// seatFor is how long one does: then it shows itself to the queue, and takes a seat again.
 	seatFor = 5 * time.Minute
@@ -26,13 +27,13 @@ const (
 	pausedLeast, pausedSpread = 5 * time.Second, 5 * time.Second
 )
 
-// pausing keeps a chunk unclaimed while its app, its tenant or everything is paused. It is claimed all the same, without
-// sending, if there is something to be settled, or to be seen by the janitor. No attempt is used up, and what expires
+// pausing keeps a chunk unclaimed while a pause stops it. It is claimed all the same, without sending, if there is something to be settled, or to be seen by the janitor. No attempt is used up, and what expires
 // meanwhile ends as expired.
 type pausing struct {
 	*timing
 
 	heads  *heads
+	lane   push.Lane // see Config
 	pauses Pauses
 	seats  atomic.Int64
 }
@@ -40,7 +41,7 @@ type pausing struct {
 // run implements stage.
 func (p *pausing) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 	for {
-		paused, everything, changed := p.pauses.Paused(j.n.Tenant, j.n.App)
+		paused, all, changed := p.pauses.Paused(p.lane, j.n)
 		if !paused {
 			return nil, nil
 		}
@@ -49,7 +50,7 @@ func (p *pausing) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 			j.retry.postpone(p.in(pausedLeast + p.jitter(pausedSpread)))
 			return nil, nil
 		}
-		if v, err := p.sit(ctx, j, changed, everything); v != nil || err != nil {
+		if v, err := p.sit(ctx, j, changed, all); v != nil || err != nil {
 			return v, err
 		}
 		if err := p.heads.refresh(ctx, j.head, j.n.ID); err != nil {
@@ -60,12 +61,12 @@ func (p *pausing) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 }
 
 // sit waits in the chunk's place, if there is a seat, until pauses change. Else the verdict says what becomes of it.
-func (p *pausing) sit(ctx context.Context, j *job, changed <-chan struct{}, everything bool) (*worker.Verdict, error) {
+func (p *pausing) sit(ctx context.Context, j *job, changed <-chan struct{}, all bool) (*worker.Verdict, error) {
 	patience, again := time.Duration(0), pausedLeast+p.jitter(pausedSpread)
 	switch seat := p.seats.Add(1); {
 	case seat <= pausedSeats:
 		patience, again = seatFor, 0
-	case everything:
+	case all:
 		patience = holdPatience // chunks that have expired want a place too
 	}
 	defer p.seats.Add(-1)
@@ -86,7 +87,7 @@ func (p *pausing) sit(ctx context.Context, j *job, changed <-chan struct{}, ever
 // paused reports whether the chunk must not be sent further because of a pause, and if so, notes when it may be looked at
 // again.
 func (q *requests) paused(j *job) bool {
-	paused, _, _ := q.pauses.Paused(j.n.Tenant, j.n.App)
+	paused, _, _ := q.pauses.Paused(q.lane, j.n)
 	if paused {
 		j.retry.postpone(q.in(pausedLeast + q.jitter(pausedSpread)))
 	}
@@ -97,6 +98,6 @@ func (q *requests) paused(j *job) bool {
 type unpaused struct{}
 
 // Paused implements [Pauses].
-func (unpaused) Paused(string, string) (paused, everything bool, changed <-chan struct{}) {
+func (unpaused) Paused(push.Lane, *push.Notification) (paused, all bool, changed <-chan struct{}) {
 	return false, false, nil
 }

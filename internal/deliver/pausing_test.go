@@ -2,6 +2,7 @@ package deliver_test
 
 import (
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,9 @@ import (
 // operator is an operator's pauses, which are known everywhere at once.
 type operator struct {
 	mu      sync.Mutex
-	tenant  string // "" is everything
+	tenant  string    // "" is everything
+	lane    push.Lane // "" is every lane
+	label   string    // a name with any value; "" is everything
 	on      bool
 	changed chan struct{}
 }
@@ -26,10 +29,12 @@ func newOperator(tenant string) *operator {
 }
 
 // Paused implements [deliver.Pauses].
-func (s *operator) Paused(tenant, _ string) (paused, everything bool, changed <-chan struct{}) {
+func (s *operator) Paused(lane push.Lane, n *push.Notification) (paused, all bool, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.on && (s.tenant == "" || s.tenant == tenant), s.on && s.tenant == "", s.changed
+	_, labelled := n.Labels[s.label]
+	paused = s.on && (s.tenant == "" || s.tenant == n.Tenant) && (s.lane == "" || s.lane == lane) && (s.label == "" || labelled)
+	return paused, paused && s.tenant == "", s.changed
 }
 
 func (s *operator) set(on bool) {
@@ -124,6 +129,119 @@ func TestExpiresWhilePaused(t *testing.T) {
 		}
 		if n := len(r.fcm.starts()); n > 0 {
 			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// fates counts how many recipients of a kind were sent to once, and how many requests were made for them.
+func (s *dispatcher) fates(kind string) (sent, requests int) {
+	s.fcm.mu.Lock()
+	defer s.fcm.mu.Unlock()
+	for value, n := range s.fcm.asked {
+		if strings.HasPrefix(value, kind+"-") {
+			requests += n
+			if s.fcm.accepted[value] == 1 {
+				sent++
+			}
+		}
+	}
+	return sent, requests
+}
+
+// A pause of a label holds nobody else of the lane back, however much has the label; when it is lifted, all of that is sent
+// within seconds, once and at its first attempt. What expires meanwhile ends as expired.
+func TestPausedLabel(t *testing.T) {
+	t.Parallel()
+	const spring, brief = push.ID("ntf_01890a5d-ac96-774b-bcce-00000000000a"), push.ID("ntf_01890a5d-ac96-774b-bcce-00000000000b")
+	in(t, 1, nil, func(r *rig) {
+		op := newOperator("acme")
+		op.label = "campaign"
+		op.set(true)
+		r.cfg.Pauses = op
+		for _, id := range []push.ID{spring, brief} {
+			n := r.head()
+			n.ID, n.Labels, n.Progress.Version = id, map[string]string{"campaign": "spring"}, 1
+			if id == brief {
+				n.ExpiresAt = time.Now().Add(15 * time.Second)
+			}
+			r.ledger.PutNotification(n)
+		}
+		begin := time.Now()
+		s := r.dispatcher(newGuard(r.tb, nil), map[push.Lane]int{push.LaneBulk: 6}, begin.Add(time.Minute))
+		of := func(id push.ID) func(c *push.Chunk) {
+			return func(c *push.Chunk) {
+				c.Ref.Notification = id
+				r.ledger.PutLine(ledger.NewLine(ledger.Plan{Ref: c.Ref, Tenant: c.Tenant, Sources: 5, Cells: make([]ledger.Cell, 5)}, time.Now()))
+			}
+		}
+		for range 60 {
+			s.put(push.LaneBulk, 5, "spring", of(spring))
+		}
+		s.put(push.LaneBulk, 5, "brief", of(brief))
+		for range 10 {
+			s.put(push.LaneBulk, 5, "other", nil)
+		}
+		time.Sleep(5 * time.Second)
+		if sent, requests := s.fates("other"); sent != 50 || requests != 50 {
+			t.Errorf("%d of 50 others were sent to with %d requests", sent, requests)
+		}
+		time.Sleep(25 * time.Second)
+		if _, requests := s.fates("spring"); requests > 0 {
+			t.Errorf("%d requests for what is paused", requests)
+		}
+		op.set(false)
+		time.Sleep(11 * time.Second)
+		if sent, requests := s.fates("spring"); sent != 300 || requests != 300 {
+			t.Errorf("%d of 300 were sent to after the pause, with %d requests", sent, requests)
+		}
+		s.places.Wait()
+		s.lanes[push.LaneBulk].Close()
+		if _, requests := s.fates("brief"); requests > 0 {
+			t.Errorf("%d requests for what expired", requests)
+		}
+		for ref, l := range r.ledger.AllLines() {
+			want := push.CodeSent
+			if ref.Notification == brief {
+				want = push.CodeExpired
+			}
+			if ref.Notification != ntfID && (l.State != ledger.StateClosed || l.Cells[0].Code() != want) {
+				t.Errorf("line %s is %s, %s", ref, l.State, l.Cells[0].Code())
+			}
+		}
+		if n := len(r.dead.msgs); n > 0 {
+			t.Errorf("%d dead letters", n)
+		}
+	})
+}
+
+// A pause of a lane stops that lane alone.
+func TestPausedLane(t *testing.T) {
+	t.Parallel()
+	in(t, 1, nil, func(r *rig) {
+		op := newOperator("")
+		op.lane = push.LaneBulk
+		op.set(true)
+		r.cfg.Pauses = op
+		s := r.dispatcher(newGuard(r.tb, nil), map[push.Lane]int{push.LaneBulk: 3, push.LaneHigh: 3}, time.Now().Add(time.Minute))
+		for range 10 {
+			s.put(push.LaneBulk, 5, "bulk", nil)
+			s.put(push.LaneHigh, 5, "high", nil)
+		}
+		time.Sleep(20 * time.Second)
+		if sent, _ := s.fates("high"); sent != 50 {
+			t.Errorf("%d of 50 of the other lane were sent to", sent)
+		}
+		if _, requests := s.fates("bulk"); requests > 0 {
+			t.Errorf("%d requests on the lane", requests)
+		}
+		op.set(false)
+		time.Sleep(2 * time.Second)
+		if sent, requests := s.fates("bulk"); sent != 50 || requests != 50 {
+			t.Errorf("%d of 50 were sent to after the pause, with %d requests", sent, requests)
+		}
+		s.places.Wait()
+		for _, l := range s.lanes {
+			l.Close()
 		}
 	})
 }

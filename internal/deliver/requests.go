@@ -124,7 +124,7 @@ func (q *requests) mayStart(ctx context.Context, j *job, row int) (now clock.Mom
 	if q.erasures.Erased(n.Tenant, &j.chunk.Recipients[row], n.AcceptedAt) {
 		return now, result{row: row, code: push.CodeUserErased, at: now.Wall, unasked: true}, false
 	}
-	if paused, _, _ := q.pauses.Paused(n.Tenant, n.App); paused {
+	if paused, _, _ := q.pauses.Paused(q.lane, n); paused {
 		return now, result{row: row, deferred: q.in(pausedLeast + q.jitter(pausedSpread))}, false
 	}
 	why := j.stopBy(n, now.Wall)

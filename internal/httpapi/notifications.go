@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/belfry-push/belfry/client"
@@ -103,8 +102,8 @@ func searched(q *door.Query) (report.Search, error) {
 		fault("until", "must be later than since: nothing is in between")
 	}
 	for _, text := range q.Texts("label") {
-		var l report.Label
-		if l.Name, l.Value, l.HasValue = strings.Cut(text, "="); l.Name == "" {
+		l := push.ParseLabel(text)
+		if l.Name == "" {
 			fault("label", "must be name=value, or name")
 		}
 		s.Labels = append(s.Labels, l)

@@ -229,7 +229,7 @@ func TestSearchNotifications(t *testing.T) {
 	g.Do(t, "GET", "/v1/notifications?label=team=orders&label=campaign&state=held&state=paused&kind=batch&since=2026-11-01T00:00:00%2B01:00"+
 		"&until=2026-11-02T00:00:00Z&sender=key:1&title=Sale", "").Want(t, http.StatusOK, "")
 	want := report.Search{
-		Labels: []report.Label{{Name: "team", Value: "orders", HasValue: true}, {Name: "campaign"}},
+		Labels: []push.Label{{Name: "team", Value: "orders", HasValue: true}, {Name: "campaign"}},
 		States: []push.State{push.StateHeld, push.StatePaused}, Prefix: push.PrefixBatch, Since: time.Date(2026, 10, 31, 23, 0, 0, 0, time.UTC),
 		Until: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC), Sender: "key:1", Title: "Sale",
 	}

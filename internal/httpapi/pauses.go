@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/access"
@@ -23,10 +25,12 @@ func (p *pauses) routes() []*door.Route {
 	return []*door.Route{
 		{
 			Method: http.MethodPost, Path: all, Name: "addPause", Needs: access.PermManage, Group: groupPauses,
-			About: "Pause sending for everything, a tenant or an app.",
+			About: "Pause sending for everything, a tenant, an app, a lane or a label.",
 			Detail: "Within a second no process starts another request to FCM for it, until the pause is lifted. What is accepted meanwhile, " +
 				"and what was before, waits and says so (`waiting`); it loses no attempt, and what expires ends as `expired`. " +
-				"Everything, and tenants other than the caller's own, need the permission `platform`; a pause that was made with it is not the " +
+				"The scope `lane` stops one lane of everything, of a tenant or of an app; `label` stops the notifications and batches of a " +
+				"tenant or an app that have a label, and nothing else on their lane. A tenant has at most 100 pauses. " +
+				"Everything, a lane of all tenants, and tenants other than the caller's own, need the permission `platform`; a pause that was made with it is not the " +
 				"tenant's to lift. What is paused already stays as it is.",
 			Once: door.KeyByStore, Takes: []string{door.TypeJSON}, Body: reflect.TypeFor[client.PauseRequest](),
 			Gives: []door.Given{
@@ -63,24 +67,53 @@ func (p *pauses) add(ctx context.Context, x *door.Exchange) (door.Reply, error) 
 	if err != nil {
 		return door.Reply{}, err
 	}
-	status := http.StatusOK
+	view, status := pauseView(&stands), http.StatusOK
 	if made {
 		status = http.StatusCreated
+		if err := x.Changed(nil, view); err != nil {
+			return door.Reply{}, err
+		}
 	}
-	return door.Reply{Status: status, Body: pauseView(&stands), Location: "/v1/pauses/" + string(stands.ID)}, nil
+	return door.Reply{Status: status, Body: view, Location: "/v1/pauses/" + string(stands.ID)}, nil
 }
 
 // pauseAsked returns the pause that a request asks for, if the caller may have it.
 func pauseAsked(x *door.Exchange, req *client.PauseRequest) (pause.Pause, error) {
-	asked := pause.Pause{Tenant: req.Tenant, App: req.App, Reason: req.Reason, By: x.Who.Name, Operator: x.Who.Can(access.PermPlatform)}
-	var faults push.Faults
+	asked := pause.Pause{
+		Tenant: req.Tenant, App: req.App, Lane: push.Lane(req.Lane), Label: req.Label, Reason: req.Reason,
+		By: x.Who.Name, Operator: x.Who.Can(access.PermPlatform),
+	}
+	if faults := pauseFaults(req); len(faults) > 0 {
+		return asked, faults
+	}
+	if asked.Tenant == "" && (req.Scope == client.PauseTenant || req.Scope == client.PauseApp || req.Scope == client.PauseLabel || req.App != "") {
+		asked.Tenant = x.Tenant
+	}
+	if asked.App == "" && req.Scope == client.PauseApp {
+		asked.App = access.DefaultName
+	}
+	switch {
+	case mayPause(x, &asked):
+		return asked, nil
+	case req.Scope == client.PauseLane && asked.Tenant == "":
+		return asked, door.Refuse(door.CodeForbidden,
+			"a lane of all tenants needs the permission platform; with tenant, this key may pause the lane for its own")
+	case x.Who.App != "" && asked.Tenant == x.Tenant && asked.App == "":
+		return asked, door.Refuse(door.CodeForbidden, "this key is of one app and may pause what is that app's: name it in app")
+	}
+	return asked, door.Refuse(door.CodeForbidden,
+		"this key may pause what is its own; everything and other tenants need the permission platform")
+}
+
+// pauseFaults finds what a request for a pause says that does not fit its scope, and what it does not say.
+func pauseFaults(req *client.PauseRequest) (faults push.Faults) {
+	fault := func(pointer, code, detail string) {
+		faults = append(faults, push.Fault{Pointer: pointer, Code: code, Detail: detail})
+	}
 	needless := func(pointer, given, detail string) {
 		if given != "" {
-			faults = append(faults, push.Fault{Pointer: pointer, Code: push.FaultConflict, Detail: detail})
+			fault(pointer, push.FaultConflict, detail)
 		}
-	}
-	if asked.Tenant == "" && req.Scope != client.PauseEverything {
-		asked.Tenant = x.Tenant
 	}
 	switch req.Scope {
 	case client.PauseEverything:
@@ -88,23 +121,37 @@ func pauseAsked(x *door.Exchange, req *client.PauseRequest) (pause.Pause, error)
 		needless("/app", req.App, "everything is of all apps")
 	case client.PauseTenant:
 		needless("/app", req.App, "the scope is tenant: leave it out, or set scope to app")
-	case client.PauseApp:
-		if asked.App == "" {
-			asked.App = access.DefaultName
+	case client.PauseLabel:
+		if req.Label == "" {
+			fault("/label", push.FaultMissing, "must be given: name=value, or name for any value")
 		}
+	case client.PauseApp, client.PauseLane:
 	default:
-		faults = append(faults, push.Fault{Pointer: "/scope", Code: push.FaultValue, Detail: "must be one of everything, tenant, app" +
-			strict.DidYouMean(string(req.Scope), []string{string(client.PauseEverything), string(client.PauseTenant), string(client.PauseApp)})})
+		scopes := client.PauseScopes()
+		fault("/scope", push.FaultValue, "must be one of "+sentence(scopes)+strict.DidYouMean(string(req.Scope), texts(scopes)))
+		return faults
 	}
-	switch {
-	case len(faults) > 0:
-		return asked, faults
-	case !mayPause(x, &asked):
-		return asked, door.Refuse(door.CodeForbidden,
-			"this key may pause what is its own; everything and other tenants need the permission platform")
+	lanes := client.Lanes()
+	switch lane := req.Scope == client.PauseLane; {
+	case (lane || req.Lane != "") && !slices.Contains(lanes, req.Lane):
+		fault("/lane", push.FaultValue, "must be one of "+sentence(lanes)+strict.DidYouMean(string(req.Lane), texts(lanes)))
+	case !lane:
+		needless("/lane", string(req.Lane), "the scope is "+string(req.Scope)+": leave it out, or set scope to lane")
 	}
-	return asked, nil
+	if req.Scope != client.PauseLabel {
+		needless("/label", req.Label, "the scope is "+string(req.Scope)+": leave it out, or set scope to label")
+	}
+	return faults
 }
+
+func texts[T ~string](words []T) (out []string) {
+	for _, w := range words {
+		out = append(out, string(w))
+	}
+	return out
+}
+
+func sentence[T ~string](words []T) string { return strings.Join(texts(words), ", ") }
 
 // mayPause reports whether a pause is the caller's to make and to lift.
 func mayPause(x *door.Exchange, p *pause.Pause) bool {
@@ -148,14 +195,14 @@ func (p *pauses) lift(ctx context.Context, x *door.Exchange) (door.Reply, error)
 		case !mayPause(x, one):
 			return door.Refuse(door.CodeForbidden, "the platform's operator asked for this pause, who alone lifts it")
 		}
-		return nil
+		return x.Changed(pauseView(one), nil)
 	})
 	return door.Reply{Status: http.StatusNoContent}, err
 }
 
 func pauseView(p *pause.Pause) client.Pause {
 	return client.Pause{
-		ID: string(p.ID), Scope: client.PauseScope(p.Scope()), Tenant: p.Tenant, App: p.App, Reason: p.Reason, By: p.By, Since: p.Since,
-		Operator: p.Operator,
+		ID: string(p.ID), Scope: client.PauseScope(p.Scope()), What: p.What(), Tenant: p.Tenant, App: p.App, Lane: client.Lane(p.Lane), Label: p.Label,
+		Reason: p.Reason, By: p.By, Since: p.Since, Operator: p.Operator,
 	}
 }

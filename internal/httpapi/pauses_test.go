@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/belfry-push/belfry/client"
@@ -98,5 +99,89 @@ func TestPauses(t *testing.T) {
 		if got := g.Do(t, "DELETE", "/v1/pauses/"+c.id, "", "Authorization", "Bearer "+c.key); got.Code != c.status {
 			t.Errorf("%s lifts %s: %d, want %d: %s", c.key, c.id, got.Code, c.status, got.Body)
 		}
+	}
+}
+
+// A lane is paused for all tenants by the operator alone, and for his own by everybody; a label is the caller's own, within his
+// app if the key is of one. What does not fit the scope is refused with its place, and the audit log has what was paused.
+func TestPausesOfLanesAndLabels(t *testing.T) {
+	t.Parallel()
+	g := pauseRig(t)
+	lane := g.pause(t, "ops", `{"scope":"lane","lane":"bulk"}`, http.StatusCreated, "")
+	if lane.What != "lane bulk" || lane.Lane != client.LaneBulk || lane.Tenant != "" || !lane.Operator {
+		t.Errorf("%+v", lane)
+	}
+	own := g.pause(t, "acme", `{"scope":"lane","lane":"bulk","tenant":"acme"}`, http.StatusCreated, "")
+	if own.What != "lane bulk of tenant acme" || own.Operator {
+		t.Errorf("%+v", own)
+	}
+	label := g.pause(t, "acme", `{"scope":"label","label":"campaign=spring","reason":"price"}`, http.StatusCreated, "")
+	if label.What != "label campaign=spring of tenant acme" || label.Label != "campaign=spring" || label.Tenant != "acme" {
+		t.Errorf("%+v", label)
+	}
+	if again := g.pause(t, "acme", `{"scope":"label","label":"campaign=spring"}`, http.StatusOK, ""); again.ID != label.ID {
+		t.Errorf("%+v", again)
+	}
+	shops := g.pause(t, "shop", `{"scope":"label","label":"campaign","app":"shop"}`, http.StatusCreated, "")
+	if shops.What != "label campaign of app acme/shop" {
+		t.Errorf("%+v", shops)
+	}
+	if p := g.pause(t, "shop", `{"scope":"lane","lane":"high","app":"shop"}`, http.StatusCreated, ""); p.What != "lane high of app acme/shop" {
+		t.Errorf("%+v", p)
+	}
+	for body, pointer := range map[string]string{
+		`{"scope":"lane"}`:                                             "/lane",
+		`{"scope":"lane","lane":"blk"}`:                                "/lane",
+		`{"scope":"lane","lane":"bulk","label":"a=b"}`:                 "/label",
+		`{"scope":"label"}`:                                            "/label",
+		`{"scope":"label","label":"=spring"}`:                          "/label",
+		`{"scope":"label","label":"a\u0000"}`:                          "/label",
+		`{"scope":"label","label":"a=b","lane":"bulk"}`:                "/lane",
+		`{"scope":"tenant","label":"a=b"}`:                             "/label",
+		`{"scope":"everything","lane":"bulk"}`:                         "/lane",
+		`{"scope":"lable"}`:                                            "/scope",
+		`{"scope":"label","label":"` + strings.Repeat("x", 129) + `"}`: "/label",
+	} {
+		got := g.Do(t, "POST", "/v1/pauses", body, "Authorization", "Bearer ops")
+		var p client.Problem
+		if err := json.Unmarshal(got.Body.Bytes(), &p); err != nil || got.Code != http.StatusUnprocessableEntity || len(p.Errors) != 1 ||
+			p.Errors[0].Pointer != pointer {
+			t.Errorf("%s: %d %s", body, got.Code, got.Body)
+		}
+	}
+	g.pause(t, "acme", `{"scope":"lane","lane":"bulk"}`, http.StatusForbidden, door.CodeForbidden)
+	g.pause(t, "acme", `{"scope":"label","label":"a","tenant":"other"}`, http.StatusForbidden, door.CodeForbidden)
+	g.pause(t, "shop", `{"scope":"label","label":"a"}`, http.StatusForbidden, door.CodeForbidden)
+	for key, want := range map[string]int{"ops": 5, "acme": 5, "shop": 5, "other": 1} {
+		var l client.PauseList
+		got := g.Do(t, "GET", "/v1/pauses", "", "Authorization", "Bearer "+key)
+		if err := json.Unmarshal(got.Body.Bytes(), &l); err != nil || len(l.Items) != want {
+			t.Errorf("%s sees %d, want %d: %s", key, len(l.Items), want, got.Body)
+		}
+	}
+	for _, c := range []struct {
+		key, id string
+		status  int
+	}{{"other", label.ID, 404}, {"shop", label.ID, 403}, {"acme", lane.ID, 403}, {"acme", label.ID, 204}, {"shop", shops.ID, 204}} {
+		if got := g.Do(t, "DELETE", "/v1/pauses/"+c.id, "", "Authorization", "Bearer "+c.key); got.Code != c.status {
+			t.Errorf("%s lifts %s: %d, want %d: %s", c.key, c.id, got.Code, c.status, got.Body)
+		}
+	}
+	told := 0
+	for _, e := range g.audit.entries {
+		if e.Target.ID != label.ID || e.Status >= http.StatusBadRequest {
+			continue
+		}
+		says, other := string(e.After), string(e.Before)
+		if e.Action == "liftPause" {
+			says, other = other, says
+		}
+		if e.Status != http.StatusOK && (!strings.Contains(says, `"label":"campaign=spring"`) || other != "") {
+			t.Errorf("%s says before %q, after %q", e.Action, e.Before, e.After)
+		}
+		told++
+	}
+	if told != 3 { // made, there already, lifted
+		t.Errorf("the audit log has %d entries of the label's pause", told)
 	}
 }

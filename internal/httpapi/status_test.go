@@ -25,7 +25,7 @@ func (f *fakeStatus) Look(_ context.Context, tenant string) status.Status {
 	since := testNow().Add(-time.Minute)
 	s := status.Status{
 		At: testNow(), Health: status.Failing, Headline: "Nothing is sent.",
-		Pauses:   []status.Pause{{ID: "pse_1", What: "tenant acme", Since: since}},
+		Pauses:   []status.Pause{{ID: "pse_1", What: "tenant acme", Scope: "tenant", Since: since}},
 		Problems: []status.Problem{{Health: status.Failing, What: "Nothing is sent", Since: since}, {Health: status.Degraded, What: "x"}},
 		Letters:  status.Letters{Parked: 3, Causes: []status.Cause{{Code: "fcm.unavailable", Letters: 3}}, Others: 1},
 		Running:  []status.Running{{ID: "ntf_1", Open: 7, Counted: true}},

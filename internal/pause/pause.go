@@ -1,11 +1,14 @@
 package pause
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/belfry-push/belfry/internal/access"
+	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -17,13 +20,17 @@ const (
 	ScopeEverything Scope = "everything"
 	ScopeTenant     Scope = "tenant"
 	ScopeApp        Scope = "app"
+	ScopeLane       Scope = "lane"  // of everything, a tenant or an app
+	ScopeLabel      Scope = "label" // of a tenant or an app
 )
 
-// Pause is one pause.
+// Pause is one pause. It stops what Tenant, App, Lane and Label have in common.
 type Pause struct {
 	ID     push.ID   `json:"id"`
 	Tenant string    `json:"tenant,omitempty"` // "" is everything
 	App    string    `json:"app,omitempty"`    // "" is all of the tenant
+	Lane   push.Lane `json:"lane,omitempty"`   // "" is every lane
+	Label  string    `json:"label,omitempty"`  // name=value, or name for any value; "" is every notification, labelled or not
 	Reason string    `json:"reason,omitempty"` // for people
 	By     string    `json:"by"`               // who asked for it
 	Since  time.Time `json:"since"`
@@ -34,6 +41,10 @@ type Pause struct {
 // Scope returns what it stops.
 func (p *Pause) Scope() Scope {
 	switch {
+	case p.Label != "":
+		return ScopeLabel
+	case p.Lane != "":
+		return ScopeLane
 	case p.Tenant == "":
 		return ScopeEverything
 	case p.App == "":
@@ -42,22 +53,48 @@ func (p *Pause) Scope() Scope {
 	return ScopeApp
 }
 
-// Covers reports whether it stops an app of a tenant; the app "" is the tenant's default one.
-func (p *Pause) Covers(tenant, app string) bool {
-	if app == "" {
-		app = access.DefaultName
-	}
-	return p.Tenant == "" || p.Tenant == tenant && (p.App == "" || p.App == app)
+// stops returns it with nothing but what it stops.
+func (p *Pause) stops() Pause {
+	return Pause{Tenant: p.Tenant, App: p.App, Lane: p.Lane, Label: p.Label}
 }
 
-// What it says in words: everything, tenant acme, app acme/shop.
+// Covers reports whether it stops what a notification has on a lane.
+func (p *Pause) Covers(lane push.Lane, n *push.Notification) bool {
+	switch {
+	case p.Tenant != "" && p.Tenant != n.Tenant, p.App != "" && p.App != n.AppName(), p.Lane != "" && p.Lane != lane:
+		return false
+	case p.Label == "":
+		return true
+	}
+	l := push.ParseLabel(p.Label)
+	return l.In(n.Labels)
+}
+
+// What it says in words: everything, tenant acme, app acme/shop, lane bulk, lane bulk of tenant acme, label campaign=spring
+// of app acme/shop.
 func (p *Pause) What() string {
+	part := ""
 	switch p.Scope() {
-	case ScopeTenant:
-		return "tenant " + p.Tenant
-	case ScopeApp:
+	case ScopeLane:
+		part = "lane " + string(p.Lane)
+	case ScopeLabel:
+		part = "label " + p.Label
+	case ScopeEverything, ScopeTenant, ScopeApp:
+		return p.whole()
+	}
+	if p.Tenant == "" {
+		return part
+	}
+	return part + " of " + p.whole()
+}
+
+// whole says what it stops, or a lane or a label of.
+func (p *Pause) whole() string {
+	switch {
+	case p.App != "":
 		return "app " + p.Tenant + "/" + p.App
-	case ScopeEverything:
+	case p.Tenant != "":
+		return "tenant " + p.Tenant
 	}
 	return "everything"
 }
@@ -71,10 +108,42 @@ func (p *Pause) Text() string {
 	return s
 }
 
+// The bounds. Every request to FCM is held against the pauses of its tenant, and labels are as many as somebody makes up.
+// One tenant must not use up what others need, nor all of them what the operator needs to stop everything.
 const (
 	maxReason = 200   // bytes
-	maxPauses = 1_000 // a document has 256 KiB
+	maxOwn    = 100   // of a tenant by its own keys, and as many by the operator
+	maxPauses = 1_000 // in all, in one document
 )
+
+// room returns the fault of a pause that would be one too many.
+func (s *stored) room(asked *Pause) error {
+	own := 0
+	for i := range s.Pauses {
+		if o := &s.Pauses[i]; o.Tenant == asked.Tenant && o.Operator == asked.Operator {
+			own++
+		}
+	}
+	if own >= maxOwn {
+		return push.Faults{{Code: push.FaultTooLarge, Detail: fmt.Sprintf(
+			"tenant %s has %d pauses, and may not have more: lift some, or pause a label with any value, an app or the tenant", asked.Tenant, own,
+		)}}
+	}
+	body, err := json.Marshal(stored{Pauses: append(slices.Clip(s.Pauses), *asked)})
+	if err != nil {
+		return fmt.Errorf("write the pauses: %w", err)
+	}
+	most, bytes := maxPauses, document.MaxBytes
+	if !asked.Operator {
+		most, bytes = most*3/4, bytes*3/4
+	}
+	if len(s.Pauses) >= most || len(body) > bytes {
+		return push.Faults{{Code: push.FaultTooLarge, Detail: fmt.Sprintf(
+			"there are %d pauses, and there is no room for more: lift some, or pause a tenant or everything", len(s.Pauses),
+		)}}
+	}
+	return nil
+}
 
 // check returns what is wrong with a pause that somebody asks for, with pointers into the request.
 func (p *Pause) check() push.Faults {
@@ -91,8 +160,34 @@ func (p *Pause) check() push.Faults {
 	if p.App != "" && p.Tenant == "" {
 		fault("/tenant", push.FaultMissing, "an app is one of a tenant")
 	}
+	if p.Lane != "" && !slices.Contains(push.Lanes(), p.Lane) {
+		fault("/lane", push.FaultValue, "must be one of high, bulk, replay")
+	}
+	if p.Label != "" {
+		p.checkLabel(fault)
+	}
 	if len(p.Reason) > maxReason || !utf8.ValidString(p.Reason) {
 		fault("/reason", push.FaultTooLarge, fmt.Sprintf("may have at most %d bytes of UTF-8", maxReason))
 	}
 	return faults
+}
+
+// checkLabel finds what is wrong with a label: what no notification can have, nobody has to pause.
+func (p *Pause) checkLabel(fault func(pointer, code, detail string)) {
+	const pointer = "/label"
+	l := push.ParseLabel(p.Label)
+	switch code, why := push.CheckLabel(l.Name, l.Value); {
+	case l.Name == "":
+		fault(pointer, push.FaultValue, "must be name=value, or name for any value")
+	case code != "":
+		fault(pointer, code, why)
+	case !utf8.ValidString(p.Label):
+		fault(pointer, push.FaultValue, "must be UTF-8")
+	}
+	if p.Tenant == "" {
+		fault("/tenant", push.FaultMissing, "a label is one of a tenant's notifications")
+	}
+	if p.Lane != "" {
+		fault("/lane", push.FaultConflict, "a pause is of a lane or of a label: leave one out")
+	}
 }

@@ -1,10 +1,8 @@
 package pause
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -35,7 +33,7 @@ type Pauses struct {
 	docs  document.Store
 	now   func() time.Time
 	log   *zap.Logger
-	known atomic.Pointer[[]Pause]
+	known atomic.Pointer[standing]
 	wrote atomic.Int64                  // changes of this process, lest a reading that began before one undoes it here
 	moved atomic.Pointer[chan struct{}] // closed when they change
 }
@@ -46,7 +44,7 @@ func New(docs document.Store, now func() time.Time, log *zap.Logger) *Pauses {
 		now = time.Now
 	}
 	p := &Pauses{docs: docs, now: now, log: log}
-	p.known.Store(&[]Pause{})
+	p.known.Store(&standing{})
 	moved := make(chan struct{})
 	p.moved.Store(&moved)
 	return p
@@ -101,16 +99,16 @@ func (p *Pauses) Add(ctx context.Context, asked Pause) (stands Pause, made bool,
 	}
 	err = p.change(ctx, func(s *stored) error {
 		for _, o := range s.Pauses {
-			if o.Tenant == asked.Tenant && o.App == asked.App && o.Operator == asked.Operator {
+			if o.stops() == asked.stops() && o.Operator == asked.Operator {
 				stands = o
 				return errSame
 			}
 		}
-		if len(s.Pauses) >= maxPauses {
-			return push.Faults{{Code: push.FaultTooLarge, Detail: fmt.Sprintf("there are %d pauses, and may not be more", maxPauses)}}
-		}
 		stands = asked
 		stands.ID, stands.Since = push.NewID(Prefix), p.now().UTC().Truncate(time.Millisecond)
+		if err := s.room(&stands); err != nil {
+			return err
+		}
 		s.Pauses = append(s.Pauses, stands)
 		return nil
 	})
@@ -192,7 +190,7 @@ func (p *Pauses) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil && !away:
-			p.log.Warn("pauses cannot be read: keeping to those read last", zap.Int("pauses", len(*p.known.Load())), zap.Error(err))
+			p.log.Warn("pauses cannot be read: keeping to those read last", zap.Int("pauses", len(p.known.Load().all)), zap.Error(err))
 		case err == nil && away:
 			p.log.Info("pauses can be read again")
 		}
@@ -206,33 +204,23 @@ func (p *Pauses) Run(ctx context.Context) {
 }
 
 func (p *Pauses) learn(all []Pause) {
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b Pause) int { // the widest first
-		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.App, b.App))
-	})
-	if old := p.known.Swap(&all); slices.Equal(*old, all) {
+	s := stand(all)
+	if old := p.known.Swap(s); slices.Equal(old.all, s.all) {
 		return
 	}
 	next := make(chan struct{})
 	close(*p.moved.Swap(&next))
 }
 
-// Of returns what stops an app of a tenant as far as is known, nil if nothing does: the widest pause. The app "" is the
-// tenant's default one. It costs some nanoseconds while nothing is paused.
-func (p *Pauses) Of(tenant, app string) *Pause {
-	all := *p.known.Load()
-	for i := range all {
-		if all[i].Covers(tenant, app) {
-			return &all[i]
-		}
-	}
-	return nil
-}
+// Of returns what stops what a notification has on a lane, as far as is known, nil if nothing does: the widest pause. It
+// costs a few nanoseconds while nothing is paused, and a search for each of the notification's labels while its tenant has
+// paused some, however many.
+func (p *Pauses) Of(lane push.Lane, n *push.Notification) *Pause { return p.known.Load().of(lane, n) }
 
-// Paused reports whether an app of a tenant is stopped, and whether everything is. The channel is closed when pauses
-// change; it was taken before they were looked at.
-func (p *Pauses) Paused(tenant, app string) (paused, everything bool, changed <-chan struct{}) {
+// Paused reports whether what a notification has on a lane is stopped, and whether all of the lane is. The channel is
+// closed when pauses change; it was taken before they were looked at.
+func (p *Pauses) Paused(lane push.Lane, n *push.Notification) (paused, all bool, changed <-chan struct{}) {
 	changed = *p.moved.Load()
-	one := p.Of(tenant, app)
+	one := p.Of(lane, n)
 	return one != nil, one != nil && one.Tenant == "", changed
 }

@@ -34,6 +34,9 @@ const (
 	LaneReplay Lane = "replay"
 )
 
+// Lanes lists every lane, the most urgent first.
+func Lanes() []Lane { return []Lane{LaneHigh, LaneBulk, LaneReplay} }
+
 // Guarantee says what happens to a delivery that may or may not have happened.
 type Guarantee string
 

@@ -16,7 +16,7 @@ import (
 
 // Search chooses notifications: what is set must all hold. The zero Search takes all.
 type Search struct {
-	Labels []Label
+	Labels []push.Label
 	States []push.State // as callers see them, see ledger.StateOf; none: any
 	Prefix string       // of ids: push.PrefixNotification or push.PrefixBatch; "": both
 	Since  time.Time    // accepted then or later
@@ -24,14 +24,6 @@ type Search struct {
 	Sender string       // who sent it, exactly
 	App    string       // by name; "": any
 	Title  string       // a part of the title, whatever the case of its letters
-}
-
-// Label is a label that a notification must have.
-type Label struct {
-	Name  string
-	Value string // if HasValue; otherwise any will do
-
-	HasValue bool
 }
 
 // What one answer may cost.
@@ -57,7 +49,7 @@ func (s *Search) all() bool {
 // takes reports whether all but the state holds of a notification.
 func (s *Search) takes(n *push.Notification) bool {
 	for _, l := range s.Labels {
-		if value, ok := n.Labels[l.Name]; !ok || l.HasValue && value != l.Value {
+		if !l.In(n.Labels) {
 			return false
 		}
 	}

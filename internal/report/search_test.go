@@ -97,8 +97,8 @@ func TestSearchFindsWhatIsThere(t *testing.T) {
 			}
 		}
 		var s report.Search
-		maybe("labels", func() { s.Labels = append(s.Labels, report.Label{Name: "n", Value: "1", HasValue: true}) })
-		maybe("label", func() { s.Labels = append(s.Labels, report.Label{Name: "even"}) })
+		maybe("labels", func() { s.Labels = append(s.Labels, push.Label{Name: "n", Value: "1", HasValue: true}) })
+		maybe("label", func() { s.Labels = append(s.Labels, push.Label{Name: "even"}) })
 		maybe("states", func() {
 			known := []push.State{push.StateSending, push.StateCompleted, push.StatePaused, push.StateHeld}
 			s.States = rapid.SliceOfN(rapid.SampledFrom(known), 1, 2).Draw(t, "of")
@@ -111,11 +111,11 @@ func TestSearchFindsWhatIsThere(t *testing.T) {
 		var want []push.ID
 		for i := range all {
 			n := &all[i]
-			label := func(l report.Label) bool {
+			label := func(l push.Label) bool {
 				value, ok := n.Labels[l.Name]
 				return ok && (!l.HasValue || value == l.Value)
 			}
-			if !slices.ContainsFunc(s.Labels, func(l report.Label) bool { return !label(l) }) &&
+			if !slices.ContainsFunc(s.Labels, func(l push.Label) bool { return !label(l) }) &&
 				(len(s.States) == 0 || slices.Contains(s.States, views[n.ID].State)) && strings.HasPrefix(string(n.ID), s.Prefix) &&
 				!n.AcceptedAt.Before(s.Since) && (s.Until.IsZero() || n.AcceptedAt.Before(s.Until)) &&
 				(s.Sender == "" || n.Sender == s.Sender) && (s.Title == "" || strings.Contains(string(n.Message), "No 3")) {
@@ -159,7 +159,7 @@ func TestSearchIsBounded(t *testing.T) {
 	}})
 	oldest := all[len(all)-1]
 	l.ChangeNotification(oldest.ID, func(n *push.Notification) { n.Labels = map[string]string{"rare": "yes"} })
-	s := report.Search{Labels: []report.Label{{Name: "rare"}}}
+	s := report.Search{Labels: []push.Label{{Name: "rare"}}}
 	page, next, err := r.Notifications(t.Context(), tenant, s, "", 1)
 	if err != nil || len(page) != 0 || next == "" || sums != 0 {
 		t.Fatalf("got %d, %q, %v; %d sums", len(page), next, err, sums)

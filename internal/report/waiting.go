@@ -18,7 +18,7 @@ type WaitReason string
 const (
 	WaitUpload     WaitReason = "upload"     // for its recipients, and its start
 	WaitPaused     WaitReason = "paused"     // for a resume
-	WaitSuspended  WaitReason = "suspended"  // for an operator to lift the pause of its app, its tenant or everything
+	WaitSuspended  WaitReason = "suspended"  // for an operator to lift a pause: of everything, its tenant, app, lane or label
 	WaitBrake      WaitReason = "brake"      // for an operator: FCM refuses it for everybody
 	WaitCredential WaitReason = "credential" // for its app's credential: there is none, or Google refuses it
 	WaitBreaker    WaitReason = "breaker"    // for FCM, or the way to it, to be well again
@@ -86,8 +86,8 @@ type Flow interface {
 
 // Pauses knows what operators have paused.
 type Pauses interface {
-	// Stopped returns the pause that stops an app of a tenant, as what waits for it, or nil.
-	Stopped(tenant, app string) *Waiting
+	// Stopped returns the pause that stops a notification on the lane that it takes, as what waits for it, or nil.
+	Stopped(n *push.Notification) *Waiting
 }
 
 // Quotas knows what was deferred.
@@ -101,7 +101,7 @@ func (r *Reader) suspended(n *push.Notification) *Waiting {
 	if r.cfg.Pauses == nil {
 		return nil
 	}
-	return r.cfg.Pauses.Stopped(n.Tenant, n.App)
+	return r.cfg.Pauses.Stopped(n)
 }
 
 // flowKeep is how long one look at the flow answers everybody in this process.

@@ -179,8 +179,8 @@ func TestWatchTellsOfWaiting(t *testing.T) {
 type stopping struct{ tenant string }
 
 // Stopped implements [report.Pauses].
-func (s stopping) Stopped(tenant, _ string) *report.Waiting {
-	if tenant != s.tenant {
+func (s stopping) Stopped(n *push.Notification) *report.Waiting {
+	if n.Tenant != s.tenant {
 		return nil
 	}
 	return &report.Waiting{Reason: report.WaitSuspended, Note: "tenant acme is paused since noon by ops: too loud"}

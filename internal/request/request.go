@@ -36,7 +36,6 @@ type Request struct {
 // Limits of a request's small fields.
 const (
 	maxLabels       = 20
-	maxLabelBytes   = 128
 	MaxCollapseID   = message.MaxCollapseID // bytes
 	maxUserIDBytes  = 256
 	maxSafeSeconds  = int64(push.MaxTTL / time.Second)
@@ -312,10 +311,9 @@ func labels(w *walker, v any) {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		s, _ := m[k].(string)
 		w.at(k, func() {
-			if k == "" || len(k) > maxLabelBytes || len(s) > maxLabelBytes {
-				w.fault(push.FaultTooLarge, "label names and values must have at most %d bytes, and a name at least 1", maxLabelBytes)
+			if code, why := push.CheckLabel(k, s); code != "" {
+				w.fault(code, "%s", why)
 			}
-			noNUL(w, k+s)
 		})
 	}
 }

@@ -25,8 +25,6 @@ const (
 	// diskLow and diskFull are the parts of a disk, or the bytes, that are little and too little.
 	diskLow, diskFull           = 0.10, 0.02
 	diskLowBytes, diskFullBytes = 1 << 30, 128 << 20
-	// scopeEverything is what a pause of everything says.
-	scopeEverything = "everything"
 )
 
 // facts are what is judged.
@@ -317,9 +315,9 @@ func (f *facts) ofPauses() {
 			one.Why += ", because: " + p.Reason
 		}
 		var some []Running
-		for _, w := range f.Running {
-			if p.Tenant == "" && p.What == scopeEverything || w.Tenant == p.Tenant {
-				some = append(some, w)
+		for k := range f.Running {
+			if w := &f.Running[k]; p.stops(w) {
+				some = append(some, *w)
 			}
 		}
 		one.Affected = "nothing waits"

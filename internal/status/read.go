@@ -91,7 +91,7 @@ func (r *Room) count(ctx context.Context, heads []push.Notification, all []Runni
 func known(n *push.Notification, last map[string]Running) Running {
 	w := Running{
 		ID: string(n.ID), Tenant: n.Tenant, App: n.AppName(), State: string(n.Progress.State), Title: message.Title(n.Message),
-		Priority: string(n.Priority), AcceptedAt: n.AcceptedAt, Sources: n.Progress.Sources,
+		Priority: string(n.Priority), Lane: n.Lane(), Labels: n.Labels, AcceptedAt: n.AcceptedAt, Sources: n.Progress.Sources,
 	}
 	if l, ok := last[w.ID]; ok {
 		w.Accepted, w.Open, w.Counted, w.Reason, w.Waiting, w.Until = l.Accepted, l.Open, true, l.Reason, l.Waiting, l.Until

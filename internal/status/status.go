@@ -1,6 +1,10 @@
 package status
 
-import "time"
+import (
+	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
+)
 
 // Health is how it is. The set is closed.
 type Health string
@@ -95,7 +99,7 @@ type Tenant struct {
 	Open     int64
 	Oldest   time.Time
 	Deferred int    // notifications that wait for a quota
-	Paused   string // the pause of all of it, in words
+	Paused   string // the widest pause of it, in words
 }
 
 // Running is a notification or batch that is not finished.
@@ -106,6 +110,8 @@ type Running struct {
 	State      string
 	Title      string
 	Priority   string
+	Lane       push.Lane // that its chunks take
+	Labels     map[string]string
 	AcceptedAt time.Time
 	Sources    int64 // addresses, users or lines that it was accepted with
 	Accepted   int64 // recipients
@@ -149,7 +155,11 @@ type Cause struct {
 type Pause struct {
 	ID     string
 	What   string
+	Scope  string
 	Tenant string
+	App    string
+	Lane   push.Lane
+	Label  string // name=value, or name for any value
 	By     string
 	Reason string
 	Since  time.Time

@@ -407,3 +407,44 @@ func TestLetters(t *testing.T) {
 		}
 	})
 }
+
+// A pause of a part says who waits for it, and nobody else.
+func TestWhoWaitsForAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := build(t)
+		w.run("a", KindAllInOne, nil)
+		spring := Running{Open: 7, Labels: map[string]string{"campaign": "spring"}, Lane: push.LaneBulk, App: "shop"}
+		w.send(id(8), "acme", spring)
+		w.send(id(9), "acme", Running{Open: 100, Lane: push.LaneHigh})
+		for _, c := range []struct {
+			pause Pause
+			want  string
+		}{
+			{Pause{Tenant: "acme", Label: "campaign=spring"}, "1 notification with 7 open"},
+			{Pause{Tenant: "acme", Label: "campaign"}, "1 notification with 7 open"},
+			{Pause{Tenant: "acme", Label: "campaign=autumn"}, "nothing waits"},
+			{Pause{Tenant: "zoo", Label: "campaign=spring"}, "nothing waits"},
+			{Pause{Lane: push.LaneBulk}, "1 notification with 7 open"},
+			{Pause{Tenant: "acme", App: "blog"}, "nothing waits"},
+			{Pause{Tenant: "acme", Lane: push.LaneReplay}, "nothing waits"},
+			{Pause{Tenant: "acme"}, "2 notifications with 107 open"},
+			{Pause{}, "2 notifications with 107 open"},
+		} {
+			c.pause.ID, c.pause.What, c.pause.By, c.pause.Since = "pse_2", "some of it", "ops", time.Now()
+			w.change(func() { w.pauses = []Pause{c.pause} })
+			time.Sleep(5 * time.Second)
+			s := w.look("")
+			if got := s.Problems[0].Affected; !strings.HasPrefix(got, c.want) || s.Problems[0].What != "Some of it is paused" {
+				t.Errorf("%+v: %+v", c.pause, s.Problems[0])
+			}
+		}
+		w.change(func() {
+			w.pauses = []Pause{{What: "lane bulk of tenant acme", Tenant: "acme", Lane: push.LaneBulk}, {What: "tenant acme", Tenant: "acme"}}
+		})
+		time.Sleep(5 * time.Second)
+		if s := w.look(""); s.Tenants[0].Paused != "tenant acme" {
+			t.Errorf("the widest is told: %+v", s.Tenants)
+		}
+	})
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/belfry-push/belfry/internal/push"
 )
 
 // look says how processes are as of a time: in the order of their kinds, the oldest first.
@@ -101,9 +103,9 @@ func lanes(all []Seen) (out []Lane) {
 			l.Window = max(l.Window, w.Window)
 		}
 	}
-	order := []string{"high", "bulk", "replay"}
+	order := push.Lanes()
 	slices.SortStableFunc(out, func(a, b Lane) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a.Lane), slices.Index(order, b.Lane)), cmp.Compare(a.Lane, b.Lane))
+		return cmp.Or(cmp.Compare(slices.Index(order, push.Lane(a.Lane)), slices.Index(order, push.Lane(b.Lane))), cmp.Compare(a.Lane, b.Lane))
 	})
 	return out
 }
@@ -146,10 +148,10 @@ func (s *Status) sum() {
 			}
 		}
 	}
-	for _, p := range s.Pauses {
-		if p.Tenant != "" {
+	for i := range s.Pauses {
+		if p := &s.Pauses[i]; p.Tenant != "" {
 			t := tenant(p.Tenant)
-			if t.Paused == "" {
+			if t.Paused == "" || p.whole() {
 				t.Paused = p.What
 			}
 		}
@@ -158,4 +160,19 @@ func (s *Status) sum() {
 		s.Tenants = append(s.Tenants, *t)
 	}
 	slices.SortFunc(s.Tenants, func(a, b Tenant) int { return cmp.Or(cmp.Compare(b.Open, a.Open), strings.Compare(a.Name, b.Name)) })
+}
+
+// whole reports whether a pause is of all that it is of: of everything, or of all of a tenant.
+func (p *Pause) whole() bool { return p.App == "" && p.Lane == "" && p.Label == "" }
+
+// stops reports whether a pause stops something that runs.
+func (p *Pause) stops(w *Running) bool {
+	switch {
+	case p.Tenant != "" && p.Tenant != w.Tenant, p.App != "" && p.App != w.App, p.Lane != "" && p.Lane != w.Lane:
+		return false
+	case p.Label == "":
+		return true
+	}
+	l := push.ParseLabel(p.Label)
+	return l.In(w.Labels)
 }

@@ -123,19 +123,13 @@ func encodeSieved(e *wire.Event) ([]byte, error) {
 	return wire.EncodeEvent(e)
 }
 
-// Label is a label that an event must have; with any value unless it has one.
-type Label struct {
-	Name, Value string
-	HasValue    bool
-}
-
 // Filter chooses events. What is empty chooses all; what is given must all hold, of a list one of it.
 type Filter struct {
 	Kinds   []Kind
 	Tenant  string
 	App     string
-	IDs     []string // of notifications, batches or replays
-	Labels  []Label  // all of them
+	IDs     []string     // of notifications, batches or replays
+	Labels  []push.Label // all of them
 	Codes   []string
 	Classes []push.Class
 }
@@ -169,7 +163,7 @@ func (f *Filter) takes(kind Kind, a *about) bool {
 		return false
 	}
 	for _, l := range f.Labels {
-		if v, ok := a.Labels[l.Name]; !ok || l.HasValue && v != l.Value {
+		if !l.In(a.Labels) {
 			return false
 		}
 	}

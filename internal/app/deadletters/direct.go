@@ -52,7 +52,7 @@ func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logge
 	if err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
-	if err := d.serve(b, record, shown, user, reg, log); err != nil {
+	if err := d.serve(ctx, b, record, shown, user, reg, log); err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
 	return d, nil
@@ -89,7 +89,8 @@ func (u unsigned) Record(context.Context, audit.Entry) error { return u.Ready() 
 // Offer implements [door.Auditor]. What is offered was refused, and did nothing.
 func (unsigned) Offer(audit.Entry) {}
 
-func (d *Direct) serve(b *app.Backend, record door.Auditor, shown httpapi.AuditLog, user string, reg prometheus.Registerer, log *zap.Logger,
+func (d *Direct) serve(ctx context.Context, b *app.Backend, record door.Auditor, shown httpapi.AuditLog, user string,
+	reg prometheus.Registerer, log *zap.Logger,
 ) error {
 	kept, err := newLetters(b, letters.Retention{}, letters.NewMetrics(reg), log)
 	if err != nil {
@@ -98,7 +99,7 @@ func (d *Direct) serve(b *app.Backend, record door.Auditor, shown httpapi.AuditL
 	if d.replays, err = newReplays(b, kept, reg, log, nil); err != nil {
 		return err
 	}
-	room := d.overview(b, log)
+	room := d.overview(ctx, b, log)
 	handler, err := httpapi.NewDeadLetters(httpapi.Direct{
 		Status:  room,
 		Letters: kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: shown, User: user, Log: log,
@@ -128,11 +129,15 @@ func (d *Direct) serve(b *app.Backend, record door.Auditor, shown httpapi.AuditL
 }
 
 // overview opens the status of the backend, with more patience than a server has: nobody has read it before.
-func (d *Direct) overview(b *app.Backend, log *zap.Logger) *status.Room {
+func (d *Direct) overview(ctx context.Context, b *app.Backend, log *zap.Logger) *status.Room {
 	const patience, sums, grace = 5 * time.Second, 200 * time.Millisecond, time.Second
 	// Without the settings of a service it cannot say what of the credentials can be opened, only what is known of them.
 	labels := &app.Labels{Room: credential.New(credential.Config{Documents: b.Store, Log: log, Now: time.Now}), Open: true}
 	pauses := app.Pauses{Pauses: pause.New(b.Store, time.Now, log)}
+	if err := pauses.Read(ctx); err != nil {
+		log.Warn("pauses cannot be read: what waits for one does not say so", zap.Error(err))
+	}
+	d.stack.Background(ctx, "pauses", time.Second, pauses.Run)
 	reports := report.New(report.Config{
 		Notifications: b.Store, Chunks: b.Store, Pages: b.Store, Devices: b.Store, Log: log,
 		Flow: &breakers.Flow{Notes: breakers.NewNotes(b.Store, log, time.Now), Labels: labels}, Pauses: pauses,

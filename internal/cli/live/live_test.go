@@ -164,7 +164,8 @@ func paused() *client.Status {
 		Do: "belfry resume pse_01a22f30-b919-7de8-a5c3-462b4cbc3ff0",
 	}}
 	s.Pauses = []client.StatusPause{{
-		ID: "pse_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", What: "tenant acme", Tenant: "acme", By: "ops", Reason: "wrong price in the text",
+		Scope: client.PauseTenant,
+		ID:    "pse_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", What: "tenant acme", Tenant: "acme", By: "ops", Reason: "wrong price in the text",
 		Since: *before(64 * time.Minute),
 	}}
 	s.Tenants[0].Paused = "tenant acme"

@@ -9,7 +9,7 @@ type Commands struct {
 	Approval     approvalCmd     `cmd:"" group:"use" help:"See, approve and refuse what needs a second person."`
 	Usage        usageCmd        `cmd:"" group:"use" help:"Show what was used: requests, recipients, outcomes, billable units and cost."`
 	Quota        quotaCmd        `cmd:"" group:"use" help:"Show the quotas of a tenant and how much of them is used."`
-	Pause        pauseCmd        `cmd:"" group:"use" help:"Pause sending for everything, a tenant or an app; or list what is paused."`
+	Pause        pauseCmd        `cmd:"" group:"use" help:"Pause sending for everything, a tenant, an app, a lane or a label; or list what is paused."`
 	Resume       resumeAllCmd    `cmd:"" group:"use" help:"Go on with what was paused."`
 	Devices      devicesCmd      `cmd:"" group:"use" help:"Register, look up, restore and remove devices."`
 	Privacy      privacyCmd      `cmd:"" group:"use" help:"Hand out or erase what is kept of a user, with a signed receipt."`

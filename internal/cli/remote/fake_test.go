@@ -70,22 +70,16 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.closeup(w, r, call) {
 		return
 	}
-	switch call {
-	case "POST /v1/pauses":
-		clitest.Say(w, http.StatusCreated, paused("everything"))
+	if f.pauses(w, call) {
 		return
+	}
+	switch call {
 	case "GET /v1/quotas":
 		f.queries = append(f.queries, r.URL.RawQuery)
 		clitest.Say(w, http.StatusOK, client.QuotaList{Items: []client.Quota{
 			{Quota: client.QuotaKeyRequests, Tenant: "acme", Key: "key:a", Limit: 5, Used: 1, Left: 4, Over: "refuse"},
 			{Quota: client.QuotaRecipients, Tenant: "acme", App: "shop", Limit: 100, Used: 30, Left: 70, Over: "defer"},
 		}})
-		return
-	case "GET /v1/pauses":
-		clitest.Say(w, http.StatusOK, client.PauseList{Items: []client.Pause{paused("everything"), paused("acme"), paused("acme/shop")}})
-		return
-	case "DELETE /v1/pauses/pse_everything", "DELETE /v1/pauses/pse_acme", "DELETE /v1/pauses/pse_acme/shop":
-		w.WriteHeader(http.StatusNoContent)
 		return
 	case "POST /v1/notifications":
 		if strings.Contains(f.bodies[call], `"validate_only":true`) {

@@ -14,16 +14,26 @@ type pauseScope struct {
 	Everything bool   `group:"which" help:"All tenants."`
 	Tenant     string `group:"which" placeholder:"NAME" help:"A tenant. With --app it may be left out: your own."`
 	App        string `group:"which" placeholder:"NAME" help:"An app of the tenant."`
+	Lane       string `group:"which" placeholder:"LANE" help:"A lane: high, bulk or replay. Of all tenants, or with --tenant or --app of one."`
+	Label      string `group:"which" placeholder:"NAME=VALUE" help:"What has a label, of a tenant or an app: your own if neither is named. NAME alone is any value."`
 }
 
 // request returns the pause that the flags name, and whether they name one.
 func (s *pauseScope) request() (req client.PauseRequest, named bool, err error) {
-	req = client.PauseRequest{Tenant: s.Tenant, App: s.App}
+	req = client.PauseRequest{Tenant: s.Tenant, App: s.App, Lane: client.Lane(s.Lane), Label: s.Label}
 	switch {
 	case s.Everything && s.Tenant+s.App != "":
 		return req, false, display.Usagef("--everything is of all tenants: leave out --tenant and --app")
+	case s.Everything && s.Lane+s.Label != "":
+		return req, false, display.Usagef("--everything is every lane and label: leave out --lane and --label, or --everything")
+	case s.Lane != "" && s.Label != "":
+		return req, false, display.Usagef("a pause is of a lane or of a label: leave out --lane or --label")
 	case s.Everything:
 		req.Scope = client.PauseEverything
+	case s.Lane != "":
+		req.Scope = client.PauseLane
+	case s.Label != "":
+		req.Scope = client.PauseLabel
 	case s.App != "":
 		req.Scope = client.PauseApp
 	case s.Tenant != "":
@@ -34,10 +44,11 @@ func (s *pauseScope) request() (req client.PauseRequest, named bool, err error) 
 	return req, true, nil
 }
 
-// is reports whether p is a pause of that scope. Without a tenant the flags mean the caller's, and so every tenant whose
-// pauses the caller sees.
+// is reports whether p is a pause of that scope. Without a tenant, an app and a label are the caller's, and so of every
+// tenant whose pauses the caller sees.
 func (s *pauseScope) is(req *client.PauseRequest, p *client.Pause) bool {
-	return p.Scope == req.Scope && p.App == s.App && (p.Tenant == s.Tenant || s.Tenant == "" && s.App != "")
+	return p.Scope == req.Scope && p.App == s.App && p.Lane == req.Lane && p.Label == s.Label &&
+		(p.Tenant == s.Tenant || s.Tenant == "" && s.App+s.Label != "")
 }
 
 type pauseCmd struct {
@@ -54,6 +65,8 @@ notification get, belfry explain. Without flags it lists the pauses that stand:
 
     belfry pause --everything --reason "FCM credential leaked"
     belfry pause --tenant acme --app shop
+    belfry pause --lane bulk
+    belfry pause --tenant acme --label campaign=spring
     belfry pause
     belfry resume --everything`
 }
@@ -70,7 +83,7 @@ func (c *pauseCmd) Run(ctx context.Context, con *display.Console) error {
 	}
 	if !named {
 		if c.Reason != "" {
-			return display.Usagef("say what to pause: --everything, --tenant NAME or --app NAME")
+			return display.Usagef("say what to pause: --everything, --tenant, --app, --lane or --label")
 		}
 		all, err := api.Pauses(ctx)
 		if err != nil {
@@ -99,23 +112,12 @@ func printPauses(con *display.Console, out *display.Output, all []client.Pause) 
 			}
 			continue
 		}
-		table.Row(p.ID, pausedWhat(p), display.Clock(&p.Since), con.Age(&p.Since), p.By, p.Reason)
+		table.Row(p.ID, p.What, display.Clock(&p.Since), con.Age(&p.Since), p.By, p.Reason)
 	}
 	if out.JSON() {
 		return nil
 	}
 	return table.Print(con, out.Wide(), "nothing is paused")
-}
-
-func pausedWhat(p *client.Pause) string {
-	switch p.Scope {
-	case client.PauseTenant:
-		return "tenant " + p.Tenant
-	case client.PauseApp:
-		return "app " + p.Tenant + "/" + p.App
-	case client.PauseEverything:
-	}
-	return "everything"
 }
 
 type resumeAllCmd struct {
@@ -137,7 +139,7 @@ func (c *resumeAllCmd) Run(ctx context.Context, con *display.Console) error {
 	case err != nil:
 		return err
 	case named == (c.ID != ""):
-		return display.Usagef("say which: --everything, --tenant NAME, --app NAME, or a pause's id")
+		return display.Usagef("say which: --everything, --tenant, --app, --lane, --label, or a pause's id")
 	}
 	api, err := c.Server.connect(con)
 	if err != nil {
@@ -157,7 +159,7 @@ func (c *resumeAllCmd) Run(ctx context.Context, con *display.Console) error {
 			return err
 		}
 		lifted++
-		if _, err := fmt.Fprintf(con.Out, "%s goes on; it was paused since %s\n", pausedWhat(p), display.Clock(&p.Since)); err != nil {
+		if _, err := fmt.Fprintf(con.Out, "%s goes on; it was paused since %s\n", p.What, display.Clock(&p.Since)); err != nil {
 			return err
 		}
 	}

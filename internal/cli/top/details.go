@@ -272,9 +272,14 @@ func tenantDetail(m model, key string, p *page) bool {
 	p.table(list, rows)
 	p.gap()
 	p.command("belfry", "quota", "--tenant="+key)
-	if t.Paused != "" {
-		p.command("belfry", "resume", "--tenant="+key)
-	} else {
+	whole := false
+	for i := range m.status.Pauses {
+		if s := &m.status.Pauses[i]; s.Tenant == key {
+			p.command("belfry", "resume", s.ID)
+			whole = whole || s.Scope == client.PauseTenant
+		}
+	}
+	if !whole {
 		p.command("belfry", "pause", "--tenant="+key)
 	}
 	return true
@@ -322,7 +327,7 @@ func pauseDetail(m model, key string, p *page) bool {
 		return false
 	}
 	p.title(s.What + " is paused")
-	p.facts("id", s.ID, "tenant", s.Tenant, "by", s.By, "reason", s.Reason, "since", m.when(&s.Since))
+	p.facts("id", s.ID, "tenant", s.Tenant, "app", s.App, "lane", string(s.Lane), "label", s.Label, "by", s.By, "reason", s.Reason, "since", m.when(&s.Since))
 	p.gap()
 	p.command("belfry", "resume", s.ID)
 	return true

@@ -96,7 +96,8 @@ func outage(seconds int) *client.Status {
 	s.Queues[1] = client.StatusQueue{Name: "deliveries-bulk", InFlight: 51, Delayed: 1133}
 	s.Processes[2].State = "degraded"
 	s.Pauses = []client.StatusPause{{
-		ID: "pse_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", What: "tenant acme", Tenant: "acme", By: "ops",
+		Scope: client.PauseTenant,
+		ID:    "pse_01a22f30-b919-7de8-a5c3-462b4cbc3ff0", What: "tenant acme", Tenant: "acme", By: "ops",
 		Reason: "wrong price in the text", Since: *before(0),
 	}}
 	return s

@@ -56,7 +56,7 @@ func API(version string, letters, privacy bool) *door.About {
 			{Name: GroupApprovals, About: "Dangerous requests that a second person has to approve."},
 			{Name: GroupTenants, About: "Tenants and their apps, API keys and roles, and the settings that hold for them."},
 			{Name: GroupApps, About: "The FCM credential that each app's notifications are sent with."},
-			{Name: GroupPauses, About: "Stop sending for everything, a tenant or an app, and go on."},
+			{Name: GroupPauses, About: "Stop sending for everything, a tenant, an app, a lane or a label, and go on."},
 		},
 		Names:   map[reflect.Type]string{reflect.TypeFor[telemetry.Report](): "HealthReport"},
 		Abouts:  abouts(),

@@ -40,7 +40,7 @@ func samples() map[reflect.Type]any {
 	listed.Message = nil // a list leaves it out
 	for _, v := range []any{
 		SampleRequest(), sampleNotification(),
-		client.PauseRequest{Scope: client.PauseApp, App: "shop", Reason: "the key leaked"},
+		client.PauseRequest{Scope: client.PauseLabel, Label: "campaign=spring", Reason: "wrong price in the text"},
 		samplePause(),
 		sampleStatus(),
 		client.PauseList{Items: []client.Pause{samplePause()}},
@@ -319,7 +319,7 @@ func sampleApproval() client.Approval {
 
 func samplePause() client.Pause {
 	return client.Pause{
-		ID: "pse_01890a5d-ac96-774b-bcce-b302099a805c", Scope: client.PauseApp, Tenant: "acme", App: "shop", Reason: "the key leaked", By: "ada",
-		Since: sampleTime(30),
+		ID: "pse_01890a5d-ac96-774b-bcce-b302099a805c", Scope: client.PauseLabel, What: "label campaign=spring of tenant acme",
+		Tenant: "acme", Label: "campaign=spring", Reason: "wrong price in the text", By: "ada", Since: sampleTime(30),
 	}
 }

@@ -72,6 +72,10 @@ func sets() []door.Set {
 			Name: "PauseScope", Of: []reflect.Type{typ[client.PauseScope]()}, Words: words(client.PauseScopes()...), About: "What a pause stops.",
 		},
 		{
+			Name: "Lane", Of: []reflect.Type{typ[client.Lane](), typ[push.Lane]()}, Words: words(client.Lanes()...),
+			About: "A queue that deliveries wait on; replay is for dead letters that are sent again.",
+		},
+		{
 			Name: "Priority", Of: []reflect.Type{typ[client.Priority]()}, Words: words(client.Priorities()...), About: "The lane of a notification.",
 		},
 		{

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/belfry-push/belfry/client"
@@ -134,8 +133,8 @@ func chosen(x *door.Exchange) (tail.Sight, tail.Filter, error) {
 	}
 	var faults push.Faults
 	for _, text := range q.Texts("label") {
-		var l tail.Label
-		if l.Name, l.Value, l.HasValue = strings.Cut(text, "="); l.Name == "" {
+		l := push.ParseLabel(text)
+		if l.Name == "" {
 			faults = append(faults, push.Fault{Pointer: "?label", Code: push.FaultValue, Detail: "must be name=value, or name"})
 		}
 		f.Labels = append(f.Labels, l)

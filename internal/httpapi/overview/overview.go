@@ -111,7 +111,12 @@ func view(s *status.Status, platform bool) client.Status {
 			Parked: s.Letters.Parked, Others: s.Letters.Others,
 			Causes: each(s.Letters.Causes, func(c *status.Cause) client.StatusCause { return client.StatusCause(*c) }),
 		},
-		Pauses: each(s.Pauses, func(p *status.Pause) client.StatusPause { return client.StatusPause(*p) }),
+		Pauses: each(s.Pauses, func(p *status.Pause) client.StatusPause {
+			return client.StatusPause{
+				ID: p.ID, What: p.What, Scope: client.PauseScope(p.Scope), Tenant: p.Tenant, App: p.App, Lane: client.Lane(p.Lane), Label: p.Label,
+				By: p.By, Reason: p.Reason, Since: p.Since,
+			}
+		}),
 		Missing: each(s.Missing, func(m *status.Missing) client.StatusMissing {
 			return client.StatusMissing{Part: m.Part, Reason: m.Reason, Age: m.Age.Seconds()}
 		}),
