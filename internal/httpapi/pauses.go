@@ -86,7 +86,8 @@ func pauseAsked(x *door.Exchange, req *client.PauseRequest) (pause.Pause, error)
 	if faults := pauseFaults(req); len(faults) > 0 {
 		return asked, faults
 	}
-	if asked.Tenant == "" && (req.Scope == client.PauseTenant || req.Scope == client.PauseApp || req.Scope == client.PauseLabel || req.App != "") {
+	wide := req.Scope == client.PauseEverything || req.Scope == client.PauseLane && req.App == ""
+	if asked.Tenant == "" && !wide {
 		asked.Tenant = x.Tenant
 	}
 	if asked.App == "" && req.Scope == client.PauseApp {
@@ -202,7 +203,8 @@ func (p *pauses) lift(ctx context.Context, x *door.Exchange) (door.Reply, error)
 
 func pauseView(p *pause.Pause) client.Pause {
 	return client.Pause{
-		ID: string(p.ID), Scope: client.PauseScope(p.Scope()), What: p.What(), Tenant: p.Tenant, App: p.App, Lane: client.Lane(p.Lane), Label: p.Label,
+		ID: string(p.ID), Scope: client.PauseScope(p.Scope()), What: p.What(), Tenant: p.Tenant, App: p.App,
+		Lane: client.Lane(p.Lane), Label: p.Label,
 		Reason: p.Reason, By: p.By, Since: p.Since, Operator: p.Operator,
 	}
 }

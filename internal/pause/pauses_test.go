@@ -116,7 +116,9 @@ func TestParts(t *testing.T) {
 		{
 			Pause{Tenant: "acme", Label: "campaign=spring"}, "label campaign=spring of tenant acme",
 			[]*push.Notification{spring, of("acme", "", "campaign", "spring")},
-			[]*push.Notification{of("acme", ""), of("acme", "", "campaign", "spring-2"), of("zoo", "", "campaign", "spring"), of("acme", "", "x", "spring")},
+			[]*push.Notification{
+				of("acme", ""), of("acme", "", "campaign", "spring-2"), of("zoo", "", "campaign", "spring"), of("acme", "", "x", "spring"),
+			},
 			true, false,
 		},
 		{
@@ -196,7 +198,7 @@ func TestOfAgreesWithTheWords(t *testing.T) {
 					words = append(words, "label."+name, "label."+name+"="+v)
 				}
 				says := func(o *Pause) bool { // lane bulk of tenant acme: lane.bulk and tenant.acme
-					for _, part := range strings.Split(o.What(), " of ") {
+					for part := range strings.SplitSeq(o.What(), " of ") {
 						kind, which, _ := strings.Cut(part, " ")
 						if !slices.Contains(words, kind+"."+which) {
 							return false
@@ -209,7 +211,8 @@ func TestOfAgreesWithTheWords(t *testing.T) {
 				if (got != nil) != want || got != nil && !says(got) {
 					t.Fatalf("%+v on %s is stopped by %+v, of %+v", n, lane, got, stands)
 				}
-				if got != nil && got.Tenant != "" && slices.ContainsFunc(slices.Collect(maps.Values(stands)), func(o Pause) bool { return o.Tenant == "" && says(&o) }) {
+				wider := func(o Pause) bool { return o.Tenant == "" && says(&o) }
+				if got != nil && got.Tenant != "" && slices.ContainsFunc(slices.Collect(maps.Values(stands)), wider) {
 					t.Fatalf("%+v is told, and a wider one stands: %+v", got, stands)
 				}
 			},
