@@ -30,8 +30,8 @@ func (p *pauses) routes() []*door.Route {
 				"and what was before, waits and says so (`waiting`); it loses no attempt, and what expires ends as `expired`. " +
 				"The scope `lane` stops one lane of everything, of a tenant or of an app; `label` stops the notifications and batches of a " +
 				"tenant or an app that have a label, and nothing else on their lane. A tenant has at most 100 pauses. " +
-				"Everything, a lane of all tenants, and tenants other than the caller's own, need the permission `platform`; a pause that was made with it is not the " +
-				"tenant's to lift. What is paused already stays as it is.",
+				"Everything, a lane of all tenants, and tenants other than the caller's own, need the permission `platform`; " +
+				"a pause that was made with it is not the tenant's to lift. What is paused already stays as it is.",
 			Once: door.KeyByStore, Takes: []string{door.TypeJSON}, Body: reflect.TypeFor[client.PauseRequest](),
 			Gives: []door.Given{
 				{Status: http.StatusCreated, About: "Paused.", Types: []string{door.TypeJSON}, Of: one, Located: true},
