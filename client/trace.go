@@ -14,7 +14,7 @@ type Trace struct {
 	Notification string           `json:"notification" doc:"id of the notification or batch"`
 	State        State            `json:"state" doc:"of the notification"`
 	TraceID      string           `json:"trace_id,omitempty" doc:"of the request; absent if it had none"`
-	Deliveries   []TracedDelivery `json:"deliveries" doc:"all to this recipient, in the order of the plan"`
+	Deliveries   []TracedDelivery `json:"deliveries" doc:"all to this recipient, in the order of the plan; or those that were asked for, the slowest first"`
 	More         bool             `json:"more,omitempty" doc:"there are others than these 100"`
 	Refused      *LineError       `json:"refused,omitempty" doc:"the upload line that was asked for, if it was refused: nothing was sent for it"`
 	Waiting      *Waiting         `json:"waiting,omitempty" doc:"what the notification waits for; absent if nothing of it waits"`
@@ -27,6 +27,7 @@ type TracedDelivery struct {
 	DeviceID   string      `json:"device_id,omitempty" doc:"while the plan is kept"`
 	UserID     string      `json:"user_id,omitempty" doc:"of a recipient that was addressed by user, while the plan is kept"`
 	TraceID    string      `json:"trace_id,omitempty" doc:"in which it was sent; of a batch a trace of its chunk's own, and only while the server is traced"`
+	TookMS     *float64    `json:"took_ms,omitempty" doc:"from the start of a batch, else from the acceptance, to the answer that decided it; absent if none did"`
 	ChunkState string      `json:"chunk_state" doc:"where its chunk stands" enum:"planned,claimed,waiting,parked,closed"`
 	Meaning    string      `json:"meaning,omitempty" doc:"of the outcome's code, for people"`
 	Steps      []TraceStep `json:"steps" doc:"what happened, in order"`
@@ -34,12 +35,14 @@ type TracedDelivery struct {
 
 // TraceStep is one thing that happened to a delivery.
 type TraceStep struct {
-	Step      string     `json:"step" doc:"what happened" enum:"accepted,started,expanded,attempt,replayed,waiting,outcome"`
+	Step      string     `json:"step" doc:"what happened" enum:"accepted,started,queued,expanded,taken,attempt,replayed,waiting,outcome,event"`
 	At        *time.Time `json:"at,omitempty" doc:"absent where it was not recorded"`
 	Attempt   int        `json:"attempt,omitempty" doc:"from 1, for each replay anew"`
 	Class     Class      `json:"class,omitempty" doc:"of the code"`
 	Code      Code       `json:"code,omitempty" doc:"of an attempt or the outcome"`
 	LatencyMS *float64   `json:"latency_ms,omitempty" doc:"from the request to FCM's answer"`
+	WaitedMS  *float64   `json:"waited_ms,omitempty" doc:"of expanded and taken: how long the message for that had been on its queue"`
+	TraceID   string     `json:"trace_id,omitempty" doc:"of replayed: the trace in which it was sent again, while the server is traced"`
 	Detail    string     `json:"detail,omitempty" doc:"FCM's message name or words, or what else is known"`
 }
 
@@ -77,5 +80,27 @@ func hashKey(kind, value string) TraceKey {
 func (c *Client) Trace(ctx context.Context, id string, key TraceKey) (Trace, error) {
 	var t Trace
 	err := c.do(ctx, get("/v1/notifications/"+url.PathEscape(id)+"/deliveries/"+url.PathEscape(string(key)), nil), &t)
+	return t, err
+}
+
+// TraceChoice says which deliveries [Client.Traces] explains.
+type TraceChoice string
+
+// The choices.
+const (
+	TraceSlowest TraceChoice = "slowest" // what is still open, the most often tried first, then those whose answer came last
+	TraceFailed  TraceChoice = "failed"  // permanent, ambiguous, expired and dead-lettered ones: of each code one, then of each a second
+)
+
+// Traces explains up to limit (1..20; 0 means 5) deliveries of a notification or batch, like
+// [Client.Trace]. It costs the server what counting its deliveries does, and what explaining
+// so many does.
+func (c *Client) Traces(ctx context.Context, id string, of TraceChoice, limit int) (Trace, error) {
+	q := url.Values{"of": {string(of)}}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	var t Trace
+	err := c.do(ctx, get("/v1/notifications/"+url.PathEscape(id)+"/traces", q), &t)
 	return t, err
 }

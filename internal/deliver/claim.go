@@ -44,12 +44,20 @@ func (c *claiming) run(ctx context.Context, j *job) (*worker.Verdict, error) {
 	} else {
 		claimed.Reserve(0, c.reserve(j))
 	}
+	planned := j.lease.Line.State == ledger.StatePlanned
+	plannedAt := j.lease.Line.UpdatedAt // as long as nobody wrote since
 	err = j.lease.Take(ctx, claimed)
 	if errors.Is(err, ledger.ErrFenced) { // another owner wrote it this moment: as good as busy
 		return busy()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
+	}
+	taken := ledger.Taken(j.chunk.Turn, j.takenAt, j.queuedAt)
+	if planned {
+		j.lease.Mark(ledger.Planned(plannedAt, j.chunk.PlanQueuedAt), taken)
+	} else {
+		j.lease.Mark(taken)
 	}
 	return nil, nil
 }

@@ -95,6 +95,14 @@ func TestEvidence(t *testing.T) {
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(row{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+		// Which turn each was made in, and when the chunk was planned and taken, is told beside it.
+		h := ledger.Split(r.evidence())
+		first, _ := h.Took(1, 0)
+		second, ok := h.Took(1, 1)
+		if h.PlannedAt.IsZero() || len(h.Turns) != 2 || first != h.Turns[0] || second != h.Turns[1] || !ok ||
+			first.At.Before(h.PlannedAt) || !second.At.After(first.At) || second.N != first.N+1 {
+			t.Errorf("planned at %v, turns %+v", h.PlannedAt, h.Turns)
+		}
 	})
 }
 

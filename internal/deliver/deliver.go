@@ -213,7 +213,10 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
-	j := &job{chunk: chunk, traceParent: traceParent, receives: msg.Receives, draining: draining}
+	j := &job{
+		chunk: chunk, traceParent: traceParent, receives: msg.Receives, queuedAt: msg.SentAt, takenAt: d.leases.Moment().Wall,
+		draining: draining,
+	}
 	d.spans.begin(j, &msg)
 	j.lease = d.leases.New(j.about())
 	defer j.end()

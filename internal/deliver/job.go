@@ -19,6 +19,8 @@ type job struct {
 	span        *trace.Span
 	asked       *trace.Few // requests to FCM
 	receives    int        // of the queue message, this one included
+	queuedAt    time.Time  // the queue message; zero if it is not known
+	takenAt     time.Time  // likewise, by this worker
 	draining    <-chan struct{}
 
 	begun time.Duration // this turn, by the monotonic clock

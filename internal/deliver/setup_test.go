@@ -174,8 +174,13 @@ func (r *rig) head() push.Notification {
 // change changes the stored notification, past all conditions.
 func (r *rig) change(f func(n *push.Notification)) { r.ledger.ChangeNotification(ntfID, f) }
 
-// attempts returns the evidence of the chunk.
-func (r *rig) attempts() []ledger.Attempt { return r.ledger.AllAttempts()[r.chunk.Ref] }
+// evidence returns what the ledger has of the chunk, marks included.
+func (r *rig) evidence() []ledger.Attempt { return r.ledger.AllAttempts()[r.chunk.Ref] }
+
+// attempts returns the evidence about recipients.
+func (r *rig) attempts() []ledger.Attempt {
+	return slices.DeleteFunc(slices.Clone(r.evidence()), func(a ledger.Attempt) bool { return a.OfChunk() })
+}
 
 func (r *rig) line() ledger.Line { return r.lineOf(r.chunk.Ref) }
 

@@ -126,6 +126,7 @@ func (f *Fanout) Handle(ctx context.Context, msg worker.Message, _ <-chan struct
 	if err != nil {
 		return worker.Dead(push.CodeUndecodable, err.Error())
 	}
+	task.QueuedAt = msg.SentAt
 	span := f.span(&task, &msg)
 	v := f.verdict(ctx, task, msg.Group, msg.Letter != nil, span)
 	f.tell(span, &task, v)

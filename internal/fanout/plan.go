@@ -158,6 +158,9 @@ func (f *Fanout) sends(ctx context.Context, line *ledger.Line) (bool, error) {
 // message returns what is sent for a line that waits.
 func (f *Fanout) message(t wire.Task, n *push.Notification, chunk push.Chunk, line *ledger.Line) (worker.Outgoing, error) {
 	open := stillOpen(chunk, line)
+	if line.State == ledger.StatePlanned && !t.QueuedAt.After(line.UpdatedAt) { // it is the task that planned it
+		open.PlanQueuedAt = t.QueuedAt
+	}
 	body, err := wire.EncodeChunk(&open, f.traceOf(t, n, line))
 	return worker.Outgoing{Body: body, Group: n.Tenant}, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
 )
 
 // closeups serve one thing in detail: a notification while it is sent, and a delivery.
@@ -50,6 +51,23 @@ func (c *closeups) routes() []*door.Route {
 				"gets into a proxy's log. It takes O(log pages) reads for a line, and O(chunks) for anything else.",
 			Gives: door.OK(reflect.TypeFor[client.Trace]()), Codes: []door.Code{door.CodeNotFound},
 			Run: door.Replying(c.traceDelivery),
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/notifications/{id}/traces", Name: "traceChosen",
+			Needs: access.PermReadPayload, Group: groupNotifications, Audit: door.AuditRead,
+			About: "Explain the slowest or the failed deliveries of a notification or batch, with the times of every step and the ids of their traces.",
+			Detail: "`slowest` takes what is still open, the most often tried first, and then those whose answer came last. `failed` takes what has " +
+				"the class permanent, ambiguous, expired or dead_lettered: of each code one, then of each a second. It takes O(chunks), like the " +
+				"counts, and for each delivery what explaining it takes.",
+			Params: []door.Param{
+				{
+					Name: "of", About: "Which deliveries.", Kind: door.ParamChoice, Fallback: string(report.ChoiceSlowest),
+					Choices: []string{string(report.ChoiceSlowest), string(report.ChoiceFailed)},
+				},
+				{Name: "limit", About: "How many at most.", Kind: door.ParamInteger, Low: 1, High: report.MaxChosen, Fallback: "5"},
+			},
+			Gives: door.OK(reflect.TypeFor[client.Trace]()), Codes: []door.Code{door.CodeNotFound},
+			Run: door.Replying(c.traceChosen),
 		},
 	}
 }

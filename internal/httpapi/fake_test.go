@@ -117,6 +117,13 @@ func (f *fakeReports) Trace(ctx context.Context, tenant string, id push.ID, key 
 	return f.closeups.Trace(ctx, tenant, id, key)
 }
 
+func (f *fakeReports) Chosen(ctx context.Context, tenant string, id push.ID, what report.Choice, limit int) (report.Trace, error) {
+	if f.closeups == nil {
+		return report.Trace{}, push.ErrNotFound
+	}
+	return f.closeups.Chosen(ctx, tenant, id, what, limit)
+}
+
 func (f *fakeReports) Notification(_ context.Context, _ string, id push.ID) (report.View, error) {
 	if id != f.view.Notification.ID {
 		return report.View{}, push.ErrNotFound

@@ -113,6 +113,7 @@ GET /v1/notifications/{id}
 GET /v1/notifications/{id}/deliveries
 GET /v1/notifications/{id}/deliveries/{recipient}
 GET /v1/notifications/{id}/events
+GET /v1/notifications/{id}/traces
 GET /v1/pauses
 GET /v1/platform
 GET /v1/quotas

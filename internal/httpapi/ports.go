@@ -102,6 +102,7 @@ type Closeups interface {
 	// none, or returns report.ErrStopped.
 	Watch(ctx context.Context, tenant string, id push.ID, seen int64) (*report.Watch, error)
 	Trace(ctx context.Context, tenant string, id push.ID, key report.Key) (report.Trace, error)
+	Chosen(ctx context.Context, tenant string, id push.ID, what report.Choice, limit int) (report.Trace, error)
 }
 
 // Ledger has notifications as they were accepted.

@@ -35,6 +35,19 @@ func (c *closeups) traceDelivery(ctx context.Context, x *door.Exchange) (door.Re
 	return door.Reply{Status: http.StatusOK, Body: c.traceView(&t)}, nil
 }
 
+// traceChosen explains the slowest or the failed deliveries.
+func (c *closeups) traceChosen(ctx context.Context, x *door.Exchange) (door.Reply, error) {
+	id, err := x.PathID(push.PrefixNotification, push.PrefixBatch)
+	if err != nil {
+		return door.Reply{}, err
+	}
+	t, err := c.reports.Chosen(ctx, x.Tenant, id, report.Choice(x.Query.Text("of")), int(x.Query.Integer("limit")))
+	if err != nil {
+		return door.Reply{}, err
+	}
+	return door.Reply{Status: http.StatusOK, Body: c.traceView(&t)}, nil
+}
+
 func (c *closeups) traceView(t *report.Trace) client.Trace {
 	v := client.Trace{
 		Notification: string(t.View.Notification.ID), State: client.State(t.View.State),
@@ -48,7 +61,10 @@ func (c *closeups) traceView(t *report.Trace) client.Trace {
 		d := &t.Deliveries[i]
 		v.Deliveries[i] = client.TracedDelivery{
 			Delivery: deliveryView(&d.Delivery), DeviceID: string(d.DeviceID), UserID: d.UserID, ChunkState: d.State.String(),
-			Meaning: d.Code.Facts().Meaning, Steps: stepViews(t.Timeline(d)), TraceID: c.sentIn(&t.View.Notification, d.Chunk),
+			Meaning: d.Code.Facts().Meaning, Steps: c.stepViews(t, d), TraceID: c.sentIn(&t.View.Notification, d.Chunk),
+		}
+		if took := t.Took(d); took > 0 {
+			v.Deliveries[i].TookMS = millis(took)
 		}
 	}
 	return v
@@ -75,7 +91,8 @@ func (c *closeups) sentIn(n *push.Notification, seq int) string {
 	return hex.EncodeToString(id[:])
 }
 
-func stepViews(steps []report.Step) []client.TraceStep {
+func (c *closeups) stepViews(t *report.Trace, d *report.Traced) []client.TraceStep {
+	steps := t.Timeline(d)
 	out := make([]client.TraceStep, len(steps))
 	for i, s := range steps {
 		out[i] = client.TraceStep{Step: string(s.Kind), At: views.Time(s.At), Attempt: s.Attempt, Detail: s.Detail}
@@ -83,8 +100,17 @@ func stepViews(steps []report.Step) []client.TraceStep {
 			out[i].Code, out[i].Class = client.Code(s.Code.String()), client.Class(s.Code.Class().String())
 		}
 		if s.Kind == report.StepAttempt {
-			out[i].LatencyMS = new(float64(s.Latency) / float64(time.Millisecond))
+			out[i].LatencyMS = millis(s.Latency)
+		}
+		if s.Waited > 0 {
+			out[i].WaitedMS = millis(s.Waited)
+		}
+		if s.Replay != "" && c.traced {
+			id := trace.OfReplay(string(s.Replay), string(t.View.Notification.ID), d.Chunk)
+			out[i].TraceID = hex.EncodeToString(id[:])
 		}
 	}
 	return out
 }
+
+func millis(d time.Duration) *float64 { return new(float64(d) / float64(time.Millisecond)) }

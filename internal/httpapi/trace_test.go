@@ -22,9 +22,16 @@ import (
 type tracer struct {
 	Closeups
 
-	key report.Key
-	out report.Trace
-	err error
+	key   report.Key
+	what  report.Choice
+	limit int
+	out   report.Trace
+	err   error
+}
+
+func (f *tracer) Chosen(_ context.Context, _ string, _ push.ID, what report.Choice, limit int) (report.Trace, error) {
+	f.what, f.limit = what, limit
+	return f.out, f.err
 }
 
 func (f *tracer) Trace(_ context.Context, _ string, _ push.ID, key report.Key) (report.Trace, error) {
@@ -52,7 +59,7 @@ func TestTrace(t *testing.T) {
 	doortest.Decode(t, g.Do(t, "GET", tracePath+"d-1", "").Want(t, http.StatusOK, "").Body.Bytes(), &got)
 	at, later := testNow(), testNow().Add(time.Minute)
 	want := client.Trace{Notification: ntfID, State: "completed", Notes: []string{"n"}, Deliveries: []client.TracedDelivery{{
-		DeviceID: "d-1", ChunkState: "closed", Meaning: "FCM accepted the message.",
+		DeviceID: "d-1", ChunkState: "closed", Meaning: "FCM accepted the message.", TookMS: new(60_000.0),
 		Delivery: client.Delivery{
 			Chunk: 2, Index: 7, Class: "sent", Code: "sent", AddressHash: "0000000000000001", DeviceID: "d-1",
 			Attempts: []client.Attempt{
@@ -66,11 +73,37 @@ func TestTrace(t *testing.T) {
 			{Step: "attempt", At: &at, Attempt: 1, Class: "retryable", Code: "fcm.unavailable", LatencyMS: new(40.0), Detail: "overloaded"},
 			{Step: "attempt", At: &later, Attempt: 2, Class: "sent", Code: "sent", LatencyMS: new(0.0), Detail: "0:1"},
 			{Step: "outcome", At: &later, Class: "sent", Code: "sent"},
+			{
+				Step: "event", At: &at,
+				Detail: "the chunk was written with all its outcomes, then push.delivery.outcome.v1 went out",
+			},
 		},
 	}}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+}
+
+// The room is asked for what the parameters say, and within bounds.
+func TestTraceChosen(t *testing.T) {
+	t.Parallel()
+	g := setup(t)
+	f := &tracer{out: report.Trace{View: report.View{Notification: push.Notification{ID: ntfID}, State: push.StateSending}}}
+	g.reports.closeups = f
+	const path = "/v1/notifications/" + ntfID + "/traces"
+	for query, want := range map[string]struct {
+		what  report.Choice
+		limit int
+	}{"": {report.ChoiceSlowest, 5}, "?of=failed&limit=20": {report.ChoiceFailed, 20}} {
+		if g.Do(t, "GET", path+query, "").Want(t, http.StatusOK, ""); f.what != want.what || f.limit != want.limit {
+			t.Errorf("%q asks for %d %s", query, f.limit, f.what)
+		}
+	}
+	for _, query := range []string{"?of=best", "?limit=0", "?limit=21"} {
+		g.Do(t, "GET", path+query, "").Want(t, http.StatusUnprocessableEntity, "invalid")
+	}
+	f.err = push.ErrNotFound
+	g.Do(t, "GET", path, "").Want(t, http.StatusNotFound, "not_found")
 }
 
 // A line that was refused is told with its reason.

@@ -57,7 +57,7 @@ const reopenMark = "replayed by "
 func ReopenedBy(evidence []Attempt, replay push.ID) map[int]bool {
 	cells := make(map[int]bool)
 	for i := range evidence {
-		if id, ok := evidence[i].reopenedBy(); ok && id == replay {
+		if id, ok := evidence[i].ReopenedBy(); ok && id == replay {
 			cells[evidence[i].Cell] = true
 		}
 	}
@@ -70,7 +70,7 @@ func ReopenedBy(evidence []Attempt, replay push.ID) map[int]bool {
 func LastReopened(evidence []Attempt) map[int]push.ID {
 	cells := make(map[int]push.ID)
 	for i := range evidence {
-		if id, ok := evidence[i].reopenedBy(); ok {
+		if id, ok := evidence[i].ReopenedBy(); ok {
 			cells[evidence[i].Cell] = id
 		}
 	}
@@ -84,7 +84,7 @@ func FailedWith(evidence []Attempt, replay push.ID) map[int]push.Code {
 	codes, ours := make(map[int]push.Code), make(map[int]bool)
 	for i := range evidence {
 		a := &evidence[i]
-		if id, ok := a.reopenedBy(); ok {
+		if id, ok := a.ReopenedBy(); ok {
 			ours[a.Cell] = id == replay
 		} else if ours[a.Cell] && a.Attempt > 0 {
 			codes[a.Cell] = a.Code
@@ -93,8 +93,8 @@ func FailedWith(evidence []Attempt, replay push.ID) map[int]push.Code {
 	return codes
 }
 
-// reopenedBy returns the replay whose mark this is.
-func (a *Attempt) reopenedBy() (push.ID, bool) {
+// ReopenedBy returns the replay whose mark this is; ok is false if it is none.
+func (a *Attempt) ReopenedBy() (replay push.ID, ok bool) {
 	id, ok := strings.CutPrefix(a.Detail, reopenMark)
 	return push.ID(id), ok && a.Attempt == 0 && a.Code == push.CodeOpen
 }
@@ -103,7 +103,7 @@ func (a *Attempt) reopenedBy() (push.ID, bool) {
 func LastMark(evidence []Attempt, replay push.ID) map[int]time.Time {
 	cells := make(map[int]time.Time)
 	for i := range evidence {
-		if id, ok := evidence[i].reopenedBy(); ok && id == replay {
+		if id, ok := evidence[i].ReopenedBy(); ok && id == replay {
 			cells[evidence[i].Cell] = evidence[i].At
 		}
 	}
@@ -130,7 +130,7 @@ func Tries(evidence []Attempt, cells []int) ([]int, push.Code) {
 		if !asked {
 			continue
 		}
-		if _, mark := a.reopenedBy(); mark {
+		if _, mark := a.ReopenedBy(); mark {
 			last[a.Cell] = try{}
 		} else if a.Attempt > 0 {
 			last[a.Cell] = try{max(t.n, a.Attempt), a.Code, i + 1}

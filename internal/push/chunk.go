@@ -79,9 +79,12 @@ type Chunk struct {
 	NotBefore time.Time // zero, or the time before which nothing may be sent
 	// Wait is what is left of a wait that is longer than a queue can delay, when
 	// this message arrives. It replaces NotBefore, and needs no clock.
-	Wait     time.Duration
-	Since    time.Time // first time these recipients were tried; zero before
-	LastCode Code      // code of the last failed attempt
+	Wait  time.Duration
+	Since time.Time // first time these recipients were tried; zero before
+	// PlanQueuedAt is when the task that planned the chunk was queued, in milliseconds; zero
+	// if that is not known. Nothing but the story of a delivery needs it.
+	PlanQueuedAt time.Time
+	LastCode     Code // code of the last failed attempt
 
 	// What a replay of dead letters adds; all zero for a first delivery.
 	Replay    ID        // the replay that sent these recipients again

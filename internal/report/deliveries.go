@@ -99,6 +99,8 @@ type scan struct {
 	next   position
 	ended  bool
 	pages  map[int]*page
+
+	history ledger.History // of the chunk that was added last
 }
 
 func (s *scan) run(ctx context.Context) error {
@@ -171,8 +173,7 @@ func (s *scan) add(ctx context.Context, line *ledger.Line, p *planned, cells []i
 	if err != nil {
 		return err
 	}
-	attempts, err := s.attempts(ctx, line.Ref)
-	if err != nil {
+	if err := s.attempts(ctx, line.Ref); err != nil {
 		return err
 	}
 	original, err := s.originals(ctx, p, line, cells)
@@ -183,7 +184,7 @@ func (s *scan) add(ctx context.Context, line *ledger.Line, p *planned, cells []i
 	for _, i := range cells {
 		d := Delivery{
 			Line: number(i), Chunk: line.Ref.Seq, Index: i,
-			Code: line.Cells[i].Code(), PossibleDuplicate: line.Cells[i].PossibleDuplicate(), Attempts: attempts[i],
+			Code: line.Cells[i].Code(), PossibleDuplicate: line.Cells[i].PossibleDuplicate(), Attempts: s.history.Cells[i],
 			DuplicateOf: original(i),
 		}
 		if p != nil && i < len(p.Hashes) {
@@ -194,18 +195,15 @@ func (s *scan) add(ctx context.Context, line *ledger.Line, p *planned, cells []i
 	return s.name(ctx, p, s.rows[before:])
 }
 
-// attempts returns a chunk's evidence by cell.
-func (s *scan) attempts(ctx context.Context, ref push.ChunkRef) (map[int][]ledger.Attempt, error) {
+// attempts reads a chunk's evidence.
+func (s *scan) attempts(ctx context.Context, ref push.ChunkRef) error {
 	if s.filter.NoAttempts {
-		return nil, nil
+		return nil
 	}
 	all, err := s.cfg.Chunks.Attempts(ctx, ref)
 	if err != nil {
-		return nil, fmt.Errorf("read the attempts of %s: %w", ref, err)
+		return fmt.Errorf("read the attempts of %s: %w", ref, err)
 	}
-	out := make(map[int][]ledger.Attempt, len(all))
-	for _, a := range all {
-		out[a.Cell] = append(out[a.Cell], a)
-	}
-	return out, nil
+	s.history = ledger.Split(all)
+	return nil
 }

@@ -17,11 +17,14 @@ type StepKind string
 const (
 	StepAccepted StepKind = "accepted" // the notification was durable
 	StepStarted  StepKind = "started"  // the batch was started
+	StepQueued   StepKind = "queued"   // the task to plan it was put on its queue
 	StepExpanded StepKind = "expanded" // the recipient was given its place in a chunk
+	StepTaken    StepKind = "taken"    // a worker took the chunk from its queue
 	StepAttempt  StepKind = "attempt"  // FCM was asked and answered, or not
 	StepReplayed StepKind = "replayed" // a replay reopened the dead-lettered delivery
 	StepWaiting  StepKind = "waiting"  // there is no outcome yet
 	StepOutcome  StepKind = "outcome"  // there is one
+	StepEvent    StepKind = "event"    // the chunk was written whole, and its event went out
 )
 
 // Step is one thing that happened to a delivery.
@@ -31,6 +34,8 @@ type Step struct {
 	Attempt int           // of an attempt, from 1
 	Code    push.Code     // of an attempt and an outcome
 	Latency time.Duration // of an attempt
+	Waited  time.Duration // of a chunk that was planned or taken: how long the message for that was on its queue; 0 if not known
+	Replay  push.ID       // of a replay's
 	Detail  string        // FCM's words, or what else is known; no token
 }
 
@@ -41,26 +46,79 @@ func (t *Trace) Timeline(d *Traced) []Step {
 	if !n.Progress.StartedAt.IsZero() {
 		steps = append(steps, Step{Kind: StepStarted, At: n.Progress.StartedAt})
 	}
-	expanded := Step{Kind: StepExpanded, Detail: fmt.Sprintf("chunk %d, row %d", d.Chunk, d.Index)}
+	steps = append(steps, d.planned()...)
+	turn := -1
+	for i := range d.Attempts {
+		if a := &d.Attempts[i]; !a.Decided() {
+			if took, ok := d.history.Took(d.Index, i); ok && a.Attempt > 0 && took.N != turn {
+				turn = took.N
+				steps = append(steps, Step{Kind: StepTaken, At: took.At, Waited: took.Queued, Detail: fmt.Sprintf("turn %d of the chunk", turn+1)})
+			}
+			steps = append(steps, stepOf(a))
+		}
+	}
+	steps = append(steps, t.present(d))
+	if d.State == ledger.StateClosed && d.Code != push.CodeOpen {
+		steps = append(steps, Step{Kind: StepEvent, At: d.Saved, Detail: "the chunk was written with all its outcomes, then push.delivery.outcome.v1 went out"})
+	}
+	inOrder(steps)
+	return steps
+}
+
+// Took is how long a delivery took: from the start of a batch, or from the acceptance of
+// anything else, to the answer that decided it. It is 0 if there is no outcome, or none that
+// an answer decided.
+func (t *Trace) Took(d *Traced) time.Duration {
+	at, why := d.decided()
+	if d.Code == push.CodeOpen || why != byAnswer {
+		return 0
+	}
+	return max(0, at.Sub(began(&t.View.Notification)))
+}
+
+// began is when the time of a notification's deliveries begins.
+func began(n *push.Notification) time.Time {
+	if !n.Progress.StartedAt.IsZero() {
+		return n.Progress.StartedAt
+	}
+	return n.AcceptedAt
+}
+
+// planned returns the steps of a delivery's planning.
+func (d *Traced) planned() []Step {
+	expanded := Step{Kind: StepExpanded, At: d.history.PlannedAt, Waited: d.history.PlanQueued, Detail: fmt.Sprintf("chunk %d, row %d", d.Chunk, d.Index)}
 	if d.Line > 0 {
 		expanded.Detail += fmt.Sprintf(", line %d", d.Line)
 	}
 	if d.Claims == 0 {
 		expanded.At = d.Saved // nobody wrote since
 	}
-	steps = append(steps, expanded)
-	for i := range d.Attempts {
-		if a := &d.Attempts[i]; !a.Decided() {
-			steps = append(steps, stepOf(a))
-		}
+	if expanded.Waited == 0 {
+		return []Step{expanded}
 	}
-	return append(steps, t.present(d))
+	return []Step{{Kind: StepQueued, At: expanded.At.Add(-expanded.Waited)}, expanded}
+}
+
+// inOrder mends what comes of times that are kept in milliseconds beside others that are not:
+// a step is not told to be before the one that it follows by less than that.
+func inOrder(steps []Step) {
+	var last time.Time
+	for i := range steps {
+		at := &steps[i].At
+		if at.IsZero() {
+			continue
+		}
+		if early := last.Sub(*at); early > 0 && early <= time.Millisecond {
+			*at = last
+		}
+		last = *at
+	}
 }
 
 func stepOf(a *ledger.Attempt) Step {
 	s := Step{Kind: StepAttempt, At: a.At, Attempt: a.Attempt, Code: a.Code, Latency: a.Latency, Detail: a.Detail}
-	if a.Attempt == 0 && a.Code == push.CodeOpen {
-		s.Kind = StepReplayed
+	if id, ok := a.ReopenedBy(); ok {
+		s.Kind, s.Replay = StepReplayed, id
 	}
 	return s
 }

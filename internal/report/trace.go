@@ -28,6 +28,8 @@ type Traced struct {
 	Claims int64     // how often an owner took the chunk in hand, or a replay reopened it
 	Saved  time.Time // last write of the chunk's line: an outcome is not younger
 	Due    time.Time // of a chunk that waits: not before; zero if it may go
+
+	history ledger.History // of the chunk
 }
 
 // MaxTraced is how many deliveries one trace explains.
@@ -134,16 +136,24 @@ func (t *tracer) hits(ctx context.Context, p *planned, cells []int) (bool, error
 	if len(line) == 0 || line[0].Ref != p.Ref {
 		return true, nil // planned a moment ago: the line comes after the plan
 	}
-	before := len(t.rows)
-	if err := t.add(ctx, &line[0], p, cells); err != nil {
+	if err := t.explain(ctx, &line[0], p, cells); err != nil {
 		return false, err
+	}
+	return !t.out.More, nil
+}
+
+// explain adds the given cells of a chunk to the answer.
+func (t *tracer) explain(ctx context.Context, line *ledger.Line, p *planned, cells []int) error {
+	before := len(t.rows)
+	if err := t.add(ctx, line, p, cells); err != nil {
+		return err
 	}
 	for _, d := range t.rows[before:] {
 		t.out.Deliveries = append(t.out.Deliveries, Traced{
-			Delivery: d, State: line[0].State, Claims: line[0].Epoch, Saved: line[0].UpdatedAt, Due: line[0].Due,
+			Delivery: d, State: line.State, Claims: line.Epoch, Saved: line.UpdatedAt, Due: line.Due, history: t.history,
 		})
 	}
-	return !t.out.More, nil
+	return nil
 }
 
 // recipients returns the rows of the page that a chunk was cut from; nil if it

@@ -126,6 +126,12 @@ func TestTimeline(t *testing.T) {
 			if steps[0].Kind != report.StepAccepted || steps[1].Kind != report.StepStarted || steps[2].Detail != "chunk 0, row 0, line 1" {
 				t.Errorf("begins with %+v", steps[:3])
 			}
+			if last := steps[len(steps)-1]; c.state == ledger.StateClosed {
+				if last.Kind != report.StepEvent || !last.At.Equal(at(100)) {
+					t.Errorf("ends with %+v", last)
+				}
+				steps = steps[:len(steps)-1]
+			}
 			if d := cmp.Diff(c.want, describe(steps[3:])); d != "" {
 				t.Error(d)
 			}

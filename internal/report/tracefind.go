@@ -16,14 +16,11 @@ const planBatch = 128
 // recipients, so half as many scans of batches run at a time as there are processors, and
 // the others wait: many traces must not hold up uploads.
 func (t *tracer) byRecipient(ctx context.Context) error {
-	if t.n.Progress.Pages > 1 {
-		select {
-		case t.scans <- struct{}{}:
-			defer func() { <-t.scans }()
-		case <-ctx.Done():
-			return fmt.Errorf("wait for other traces: %w", context.Cause(ctx))
-		}
+	leave, err := t.enter(ctx)
+	if err != nil {
+		return err
 	}
+	defer leave()
 	wanted := t.key.hashes()
 	if err := t.present(ctx, wanted); err != nil {
 		return err
@@ -51,6 +48,19 @@ func (t *tracer) byRecipient(ctx context.Context) error {
 		t.note("found by the addresses that it has now; what was sent to an earlier address is found by that token, or by the upload line")
 	}
 	return nil
+}
+
+// enter waits for the place of a scan, if this is a batch of some size.
+func (t *tracer) enter(ctx context.Context) (leave func(), err error) {
+	if t.n.Progress.Pages <= 1 {
+		return func() {}, nil
+	}
+	select {
+	case t.scans <- struct{}{}:
+		return func() { <-t.scans }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for other traces: %w", context.Cause(ctx))
+	}
 }
 
 // search adds what a plan has of the recipient.

@@ -40,6 +40,8 @@ type chunkJSON struct {
 	Series    int             `json:"series,omitempty"`
 	ExpiresAt int64           `json:"expires_at,omitempty"` // Unix milliseconds
 	Message   json.RawMessage `json:"message,omitempty"`
+	// PlanQueuedAt is in Unix milliseconds.
+	PlanQueuedAt int64 `json:"plan_queued_at,omitempty"`
 }
 
 // EncodeChunk returns the chunk as a queue message body. One of at most
@@ -52,6 +54,7 @@ func EncodeChunk(c *push.Chunk, traceParent string) ([]byte, error) {
 		Attempt: c.Attempt, Turn: c.Turn, NotBefore: millis(c.NotBefore), Wait: c.Wait.Milliseconds(), Since: millis(c.Since),
 		columns: columnsOf(c.Recipients), Attempts: c.Attempts,
 		Replay: c.Replay, Series: c.Series, ExpiresAt: millis(c.ExpiresAt), Message: json.RawMessage(c.Message),
+		PlanQueuedAt: millis(c.PlanQueuedAt),
 	}
 	for i := range c.Recipients {
 		if c.Recipients[i].Renew {
@@ -85,6 +88,7 @@ func DecodeChunk(data []byte) (push.Chunk, string, error) {
 		Attempt: in.Attempt, Turn: in.Turn, NotBefore: fromMillis(in.NotBefore), Wait: time.Duration(in.Wait) * time.Millisecond,
 		Since:  fromMillis(in.Since),
 		Replay: in.Replay, Series: in.Series, ExpiresAt: fromMillis(in.ExpiresAt), Message: push.Message(in.Message),
+		PlanQueuedAt: fromMillis(in.PlanQueuedAt),
 	}
 	if err := in.checkReplay(); err != nil {
 		return push.Chunk{}, "", err

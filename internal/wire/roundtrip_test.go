@@ -76,7 +76,7 @@ func drawChunk(t *rapid.T, most int) push.Chunk {
 		Tenant: rapid.StringN(1, 20, -1).Draw(t, "tenant"), Recipients: drawRecipients(t, 1, most),
 		Attempt: rapid.IntRange(1, 99).Draw(t, "attempt"), Turn: rapid.IntRange(0, 999).Draw(t, "turn"),
 		NotBefore: drawTime(t, "not before"), Wait: time.Duration(rapid.IntRange(0, 100_000_000).Draw(t, "wait")) * time.Millisecond,
-		Since: drawTime(t, "since"),
+		Since: drawTime(t, "since"), PlanQueuedAt: drawTime(t, "plan queued"),
 	}
 	facts := rapid.SampledFrom(push.Codes()).Draw(t, "code")
 	if rapid.Bool().Draw(t, "failed before") {
@@ -202,7 +202,7 @@ func TestFullChunkIsOneBillingUnit(t *testing.T) {
 			t.Parallel()
 			chunk := push.Chunk{
 				Ref: push.ChunkRef{Notification: batID, Seq: 1 << 30}, Tenant: strings.Repeat("t", 64),
-				Attempt: 10, Turn: 1000, NotBefore: at, Since: at, LastCode: push.CodeFCMQuotaExceeded,
+				Attempt: 10, Turn: 1000, NotBefore: at, Since: at, PlanQueuedAt: at, LastCode: push.CodeFCMQuotaExceeded,
 			}
 			bytes := 0
 			for i := range push.MaxChunkRecipients {

@@ -39,6 +39,7 @@ type Task struct {
 	Page         int // AllPages, or the one page to plan
 	Turn         int // OpCheck, OpRelease: how often it was asked in vain, for the wait before the next
 	TraceParent  string
+	QueuedAt     time.Time // of one that came from the queue, by that; it is not sent
 
 	// Of OpRelease: the next chunk of the page, the resume under which it began,
 	// when that chunk is due, and behind which sequence (1 more than that, 0 for

@@ -116,6 +116,7 @@ func rows() map[string]row {
 		"getNotification":    ofApp("/v1/notifications/%s", ntf),
 		"listDeliveries":     ofApp("/v1/notifications/%s/deliveries", ntf),
 		"traceDelivery":      ofApp("/v1/notifications/%s/deliveries/line:1", ntf),
+		"traceChosen":        ofApp("/v1/notifications/%s/traces", ntf),
 		"watchNotification":  ofApp("/v1/notifications/%s/events", ntf),
 		"cancelNotification": ofApp("/v1/notifications/%s/cancel", ntf),
 		"pauseNotification":  ofApp("/v1/notifications/%s/pause", ntf),

@@ -31,6 +31,12 @@ func (f *fakeAPI) closeup(w http.ResponseWriter, r *http.Request, call string) b
 		clitest.Say(w, http.StatusOK, page)
 	case call == "GET /v1/batches/bat_1/report" && r.URL.Query().Get("class") == string(client.ClassInvalid):
 		_, _ = fmt.Fprint(w, `{"line":2,"class":"invalid","code":"value","pointer":"/token","detail":"must not be empty"}`+"\n")
+	case call == "GET /v1/notifications/bat_1/traces":
+		t := client.Trace{Notification: "bat_1", State: "sending", Deliveries: []client.TracedDelivery{}}
+		if q := r.URL.Query(); q.Get("of") == "slowest" && q.Get("limit") == "2" {
+			t.TraceID, t.Deliveries = "0af7651916cd43dd8448eb211c80319c", []client.TracedDelivery{wholeStory()}
+		}
+		clitest.Say(w, http.StatusOK, t)
 	case strings.HasPrefix(call, "GET /v1/notifications/bat_1/deliveries/"):
 		switch key := strings.TrimPrefix(call, "GET /v1/notifications/bat_1/deliveries/"); key {
 		case "line:3":
@@ -98,6 +104,41 @@ func traced() client.TracedDelivery {
 			{Step: "outcome", At: when(30), Class: "permanent", Code: "fcm.unregistered"},
 		},
 	}
+}
+
+// wholeStory has every kind of step.
+func wholeStory() client.TracedDelivery {
+	at := func(ms int) *time.Time { t := time.Date(2026, 11, 1, 12, 0, 0, ms*1e6, time.UTC); return &t }
+	return client.TracedDelivery{
+		Delivery: client.Delivery{Line: 4711, Chunk: 9, Index: 2, Class: "sent", Code: "sent", AddressHash: "00000000000000ab"},
+		TraceID:  "4bf92f3577b34da6a3ce929d0e0e4736", TookMS: new(64_203.0), ChunkState: "closed", Meaning: "FCM accepted the message.",
+		Steps: []client.TraceStep{
+			{Step: "accepted", At: at(0)},
+			{Step: "started", At: at(200)},
+			{Step: "queued", At: at(203)},
+			{Step: "expanded", At: at(215), WaitedMS: new(12.0), Detail: "chunk 9, row 2, line 4711"},
+			{Step: "taken", At: at(1403), WaitedMS: new(1180.0), Detail: "turn 1 of the chunk"},
+			{Step: "attempt", At: at(1455), Attempt: 1, Class: "retryable", Code: "fcm.internal", LatencyMS: new(51.0), Detail: "HTTP 500"},
+			{Step: "replayed", At: at(60_000), Detail: "replayed by rpl_1", TraceID: "9c5d9f4a1be6a9f0d4c3b2a190807060"},
+			{Step: "taken", At: at(64_350), WaitedMS: new(12.0), Detail: "turn 2 of the chunk"},
+			{Step: "attempt", At: at(64_403), Attempt: 2, Class: "sent", Code: "sent", LatencyMS: new(52.0), Detail: "0:1"},
+			{Step: "outcome", At: at(64_403), Class: "sent", Code: "sent"},
+			{Step: "event", At: at(64_411), Detail: "the chunk was written with all its outcomes, then push.delivery.outcome.v1 went out"},
+		},
+	}
+}
+
+func TestExplainChosen(t *testing.T) {
+	t.Parallel()
+
+	api := newFakeAPI(t)
+	r := belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--slowest", "2")
+	r.Expect(t, display.ExitOK)
+	clitest.Golden(t, "explain-slowest.out", r.Out)
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--slowest", "2", "-o", "json").Expect(t, display.ExitOK, `"waited_ms": 1180`)
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--failed", "3").Expect(t, display.ExitOK, "There are no such deliveries.")
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--failed", "21").Expect(t, display.ExitUsage, "--failed: must be 1..20 (got 21)")
+	belfry(t.Context(), api.URL, nil, "explain", "bat_1", "--failed", "2", "--line", "1").Expect(t, display.ExitUsage, "(got 2)")
 }
 
 func TestBatchWatch(t *testing.T) {

@@ -13,29 +13,36 @@ import (
 )
 
 type explainCmd struct {
-	Server server `embed:""`
-	ID     string `arg:"" help:"Notification or batch."`
-	Token  string `group:"target" placeholder:"TOKEN" help:"FCM registration token; only its hash leaves this machine. Give one of these five."`
-	FID    string `name:"fid" group:"target" placeholder:"FID" help:"Firebase installation id, also as a hash."`
-	Device string `group:"target" placeholder:"ID" help:"Registered device."`
-	User   string `group:"target" placeholder:"ID" help:"User: every delivery to their devices."`
-	Line   int64  `group:"target" placeholder:"N" help:"Line of the batch's upload, from 1."`
+	Server  server `embed:""`
+	ID      string `arg:"" help:"Notification or batch."`
+	Token   string `group:"target" placeholder:"TOKEN" help:"FCM registration token; only its hash leaves this machine. Give one of these seven."`
+	FID     string `name:"fid" group:"target" placeholder:"FID" help:"Firebase installation id, also as a hash."`
+	Device  string `group:"target" placeholder:"ID" help:"Registered device."`
+	User    string `group:"target" placeholder:"ID" help:"User: every delivery to their devices."`
+	Line    int64  `group:"target" placeholder:"N" help:"Line of the batch's upload, from 1."`
+	Slowest int    `group:"target" placeholder:"N" help:"The slowest N, at most 20: what is still open, the most often tried first, then those whose answer came last."`
+	Failed  int    `group:"target" placeholder:"N" help:"N that failed, at most 20, of as many codes as there are."`
 	discretion
 	Output display.Output `embed:""`
 }
 
 // Help implements kong's HelpProvider.
 func (explainCmd) Help() string {
-	return `What happened to one recipient, step by step: when it was accepted, where in the plan it went, what FCM answered to
-each attempt and how fast, and the outcome. What was not recorded is said.
+	return `What happened to one recipient, step by step: when it was accepted, queued and planned, when a worker took its chunk
+and after how long on the queue, what FCM answered to each attempt and how fast, the outcome, and its event. What was not recorded is
+said. The ids are those of traces (docs/tracing.md).
+
+Of a batch it also finds the slowest recipients, and some that failed.
 
     belfry explain ntf_… --token fPz…
-    belfry explain bat_… --line 4711`
+    belfry explain bat_… --line 4711
+    belfry explain bat_… --slowest 5
+    belfry explain bat_… --failed 5 -o json`
 }
 
 // Run prints the story.
 func (c *explainCmd) Run(ctx context.Context, con *display.Console) error {
-	key, err := c.key()
+	ask, err := c.asked()
 	if err != nil {
 		return err
 	}
@@ -43,7 +50,7 @@ func (c *explainCmd) Run(ctx context.Context, con *display.Console) error {
 	if err != nil {
 		return err
 	}
-	t, err := api.Trace(ctx, c.ID, key)
+	t, err := ask(ctx, api)
 	if err != nil {
 		return err
 	}
@@ -56,26 +63,44 @@ func (c *explainCmd) Run(ctx context.Context, con *display.Console) error {
 	return printTrace(con, &t)
 }
 
-func (c *explainCmd) key() (client.TraceKey, error) {
-	var keys []client.TraceKey
-	add := func(given bool, key client.TraceKey) {
+// asked returns the question that the flags ask.
+func (c *explainCmd) asked() (func(context.Context, *client.Client) (client.Trace, error), error) {
+	var asked []func(context.Context, *client.Client) (client.Trace, error)
+	one := func(given bool, key client.TraceKey) {
 		if given {
-			keys = append(keys, key)
+			asked = append(asked, func(ctx context.Context, api *client.Client) (client.Trace, error) { return api.Trace(ctx, c.ID, key) })
 		}
 	}
-	add(c.Token != "", client.TokenKey(c.Token))
-	add(c.FID != "", client.FIDKey(c.FID))
-	add(c.Device != "", client.DeviceKey(c.Device))
-	add(c.User != "", client.UserKey(c.User))
-	add(c.Line != 0, client.LineKey(c.Line))
+	one(c.Token != "", client.TokenKey(c.Token))
+	one(c.FID != "", client.FIDKey(c.FID))
+	one(c.Device != "", client.DeviceKey(c.Device))
+	one(c.User != "", client.UserKey(c.User))
+	one(c.Line != 0, client.LineKey(c.Line))
 	if c.Line < 0 {
-		return "", display.Usagef("--line: must be the number of an upload line, from 1 (got %d)", c.Line)
+		return nil, display.Usagef("--line: must be the number of an upload line, from 1 (got %d)", c.Line)
 	}
-	if len(keys) != 1 {
-		return "", display.Usagef("whose delivery? Give one of --token, --fid, --device, --user and --line (got %d)", len(keys))
+	for _, some := range []struct {
+		flag string
+		n    int
+		of   client.TraceChoice
+	}{{"--slowest", c.Slowest, client.TraceSlowest}, {"--failed", c.Failed, client.TraceFailed}} {
+		if some.n < 0 || some.n > mostExplained {
+			return nil, display.Usagef("%s: must be 1..%d (got %d)", some.flag, mostExplained, some.n)
+		}
+		if some.n > 0 {
+			asked = append(asked, func(ctx context.Context, api *client.Client) (client.Trace, error) {
+				return api.Traces(ctx, c.ID, some.of, some.n)
+			})
+		}
 	}
-	return keys[0], nil
+	if len(asked) != 1 {
+		return nil, display.Usagef("whose delivery? Give one of --token, --fid, --device, --user, --line, --slowest and --failed (got %d)", len(asked))
+	}
+	return asked[0], nil
 }
+
+// mostExplained is how many deliveries the server explains at most in one answer.
+const mostExplained = 20
 
 // printTrace prints deliveries as timelines, one below the other.
 func printTrace(con *display.Console, t *client.Trace) error {
@@ -88,6 +113,9 @@ func printTrace(con *display.Console, t *client.Trace) error {
 	}
 	if t.TraceID != "" {
 		fmt.Fprintf(&b, "trace %s\n", t.TraceID)
+	}
+	if len(t.Deliveries) == 0 && t.Refused == nil && len(t.Notes) == 0 {
+		b.WriteString("\nThere are no such deliveries.\n")
 	}
 	for i := range t.Deliveries {
 		printStory(&b, &t.Deliveries[i], t.TraceID, con.Width)
@@ -110,6 +138,9 @@ func printStory(b *strings.Builder, d *client.TracedDelivery, request string, wi
 	b.WriteString(string(d.Delivery.Class))
 	if string(d.Delivery.Code) != string(d.Delivery.Class) {
 		b.WriteString(" (" + string(d.Delivery.Code) + ")")
+	}
+	if d.TookMS != nil {
+		b.WriteString(" after " + inMillis(*d.TookMS))
 	}
 	for _, who := range [][2]string{{"user", d.UserID}, {"device", d.DeviceID}, {"address", d.Delivery.AddressHash}} {
 		if who[1] != "" {
@@ -146,6 +177,14 @@ func since(last *time.Time, at *time.Time) string {
 	return "+" + at.Sub(before).Round(time.Millisecond).String()
 }
 
+// traceOf names the trace that a step begins.
+func traceOf(s *client.TraceStep) string {
+	if s.TraceID == "" {
+		return ""
+	}
+	return "trace " + s.TraceID
+}
+
 // sentence says what a step was about.
 func sentence(s *client.TraceStep, meaning string) string {
 	var parts []string
@@ -156,10 +195,13 @@ func sentence(s *client.TraceStep, meaning string) string {
 		parts = append(parts, string(s.Code))
 	}
 	if s.LatencyMS != nil {
-		parts = append(parts, "after "+time.Duration(*s.LatencyMS*float64(time.Millisecond)).String())
+		parts = append(parts, "after "+inMillis(*s.LatencyMS))
+	}
+	if s.WaitedMS != nil {
+		parts = append(parts, "after "+inMillis(*s.WaitedMS)+" on the queue")
 	}
 	text := strings.Join(parts, " ")
-	for _, more := range []string{meaningOf(s, meaning), s.Detail} {
+	for _, more := range []string{meaningOf(s, meaning), s.Detail, traceOf(s)} {
 		switch {
 		case more == "":
 		case text == "":
@@ -170,6 +212,8 @@ func sentence(s *client.TraceStep, meaning string) string {
 	}
 	return text
 }
+
+func inMillis(ms float64) string { return time.Duration(ms * float64(time.Millisecond)).String() }
 
 // meaningOf is what a person wants to read behind an outcome's code.
 func meaningOf(s *client.TraceStep, meaning string) string {

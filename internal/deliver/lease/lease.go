@@ -41,6 +41,7 @@ type Lease struct {
 	about    zap.Field // for lines of the log
 	base     int64     // the epoch under which the line is stored
 	attempts []ledger.Attempt
+	marks    []ledger.Attempt // of the turn: they go with its first evidence
 	state    state
 	doubted  *Save // of a lease that is in doubt
 
@@ -115,12 +116,17 @@ func (l *Lease) Take(ctx context.Context, claimed ledger.Line) error {
 // that come until it begins.
 const usualEvidence = 64
 
+// Mark keeps what is known of the turn itself until it has evidence: alone it is not worth a
+// write.
+func (l *Lease) Mark(marks ...ledger.Attempt) { l.marks = marks }
+
 // Note keeps evidence for the next save.
 func (l *Lease) Note(a ledger.Attempt) {
 	if l.attempts == nil && len(l.Line.Cells) > 1 {
-		l.attempts = make([]ledger.Attempt, 0, min(usualEvidence, len(l.Line.Cells)))
+		l.attempts = make([]ledger.Attempt, 0, len(l.marks)+min(usualEvidence, len(l.Line.Cells)))
 	}
-	l.attempts = append(l.attempts, a)
+	l.attempts = append(append(l.attempts, l.marks...), a)
+	l.marks = nil
 }
 
 // Checkpoint returns a save of what is known, which takes the evidence with it. The

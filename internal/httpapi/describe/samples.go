@@ -204,10 +204,15 @@ func sampleTrace() client.Trace {
 		Notification: sampleNtf, State: client.StateCompleted,
 		Deliveries: []client.TracedDelivery{{
 			Delivery: sampleDelivery(), DeviceID: "phone-1", UserID: "ada", ChunkState: "closed", Meaning: "FCM accepted the message.",
+			TookMS: new(1000.0),
 			Steps: []client.TraceStep{
 				{Step: "accepted", At: new(sampleTime(30))},
+				{Step: "queued", At: new(sampleTime(30))},
+				{Step: "expanded", At: new(sampleTime(30)), WaitedMS: new(3.0), Detail: "chunk 0, row 0"},
+				{Step: "taken", At: new(sampleTime(30)), WaitedMS: new(5.0), Detail: "turn 1 of the chunk"},
 				{Step: "attempt", At: new(sampleTime(31)), Attempt: 1, Class: client.ClassSent, Code: client.CodeSent, LatencyMS: new(48.1)},
 				{Step: "outcome", At: new(sampleTime(31)), Class: client.ClassSent, Code: client.CodeSent},
+				{Step: "event", At: new(sampleTime(31)), Detail: "push.delivery.outcome.v1"},
 			},
 		}},
 	}
