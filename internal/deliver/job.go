@@ -18,6 +18,8 @@ type job struct {
 	traceParent string // as the message had it
 	span        *trace.Span
 	asked       *trace.Few // requests to FCM
+	reached     observed   // by requests: what metrics have of this turn with its trace
+	dwelt       observed   // likewise, by outcomes
 	receives    int        // of the queue message, this one included
 	queuedAt    time.Time  // the queue message; zero if it is not known
 	takenAt     time.Time  // likewise, by this worker

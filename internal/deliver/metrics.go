@@ -85,7 +85,7 @@ func (m *Metrics) outcome(j *job, code push.Code, at time.Time) {
 	switch code.Class() {
 	case push.ClassSent, push.ClassPermanent, push.ClassAmbiguous, push.ClassDeadLettered:
 		if h, ok := m.dwell[j.n.Priority]; ok {
-			h.Observe(max(0, at.Sub(begun(j.n)).Seconds()))
+			j.dwelt.observe(j, h, at.Sub(begun(j.n)).Seconds())
 		}
 	case push.ClassOpen, push.ClassRetryable, push.ClassSuppressed, push.ClassExpired, push.ClassCancelled:
 	}
@@ -99,13 +99,29 @@ func begun(n *push.Notification) time.Time {
 	return n.AcceptedAt
 }
 
-func (m *Metrics) answered(n *push.Notification, r result, attempt int) {
+func (m *Metrics) answered(j *job, r result, attempt int) {
 	if attempt != 1 || r.code.Unreached() {
 		return
 	}
-	if h, ok := m.toFCM[n.Priority]; ok {
-		h.Observe(max(0, r.sentAt.Sub(begun(n)).Seconds())) // a clock may have been set back
+	if h, ok := m.toFCM[j.n.Priority]; ok {
+		j.reached.observe(j, h, r.sentAt.Sub(begun(j.n)).Seconds())
 	}
+}
+
+// observed is the largest value of a turn so far that has its trace as an exemplar. A bucket
+// shows its last one, so a few of a turn's hundreds do: the first, and what is longer by half.
+type observed float64
+
+// observe adds a value; it is the job's owner's.
+func (o *observed) observe(j *job, h prometheus.Observer, seconds float64) {
+	const longer = 1.5
+	seconds = max(0, seconds) // a clock may have been set back
+	if !j.span.Kept() || seconds <= longer*float64(*o) {
+		h.Observe(seconds)
+		return
+	}
+	*o = observed(seconds)
+	telemetry.Observe(h, seconds, j.span.At())
 }
 
 // wrote returns a function that shows how long a write of a line took, and tells it to next.

@@ -163,7 +163,7 @@ func (q *requests) take(j *job, r result) {
 	if !r.code.Unreached() || !j.chunk.LastCode.Unreached() {
 		j.attempted(row, r) // an outage of hours leaves one mark, not one for every look
 	}
-	q.metrics.answered(j.n, r, attempt)
+	q.metrics.answered(j, r, attempt)
 	rcp := &j.chunk.Recipients[row]
 	if note, ok := noteOf(rcp, r); ok {
 		if doubts(rcp, r.code) {

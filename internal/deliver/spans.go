@@ -61,16 +61,24 @@ func (j *job) told(row int, code push.Code, sentAt time.Time, took time.Duration
 	if j.asked == nil {
 		return
 	}
-	j.asked.Add(trace.Client, fcmCall, sentAt, took, resultOf(code), code.String(), func() []trace.Attr {
+	result := resultOf(code)
+	if result == trace.Well && took >= slowRequest {
+		result = trace.Slow
+	}
+	j.asked.Add(trace.Client, fcmCall, sentAt, took, result, code.String(), func() []trace.Attr {
 		return []trace.Attr{
 			trace.Text(trace.KeyMethod, "POST"), trace.Text(trace.KeyCode, code.String()),
-			trace.Number(trace.KeyAttempt, int64(j.chunk.AttemptOf(row))),
+			trace.Number(trace.KeyAttempt, int64(j.chunk.AttemptOf(row))), trace.Number(trace.KeyRow, int64(j.chunk.Index[row])),
 		}
 	})
 }
 
+// slowRequest is from how long on a request to FCM is kept although it went well: far beyond
+// what FCM takes on a good day, a fraction of a second.
+const slowRequest = 5 * time.Second
+
 // resultOf says whether an answer is a reason to keep a trace. What FCM refuses for good is
-// not: devices go away every day.
+// one only now and then: devices go away every day.
 func resultOf(code push.Code) trace.Result {
 	switch code.Class() {
 	case push.ClassSent:

@@ -54,7 +54,9 @@ func healthReply(r telemetry.Report) door.Reply {
 // the failure is logged; the other metrics are still useful.
 func (o operators) exposition() door.Step {
 	errors, _ := zap.NewStdLogAt(o.log.Named("metrics"), zap.WarnLevel) // fails for a level that does not exist
-	h := promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{ErrorLog: errors, ErrorHandling: promhttp.ContinueOnError})
+	h := promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{
+		ErrorLog: errors, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true, // which has exemplars
+	})
 	return door.Serving(h)
 }
 

@@ -44,7 +44,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 func (m *Metrics) accept(n *push.Notification, took time.Duration) {
 	m.accepted.WithLabelValues(string(n.Priority)).Inc()
-	m.took.Observe(max(0, took.Seconds())) // a clock may have been set back
+	at, _ := telemetry.ParseTraceParent(n.TraceParent)    // zero if there is none
+	telemetry.Observe(m.took, max(0, took.Seconds()), at) // a clock may have been set back
 }
 
 // Accepted is the counter of what was accepted.

@@ -17,7 +17,7 @@ import (
 type kept struct{ told []string }
 
 func (*kept) Sample([16]byte, telemetry.TraceParent) bool { return true }
-func (*kept) Spare() bool                                 { return true }
+func (*kept) Spare(spans.Result) bool                     { return true }
 func (k *kept) Record(e *spans.Ended)                     { k.told = append(k.told, strings.TrimSpace(e.Name+" "+e.Fault)) }
 
 // An event's span goes on where the event's trace does, its notification continues from the

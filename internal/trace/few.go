@@ -15,7 +15,8 @@ type Result uint8
 // The closed set of results.
 const (
 	Well    Result = iota
-	Refused        // it was answered, and nobody's trouble
+	Slow           // it went well, but took so long that it is kept
+	Refused        // it was answered, and nobody's trouble: it is kept now and then
 	Failed         // somebody should know: it is kept
 )
 
@@ -45,8 +46,8 @@ func (f *Few) Add(kind Kind, name string, start time.Time, took time.Duration, r
 	if f == nil {
 		return
 	}
-	if result == Failed {
-		f.up.keep()
+	if result != Well {
+		f.up.keep(result)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -61,7 +62,7 @@ func (f *Few) Add(kind Kind, name string, start time.Time, took time.Duration, r
 	}
 	e := &Ended{Name: name, Kind: kind, Parent: f.up.At(), Start: start, End: start.Add(took), Attrs: describe()}
 	e.At = e.Parent.Child()
-	if result != Well {
+	if result == Refused || result == Failed {
 		e.Fault = fault
 	}
 	if slower {

@@ -26,6 +26,7 @@ const (
 	KeyChunk        Key = "belfry.chunk"      // its sequence
 	KeyRecipients   Key = "belfry.recipients" // how many
 	KeyAttempt      Key = "belfry.attempt"    // from 1
+	KeyRow          Key = "belfry.row"        // of a chunk: its recipient's place, from 0, as belfry explain has it
 	KeyTurn         Key = "belfry.turn"       // of a chunk: how often it was handed back
 	KeyCode         Key = "belfry.code"       // of the taxonomy of outcomes
 	KeyRequests     Key = "belfry.requests"   // to FCM, of which a few are told

@@ -66,9 +66,9 @@ type Recorder interface {
 	// Sample decides about the head of a trace in this process; parent is zero if the trace
 	// begins here.
 	Sample(traceID [16]byte, parent telemetry.TraceParent) bool
-	// Spare reports whether a trace that was not sampled may be kept because something in it
-	// failed. It bounds what an outage adds.
-	Spare() bool
+	// Spare reports whether a trace that was not sampled may be kept because of something in it
+	// that did not go well. It bounds what an outage adds.
+	Spare(why Result) bool
 	Record(e *Ended)
 }
 
@@ -184,7 +184,7 @@ func (s *Span) Fail(fault string) {
 		return
 	}
 	s.Mark(fault)
-	s.keep()
+	s.keep(Failed)
 }
 
 // Mark is Fail for what is nobody's trouble, such as a device that is gone: it keeps nothing.
@@ -197,8 +197,8 @@ func (s *Span) Mark(fault string) {
 	s.fault = fault
 }
 
-func (s *Span) keep() {
-	if s.kept.Load() || !s.tracer.recorder.Spare() {
+func (s *Span) keep(why Result) {
+	if s.kept.Load() || !s.tracer.recorder.Spare(why) {
 		return
 	}
 	for ; s != nil; s = s.up {

@@ -20,7 +20,7 @@ type kept struct {
 
 func (k *kept) Sample([16]byte, telemetry.TraceParent) bool { return k.sample }
 
-func (k *kept) Spare() bool { return k.spare }
+func (k *kept) Spare(trace.Result) bool { return k.spare }
 
 func (k *kept) Record(e *trace.Ended) {
 	k.mu.Lock()
@@ -185,18 +185,31 @@ func TestFew(t *testing.T) {
 	}
 }
 
-// TestFewUnsampled: what goes well is not even described; what fails is kept, with its turn.
+// TestFewUnsampled: what goes well is not even described; what fails, is slow or, as far as there
+// is room for that, is refused, is kept, with its turn.
 func TestFewUnsampled(t *testing.T) {
 	t.Parallel()
-	k := &kept{spare: true}
-	s := trace.New(k, time.Now).Continue(trace.Consumer, "turn", caller)
-	f := s.Few()
-	f.Add(trace.Client, "well", time.Now(), time.Second, trace.Well, "", func() []trace.Attr { t.Error("described"); return nil })
-	f.Add(trace.Client, "refused", time.Now(), time.Second, trace.Refused, "", func() []trace.Attr { t.Error("described"); return nil })
-	f.Add(trace.Client, "failed", time.Now(), time.Second, trace.Failed, "down", func() []trace.Attr { return nil })
-	f.End()
-	s.End()
-	if k.names() != "failed turn" {
-		t.Errorf("recorded %q", k.names())
+	described := func() []trace.Attr { return nil }
+	for _, spare := range []bool{true, false} {
+		for result, want := range map[trace.Result]string{trace.Well: "", trace.Slow: "it turn", trace.Refused: "it turn", trace.Failed: "it turn"} {
+			k := &kept{spare: spare}
+			s := trace.New(k, time.Now).Continue(trace.Consumer, "turn", caller)
+			f := s.Few()
+			f.Add(trace.Client, "well", time.Now(), time.Second, trace.Well, "", func() []trace.Attr { t.Error("described"); return nil })
+			if result != trace.Well {
+				f.Add(trace.Client, "it", time.Now(), time.Second, result, "why", described)
+			}
+			f.End()
+			s.End()
+			if !spare {
+				want = ""
+			}
+			if k.names() != want {
+				t.Errorf("of result %d recorded %q, want %q", result, k.names(), want)
+			}
+			if want != "" && (k.spans[0].Fault == "") != (result == trace.Slow) {
+				t.Errorf("of result %d the fault is %q", result, k.spans[0].Fault)
+			}
+		}
 	}
 }

@@ -25,7 +25,7 @@ type family struct {
 func newFamily(cert string) *family {
 	f := &family{}
 	for _, v := range os.Environ() { //nolint:forbidigo // children inherit it
-		if !strings.HasPrefix(v, "BELFRY_") && !strings.HasPrefix(v, "SSL_CERT_") {
+		if !strings.HasPrefix(v, "BELFRY_") && !strings.HasPrefix(v, "SSL_CERT_") && !strings.HasPrefix(v, "OTEL_") {
 			f.env = append(f.env, v)
 		}
 	}

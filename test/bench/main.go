@@ -35,6 +35,8 @@ type options struct {
 	check  string
 	commit string
 
+	telemetry bool
+
 	growth  bool
 	scale   float64
 	largest int
@@ -56,6 +58,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.check, "check", "", "compare the ratios with those in a `file`, and fail if they are worse")
 	f.StringVar(&o.commit, "commit", "", "write the ratios into a `file`, for -check")
 	f.BoolVar(&o.growth, "growth", false, "measure how cost grows with size, in place of the comparison")
+	f.BoolVar(&o.telemetry, "telemetry", false, "measure what traces and metrics cost, in place of the comparison")
 	f.Float64Var(&o.scale, "scale", 1, "recipients and devices of -growth, as a `share` of the usual numbers")
 	f.IntVar(&o.largest, "largest", 1_000_000, "largest backlog of -growth, before -scale, up to 10000000")
 	f.StringVar(&o.img, "img", "", "`folder` for the pictures of -growth")
@@ -85,6 +88,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return contend(ctx, o, out)
 	case o.growth:
 		return o.runGrowth(ctx, out, errs)
+	case o.telemetry:
+		return o.runTelemetry(ctx, out, errs)
 	}
 	if o.check != "" && o.check != o.commit && o.from == "" { // what is wrong with the file must not show after ten minutes only
 		c, err := readCommitted(o.check)

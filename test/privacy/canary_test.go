@@ -12,8 +12,9 @@ import (
 const canary = "canary7531"
 
 // TestCanary sends with distinctive tokens, user and device ids in every way: accepted, refused,
-// dead-lettered, replayed, erased, and with faults; then looks for them in the whole log at level
-// debug, in what errors answer, and in the metrics.
+// dead-lettered, replayed, erased, and with faults, each with the same text in its message; then looks
+// for them in the whole log at level debug, in what errors answer, in the metrics, and in every span
+// that goes to a collector.
 func TestCanary(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(h *house) {
@@ -24,7 +25,7 @@ func TestCanary(t *testing.T) {
 		h.must(err)
 		send := func(to client.Target) client.Notification {
 			h.Helper()
-			n, err := h.api.Send(h.Context(), client.Request{To: &to, Message: message("Hi")})
+			n, err := h.api.Send(h.Context(), client.Request{To: &to, Message: message(canary + "-title")})
 			h.must(err)
 			n, err = h.api.Await(h.Context(), n.ID, 0)
 			h.must(err)
@@ -62,7 +63,17 @@ func TestCanary(t *testing.T) {
 		if !strings.Contains(h.log(), "/v1/notifications") {
 			h.Error("the log does not tell of requests: nothing was looked at")
 		}
-		for where, text := range map[string]string{"the log": h.log(), "a problem": said.String(), "the metrics": h.ask("GET", "/metrics", "")} {
+		metrics := h.ask("GET", "/metrics", "")
+		h.stop() // which exports what is left
+		spans := h.collector.text()
+		for _, name := range []string{"POST /v1/notifications", "messages:send", "fcm.unregistered", "create deliveries-replay", "service.name"} {
+			if !strings.Contains(spans, name) {
+				h.Errorf("no span tells of %s: too little was looked at", name)
+			}
+		}
+		for where, text := range map[string]string{
+			"the log": h.log(), "a problem": said.String(), "the metrics": metrics, "a span": spans,
+		} {
 			for line := range strings.Lines(text) {
 				if strings.Contains(line, canary) {
 					h.Errorf("%s says who it was: %s", where, line)
@@ -75,7 +86,7 @@ func TestCanary(t *testing.T) {
 // batch uploads good and bad lines.
 func (h *house) batch() {
 	h.Helper()
-	b, err := h.api.CreateBatch(h.Context(), client.Request{Message: message("Hi")})
+	b, err := h.api.CreateBatch(h.Context(), client.Request{Message: message(canary + "-title")})
 	h.must(err)
 	lines := `{"user_id":"` + canary + `-user"}
 {"token":"` + canary + ` -bad"}

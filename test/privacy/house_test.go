@@ -26,6 +26,8 @@ type house struct {
 	cmd  *exec.Cmd
 	url  string
 	api  *client.Client
+
+	collector *collector // of its spans
 }
 
 // onBoth runs a test on the embedded backend and on the stand-ins for AWS.
@@ -56,8 +58,10 @@ func (h *house) must(err error) {
 
 func (h *house) open() {
 	h.sim = commands.Simulator(h.T, 5*time.Millisecond)
+	h.collector = openCollector(h.T)
 	h.logs = filepath.Join(h.TempDir(), "log")
-	h.env = append(h.env, "BELFRY_FCM_ENDPOINT="+h.sim.Endpoint, "BELFRY_LOG_LEVEL=debug", "BELFRY_LOG_FORMAT=json", "BELFRY_MAX_ATTEMPTS=1")
+	h.env = append(h.env, "BELFRY_FCM_ENDPOINT="+h.sim.Endpoint, "BELFRY_LOG_LEVEL=debug", "BELFRY_LOG_FORMAT=json", "BELFRY_MAX_ATTEMPTS=1",
+		"OTEL_EXPORTER_OTLP_ENDPOINT="+h.collector.URL)
 	h.start()
 	h.Cleanup(h.kill)
 }
@@ -81,6 +85,12 @@ func (h *house) start() {
 	h.api, err = client.New(h.url, "")
 	h.must(err)
 	programs.WaitFor(h.T, "readiness", func() bool { return h.api.Ready(h.Context()) == nil })
+}
+
+// stop ends the process as an operator does.
+func (h *house) stop() {
+	h.must(h.cmd.Process.Signal(os.Interrupt))
+	_ = h.cmd.Wait() // it may well say that it was interrupted
 }
 
 func (h *house) kill() {

@@ -43,8 +43,28 @@ func (memory) Shutdown(context.Context) error { return nil }
 // open starts a house. It waits a hundredth of what FCM asks for between tries.
 func open(t *testing.T, backend string, sampler sdk.Sampler) *house {
 	t.Helper()
+	spans := &memory{tracetest.NewInMemoryExporter()}
+	settings := otlp.Settings{Sampler: sampler, Queue: sdk.DefaultMaxQueueSize}
+	recorder, err := otlp.New(t.Context(), settings, spans, otlp.About{Service: "belfry"},
+		otlp.NewMetrics(prometheus.NewRegistry()), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := recorder.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	h := openWith(t, backend, recorder)
+	h.spans = spans
+	return h
+}
+
+// openWith starts a house whose spans go to a recorder, which stays open.
+func openWith(t *testing.T, backend string, recorder *otlp.Recorder) *house {
+	t.Helper()
 	const waitScale = 0.01
-	h := &house{T: t, spans: &memory{tracetest.NewInMemoryExporter()}}
+	h := &house{T: t}
 	prefix := ""
 	if backend == config.BackendAWS {
 		for _, pair := range servers.Start(t).Env() {
@@ -55,10 +75,6 @@ func open(t *testing.T, backend string, sampler sdk.Sampler) *house {
 		h.must(operations.ProvisionStandIns(t.Context(), config.AWS{Prefix: prefix}))
 	}
 	store := config.Store{AWS: config.AWS{Prefix: prefix}, Backend: backend, Data: t.TempDir(), Visibility: 30 * time.Second}
-	settings := otlp.Settings{Sampler: sampler, Queue: sdk.DefaultMaxQueueSize}
-	recorder, err := otlp.New(t.Context(), settings, h.spans, otlp.About{Service: "belfry"},
-		otlp.NewMetrics(prometheus.NewRegistry()), zap.NewNop())
-	h.must(err)
 	cfg := config.Up{
 		Sandbox: true, Store: store, API: config.API{Listen: "127.0.0.1:0"}, FCM: config.FCM{Connections: 2, PerSecond: 10_000},
 		Delivery: config.Delivery{MaxAttempts: 2}, Simulator: config.Simulator{Listen: "127.0.0.1:0"},
@@ -74,11 +90,11 @@ func open(t *testing.T, backend string, sampler sdk.Sampler) *house {
 	t.Cleanup(func() {
 		cancel()
 		h.must(<-ended)
-		h.must(recorder.Close(context.WithoutCancel(ctx)))
 		http.DefaultClient.CloseIdleConnections()
 	})
 	select {
 	case a := <-ready:
+		var err error
 		h.api, err = client.New(a.API, "")
 		h.must(err)
 	case err := <-ended:

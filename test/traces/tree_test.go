@@ -2,6 +2,7 @@ package traces
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,6 +73,50 @@ func TestFailureIsKept(t *testing.T) { //nolint:paralleltest // as above
 	})
 }
 
+// TestChunksOfFailures: of a batch's chunks whose head was not sampled, those are kept in which a
+// recipient fails, and the recipient's request is told with its row, so that what explains it
+// leads there.
+func TestChunksOfFailures(t *testing.T) { //nolint:paralleltest // as above
+	onBoth(t, sdk.ParentBased(sdk.NeverSample()), func(h *house) {
+		var tokens []string
+		for i := range 720 {
+			tokens = append(tokens, fmt.Sprintf("t-%d", i))
+		}
+		tokens[700] = "sim-internal-2-x" // of two attempts
+		b := h.upload(tokens)
+		failed, err := h.api.Traces(h.Context(), b.ID, client.TraceFailed, 3)
+		h.must(err)
+		slow, err := h.api.Traces(h.Context(), b.ID, client.TraceSlowest, 1)
+		h.must(err)
+		if len(failed.Deliveries) != 1 || len(slow.Deliveries) != 1 || failed.Deliveries[0].Delivery.Line != 701 ||
+			slow.Deliveries[0].TraceID != failed.Deliveries[0].TraceID {
+			h.Fatalf("failed %+v, slowest %+v", failed.Deliveries, slow.Deliveries)
+		}
+		d := failed.Deliveries[0]
+		row := strconv.Itoa(d.Delivery.Index)
+		programs.WaitFor(h.T, "the spans of the recipient", func() bool {
+			asked := 0
+			for _, s := range h.of(b.ID) {
+				if s.SpanContext.TraceID().String() != d.TraceID {
+					h.Errorf("kept of another chunk: %s", s.Name)
+				}
+				if s.attr("belfry.row") == row && s.attr("error.type") == "fcm.internal" {
+					asked++
+				}
+			}
+			return asked == 2
+		})
+		var steps []string
+		for _, s := range d.Steps {
+			steps = append(steps, s.Step)
+		}
+		const want = "accepted started queued expanded taken attempt taken attempt outcome event"
+		if got := strings.Join(steps, " "); got != want {
+			h.Errorf("steps %s, want %s", got, want)
+		}
+	})
+}
+
 func unindented(s string) string {
 	var out strings.Builder
 	first := -1
@@ -138,11 +183,21 @@ func TestChunked(t *testing.T) { //nolint:paralleltest // as above
 // batch sends a batch to so many.
 func (h *house) batch(n int) client.Notification {
 	h.Helper()
+	tokens := make([]string, n)
+	for i := range tokens {
+		tokens[i] = fmt.Sprintf("t-%d", i)
+	}
+	return h.upload(tokens)
+}
+
+// upload sends a batch to tokens.
+func (h *house) upload(tokens []string) client.Notification {
+	h.Helper()
 	b, err := h.api.CreateBatch(h.Context(), client.Request{Message: message})
 	h.must(err)
 	var lines strings.Builder
-	for i := range n {
-		fmt.Fprintf(&lines, `{"token":"t-%d"}`+"\n", i)
+	for _, token := range tokens {
+		fmt.Fprintf(&lines, `{"token":%q}`+"\n", token)
 	}
 	_, err = h.api.UploadRecipients(h.Context(), b.ID, strings.NewReader(lines.String()), client.UploadOptions{})
 	h.must(err)

@@ -36,10 +36,15 @@ const scope = "github.com/belfry-push/belfry"
 // collector must not be the next to fall.
 const sparedPerSecond = 50
 
+// sparedRefusals is the same for what FCM refuses for good: a device that is gone is nobody's
+// trouble, but whoever asks for a batch's failed recipients should find a trace of the kind.
+const sparedRefusals = 1
+
 // Recorder keeps spans, and has them exported. Safe for concurrent use.
 type Recorder struct {
 	sampler  sdk.Sampler
 	spared   *rate.Limiter
+	refusals *rate.Limiter
 	provider *sdk.TracerProvider
 	tracer   otel.Tracer
 	queue    *exporting
@@ -82,7 +87,8 @@ func New(ctx context.Context, s Settings, e sdk.SpanExporter, about About, m *Me
 		sdk.WithIDGenerator(given{}), sdk.WithBatcher(q, sdk.WithMaxQueueSize(s.Queue)),
 	)
 	return &Recorder{
-		sampler: s.Sampler, spared: rate.NewLimiter(sparedPerSecond, sparedPerSecond), provider: p,
+		sampler: s.Sampler, spared: rate.NewLimiter(sparedPerSecond, sparedPerSecond),
+		refusals: rate.NewLimiter(sparedRefusals, sparedRefusals), provider: p,
 		tracer: p.Tracer(scope, otel.WithInstrumentationVersion(telemetry.Version())), queue: q,
 	}, nil
 }
@@ -105,7 +111,12 @@ func (r *Recorder) Sample(id [16]byte, parent telemetry.TraceParent) bool {
 }
 
 // Spare implements trace.Recorder.
-func (r *Recorder) Spare() bool { return r.spared.Allow() }
+func (r *Recorder) Spare(why trace.Result) bool {
+	if why == trace.Refused {
+		return r.refusals.Allow()
+	}
+	return r.spared.Allow()
+}
 
 // Record implements trace.Recorder.
 func (r *Recorder) Record(e *trace.Ended) {

@@ -207,9 +207,12 @@ func TestSampling(t *testing.T) {
 	}
 	spared := 0
 	for range 1000 {
-		if r.Spare() {
+		if r.Spare(trace.Failed) {
 			spared++
 		}
+	}
+	if !r.Spare(trace.Refused) || r.Spare(trace.Refused) {
+		t.Error("of refusals one a second is kept, whatever fails beside them")
 	}
 	if spared < sparedPerSecond || spared > 2*sparedPerSecond {
 		t.Errorf("%d failures at once are kept", spared)
