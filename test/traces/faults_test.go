@@ -69,7 +69,6 @@ func TestCollectorFails(t *testing.T) { //nolint:paralleltest // the house is to
 			if err != nil {
 				t.Fatal(err)
 			}
-			ends := make(chan time.Duration, 1)
 			t.Run("meanwhile", func(t *testing.T) {
 				h := openWith(t, config.BackendEmbedded, r)
 				for range 2 {
@@ -82,19 +81,11 @@ func TestCollectorFails(t *testing.T) { //nolint:paralleltest // the house is to
 				}
 			})
 			counted := func(result string) float64 { return counter(t, metrics, result) }
-			begun := time.Now()
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), r.Grace())
-			go func() {
-				_ = r.Close(ctx)
-				ends <- time.Since(begun)
-			}()
-			select {
-			case took := <-ends:
-				t.Logf("closed after %v", took)
-			case <-time.After(time.Minute):
-				t.Fatal("closing waits for the collector")
+			defer cancel()
+			if err := r.Close(ctx); err != nil { // it would wait for an hour if it waited for the collector
+				t.Error(err)
 			}
-			cancel()
 			lost := counted("dropped") + counted("failed")
 			if counted("exported") != 0 || lost < room {
 				t.Errorf("exported %v, failed %v, dropped %v", counted("exported"), counted("failed"), counted("dropped"))
