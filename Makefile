@@ -182,6 +182,18 @@ docs-site: ## Build the documents into a static site in .site/, links checked (n
 	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= $(GO) test -count=1 $(TESTFLAGS) ./test/site -out $(CURDIR)/.site -base $(SITE_BASE)
 	@echo "to look at it: python3 -m http.server --directory .site --bind 127.0.0.1 8000"
 
+# What make ui builds, which go build embeds. A build without Node leaves the console out, and its page says so.
+dist := internal/httpapi/console/dist
+
+.PHONY: ui
+ui: ## Build the operator console of web/ into the programs that are built after it (needs Node 20 and npm)
+	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= $(GO) test -count=1 $(TESTFLAGS) ./test/console -run '^TestBuild$$' -into $(CURDIR)/$(dist)
+
+.PHONY: console-test
+console-test: ## Build the console and use every screen of it in Chromium (needs Node 20, npm and chromium; SHOTS=folder for pictures)
+	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= BELFRY_REQUIRE_BROWSER=1 \
+		$(GO) test -count=1 $(TESTFLAGS) ./test/console $(if $(SHOTS),-shots $(abspath $(SHOTS)))
+
 .PHONY: fmt
 fmt: $(GOLANGCI) ## Format the code
 	$(GOLANGCI) fmt
@@ -205,7 +217,7 @@ verify: ## Fail if go.mod or generated files are not what the sources say
 	git diff --exit-code
 
 # Tests that start programs: these do the work, so there is nothing to cover in the test's process.
-starting := $(addprefix ./test/, heal crash outage replay apidoc site readme examples bench programs) ./examples/...
+starting := $(addprefix ./test/, heal crash outage replay apidoc site readme examples bench programs console) ./examples/...
 
 # Every test runs, and the race detector watches all but the suites on stand-ins for AWS. What starts programs runs once, under
 # the detector; the rest twice, with coverage and with the detector: coverage's counters under the detector cost three times as
@@ -230,7 +242,7 @@ tools: $(GOLANGCI) $(DEADCODE) $(GOVULNCHECK) ## Build the pinned tools into .bi
 
 .PHONY: clean
 clean: ## Remove what make built, but not the tools
-	rm -rf bin .cover .site
+	rm -rf bin .cover .site $(dist)/index.html $(dist)/assets
 
 # $(call install,package@version): go install names the file after the package, so it is built aside
 # and moved, and what stands in .bin/ is whole.

@@ -2,6 +2,8 @@ module github.com/belfry-push/belfry
 
 go 1.26.0
 
+ignore ./web/node_modules
+
 require (
 	charm.land/bubbletea/v2 v2.1.1
 	firebase.google.com/go/v4 v4.21.0

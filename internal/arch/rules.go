@@ -104,7 +104,7 @@ func sides() []string {
 func httpapi() []string {
 	return []string{
 		"internal/httpapi", "internal/httpapi/deadletters", "internal/httpapi/describe", "internal/httpapi/pages", "internal/httpapi/tenants",
-		"internal/httpapi/views", "internal/httpapi/auditlog", "internal/httpapi/overview", "internal/httpapi/following",
+		"internal/httpapi/views", "internal/httpapi/auditlog", "internal/httpapi/overview", "internal/httpapi/following", "internal/httpapi/console",
 	}
 }
 

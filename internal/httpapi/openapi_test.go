@@ -79,6 +79,11 @@ DELETE /v1/tenants/{tenant}
 DELETE /v1/apps/{app}/credential
 DELETE /v1/tenants/{tenant}/apps/{app}/credential
 DELETE /v1/pauses/{id}
+GET /console
+GET /console/assets/{file}
+GET /console/session
+POST /console/session
+DELETE /console/session
 GET /docs
 GET /docs/{file}
 GET /healthz

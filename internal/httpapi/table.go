@@ -7,6 +7,7 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
+	"github.com/belfry-push/belfry/internal/httpapi/console"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
@@ -59,7 +60,7 @@ func table(cfg *Config) []*door.Route {
 	if cfg.Events != nil {
 		resources = append(resources, following.Routes(cfg.Events))
 	}
-	resources = append(resources, operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
+	resources = append(resources, console.Routes(groupOperators, cfg.Version), operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
 	return ofItsApp(cfg.Ledger, slices.Concat(resources...))
 }
 

@@ -99,6 +99,8 @@ func abouts() map[string]string {
 		"ReplayList":        "A page of replays, oldest first.",
 		"ReplayRequest":     "Which simulation to carry out, and how carefully.",
 		"Request":           "A notification that is asked for; of a batch, without to.",
+		"Session":           "Who looks at the console, and what they may do.",
+		"SignIn":            "The key with which somebody signs in to the console.",
 		"SimulateRequest":   "What a replay is to be predicted for.",
 		"Simulation":        "What a replay of a set of dead letters would have come to at a moment.",
 		"SimulationSample":  "One dead letter of a simulation, and what was found.",

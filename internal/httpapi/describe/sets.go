@@ -234,6 +234,7 @@ func places() map[string]door.Place {
 		"devices/{device_id}":    {About: "The id that your app gave the device.", Sample: "phone-1"},
 		"deliveries/{recipient}": {About: "Whose deliveries, as said above.", Sample: "device:phone-1"},
 		"problems/{code}":        {About: "The code of the problem.", Sample: string(door.CodeConflict), Words: problems},
+		"assets/{file}":          {About: "The name of the file.", Sample: "index.js"},
 		"docs/{file}":            {About: "The name of the file.", Sample: "docs.js"},
 	}
 }

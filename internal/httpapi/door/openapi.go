@@ -50,7 +50,9 @@ func Describe(about *About, routes []*Route) *Description {
 		d.Doc.Tags = append(d.Doc.Tags, &huma.Tag{Name: g.Name, Description: g.About})
 	}
 	for _, rt := range routes {
-		d.Doc.AddOperation(d.operation(rt))
+		if !rt.Unlisted {
+			d.Doc.AddOperation(d.operation(rt))
+		}
 	}
 	for i := range about.Notices {
 		d.notice(&about.Notices[i])

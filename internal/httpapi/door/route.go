@@ -22,19 +22,21 @@ type Route struct {
 	Detail       string // more, in Markdown; may be empty
 	Group        string // tag
 
-	Open   bool              // needs no API key
-	Needs  access.Permission // of the caller; "" of an open route only
-	Quiet  bool              // logged at debug level only
-	Once   KeyUse            // what an Idempotency-Key does
-	Audit  AuditUse          // whether it is in the audit log
-	Events bool              // a stream of events, which Last-Event-ID resumes
-	Params []Param           // of the query
-	Takes  []string          // media types of the body, the usual one first; none: it has no body
-	Body   reflect.Type
-	Sample any     // of the body, for the document; nil: that of its type in [About]
-	Gives  []Given // answers that are no problem
-	Codes  []Code  // problems beside those that follow from the rest
-	Run    Step
+	Open  bool              // needs no API key
+	Needs access.Permission // of the caller; "" of an open route only
+	Quiet bool              // logged at debug level only
+	// Unlisted is a page for people, which is not in the document: it may have a path that OpenAPI cannot say.
+	Unlisted bool
+	Once     KeyUse   // what an Idempotency-Key does
+	Audit    AuditUse // whether it is in the audit log
+	Events   bool     // a stream of events, which Last-Event-ID resumes
+	Params   []Param  // of the query
+	Takes    []string // media types of the body, the usual one first; none: it has no body
+	Body     reflect.Type
+	Sample   any     // of the body, for the document; nil: that of its type in [About]
+	Gives    []Given // answers that are no problem
+	Codes    []Code  // problems beside those that follow from the rest
+	Run      Step
 }
 
 // Given is one kind of answer.

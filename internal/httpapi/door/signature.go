@@ -96,7 +96,11 @@ func (s *signature) proof(body []byte) func(secret []byte) bool {
 // present collects what a request brings to show who makes it. The body of a signed one is
 // read as a whole, and put back.
 func (d *Door) present(x *Exchange) (access.Presented, *signature, error) {
-	p := access.Presented{Key: bearer(x.Request.Header), From: remote(x.Request)}
+	key, err := presentedKey(x)
+	if err != nil {
+		return access.Presented{}, nil, err
+	}
+	p := access.Presented{Key: key, From: remote(x.Request)}
 	s, err := readSignature(x.Request.Header, d.now())
 	if s == nil || err != nil {
 		return p, nil, err

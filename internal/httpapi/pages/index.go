@@ -13,7 +13,7 @@ type Index struct {
 	Name    string `json:"name" doc:"Belfry"`
 	Version string `json:"version" doc:"of the program; unknown where it was built without one"`
 	About   string `json:"about" doc:"one sentence on what it does"`
-	Links   []Link `json:"links" doc:"what there is, the API's document first"`
+	Links   []Link `json:"links" doc:"what there is, the console first"`
 }
 
 // Link is one thing that a server has.
@@ -32,6 +32,7 @@ func Routes(group, version string) []*door.Route {
 		Name: "Belfry", Version: version,
 		About: "Push notifications through FCM: accepted durably, delivered within limits, and every outcome accounted for.",
 		Links: []Link{
+			{"/console", "Console", "how everything is, live, and what to do about it"},
 			{"/docs", "Documentation", "every operation, to read and to try"},
 			{"/openapi.json", "OpenAPI document", "the same for programs: generate a client from it"},
 			{"/problems", "Problems", "what each kind of error means, and what to do about it"},

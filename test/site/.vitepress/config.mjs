@@ -114,6 +114,7 @@ export default defineConfig({
           page("An outage, played", "outage"),
           page("Runbook by code", "runbooks/dead-letters"),
           page("Status", "status"),
+          page("Console", "console"),
           page("Tail", "tail"),
           page("Logs", "logs"),
           page("Metrics", "metrics"),
