@@ -12,6 +12,7 @@ import { Json } from './detail';
 import { Filters } from './list';
 
 type Filter = Schemas['DeadLetterFilter'];
+type Search = ReturnType<typeof lettersRoute.useSearch>;
 
 const groups: Column<Schemas['DeadLetterGroup']>[] = [
   {
@@ -165,7 +166,7 @@ const letters: Column<Schemas['DeadLetter']>[] = [
 ];
 
 const letterFields = [
-  { name: 'state', label: 'State', choices: ['parked', 'replaying', 'replayed', 'discarded'] },
+  { name: 'state', label: 'State', choices: ['replaying', 'replayed', 'discarded'], otherwise: 'parked' },
   { name: 'code', label: 'Code' },
   { name: 'tenant', label: 'Tenant' },
   { name: 'notification', label: 'Notification' },
@@ -209,7 +210,11 @@ export function Letters(): ReactNode {
       <p>
         <Link to="/dead-letters">All causes</Link>
       </p>
-      <Filters fields={letterFields} now={search} set={(s) => void go({ to: '/dead-letters/letters', search: s })} />
+      <Filters
+        fields={letterFields}
+        now={parked ? rest : search}
+        set={(s: Search) => void go({ to: '/dead-letters/letters', search: s })}
+      />
       {advice ? <Advice of={advice} /> : null}
       <Decide
         filter={filter}

@@ -118,6 +118,8 @@ export interface Field {
   name: string;
   label: string;
   choices?: readonly string[];
+  /** What holds if nothing is chosen; any without it. */
+  otherwise?: string;
 }
 
 /** The filter of a list. What is chosen is in the address, so that a link shows the same. */
@@ -168,7 +170,7 @@ function FieldOf({ of: f, value }: { of: Field; value: string }): ReactNode {
             e.target.form?.requestSubmit();
           }}
         >
-          <option value="">any</option>
+          <option value="">{f.otherwise ?? 'any'}</option>
           {f.choices.map((c) => (
             <option key={c} value={c}>
               {c}

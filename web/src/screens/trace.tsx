@@ -67,7 +67,9 @@ function One({ of: d }: { of: Schemas['TracedDelivery'] }): ReactNode {
       <ol className="timeline" aria-label={`Steps of the delivery to ${name}`}>
         {d.steps.map((s, i) => (
           <li key={i}>
-            <Time at={s.at} />
+            <span>
+              <Time at={s.at} />
+            </span>
             <span>
               <strong>{word(s.step)}</strong>
               {s.attempt ? ` ${count(s.attempt)}` : ''}
