@@ -206,6 +206,9 @@ func (g *rig) walkedDoors(tb testing.TB) map[string]string {
 			if op.RequestBody == nil || op.RequestBody.Content[door.TypeJSON] == nil {
 				continue
 			}
+			if path == "/console/session" { // it is taken of who has the key
+				continue
+			}
 			if strings.HasSuffix(path, "/credential") { // a file of Google's: it is taken with what else is in it
 				continue
 			}

@@ -68,16 +68,12 @@ func routes(group string, load func() (*ui, error)) []*door.Route {
 		}
 		return u.page(x), nil
 	})
-	return []*door.Route{
+	out := []*door.Route{
 		{
 			Method: http.MethodGet, Path: "/console", Name: "getConsole", Group: group, Open: true, Quiet: true,
 			About:  "Show the operator console, a live web page.",
 			Detail: "It calls this API only, and loads nothing from elsewhere. A program that was built without it says how to build it.",
 			Gives:  shell, Run: page,
-		},
-		{
-			Method: http.MethodGet, Path: "/console/{screen...}", Name: "getConsoleScreen", Group: group, Open: true, Quiet: true, Unlisted: true,
-			About: "A screen of the console: the same page, which looks at its own address.", Gives: shell, Run: page,
 		},
 		{
 			Method: http.MethodGet, Path: "/console/assets/{file}", Name: "getConsoleFile", Group: group, Open: true, Quiet: true,
@@ -97,6 +93,16 @@ func routes(group string, load func() (*ui, error)) []*door.Route {
 			}),
 		},
 	}
+	// A screen is the same page, which looks at its own address: /console/notifications/{id}/deliveries/{recipient} is the longest.
+	at := "/console"
+	for _, segment := range []string{"/{screen}", "/{a}", "/{b}", "/{c}"} {
+		at += segment
+		out = append(out, &door.Route{
+			Method: http.MethodGet, Path: at, Name: "getConsoleScreen", Group: group, Open: true, Quiet: true, Unlisted: true,
+			About: "A screen of the console.", Gives: shell, Run: page,
+		})
+	}
+	return out
 }
 
 // page gives the shell, which is asked for anew each time: the files that it names have their hashes in their names.
