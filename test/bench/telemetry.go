@@ -396,7 +396,7 @@ func (t *Telemetry) table() string {
 	baseAlone := t.middle(func(r TelemetryRound) float64 { return r[offName].Single })
 	fmt.Fprintf(&b, "%-28s %7.1f µs %7.1f%% %9.1f µs %7.1f%%\n", "counting itself, within that", inBatch, 100*inBatch/base, alone,
 		100*alone/baseAlone)
-	fmt.Fprintf(&b, "\nCounting: %.1f values of histograms and %.1f steps of counters a notification of the\nbatch, %.1f and %.1f of one alone, at %.0f and %.0f ns here.\n",
+	fmt.Fprintf(&b, "\nCounting: %.1f values of histograms and %.1f steps of counters a notification of\nthe batch, %.1f and %.1f of one alone, at %.0f and %.0f ns here.\n",
 		m.BatchObserved, m.BatchCounted, m.SingleObserved, m.SingleCounted, 1000*m.Observe, 1000*m.Count)
 	return b.String()
 }
