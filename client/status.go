@@ -119,6 +119,8 @@ type StatusCredential struct {
 	Refused     string     `json:"refused,omitempty" doc:"why Google refuses it"`
 	TokenAt     *time.Time `json:"token_at,omitempty" doc:"when the oldest access token in use was fetched"`
 	TokenUntil  *time.Time `json:"token_until,omitempty" doc:"when it expires"`
+
+	Override *BreakerOverride `json:"override,omitempty" doc:"what an operator holds its breaker in; absent: nothing"`
 }
 
 // StatusLane is how all processes together work on a lane.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/belfry-push/belfry/internal/message"
+	"github.com/belfry-push/belfry/internal/override"
 	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -18,15 +19,17 @@ type Overview struct {
 	Reports *report.Reader
 	Replays *replay.Room // nil: there are none
 	Pauses  *pause.Pauses
-	Budget  time.Duration // of one answer; 0 is the room's
-	Sums    time.Duration // as of [status.Config]
+	// Overrides are the operators' overrides of breakers.
+	Overrides *override.Room
+	Budget    time.Duration // of one answer; 0 is the room's
+	Sums      time.Duration // as of [status.Config]
 }
 
 // NewStatus returns the room of the status on an open backend. Close it before that.
 func NewStatus(b *Backend, o Overview, now func() time.Time) *status.Room {
 	cfg := status.Config{
 		Docs: b.Store, Ledger: b.Store, Causes: b.Store, Standings: standings{o.Reports}, Replays: openReplays{o.Replays},
-		Pauses: standingPauses{o.Pauses}, Queues: map[string]worker.Gauge{}, Backend: "embedded", Disk: b.Disk, Now: now,
+		Pauses: standingPauses{o.Pauses}, Overrides: standingOverrides{o.Overrides}, Queues: map[string]worker.Gauge{}, Backend: "embedded", Disk: b.Disk, Now: now,
 		Budget: o.Budget, Sums: o.Sums,
 	}
 	if b.Embedded == nil {
@@ -111,4 +114,13 @@ func (s standingPauses) Pauses(ctx context.Context) ([]status.Pause, error) {
 		})
 	}
 	return out, err
+}
+
+// standingOverrides implement [status.Overrides].
+type standingOverrides struct{ room *override.Room }
+
+// Overrides implements [status.Overrides].
+func (s standingOverrides) Overrides(ctx context.Context) (map[string]status.Override, error) {
+	all, err := s.room.All(ctx)
+	return overridesOf(all), err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/clock"
 	"github.com/belfry-push/belfry/internal/outcome"
+	"github.com/belfry-push/belfry/internal/override"
 	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/privacy"
 	"github.com/belfry-push/belfry/internal/push"
@@ -46,7 +47,8 @@ type Service struct {
 	checks        []string      // of Health, by name
 	drain         time.Duration // how long workers may take to finish or hand back
 	workerMetrics *worker.Metrics
-	pauses        *pause.Pauses // nil until somebody asks for them
+	pauses        *pause.Pauses  // nil until somebody asks for them
+	overrides     *override.Room // nil until somebody asks for them
 	rates         *sharedrate.Set
 	quotas        *quota.Quotas
 	beats         *status.Beats

@@ -70,8 +70,14 @@ type Credential struct {
 // Two apps that have the same key share what is counted and guarded by it.
 func (c *Credential) Label() string {
 	const digits = 8
-	return c.Project + "#" + c.Fingerprint[:min(digits, len(c.Fingerprint))]
+	return c.Project + keyMark + c.Fingerprint[:min(digits, len(c.Fingerprint))]
 }
+
+// keyMark is between project and key in a label; no project has it in its name.
+const keyMark = "#"
+
+// AppsOwn reports whether a label is that of a credential which an app has brought; else it is the installation's own.
+func AppsOwn(label string) bool { return strings.Contains(label, keyMark) }
 
 // Account is what a key file says, as [Reader] returns it.
 type Account struct {

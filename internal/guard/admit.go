@@ -13,6 +13,8 @@ const (
 	deferShare = 10
 	deferLeast = time.Second
 	deferMost  = 10 * time.Second
+	// breakerDefer is how long an open breaker defers a request at most.
+	breakerDefer = time.Minute
 	// throttleDefer is how long a throttle defers a request.
 	throttleDefer = 2 * time.Second
 	// throttlePoll is the longest time between two checks of a throttled request.
@@ -199,6 +201,7 @@ func (g *Guard) pass(now time.Duration, ask *Ask, how mode) (Ticket, *refusal) {
 	if t.traffic < TrafficRetry && g.suspects.has(ask.To, now) {
 		t.traffic = TrafficRetry // it failed before, so it is no good probe
 	}
+	g.overdue(now)
 	gt := g.gates[t.traffic]
 	var better time.Duration
 	for _, b := range g.gates[:t.traffic] {
@@ -212,7 +215,8 @@ func (g *Guard) pass(now time.Duration, ask *Ask, how mode) (Ticket, *refusal) {
 	}
 	if !ok {
 		away := min(max((now-gt.openAt)/deferShare, deferLeast), deferMost)
-		return t, &refusal{WhyBreakerOpen, at, max(at, now+away)}
+		// Whoever is put off for longer would not notice that an operator closes it.
+		return t, &refusal{WhyBreakerOpen, at, min(max(at, now+away), now+breakerDefer)}
 	}
 	t.round = r
 	if gt.state != BreakerClosed {

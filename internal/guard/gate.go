@@ -66,6 +66,7 @@ type gate struct {
 	evidence evidence
 	throttle throttle
 
+	hand       *hand // the operator's, on all gates of the guard
 	traffic    Traffic
 	cb         *gobreaker.TwoStepCircuitBreaker[struct{}]
 	probeEvery time.Duration
@@ -98,9 +99,9 @@ type round struct {
 	cause         sickError
 }
 
-func newGate(cfg *Config, t Traffic, m *meter, onShow func(*gate, BreakerState)) *gate {
+func newGate(cfg *Config, t Traffic, m *meter, h *hand, onShow func(*gate, BreakerState)) *gate {
 	g := &gate{
-		traffic: t, throttle: newThrottle(cfg, t, m), probeEvery: cfg.ProbeEvery, probeMax: cfg.ProbeMax,
+		hand: h, traffic: t, throttle: newThrottle(cfg, t, m), probeEvery: cfg.ProbeEvery, probeMax: cfg.ProbeMax,
 		onShow: onShow, asked: -betterFirst,
 	}
 	trip := cfg.OpenAfter
@@ -110,10 +111,21 @@ func newGate(cfg *Config, t Traffic, m *meter, onShow func(*gate, BreakerState))
 		Interval:      windowSpan,
 		BucketPeriod:  windowStep,
 		Timeout:       1, // ns; until is the gate
-		ReadyToTrip:   func(gobreaker.Counts) bool { return g.evidence.total(trip, g.now, g.quiet) },
+		ReadyToTrip:   func(gobreaker.Counts) bool { return g.trips(trip) },
 		OnStateChange: func(_ string, from, to gobreaker.State) { g.moved(stateOf(from), stateOf(to)) },
 	})
 	return g
+}
+
+// trips reports whether a closed gate opens on a sick answer.
+func (g *gate) trips(t Trip) bool {
+	switch {
+	case g.hand.holds(BreakerOpen, g.now):
+		return true
+	case g.hand.holds(BreakerClosed, g.now):
+		return false
+	}
+	return g.evidence.total(t, g.now, g.quiet)
 }
 
 // mode is how a gate and a throttle are asked.
@@ -129,6 +141,9 @@ const (
 // closed. Without leave, at is when to ask again. better is when it is this
 // traffic's turn to probe, should a better kind be held as well.
 func (g *gate) enter(now, better time.Duration, how mode) (r *round, at time.Duration, ok bool) {
+	if g.hand.holds(BreakerOpen, now) {
+		return nil, min(g.hand.until, now+overrideLook), false
+	}
 	g.closeByTime(now)
 	if g.state == BreakerClosed {
 		return nil, now, true
@@ -227,6 +242,9 @@ func (g *gate) closeByTime(now time.Duration) {
 // other traffic gets through, so this is no total outage, and the gate closes. The
 // throttle handles what is left of it.
 func (g *gate) credit(now time.Duration) {
+	if g.hand.holds(BreakerOpen, now) {
+		return // what was under way when an operator opened it says nothing
+	}
 	g.now = now
 	if r := g.round; r != nil {
 		g.round = nil

@@ -45,7 +45,8 @@ type Guard struct {
 	// something.
 	alert, doubt atomic.Bool
 
-	mu       sync.Mutex // guards the gates and the suspects
+	mu       sync.Mutex // guards the gates, the suspects and the hand
+	hand     hand       // an operator's, on the breakers
 	gates    [kinds]*gate
 	suspects *suspects
 
@@ -62,7 +63,7 @@ type Guard struct {
 // One Metrics takes one guard per credential.
 //
 // onChange, which may be nil, hears of every transition of the credential's
-// breaker: outside all locks, one at a time, in order, on the goroutine of whoever
+// breaker, and of an operator's hand on it: outside all locks, one at a time, in order, on the goroutine of whoever
 // called Admit or Done. It should return soon and must not panic; it may use the
 // guard.
 //
@@ -91,7 +92,7 @@ func New(cfg Config, now func() time.Time, rnd *rand.Rand, log *zap.Logger, m *M
 	g.pacer = newPacer(cfg, g.clock)
 	g.feed.sink = g.announce
 	for _, t := range Traffics() {
-		g.gates[t] = newGate(&g.cfg, t, g.meter, g.shown)
+		g.gates[t] = newGate(&g.cfg, t, g.meter, &g.hand, g.shown)
 	}
 	if err := m.add(g); err != nil {
 		return nil, err
@@ -126,6 +127,7 @@ func (g *Guard) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	defer g.settle(now)
+	g.overdue(now)
 	for t, gt := range g.gates {
 		gt.closeByTime(now)
 		throttle := gt.throttle // rate may end it
@@ -134,7 +136,13 @@ func (g *Guard) State() State {
 	}
 	live := g.gates[TrafficLive]
 	s.Breaker, s.Since, s.Cause, s.Sick = live.shown, g.epoch.Add(live.since), live.code, live.evidence.share
-	if live.shown == BreakerOpen {
+	if g.hand.on {
+		s.Override = g.hand.Override
+	}
+	switch {
+	case g.hand.holds(BreakerOpen, now):
+		s.Until = g.hand.Until
+	case live.shown == BreakerOpen:
 		s.Until = g.epoch.Add(live.until)
 	}
 	return s
@@ -153,6 +161,7 @@ type note struct {
 	Change
 
 	traffic Traffic
+	by      move
 	same    bool // the credential's breaker tells the same
 	open    time.Duration
 }
@@ -164,6 +173,9 @@ func (g *Guard) shown(gt *gate, from BreakerState) {
 		traffic: gt.traffic,
 		same:    gt.traffic > TrafficLive && g.gates[TrafficLive].shown == gt.shown,
 		open:    gt.now - gt.openAt,
+	}
+	if g.hand.moving { // all follow, and are told of as one
+		return
 	}
 	// What was not told to open, as live traffic's did, is not told to half-open and close.
 	if gt.shown == BreakerOpen && from == BreakerClosed {
@@ -181,6 +193,10 @@ func (g *Guard) shown(gt *gate, from BreakerState) {
 func (g *Guard) announce(n note) {
 	traffic := zap.Stringer("traffic", n.traffic)
 	switch {
+	case n.by != byItself:
+		if !g.announceHand(n) {
+			return
+		}
 	case n.same:
 	case n.To == BreakerOpen:
 		g.log.Warn("breaker opened", traffic, zap.Stringer("reason", n.Cause), zap.Time("until", n.Until))

@@ -13,6 +13,7 @@ import (
 // stale. It is safe for concurrent use.
 type Metrics struct {
 	state     *prometheus.Desc
+	forced    *prometheus.Desc
 	pace      *prometheus.Desc
 	share     *prometheus.Desc
 	stale     *prometheus.Desc
@@ -52,6 +53,9 @@ func newMetrics() *Metrics {
 		state: prometheus.NewDesc("belfry_breaker_state",
 			"1 for the state that the credential's circuit breaker is in, 0 for the others; of other: how many are in it.",
 			[]string{"credential", "state"}, nil),
+		forced: prometheus.NewDesc("belfry_breaker_forced",
+			"1 while an operator holds the credential's circuit breaker in that state; of other: how many are held in it.",
+			[]string{"credential", "state"}, nil),
 		pace: prometheus.NewDesc("belfry_fcm_pace_per_second",
 			"Requests to FCM that the credential's pace allows per second now; 0 during a pause.", credential, nil),
 		share: prometheus.NewDesc("belfry_fcm_quota_share_per_second",
@@ -79,6 +83,7 @@ func newMetrics() *Metrics {
 // Describe implements [prometheus.Collector].
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.state
+	ch <- m.forced
 	ch <- m.pace
 	ch <- m.share
 	ch <- m.stale
@@ -91,7 +96,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 
 // sums are what a label shows: of one guard, or of several together.
 type sums struct {
-	states                 map[BreakerState]float64
+	states, forced         map[BreakerState]float64
 	held, throttle         [kinds]float64
 	pace, budget, inFlight float64
 	share, stale           float64
@@ -99,6 +104,9 @@ type sums struct {
 
 func (s *sums) add(st *State) {
 	s.states[st.Breaker]++
+	if st.Override != (Override{}) {
+		s.forced[st.Override.State]++
+	}
 	for t, ts := range st.Traffic {
 		if ts.Breaker != BreakerClosed {
 			s.held[t]++
@@ -119,7 +127,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	all := map[string]*sums{}
 	for g, label := range m.all() {
 		if all[label] == nil {
-			all[label] = &sums{states: map[BreakerState]float64{}}
+			all[label] = &sums{states: map[BreakerState]float64{}, forced: map[BreakerState]float64{}}
 		}
 		s := g.State()
 		all[label].add(&s)
@@ -127,6 +135,9 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	for label, s := range all {
 		for _, state := range BreakerStates() {
 			ch <- gauge(m.state, s.states[state], label, state.String())
+		}
+		for _, state := range []BreakerState{BreakerClosed, BreakerOpen} {
+			ch <- gauge(m.forced, s.forced[state], label, state.String())
 		}
 		for _, t := range Traffics() {
 			ch <- gauge(m.held, s.held[t], label, t.String())

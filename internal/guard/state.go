@@ -46,8 +46,11 @@ type Change struct {
 	Credential string
 	From, To   BreakerState
 	At         time.Time
-	Until      time.Time // before it nothing probes; zero unless To is BreakerOpen
-	Cause      push.Code // of the answer that opened it; push.CodeOpen unless To is BreakerOpen
+	Until      time.Time // before it nothing probes; zero unless To is BreakerOpen. Of an [Override], its end; zero: it has none
+	Cause      push.Code // of the answer that opened it; push.CodeOpen unless To is BreakerOpen, and for an operator's
+
+	By     string // the operator who changed it; "": it changed by itself
+	Reason string // the operator's
 }
 
 // State is a snapshot of a guard, for metrics, health and the operator.
@@ -56,9 +59,11 @@ type State struct {
 
 	Breaker BreakerState // as of TrafficLive
 	Since   time.Time    // of the last transition, or when the guard was made
-	Until   time.Time    // before it nothing probes; zero unless Breaker is BreakerOpen
+	Until   time.Time    // before it nothing probes; zero unless Breaker is BreakerOpen, and for an override without an end
 	Cause   push.Code    // of the answer that opened the breaker last; push.CodeOpen if it never was
 	Sick    float64      // share of sick answers among the latest of first attempts, each recipient once
+
+	Override Override // an operator's that stands; zero: none
 
 	Traffic [kinds]TrafficState // by Traffic
 

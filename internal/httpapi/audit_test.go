@@ -47,7 +47,7 @@ func unread() map[string]bool {
 	for _, name := range []string{
 		"listNotifications", "watchNotification", "watchBatch", "groupDeadLetters", "getDeadLetterStats", "getSimulation", "listReplays",
 		"getReplay", "listAuditTenants", "listTenants", "getTenant", "getPlatform", "listApps", "getApp", "getConfiguration", "listAPIKeys",
-		"getAPIKey", "listRoles", "listUsage", "listPauses", "listQuotas", "getStatus", "tailEvents",
+		"getAPIKey", "listRoles", "listUsage", "listPauses", "listBreakers", "listQuotas", "getStatus", "tailEvents",
 		"getCredential", "getTenantCredential", "listCredentials",
 	} {
 		out[name] = true

@@ -63,6 +63,8 @@ type Config struct {
 	AuditLog AuditLog
 	// Status says how the system is; without it the API has no such route.
 	Status overview.Statuses
+	// Breakers lets operators override breakers.
+	Breakers Breakers
 	// Events is where what happens is followed; without it the API has no such route.
 	Events following.Hub
 	// Usage says what tenants used; without it the API has no such route.
@@ -94,6 +96,7 @@ func (c *Config) check() error {
 		{"Entrance", c.Entrance != nil},
 		{"Credentials", c.Credentials != nil},
 		{"Pauses", c.Pauses != nil},
+		{"Breakers", c.Breakers != nil},
 		{"Answers", c.Answers != nil},
 		{"Auth", c.Auth != nil},
 		{"Audit", c.Audit != nil},

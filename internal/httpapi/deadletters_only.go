@@ -25,11 +25,12 @@ type Direct struct {
 	Audit    door.Auditor
 	AuditLog AuditLog
 	Status   overview.Statuses
+	Breakers Breakers
 	User     string // who runs the program
 	Log      *zap.Logger
 }
 
-// NewDeadLetters returns the handler of the dead letters, replays, the audit log and the status only, for
+// NewDeadLetters returns the handler of the dead letters, replays, the audit log, the status and the breakers only, for
 // a program that has the backend itself: it asks for no key, and every request is the
 // operator's, made by a local user. It must be served inside the process only: it does not
 // check the Host header either.
@@ -41,7 +42,8 @@ func NewDeadLetters(d Direct) (http.Handler, error) {
 	return door.New(door.Config{
 		Answers: d.Answers, Auth: local{d.User}, Audit: d.Audit, Pages: pages, Registry: prometheus.NewRegistry(), Log: d.Log,
 		Rooms: deadletters.Refusal,
-	}, slices.Concat(deadletters.Routes(d.Letters, d.Replays), auditlog.Routes(d.AuditLog), overview.Routes(d.Status)))
+	}, slices.Concat(deadletters.Routes(d.Letters, d.Replays), auditlog.Routes(d.AuditLog), overview.Routes(d.Status),
+		(&breakers{d.Breakers}).routes()))
 }
 
 // local takes every request for a local user's.

@@ -103,6 +103,7 @@ GET /v1/apps/{app}
 GET /v1/batches/{id}
 GET /v1/batches/{id}/events
 GET /v1/batches/{id}/report
+GET /v1/breakers
 GET /v1/configuration
 GET /v1/credentials
 GET /v1/dead-letters
@@ -144,6 +145,9 @@ POST /v1/batches/{id}/pause
 POST /v1/batches/{id}/recipients
 POST /v1/batches/{id}/resume
 POST /v1/batches/{id}/start
+POST /v1/breakers/{credential}/close
+POST /v1/breakers/{credential}/open
+POST /v1/breakers/{credential}/reset
 POST /v1/dead-letters/discard
 POST /v1/dead-letters/drain
 POST /v1/dead-letters/import

@@ -88,11 +88,12 @@ func setup(tb testing.TB, change ...func(*Config)) *rig {
 		Letters: kept, Replays: replays, Answers: g.answers,
 		Usage: g.usage, Auth: access.Keys{}, Audit: g.audit, AuditLog: auditlog.Config{Entries: journal.NewReader(&audittest.Memory{})},
 		Pages: doortest.OwnPages(tb), Health: g.health, Registry: telemetry.NewRegistry(), Log: zap.New(core), Now: testNow,
-		Quotas:  &fakeQuotas{},
-		Pauses:  pause.New(&documenttest.Memory{}, testNow, zap.NewNop()),
-		Status:  &g.status,
-		Events:  briefHub{},
-		Version: "v1.2.3",
+		Quotas:   &fakeQuotas{},
+		Pauses:   pause.New(&documenttest.Memory{}, testNow, zap.NewNop()),
+		Status:   &g.status,
+		Breakers: &oneBreaker{},
+		Events:   briefHub{},
+		Version:  "v1.2.3",
 	}
 	for _, f := range change {
 		f(&g.cfg)

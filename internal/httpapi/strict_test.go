@@ -33,11 +33,14 @@ func doors() map[string]string {
 		"POST /v1/apps":                 `{"name":"shop","about":"the shop","settings":{"ttl":60}}`,
 		"POST /v1/api-keys": `{"name":"checkout","env":"test","role":"sender","scopes":["send"],"networks":["10.0.0.0/8"],` +
 			`"expires_at":"2036-11-03T12:00:00Z"}`,
-		"PUT /v1/api-keys/{id}/signing": `{"required":true}`,
-		"POST /v1/api-keys/{id}/rotate": `{"overlap":"1h"}`,
-		"POST /v1/roles":                `{"name":"support","about":"looks","permissions":["read"]}`,
-		"POST /v1/pauses":               `{"scope":"app","tenant":"default","app":"shop","reason":"the key leaked"}`,
-		"POST /v1/replays":              `{"simulation":"sim_01890a5d-ac96-774b-bcce-b302099a8057","canary":0.5,"by":"ada"}`,
+		"PUT /v1/api-keys/{id}/signing":        `{"required":true}`,
+		"POST /v1/api-keys/{id}/rotate":        `{"overlap":"1h"}`,
+		"POST /v1/roles":                       `{"name":"support","about":"looks","permissions":["read"]}`,
+		"POST /v1/breakers/{credential}/open":  `{"reason":"incident 42","for":"30m"}`,
+		"POST /v1/breakers/{credential}/close": `{"reason":"incident 42","for":"30m"}`,
+		"POST /v1/breakers/{credential}/reset": `{"reason":"incident 42"}`,
+		"POST /v1/pauses":                      `{"scope":"app","tenant":"default","app":"shop","reason":"the key leaked"}`,
+		"POST /v1/replays":                     `{"simulation":"sim_01890a5d-ac96-774b-bcce-b302099a8057","canary":0.5,"by":"ada"}`,
 	}
 }
 

@@ -37,6 +37,7 @@ func table(cfg *Config) []*door.Route {
 		tenants.Routes(cfg.Directory, cfg.Entrance),
 		(&credentials{cfg.Credentials, cfg.Directory}).routes(),
 		(&pauses{cfg.Pauses}).routes(),
+		ofAllApps((&breakers{cfg.Breakers}).routes()),
 	}
 	if cfg.Quotas != nil {
 		resources = append(resources, (&limits{cfg.Quotas}).routes())

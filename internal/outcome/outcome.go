@@ -162,8 +162,8 @@ func (o *Outcomes) Held(ctx context.Context, n push.Notification, part push.Part
 }
 
 // BreakerChanged publishes that a credential's breaker changed its state.
-func (o *Outcomes) BreakerChanged(ctx context.Context, credential, from, to string, at, until time.Time, cause push.Code) {
-	o.publish(ctx, credential, "", wire.BreakerChanged{Credential: credential, From: from, To: to, At: at, Until: until, Cause: cause})
+func (o *Outcomes) BreakerChanged(ctx context.Context, c wire.BreakerChanged) {
+	o.publish(ctx, c.Credential, "", c)
 }
 
 // CredentialInvalid publishes that Google does not take an app's credential any more.

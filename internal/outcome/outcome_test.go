@@ -214,7 +214,9 @@ func TestNoSecrets(t *testing.T) {
 	n := notification()
 	r.Settled(t.Context(), n, line(ledger.StateClosed, push.CodeSent, push.CodeFCMUnregistered), gone(r.now, 1))
 	r.Completed(t.Context(), *n, line(ledger.StateClosed, push.CodeSent).Tally())
-	r.BreakerChanged(t.Context(), "project-a", "closed", "open", r.now, r.now.Add(time.Minute), push.CodeFCMUnavailable)
+	r.BreakerChanged(t.Context(), wire.BreakerChanged{
+		Credential: "project-a", From: "closed", To: "open", At: r.now, Until: r.now.Add(time.Minute), Cause: push.CodeFCMUnavailable,
+	})
 	r.CredentialInvalid(t.Context(), wire.CredentialInvalid{Tenant: "acme", App: "shop", Project: "project-a", At: r.now, Reason: "because"})
 	var kinds []string
 	for i := range r.events {

@@ -46,7 +46,7 @@ type Waiting struct {
 
 	PerSecond int    // of WaitPace
 	Detail    string // of WaitCredential: what is wrong with it
-	Note      string // of WaitSuspended: who paused what, and why; of WaitDeferred: which quota
+	Note      string // of WaitSuspended: who paused what, and why; of WaitDeferred: which quota; of WaitBreaker: who opened it
 }
 
 // same reports whether two say the same; nil says that nothing waits.
@@ -54,6 +54,9 @@ func (w *Waiting) same(o *Waiting) bool { return w == o || w != nil && o != nil 
 
 // Text says it to people: breaker open until 12:56:34 UTC (fcm.unavailable).
 func (w *Waiting) Text() string {
+	if w.Reason == WaitBreaker && w.Note != "" {
+		return w.Note
+	}
 	s := map[WaitReason]string{ //nolint:gosec // words
 		WaitSuspended: w.Note, WaitDeferred: w.Note,
 		WaitUpload: "upload: recipients may still be added; start sends them", WaitPaused: "paused: resume sends the rest",

@@ -256,12 +256,16 @@ func (f *facts) ofCredentials() {
 	}
 	for i := range f.Credentials {
 		c := &f.Credentials[i]
+		if c.Override != nil {
+			f.add(f.override(c))
+		}
 		switch {
 		case c.Refused != "":
 			f.add(Problem{
 				Health: worst, What: "Google refuses the credential " + c.Label, Affected: f.affected(reasonCredential, reasonBreaker), Why: c.Refused,
 				Do: "replace it: belfry app credential",
 			})
+		case c.Override != nil && c.Override.State == c.Breaker:
 		case c.Breaker == "open" || c.Breaker == "half_open":
 			f.add(f.breaker(c, worst))
 		case c.PausedUntil.After(f.At):
@@ -287,6 +291,26 @@ func (f *facts) ofCredentials() {
 			})
 		}
 	}
+}
+
+// override tells of a breaker that an operator holds. That is intended, and degraded, so that nobody forgets it.
+func (f *facts) override(c *CredentialSum) Problem {
+	o := c.Override
+	p := Problem{
+		Health: Degraded, What: "The breaker of " + c.Label + " is forced " + o.State, Since: o.Since, Why: o.By + " asked for it",
+		Affected: f.affected(reasonBreaker), Do: "belfry breaker reset '" + c.Label + "', when sending may go on",
+	}
+	if o.State != "open" {
+		p.Affected = "nobody while FCM is well; in an outage deliveries use up their attempts"
+		p.Do = "belfry breaker reset '" + c.Label + "', so that it opens in an outage again"
+	}
+	if !o.Until.IsZero() {
+		p.Why += " until " + clockOf(o.Until, f.At)
+	}
+	if o.Reason != "" {
+		p.Why += ", because: " + o.Reason
+	}
+	return p
 }
 
 func (f *facts) breaker(c *CredentialSum, worst Health) Problem {

@@ -76,6 +76,16 @@ type Credential struct {
 	TokenUntil  time.Time `json:"token_until,omitzero"`   // when that expires
 	Holding     int64     `json:"holding,omitempty"`      // chunks that wait in the worker
 	Budget      float64   `json:"retry_budget,omitempty"` // retries that may be made at once
+	Override    *Override `json:"override,omitempty"`     // what an operator holds its breaker in; nil: nothing
+}
+
+// Override is what an operator has decided of a credential's breaker.
+type Override struct {
+	State  string    `json:"state"` // open, closed
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"` // zero: until it is reset
 }
 
 // Disk is the disk of a data directory.

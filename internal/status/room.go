@@ -64,6 +64,11 @@ type Pauses interface {
 	Pauses(ctx context.Context) ([]Pause, error)
 }
 
+// Overrides lists the operators' overrides of breakers that stand, by the label of their credential.
+type Overrides interface {
+	Overrides(ctx context.Context) (map[string]Override, error)
+}
+
 // Config is what the room is built from.
 type Config struct {
 	Docs      document.Store
@@ -72,6 +77,7 @@ type Config struct {
 	Causes    Causes
 	Replays   Replays
 	Pauses    Pauses
+	Overrides Overrides
 	Queues    map[string]worker.Gauge // source queues and their dead-letter queues
 	Order     []string                // names of Queues as they are shown
 	Backend   string
@@ -94,6 +100,7 @@ type Room struct {
 	queues    section[[]Queue]
 	replays   section[[]Replay]
 	pauses    section[[]Pause]
+	overrides section[map[string]Override]
 
 	mu     sync.Mutex
 	scopes map[string]*scoped // by tenant; "" is all
@@ -133,6 +140,7 @@ func New(cfg Config) *Room {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.processes.read, r.queues.read = whole(r.readProcesses), whole(r.readQueues)
 	r.replays.read, r.pauses.read = whole(cfg.Replays.Replays), whole(cfg.Pauses.Pauses)
+	r.overrides.read = whole(cfg.Overrides.Overrides)
 	return r
 }
 
@@ -183,6 +191,7 @@ func (r *Room) Look(ctx context.Context, tenant string) Status {
 		queues   answer[[]Queue]
 		replays  answer[[]Replay]
 		pauses   answer[[]Pause]
+		forced   answer[map[string]Override]
 		under    answer[running]
 		dead     answer[Letters]
 		platform = tenant == ""
@@ -194,6 +203,7 @@ func (r *Room) Look(ctx context.Context, tenant string) Status {
 	if platform {
 		wg.Go(func() { queues = r.queues.get(ctx, r, over) })
 		wg.Go(func() { replays = r.replays.get(ctx, r, over) })
+		wg.Go(func() { forced = r.overrides.get(ctx, r, over) })
 	}
 	wg.Wait()
 	now := r.cfg.Now()
@@ -217,9 +227,13 @@ func (r *Room) Look(ctx context.Context, tenant string) Status {
 	if platform {
 		note(&m, "queues", queues)
 		note(&m, "replays", replays)
+		note(&m, "overrides of breakers", forced)
 		out.Queues, out.Replays = queues.value, replays.value
 		out.Processes = seen
 		out.Credentials, out.Lanes, out.Rates = credentials(seen), lanes(seen), rates(seen)
+		if forced.err == nil || !forced.at.IsZero() { // else they are as the processes say
+			out.Credentials = Overridden(out.Credentials, forced.value)
+		}
 		out.Store.Took = procs.value.took
 		if procs.err != nil && !errors.Is(procs.err, errPending) {
 			out.Store.Error = procs.err.Error()

@@ -36,6 +36,7 @@ type world struct {
 	standings map[string]Running
 	slow      time.Duration // of one standing
 	pauses    []Pause
+	overrides map[string]Override
 	replays   []Replay
 	disk      *Disk
 	room      *Room
@@ -73,6 +74,12 @@ func (w *world) Pauses(context.Context) ([]Pause, error) {
 	return w.pauses, nil
 }
 
+func (w *world) Overrides(context.Context) (map[string]Override, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.overrides, nil
+}
+
 func build(t *testing.T) *world {
 	t.Helper()
 	w := &world{
@@ -88,7 +95,7 @@ func build(t *testing.T) *world {
 		return effect()
 	}}
 	w.room = New(Config{
-		Docs: w.docs, Ledger: w.ledger, Standings: w, Causes: w.letters, Replays: w, Pauses: w,
+		Docs: w.docs, Ledger: w.ledger, Standings: w, Causes: w.letters, Replays: w, Pauses: w, Overrides: w,
 		Queues: map[string]worker.Gauge{push.QueueBulk: w.queue}, Order: []string{push.QueueBulk}, Backend: "embedded",
 		Disk: func() (d *Disk) { w.change(func() { d = w.disk }); return d }, Now: time.Now,
 	})
@@ -242,6 +249,43 @@ func TestBreakers(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			s = w.look("")
 			w.says(&s, Degraded, c.want)
+		}
+	})
+}
+
+// What an operator holds is told with who asked for it, until when and why, also of a credential that nobody sends with now;
+// a tenant does not see it.
+func TestOverrides(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := build(t)
+		creds := []Credential{{Label: "shop", Breaker: "open"}, {Label: "other", Breaker: "closed"}}
+		w.run("a", KindAllInOne, func(p *Process) { p.Credentials = creds })
+		w.send(id(1), "acme", Running{Open: 3, Reason: reasonBreaker, Waiting: "breaker opened by ada"})
+		hold := func(label, state string) {
+			o := Override{State: state, By: "ada", Reason: "incident 42", Since: time.Now(), Until: time.Now().Add(time.Hour)}
+			w.change(func() { w.overrides = map[string]Override{label: o} })
+			time.Sleep(5 * time.Second)
+		}
+		hold("shop", "open")
+		s := w.look("")
+		w.says(&s, Degraded, "The breaker of shop is forced open since 00:00:00 UTC", "ada asked for it until 01:00:00 UTC, because: incident 42")
+		if got := s.Problems[0]; len(s.Problems) != 1 || !strings.Contains(got.Affected, "3 open recipients") || !strings.Contains(got.Do, "reset 'shop'") {
+			t.Errorf("%+v", s.Problems)
+		}
+		hold("other", "closed") // and shop has opened by itself
+		s = w.look("")
+		w.says(&s, Degraded, "forced closed")
+		if len(s.Problems) != 2 || s.Credentials[1].Override == nil || s.Credentials[0].Override != nil {
+			t.Errorf("%+v, %+v", s.Problems, s.Credentials)
+		}
+		hold("gone", "open")
+		s = w.look("")
+		if len(s.Credentials) != 3 || s.Credentials[0].Label != "gone" || s.Credentials[0].Processes != 0 {
+			t.Errorf("%+v", s.Credentials)
+		}
+		if s = w.look("acme"); len(s.Credentials) != 0 {
+			t.Errorf("a tenant sees %+v", s.Credentials)
 		}
 	})
 }

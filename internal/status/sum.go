@@ -2,10 +2,13 @@ package status
 
 import (
 	"cmp"
+	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/push"
 )
 
@@ -24,7 +27,11 @@ func look(all []Process, now time.Time) []Seen {
 
 // severity orders breakers, the worst last.
 func severity(c *Credential) int {
-	return slices.Index([]string{"", "closed", "half_open", "open"}, c.Breaker)
+	of := slices.Index([]string{"", "closed", "half_open", "open"}, c.Breaker)
+	if c.Override != nil {
+		return max(of, 2) // whatever an operator holds is to be seen
+	}
+	return of
 }
 
 // credentials joins what the living processes say of each credential.
@@ -51,10 +58,51 @@ func credentials(all []Seen) []CredentialSum {
 		c.Apps = slices.Compact(c.Apps)
 		out = append(out, *c)
 	}
-	slices.SortFunc(out, func(a, b CredentialSum) int {
+	worstFirst(out)
+	return out
+}
+
+func worstFirst(all []CredentialSum) {
+	slices.SortFunc(all, func(a, b CredentialSum) int {
 		return cmp.Or(cmp.Compare(severity(&b.Credential), severity(&a.Credential)), strings.Compare(a.Label, b.Label))
 	})
-	return out
+}
+
+// Credentials returns how it stands with the credentials that processes send with, and at the end those of processes which
+// were heard from lately and are silent now, as they were then.
+func Credentials(ctx context.Context, docs document.Store, now time.Time) ([]CredentialSum, error) {
+	all, err := processes(ctx, docs)
+	if err != nil {
+		return nil, err
+	}
+	seen := look(all, now)
+	out := credentials(seen)
+	for i := range seen {
+		for _, c := range seen[i].Credentials {
+			if !slices.ContainsFunc(out, func(o CredentialSum) bool { return o.Label == c.Label }) {
+				out = append(out, CredentialSum{Credential: c})
+			}
+		}
+	}
+	return out, nil
+}
+
+// Overridden returns credentials with the overrides that stand, by label, and those that only an override tells of.
+func Overridden(all []CredentialSum, stand map[string]Override) []CredentialSum {
+	left := maps.Clone(stand)
+	for i := range all {
+		c := &all[i]
+		c.Override = nil
+		if o, ok := left[c.Label]; ok {
+			c.Override = &o
+			delete(left, c.Label)
+		}
+	}
+	for label, o := range left {
+		all = append(all, CredentialSum{Credential: Credential{Label: label, Breaker: o.State, Since: o.Since, Until: o.Until, Override: &o}})
+	}
+	worstFirst(all)
+	return all
 }
 
 // join adds what another process says: the worst state, the oldest token, and sums.

@@ -85,11 +85,13 @@ func (DeviceQuarantined) EventType() string { return EventDeviceQuarantined }
 // let through again.
 type BreakerChanged struct {
 	At         time.Time `json:"at" doc:"when it changed"`
-	Cause      push.Code `json:"cause" doc:"of the answer that opened it; open (no outcome) unless to is open"`
+	By         string    `json:"by,omitempty" doc:"the operator who changed it; absent: it changed by itself"`
+	Cause      push.Code `json:"cause" doc:"of the answer that opened it; open (no outcome) unless to is open and by is absent"`
 	Credential string    `json:"credential" doc:"Firebase project that the credential is of"`
 	From       string    `json:"from" doc:"the state that it had" enum:"closed,half_open,open"`
+	Reason     string    `json:"reason,omitempty" doc:"the operator's"`
 	To         string    `json:"to" enum:"closed,half_open,open" doc:"closed: requests pass; half_open: a few do, as a probe; open: none does"`
-	Until      time.Time `json:"until" doc:"before it nothing probes; 0001-01-01T00:00:00Z unless to is open"`
+	Until      time.Time `json:"until" doc:"before it nothing probes; 0001-01-01T00:00:00Z unless to is open. With by, how long an operator holds it so; 0001-01-01T00:00:00Z: until it is reset"`
 }
 
 // EventType implements [Data].

@@ -164,10 +164,14 @@ func rows() map[string]row {
 		"approveRequest": absent("/v1/approvals/apr_01890a5d-ac96-774b-bcce-b302099a8057/approve"),
 		"refuseRequest":  absent("/v1/approvals/apr_01890a5d-ac96-774b-bcce-b302099a8057/refuse"),
 
-		"addPause":   with(row{path: at("/v1/pauses")}, typeJSON, `{}`), // what one may pause is what is one's own
-		"listPauses": {path: at("/v1/pauses")},
-		"listQuotas": {path: at("/v1/quotas")},
-		"liftPause":  {path: at("/v1/pauses/pau_01890a5d-ac96-774b-bcce-b302099a8057"), rival: none, limited: none, missing: true},
+		"addPause":     with(row{path: at("/v1/pauses")}, typeJSON, `{}`), // what one may pause is what is one's own
+		"listBreakers": platform("/v1/breakers"),
+		"openBreaker":  with(platform("/v1/breakers/no-such/open"), typeJSON, `{}`),
+		"closeBreaker": with(platform("/v1/breakers/no-such/close"), typeJSON, `{}`),
+		"resetBreaker": with(platform("/v1/breakers/no-such/reset"), typeJSON, `{}`),
+		"listPauses":   {path: at("/v1/pauses")},
+		"listQuotas":   {path: at("/v1/quotas")},
+		"liftPause":    {path: at("/v1/pauses/pau_01890a5d-ac96-774b-bcce-b302099a8057"), rival: none, limited: none, missing: true},
 
 		"listTenants":  platform("/v1/tenants"),
 		"createTenant": with(platform("/v1/tenants"), typeJSON, `{"name":"acme"}`), // taken, for whoever may

@@ -84,10 +84,16 @@ func await(t *testing.T, events <-chan wire.Event, types ...string) {
 // sandbox is belfry up --sandbox, until the test ends.
 func sandbox(t *testing.T) (api *client.Client, sim string, events <-chan wire.Event) {
 	t.Helper()
+	return sandboxIn(t, t.TempDir())
+}
+
+// sandboxIn is the same on a data directory.
+func sandboxIn(t *testing.T, dir string) (api *client.Client, sim string, events <-chan wire.Event) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, told, ended := make(chan Addresses, 1), make(chan wire.Event, 1000), make(chan error, 1)
 	cfg := config.Up{
-		Sandbox: true, Store: config.Store{Backend: config.BackendEmbedded, Data: t.TempDir(), Visibility: 30 * time.Second},
+		Sandbox: true, Store: config.Store{Backend: config.BackendEmbedded, Data: dir, Visibility: 30 * time.Second},
 		API: config.API{Listen: "127.0.0.1:0"}, Simulator: config.Simulator{Listen: "127.0.0.1:0"},
 		FCM:      config.FCM{Connections: 2, PerSecond: 10_000},
 		Delivery: config.Delivery{MaxAttempts: 8, BrakeAfter: 20, RecordUnknownDevices: true},

@@ -13,7 +13,9 @@ import (
 	"github.com/belfry-push/belfry/internal/adapter/sqlite"
 	"github.com/belfry-push/belfry/internal/document/documenttest"
 	"github.com/belfry-push/belfry/internal/guard"
+	"github.com/belfry-push/belfry/internal/override"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/report"
 )
 
 // What one process notes of a breaker another reads; a late note of an earlier
@@ -227,4 +229,56 @@ func TestFlowIsNoted(t *testing.T) {
 		time.Sleep(time.Minute + time.Second)
 		want("two minutes ago", "")
 	})
+}
+
+// labels has the same label for every app.
+type labels string
+
+func (l labels) Label(context.Context, string, string) (string, *report.Waiting, error) {
+	return string(l), nil, nil
+}
+
+// What an operator holds open is what waits, in his words, of that credential alone; what he holds closed does not, whatever
+// was noted before.
+func TestFlowKnowsOverrides(t *testing.T) {
+	t.Parallel()
+	docs := &documenttest.Memory{}
+	now := func() time.Time { return time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC) }
+	notes, room := NewNotes(docs, zap.NewNop(), now), override.New(docs, now, zap.NewNop())
+	waits := func(label string) string {
+		t.Helper()
+		w, err := (&Flow{Notes: notes, Labels: labels(label), Overrides: room}).Holding(t.Context(), "acme", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w == nil {
+			return ""
+		}
+		return w.Text()
+	}
+	hold := func(credential string, state override.State) {
+		t.Helper()
+		o := override.Override{Credential: credential, State: state, By: "ada", Reason: "incident 42", Until: now().Add(time.Hour)}
+		if _, err := room.Set(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const opened = "breaker opened by ada until 04:00:00 UTC: incident 42"
+	hold("shop#1", override.Open)
+	if got := waits("shop#1"); got != opened {
+		t.Errorf("%q", got)
+	}
+	if got := waits("") + waits("shop#2"); got != "" {
+		t.Errorf("%q", got)
+	}
+	hold("shop", override.Open)
+	if got := waits(""); got != opened {
+		t.Errorf("%q", got)
+	}
+	at := now()
+	notes.note(t.Context(), "shop", entry{At: at, State: "open", Since: at, Until: at.Add(time.Minute)})
+	hold("shop", override.Closed)
+	if got := waits(""); got != "" {
+		t.Errorf("%q", got)
+	}
 }

@@ -5,14 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/document"
 	"github.com/belfry-push/belfry/internal/guard"
+	"github.com/belfry-push/belfry/internal/override"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay/predict"
 	"github.com/belfry-push/belfry/internal/report"
@@ -146,11 +147,20 @@ func (b *Notes) Holding(ctx context.Context, credential string) (*report.Waiting
 // Flow tells reports what holds an app's requests back. Labels finds the credential of the
 // app. Safe for concurrent use.
 type Flow struct {
-	Notes  *Notes
-	Labels Labels
+	Notes     *Notes
+	Labels    Labels
+	Overrides Overrides
 }
 
 var _ report.Flow = (*Flow)(nil)
+
+// Overrides knows what operators have decided of breakers.
+type Overrides interface {
+	// Standing returns the first override that stands for a credential that is chosen, nil for none.
+	Standing(chosen func(credential string) bool) *override.Override
+}
+
+var _ Overrides = (*override.Room)(nil)
 
 // Labels knows the credentials of apps.
 type Labels interface {
@@ -165,10 +175,23 @@ func (f *Flow) Holding(ctx context.Context, tenant, app string) (*report.Waiting
 	switch {
 	case err != nil, missing != nil:
 		return missing, err
-	case label != "":
-		return f.Notes.Holding(ctx, label)
 	}
-	return f.Notes.installation(ctx)
+	by := f.Overrides.Standing(func(name string) bool {
+		return name == label || label == "" && !credential.AppsOwn(name)
+	})
+	if by != nil && by.State == override.Open {
+		return &report.Waiting{Reason: report.WaitBreaker, Until: by.Until, Note: by.Text()}, nil
+	}
+	var w *report.Waiting
+	if label != "" {
+		w, err = f.Notes.Holding(ctx, label)
+	} else {
+		w, err = f.Notes.installation(ctx)
+	}
+	if by != nil && w != nil && w.Reason == report.WaitBreaker {
+		return nil, err // it was noted before an operator closed it
+	}
+	return w, err
 }
 
 // installation returns what holds requests with the installation's own credential back. Which
@@ -182,7 +205,7 @@ func (b *Notes) installation(ctx context.Context) (*report.Waiting, error) {
 		}
 		for i := range docs {
 			var last entry
-			if strings.Contains(docs[i].Name, "#") || json.Unmarshal(docs[i].Body, &last) != nil {
+			if credential.AppsOwn(docs[i].Name) || json.Unmarshal(docs[i].Body, &last) != nil {
 				continue
 			}
 			if w := last.waiting(b.now()); w != nil {

@@ -3,6 +3,7 @@ package deadletters
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/letters"
+	"github.com/belfry-push/belfry/internal/override"
 	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
@@ -99,10 +101,18 @@ func (d *Direct) serve(ctx context.Context, b *app.Backend, record door.Auditor,
 	if d.replays, err = newReplays(b, kept, reg, log, nil); err != nil {
 		return err
 	}
-	room := d.overview(ctx, b, log)
+	// Without the settings of a service it cannot say what of the credentials can be opened, only what is known of them.
+	labels := &app.Labels{Room: credential.New(credential.Config{Documents: b.Store, Log: log, Now: time.Now}), Open: true}
+	overrides := override.New(b.Store, time.Now, log)
+	if err := overrides.Read(ctx); err != nil {
+		return fmt.Errorf("read the overrides of breakers: %w", err)
+	}
+	d.stack.Background(ctx, "overrides of breakers", time.Second, overrides.Run)
+	room := d.overview(ctx, b, labels, overrides, log)
 	handler, err := httpapi.NewDeadLetters(httpapi.Direct{
-		Status:  room,
-		Letters: kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: shown, User: user, Log: log,
+		Status:   room,
+		Breakers: &app.BreakerControl{Docs: b.Store, Overrides: overrides, Labels: labels, Now: time.Now},
+		Letters:  kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: shown, User: user, Log: log,
 	})
 	if err != nil {
 		return err
@@ -129,10 +139,8 @@ func (d *Direct) serve(ctx context.Context, b *app.Backend, record door.Auditor,
 }
 
 // overview opens the status of the backend, with more patience than a server has: nobody has read it before.
-func (d *Direct) overview(ctx context.Context, b *app.Backend, log *zap.Logger) *status.Room {
+func (d *Direct) overview(ctx context.Context, b *app.Backend, labels *app.Labels, overrides *override.Room, log *zap.Logger) *status.Room {
 	const patience, sums, grace = 5 * time.Second, 200 * time.Millisecond, time.Second
-	// Without the settings of a service it cannot say what of the credentials can be opened, only what is known of them.
-	labels := &app.Labels{Room: credential.New(credential.Config{Documents: b.Store, Log: log, Now: time.Now}), Open: true}
 	pauses := app.Pauses{Pauses: pause.New(b.Store, time.Now, log)}
 	if err := pauses.Read(ctx); err != nil {
 		log.Warn("pauses cannot be read: what waits for one does not say so", zap.Error(err))
@@ -140,9 +148,12 @@ func (d *Direct) overview(ctx context.Context, b *app.Backend, log *zap.Logger) 
 	d.stack.Background(ctx, "pauses", time.Second, pauses.Run)
 	reports := report.New(report.Config{
 		Notifications: b.Store, Chunks: b.Store, Pages: b.Store, Devices: b.Store, Log: log,
-		Flow: &breakers.Flow{Notes: breakers.NewNotes(b.Store, log, time.Now), Labels: labels}, Pauses: pauses,
+		Flow:   &breakers.Flow{Notes: breakers.NewNotes(b.Store, log, time.Now), Labels: labels, Overrides: overrides},
+		Pauses: pauses,
 	})
-	room := app.NewStatus(b, app.Overview{Reports: reports, Replays: d.replays, Pauses: pauses.Pauses, Budget: patience, Sums: sums}, time.Now)
+	room := app.NewStatus(b, app.Overview{
+		Reports: reports, Replays: d.replays, Pauses: pauses.Pauses, Overrides: overrides, Budget: patience, Sums: sums,
+	}, time.Now)
 	d.stack.OnStop("status", grace, func(context.Context) error { room.Close(); return nil })
 	return room
 }

@@ -245,7 +245,10 @@ func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome
 		return nil, err
 	}
 	n := breakers.NewChanges(breakers.NewNotes(s.Backend.Store, s.Log, s.Now), s.Now, func(ctx context.Context, c guard.Change) {
-		outcomes.BreakerChanged(ctx, c.Credential, c.From.String(), c.To.String(), c.At, c.Until, c.Cause)
+		outcomes.BreakerChanged(ctx, wire.BreakerChanged{
+			Credential: c.Credential, From: c.From.String(), To: c.To.String(), At: c.At, Until: c.Until, Cause: c.Cause,
+			By: c.By, Reason: c.Reason,
+		})
 	})
 	common, err := newQuotas(ctx, s, o)
 	if err != nil {
@@ -253,7 +256,11 @@ func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome
 	}
 	shares := newWeights(access.New(s.Backend.Store, s.Now).Effective, s.Log)
 	s.Stack.Background(ctx, "weights of tenants", time.Second, shares.Run)
-	all := &guards{all: map[string]*sharedGuard{}}
+	overrides, err := s.Overrides(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := &guards{all: map[string]*sharedGuard{}, overrides: overrides}
 	all.make = func(label string, ramp bool) (*guard.Guard, error) { //nolint:contextcheck // Close ends a guard
 		cfg := guard.DefaultConfig(label)
 		cfg.PerSecond, cfg.Weights = o.PerSecond, shares
@@ -269,6 +276,7 @@ func newGuards(ctx context.Context, s *app.Service, o Options, outcomes *outcome
 	}
 	const grace = 10 * time.Second
 	// the breakers move until the lanes have ended
+	s.Stack.Background(ctx, "hands on breakers", time.Second, all.follow)
 	s.Stack.Background(ctx, "breaker changes", grace, func(ctx context.Context) { n.Run(ctx, all.list) })
 	return all, nil
 }

@@ -62,5 +62,8 @@ func credentialOf(g *sharedGuard) status.Credential {
 	if s.Breaker != guard.BreakerClosed && s.Cause != push.CodeOpen {
 		c.Cause = s.Cause.String()
 	}
+	if o := s.Override; o != (guard.Override{}) {
+		c.Override = &status.Override{State: o.State.String(), By: o.By, Reason: o.Reason, Since: o.Since.UTC(), Until: o.Until}
+	}
 	return c
 }

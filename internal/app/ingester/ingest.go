@@ -100,14 +100,19 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	}
 	batches := toldBatches{newBatches(s, quotas), s.Tail}
 	startClosing(ctx, s, closing.Config{Directory: directory, Canceller: batches, Replays: replays, Credentials: room, Pauses: paused})
+	overrides, err := s.Overrides(ctx)
+	if err != nil {
+		return At{}, err
+	}
+	labels := &app.Labels{Room: room, Open: asking.Open}
 	reports := report.New(report.Config{
 		Notifications: s.Backend.Store, Chunks: s.Backend.Store, Pages: s.Backend.Store, Devices: s.Backend.Store, Log: s.Log,
-		Flow:   &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: &app.Labels{Room: room, Open: asking.Open}},
+		Flow:   &breakers.Flow{Notes: breakers.NewNotes(s.Backend.Store, s.Log, s.Now), Labels: labels, Overrides: overrides},
 		Pauses: paused, Quotas: app.Deferrals{Quotas: quotas},
 	})
 	openWork := report.NewOpenWork(s.Backend.Store, s.Log, report.NewOpenMetrics(s.Reg, s.Now), s.Now)
 	s.Stack.Background(ctx, "open work", grace, openWork.Run)
-	seen := app.NewStatus(s.Backend, app.Overview{Reports: reports, Replays: replays, Pauses: paused.Pauses}, s.Now)
+	seen := app.NewStatus(s.Backend, app.Overview{Reports: reports, Replays: replays, Pauses: paused.Pauses, Overrides: overrides}, s.Now)
 	s.Stack.OnStop("status readings", grace, func(context.Context) error { seen.Close(); return nil })
 	required, err := door.requiresKey(ctx, s, directory)
 	if err != nil {
@@ -136,7 +141,8 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	s.Stack.Background(ctx, "tail hub", grace, hub.Run)
 	handler, err := httpapi.New(httpapi.Config{
 		Letters: kept, Replays: replays, Pauses: paused,
-		Intake: intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: batches,
+		Breakers: &app.BreakerControl{Docs: s.Backend.Store, Overrides: overrides, Labels: labels, Now: s.Now},
+		Intake:   intake, Previews: fanout.NewPreviewer(s.Backend.Store), Batches: batches,
 		Devices: newRegistry(s, erased), Reports: reports,
 		Ledger: s.Backend.Store, Directory: directory, Entrance: keys, Usage: used,
 		Privacy: requests, Credentials: room,

@@ -19,7 +19,7 @@ func toneOf(word string) tone {
 	case "completed", "sent", "active", "replayed", "ok", "OK", "closed", "would_send", "done":
 		return good
 	case "held", "paused", "parked", "stopped", "quarantined", "warning", "uploading", "ambiguous", "retryable", "breaker_open",
-		"degraded", "DEGRADED", "draining", "half_open", "half-open":
+		"degraded", "DEGRADED", "draining", "half_open", "half-open", "forced open", "forced closed":
 		return waits
 	case "failed", "permanent", "dead_lettered", "would_fail_again", "failing", "FAILING", "silent", "open", "refused":
 		return bad

@@ -13,8 +13,9 @@ import (
 
 // Commands are the commands, to embed in a grammar.
 type Commands struct {
-	Status statusCmd `cmd:"" group:"operate" help:"Show on one screen whether everything works, and if not who is affected, why, and what to do."`
-	Tail   tailCmd   `cmd:"" group:"operate" help:"Follow what happens as it happens: what is accepted, outcomes, breakers, batches, replays, the audit log."`
+	Status  statusCmd  `cmd:"" group:"operate" help:"Show on one screen whether everything works, and if not who is affected, why, and what to do."`
+	Breaker breakerCmd `cmd:"" group:"operate" help:"Show the circuit breakers of FCM credentials; hold one open or closed, or reset it."`
+	Tail    tailCmd    `cmd:"" group:"operate" help:"Follow what happens as it happens: what is accepted, outcomes, breakers, batches, replays, the audit log."`
 }
 
 type statusCmd struct {

@@ -202,7 +202,7 @@ func (p *screen) credentials() {
 	for i := range n {
 		c := &p.s.Credentials[i]
 		state, until, cause := Stand(c, p.s.At)
-		t.Row(c.Label, state, p.ago(c.Since), until, cause, Rate(c.Pace), Quota(c), p.ago(c.TokenAt))
+		t.Row(c.Label, state, p.ago(Since(c)), until, cause, Rate(c.Pace), Quota(c), p.ago(c.TokenAt))
 	}
 	p.print(t, n)
 	p.left(len(p.s.Credentials), n, "credentials")
@@ -212,7 +212,15 @@ func (p *screen) credentials() {
 // least, and why.
 func Stand(c *client.StatusCredential, at time.Time) (state, until, cause string) {
 	state, cause = strings.ReplaceAll(c.Breaker, "_", "-"), c.Cause
-	switch {
+	switch o := c.Override; {
+	case o != nil && c.Refused == "":
+		state, cause = "forced "+o.State, "by "+o.By
+		if o.Reason != "" {
+			cause += ": " + o.Reason
+		}
+		if o.Until != nil {
+			until = o.Until.UTC().Format("15:04:05")
+		}
 	case c.Refused != "":
 		state, cause = "refused", c.Refused
 	case c.Until != nil && c.Breaker != "closed":
@@ -225,6 +233,14 @@ func Stand(c *client.StatusCredential, at time.Time) (state, until, cause string
 		cause = fmt.Sprintf("%.0f %% fail", 100*c.Sick)
 	}
 	return state, until, cause
+}
+
+// Since is since when a credential stands as [Stand] says.
+func Since(c *client.StatusCredential) *time.Time {
+	if c.Override != nil && c.Refused == "" {
+		return &c.Override.Since
+	}
+	return c.Since
 }
 
 // Quota is what the processes have of it; a ~ says that it is not known for sure.

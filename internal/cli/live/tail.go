@@ -97,6 +97,7 @@ type told struct {
 	Reason  string           `json:"reason"`
 	Why     string           `json:"why"`
 	Who     string           `json:"who"`
+	By      string           `json:"by"`
 	Action  string           `json:"action"`
 }
 
@@ -152,6 +153,9 @@ func (d *told) words(kind client.TailKind) (words, tone string) {
 	case client.TailHeld, client.TailQuarantined:
 		return d.Code, "held"
 	case client.TailBreaker:
+		if d.By != "" {
+			return strings.TrimSuffix(d.To+" by "+d.By+": "+d.Reason, ": "), "held"
+		}
 		if d.To == "open" {
 			return d.To + ": " + d.Cause, "failed"
 		}

@@ -114,6 +114,10 @@ func credentialDetail(m model, key string, p *page) bool {
 	state, until, cause := live.Stand(c, m.status.At)
 	p.title(c.Label + ": " + state)
 	story := map[string]string{
+		"forced open": "An operator holds the breaker open: nothing is sent; what is due waits and loses no attempt. " +
+			"belfry breaker reset ends it.",
+		"forced closed": "An operator holds the breaker closed: requests are made whatever FCM answers. belfry breaker reset ends it.",
+
 		"closed":    "FCM answers: everything is let through.",
 		"open":      "FCM did not answer well, so nothing is sent; what is due waits and loses no attempt.",
 		"half-open": "A few requests find out whether FCM is back; the rest waits for their answers.",
@@ -139,7 +143,7 @@ func credentialDetail(m model, key string, p *page) bool {
 	if c.Sick > 0 {
 		sick = fmt.Sprintf("%.0f %% of the latest answers", c.Sick*100)
 	}
-	p.facts("means", story, "since", m.when(c.Since), "until", until, "cause", cause, "failures", sick, "apps", apps,
+	p.facts("means", story, "since", m.when(live.Since(c)), "until", until, "cause", cause, "failures", sick, "apps", apps,
 		"processes", strconv.Itoa(c.Processes))
 	p.gap()
 	p.facts("pace", pace, "in flight", humanize.Comma(int64(c.InFlight))+" requests",

@@ -212,7 +212,7 @@ func credentialRows(m model) []row {
 		c := &m.status.Credentials[i]
 		state, until, cause := live.Stand(c, m.status.At)
 		out = append(out, row{key: c.Label, cells: []cell{
-			text(c.Label), text(state), m.ago(c.Since), text(until), text(cause), rate(c.Pace),
+			text(c.Label), text(state), m.ago(live.Since(c)), text(until), text(cause), rate(c.Pace),
 			{live.Quota(c), c.Quota},
 			count(int64(c.InFlight)), m.ago(c.TokenAt),
 		}})

@@ -22,6 +22,7 @@ const (
 	GroupTenants       = "tenants"
 	GroupApps          = "apps"
 	GroupPauses        = "pauses"
+	GroupBreakers      = "breakers"
 	GroupDeadLetters   = "dead letters"
 	GroupAudit         = "audit"
 	GroupPrivacy       = "privacy"
@@ -57,6 +58,7 @@ func API(version string, letters, privacy bool) *door.About {
 			{Name: GroupTenants, About: "Tenants and their apps, API keys and roles, and the settings that hold for them."},
 			{Name: GroupApps, About: "The FCM credential that each app's notifications are sent with."},
 			{Name: GroupPauses, About: "Stop sending for everything, a tenant, an app, a lane or a label, and go on."},
+			{Name: GroupBreakers, About: "The circuit breakers of FCM credentials: hold one open or closed, or reset it."},
 		},
 		Names:   map[reflect.Type]string{reflect.TypeFor[telemetry.Report](): "HealthReport"},
 		Abouts:  abouts(),

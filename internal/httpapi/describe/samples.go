@@ -42,6 +42,7 @@ func samples() map[reflect.Type]any {
 		SampleRequest(), sampleNotification(),
 		client.PauseRequest{Scope: client.PauseLabel, Label: "campaign=spring", Reason: "wrong price in the text"},
 		samplePause(),
+		client.BreakerRequest{Reason: "FCM incident 42", For: "30m"}, sampleBreaker(), client.BreakerList{Items: []client.Breaker{sampleBreaker()}},
 		sampleStatus(),
 		client.PauseList{Items: []client.Pause{samplePause()}},
 		client.QuotaList{Items: []client.Quota{{
@@ -319,6 +320,14 @@ func sampleApproval() client.Approval {
 		ID: "apr_01890a5d-ac96-774b-bcce-b302099a8057", State: client.ApprovalOpen, Action: "replay",
 		About: "replay 12,000 letters, as simulation " + sampleSim, AskedBy: "key:0k3x9a7c2m1p", AskedAt: sampleTime(0),
 		ExpiresAt: sampleTime(0).Add(time.Hour),
+	}
+}
+
+func sampleBreaker() client.Breaker {
+	since, until := sampleTime(20), sampleTime(50)
+	return client.Breaker{
+		Credential: "shop-prod", Processes: 2, State: "open", Since: &since, Until: &until,
+		Override: &client.BreakerOverride{State: "open", By: "ada", Reason: "FCM incident 42", Since: since, Until: &until},
 	}
 }
 

@@ -231,6 +231,7 @@ func places() map[string]door.Place {
 		"roles/{role}":           {About: "The role, by name.", Sample: "support", Pattern: namePattern},
 		"privacy-requests/{id}":  id("the privacy request", push.PrefixPrivacy),
 		"pauses/{id}":            id("the pause", pause.Prefix),
+		"breakers/{credential}":  {About: "The credential, by its label as the status shows it, or by an app that has it, as tenant/app.", Sample: "shop-prod"},
 		"devices/{device_id}":    {About: "The id that your app gave the device.", Sample: "phone-1"},
 		"deliveries/{recipient}": {About: "Whose deliveries, as said above.", Sample: "device:phone-1"},
 		"problems/{code}":        {About: "The code of the problem.", Sample: string(door.CodeConflict), Words: problems},

@@ -5,12 +5,12 @@ import (
 	"context"
 	"net/http"
 	"reflect"
-	"time"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/views"
 	"github.com/belfry-push/belfry/internal/status"
 )
 
@@ -66,14 +66,6 @@ func Own(self Self) []*door.Route {
 	}}
 }
 
-// moment is a time, nil for none.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() || t.Unix() <= 0 {
-		return nil
-	}
-	return &t
-}
-
 // each converts a list; an empty one is not null in JSON.
 func each[A, B any](in []A, f func(*A) B) []B {
 	out := make([]B, len(in))
@@ -86,7 +78,7 @@ func each[A, B any](in []A, f func(*A) B) []B {
 func view(s *status.Status, platform bool) client.Status {
 	v := client.Status{
 		At: s.At, Health: client.Health(s.Health), Headline: s.Headline, More: s.More, Open: s.Open, Counted: s.Counted,
-		Oldest:    moment(s.Oldest),
+		Oldest:    views.Moment(s.Oldest),
 		Problems:  each(s.Problems, trouble),
 		Processes: each(s.Processes, process),
 		Queues: each(s.Queues, func(q *status.Queue) client.StatusQueue {
@@ -98,7 +90,7 @@ func view(s *status.Status, platform bool) client.Status {
 		Lanes:       each(s.Lanes, func(l *status.Lane) client.StatusLane { return client.StatusLane(*l) }),
 		Tenants: each(s.Tenants, func(t *status.Tenant) client.StatusTenant {
 			return client.StatusTenant{
-				Name: t.Name, Running: t.Running, Open: t.Open, Oldest: moment(t.Oldest), Deferred: t.Deferred, Paused: t.Paused,
+				Name: t.Name, Running: t.Running, Open: t.Open, Oldest: views.Moment(t.Oldest), Deferred: t.Deferred, Paused: t.Paused,
 			}
 		}),
 		Running: each(s.Running, underWay),
@@ -133,7 +125,7 @@ func view(s *status.Status, platform bool) client.Status {
 
 func trouble(p *status.Problem) client.Trouble {
 	return client.Trouble{
-		Health: client.Health(p.Health), What: p.What, Affected: p.Affected, Since: moment(p.Since), Why: p.Why, Do: p.Do,
+		Health: client.Health(p.Health), What: p.What, Affected: p.Affected, Since: views.Moment(p.Since), Why: p.Why, Do: p.Do,
 	}
 }
 
@@ -157,11 +149,11 @@ func process(p *status.Seen) client.StatusProcess {
 
 func credential(c *status.CredentialSum) client.StatusCredential {
 	return client.StatusCredential{
-		Label: c.Label, Apps: c.Apps, Processes: c.Processes, Breaker: c.Breaker, Since: moment(c.Since),
-		Until: moment(c.Until), Cause: c.Cause,
-		PausedUntil: moment(c.PausedUntil), Throttled: c.Throttled, Sick: c.Sick, InFlight: c.InFlight, Pace: c.Pace, Quota: c.Share,
-		Stale: c.Stale, Holding: c.Holding, Retries: c.Budget, Refused: c.Refused, TokenAt: moment(c.TokenAt),
-		TokenUntil: moment(c.TokenUntil),
+		Label: c.Label, Apps: c.Apps, Processes: c.Processes, Breaker: c.Breaker, Since: views.Moment(c.Since),
+		Until: views.Moment(c.Until), Cause: c.Cause,
+		PausedUntil: views.Moment(c.PausedUntil), Throttled: c.Throttled, Sick: c.Sick, InFlight: c.InFlight, Pace: c.Pace, Quota: c.Share,
+		Stale: c.Stale, Holding: c.Holding, Retries: c.Budget, Refused: c.Refused, TokenAt: views.Moment(c.TokenAt),
+		TokenUntil: views.Moment(c.TokenUntil), Override: views.Override(c.Override),
 	}
 }
 
@@ -169,6 +161,6 @@ func underWay(w *status.Running) client.StatusRunning {
 	return client.StatusRunning{
 		ID: w.ID, Tenant: w.Tenant, App: w.App, State: w.State, Title: w.Title, Priority: w.Priority,
 		AcceptedAt: w.AcceptedAt, Sources: w.Sources,
-		Accepted: w.Accepted, Open: w.Open, Counted: w.Counted, Reason: w.Reason, Waiting: w.Waiting, Until: moment(w.Until),
+		Accepted: w.Accepted, Open: w.Open, Counted: w.Counted, Reason: w.Reason, Waiting: w.Waiting, Until: views.Moment(w.Until),
 	}
 }

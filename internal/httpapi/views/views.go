@@ -8,6 +8,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/ledger"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/status"
 )
 
 // Attempt shows what one request to FCM came to.
@@ -84,4 +85,20 @@ func names(all []push.Facts) (classes, codes []string) {
 		classes = append(classes, c.String())
 	}
 	return classes, codes
+}
+
+// Moment is nil for a time that is not set, or that nobody can mean.
+func Moment(t time.Time) *time.Time {
+	if t.Unix() <= 0 {
+		return nil
+	}
+	return &t
+}
+
+// Override shows what an operator has decided of a credential's breaker; nil: nothing.
+func Override(o *status.Override) *client.BreakerOverride {
+	if o == nil {
+		return nil
+	}
+	return &client.BreakerOverride{State: o.State, By: o.By, Reason: o.Reason, Since: o.Since, Until: Moment(o.Until)}
 }
