@@ -78,14 +78,21 @@ func (a *AuditLog) Offer(e audit.Entry) {
 }
 
 func (a *AuditLog) tell(e *audit.Entry) {
-	if a.tail == nil || !a.tail.Listening() {
+	if a.tail != nil {
+		tellAudited(a.tail, e)
+	}
+}
+
+// tellAudited tells whoever follows what happens of an entry.
+func tellAudited(t *tail.Source, e *audit.Entry) {
+	if !t.Listening() {
 		return
 	}
 	subject := e.Tenant
 	if e.Target.ID != "" {
 		subject = e.Target.ID
 	}
-	a.tail.Tell(subject, "", wire.Audited{
+	t.Tell(subject, "", wire.Audited{
 		Action: e.Action, Code: e.Code, Kind: string(e.Kind), RequestID: e.Call, Status: e.Status, TargetID: e.Target.ID,
 		TargetKind: e.Target.Kind, Tenant: e.Tenant, Who: e.Who.Name,
 	})

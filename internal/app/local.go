@@ -16,6 +16,7 @@ import (
 	"github.com/belfry-push/belfry/internal/audit/journal"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/document"
+	"github.com/belfry-push/belfry/internal/tail"
 )
 
 // LocalUser is the user that this process runs as, for the record; without a name of its own, the one given.
@@ -58,5 +59,12 @@ func RecordLocal(ctx context.Context, store AuditStore, key config.Secret, e aud
 	if e.From, err = os.Hostname(); err != nil {
 		e.From = "" // the entry matters more
 	}
-	return j.Record(ctx, e)
+	follow := tail.NewSource(store, zap.NewNop(), time.Now)
+	follow.Begin(ctx)
+	if err := j.Record(ctx, e); err != nil {
+		return err
+	}
+	tellAudited(follow, &e)
+	follow.End(ctx)
+	return nil
 }

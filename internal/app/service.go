@@ -75,14 +75,33 @@ func NewService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	s.startBeats(ctx)
-	s.Tail = tail.NewSource(b.Store, log, s.Now)
-	b.Events = tee{b.Events, s.Tail}
-	s.Stack.Background(ctx, "tail", time.Second, s.Tail.Run)
+	s.Tail = b.Follow(log, s.Now)
+	s.Stack.Background(ctx, "tail", tailGrace, s.Tail.Run)
 	s.Stack.Background(ctx, "clock watch", time.Second, telemetry.NewClockWatch(s.Now, s.Elapsed, reg, log).Run)
 	if err := watchHealth(s.Health, reg, log); err != nil {
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	return s, nil
+}
+
+// tailGrace is what the end of telling may take: the store has two seconds for what is left.
+const tailGrace = 3 * time.Second
+
+// Follow has the backend's events told to whoever follows what happens, too, by the source that
+// it returns; that has to run.
+func (b *Backend) Follow(log *zap.Logger, now func() time.Time) *tail.Source {
+	t := tail.NewSource(b.Store, log, now)
+	b.Events = tee{b.Events, t}
+	return t
+}
+
+// FollowBriefly is [Backend.Follow] for a process that is there for one piece of work. The source runs until the stack
+// unwinds to here.
+func (b *Backend) FollowBriefly(ctx context.Context, log *zap.Logger, stack *Stack) *tail.Source {
+	t := b.Follow(log, time.Now)
+	t.Begin(ctx)
+	stack.Background(ctx, "tail", tailGrace, t.Run)
+	return t
 }
 
 // Run waits until ctx ends or a part fails, then stops everything.

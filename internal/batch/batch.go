@@ -52,6 +52,13 @@ type Config struct {
 	Metrics *Metrics
 	Now     func() time.Time
 
+	// Changed is told what somebody has changed of a batch or notification, once that is durable, and nothing if it was so
+	// before. It must be quick. Nil: nobody is told.
+	Changed func(change Change, n *push.Notification)
+	// Ended is told of what ends without recipients, once; of everything else whoever gives the last outcome tells. Nil:
+	// nobody is told.
+	Ended func(ctx context.Context, n *push.Notification)
+
 	// PageRecipients and PageBytes end a page: 1 to 2,800 recipients and 1 to
 	// 480 KiB of them. That is about eight chunks, so that a million lines are
 	// some 360 pages, which dispatchers plan side by side.
@@ -108,6 +115,19 @@ func limit(v, most int) int {
 	}
 	return min(v, most)
 }
+
+// Change is what somebody has changed of a batch or notification, in a word.
+type Change string
+
+// The changes. The set is closed.
+const (
+	Uploaded  Change = "uploaded"  // an upload brought recipients, or lines that were refused
+	Started   Change = "started"   // sending begins
+	Finished  Change = "finished"  // the upload of a batch that was started early
+	Paused    Change = "paused"    // nothing of it is sent
+	Resumed   Change = "resumed"   // sending goes on
+	Cancelled Change = "cancelled" // what is open is given up
+)
 
 // The operations, as a [push.StateError] names them.
 const (

@@ -66,15 +66,41 @@ func (b *Batches) Start(ctx context.Context, tenant string, id push.ID) (push.No
 }
 
 func (b *Batches) completeEmpty(ctx context.Context, id push.ID) (push.Notification, error) {
-	return ledger.Advance(ctx, b.cfg.Ledger, id, func(n push.Notification) (push.Progress, error) {
+	ends := false
+	n, err := ledger.Advance(ctx, b.cfg.Ledger, id, func(n push.Notification) (push.Progress, error) {
 		p := n.Progress
-		if push.CanMove(p.State, push.StateCompleted) {
+		if ends = push.CanMove(p.State, push.StateCompleted); ends {
 			p.State = push.StateCompleted
 			p.CompletedAt = b.cfg.Now().UTC()
 			p.Enqueued = true
 		}
 		return p, nil
 	})
+	if err == nil && ends {
+		b.ended(ctx, &n)
+	}
+	return n, err
+}
+
+// ended tells that a notification has ended without recipients.
+func (b *Batches) ended(ctx context.Context, n *push.Notification) {
+	if b.cfg.Ended != nil {
+		b.cfg.Ended(ctx, n)
+	}
+}
+
+// changed tells what was changed of a notification, if anything was.
+func (b *Batches) changed(op string, before *push.Progress, n *push.Notification) {
+	now := &n.Progress
+	if b.cfg.Changed == nil || now.State == before.State && now.Generation == before.Generation && now.Early == before.Early &&
+		now.BrakeOff == before.BrakeOff {
+		return
+	}
+	change := map[string]Change{opStart: Started, opStartEarly: Started, opPause: Paused, opResume: Resumed, opCancel: Cancelled}[op]
+	if op == opStart && before.Early {
+		change = Finished
+	}
+	b.cfg.Changed(change, n)
 }
 
 // Pause stops sending, of a batch or a single notification; requests under way still get
@@ -153,8 +179,10 @@ func (b *Batches) Cancel(ctx context.Context, tenant string, id push.ID) (push.N
 	if err := b.open(ctx, tenant, id, opCancel); err != nil {
 		return push.Notification{}, err
 	}
+	ends := false
 	n, err := b.move(ctx, tenant, id, opCancel, func(n *push.Notification) (push.Progress, error) {
 		p := n.Progress
+		ends = false
 		if p.State == push.StateCancelled {
 			return p, nil
 		}
@@ -163,11 +191,15 @@ func (b *Batches) Cancel(ctx context.Context, tenant string, id push.ID) (push.N
 		}
 		p.State, p.Early = push.StateCancelled, false
 		p.CompletedAt = b.cfg.Now().UTC()
-		p.Enqueued = p.Sources == 0 // nothing to give an outcome to
+		ends = p.Sources == 0 // nothing to give an outcome to
+		p.Enqueued = ends
 		return p, nil
 	})
 	if err != nil {
 		return push.Notification{}, err
+	}
+	if ends {
+		b.ended(ctx, &n)
 	}
 	return b.afterwards(ctx, n), nil
 }
@@ -199,6 +231,7 @@ func (b *Batches) move(ctx context.Context, tenant string, id push.ID, op string
 			zap.String("from", string(before.State)), zap.String("state", string(n.Progress.State)),
 			zap.Int64("recipients", n.Progress.Sources))
 	}
+	b.changed(op, &before, &n)
 	if !uploadable(&n.Progress) {
 		b.indexes.over(id)
 	}

@@ -112,6 +112,9 @@ func (b *Batches) Upload(ctx context.Context, tenant string, id push.ID, r io.Re
 	defer func() { b.spools.Add(-int64(u.spooled)) }()
 	err = u.read(ctx, o.Format.lines(r))
 	u.finish()
+	if u.cfg.Changed != nil && u.res.Accepted+u.res.Invalid > 0 {
+		u.cfg.Changed(Uploaded, &u.n)
+	}
 	return u.res, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/auditlog"
 	"github.com/belfry-push/belfry/internal/httpapi/deadletters"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
+	"github.com/belfry-push/belfry/internal/httpapi/following"
 	"github.com/belfry-push/belfry/internal/httpapi/overview"
 	"github.com/belfry-push/belfry/internal/idempotency"
 	"github.com/belfry-push/belfry/internal/sameorigin"
@@ -26,11 +27,12 @@ type Direct struct {
 	AuditLog AuditLog
 	Status   overview.Statuses
 	Breakers Breakers
+	Events   following.Hub
 	User     string // who runs the program
 	Log      *zap.Logger
 }
 
-// NewDeadLetters returns the handler of the dead letters, replays, the audit log, the status and the breakers only, for
+// NewDeadLetters returns the handler of the dead letters, replays, the audit log, the status, the events and the breakers only, for
 // a program that has the backend itself: it asks for no key, and every request is the
 // operator's, made by a local user. It must be served inside the process only: it does not
 // check the Host header either.
@@ -43,7 +45,7 @@ func NewDeadLetters(d Direct) (http.Handler, error) {
 		Answers: d.Answers, Auth: local{d.User}, Audit: d.Audit, Pages: pages, Registry: prometheus.NewRegistry(), Log: d.Log,
 		Rooms: deadletters.Refusal,
 	}, slices.Concat(deadletters.Routes(d.Letters, d.Replays), auditlog.Routes(d.AuditLog), overview.Routes(d.Status),
-		(&breakers{d.Breakers}).routes()))
+		following.Routes(d.Events), (&breakers{d.Breakers}).routes()))
 }
 
 // local takes every request for a local user's.

@@ -84,6 +84,7 @@ type about struct {
 	Tenant string            `json:"tenant"`
 	App    string            `json:"app"`
 	ID     string            `json:"id"`
+	Target string            `json:"target_id"` // of an entry of the audit log
 	Labels map[string]string `json:"labels"`
 	Code   string            `json:"code"`
 	Cause  string            `json:"cause"` // of a breaker
@@ -93,7 +94,7 @@ type about struct {
 // codes returns the outcome codes that an event tells of.
 func (a *about) codes(yield func(string) bool) {
 	for _, c := range []string{a.Code, a.Cause} {
-		if c != "" && !yield(c) {
+		if c != "" && c != push.CodeOpen.String() && !yield(c) {
 			return
 		}
 	}
@@ -159,7 +160,7 @@ func (f *Filter) takes(kind Kind, a *about) bool {
 	case len(f.Kinds) > 0 && !slices.Contains(f.Kinds, kind),
 		f.Tenant != "" && a.Tenant != f.Tenant,
 		f.App != "" && a.App != f.App,
-		len(f.IDs) > 0 && !slices.Contains(f.IDs, a.ID):
+		len(f.IDs) > 0 && !slices.Contains(f.IDs, a.ID) && !slices.Contains(f.IDs, a.Target):
 		return false
 	}
 	for _, l := range f.Labels {

@@ -65,7 +65,8 @@ type Source struct {
 	last   int64  // number of the newest event
 	ring   []wire.Event
 
-	// The rest belongs to Run.
+	// The rest belongs to Begin, Run and End.
+	brief    bool  // it is there for one piece of work, and says nothing of itself unless it has something to tell
 	stored   int64 // number of the last event that is in the store, or was left out there
 	from     int64 // number of the first event for the store since hubs of others listen
 	written  int64 // parts
@@ -199,28 +200,42 @@ type part struct {
 
 func partName(source string, slot int64) string { return fmt.Sprintf("%s-%02d", source, slot) }
 
-// Run writes what is new while other processes listen, until ctx ends.
+// Begin finds out whether anybody listens, before Run, in a process that is there for one piece of work: what it tells then
+// is followed from the first event on. What fails is left to Run.
+func (s *Source) Begin(ctx context.Context) {
+	s.brief = true
+	s.note(ctx, s.step(ctx, true))
+}
+
+// End writes what is left, while other processes listen. Run does so by itself when its ctx ends.
+func (s *Source) End(ctx context.Context) { s.note(ctx, s.step(context.WithoutCancel(ctx), false)) }
+
+// Run writes what is new while other processes listen, until ctx ends, and then what is left.
 func (s *Source) Run(ctx context.Context) {
+	defer s.End(ctx)
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
-		err := s.step(ctx, n%lookEvery == 0)
-		if ctx.Err() != nil {
-			return
-		}
-		if failing := err != nil; failing != s.failing {
-			s.failing = failing
-			if failing {
-				s.log.Warn("what happens cannot be followed from other processes", zap.Error(err))
-			} else {
-				s.log.Info("what happens can be followed from other processes again")
-			}
-		}
+		s.note(ctx, s.step(ctx, n%lookEvery == 0))
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// note logs when what is new can no longer be written, and when it can again.
+func (s *Source) note(ctx context.Context, err error) {
+	failing := err != nil
+	if failing == s.failing || failing && errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return
+	}
+	s.failing = failing
+	if failing {
+		s.log.Warn("what happens cannot be followed from other processes", zap.Error(err))
+	} else {
+		s.log.Info("what happens can be followed from other processes again")
 	}
 }
 
@@ -267,8 +282,8 @@ func (s *Source) look(ctx context.Context) error {
 // from which number on it left nothing out.
 func (s *Source) flush(ctx context.Context) error {
 	held, _, last := s.since(s.stored)
-	idle := len(held) == 0 && s.headOf == s.from
-	if idle && s.now().Sub(s.headAt) < headEvery {
+	announced := s.headOf == s.from && s.now().Sub(s.headAt) < headEvery
+	if len(held) == 0 && (announced || s.brief && s.written == 0) {
 		return nil
 	}
 	var body part
@@ -304,7 +319,8 @@ func (s *Source) flush(ctx context.Context) error {
 	return nil
 }
 
-// put writes a document of which this process is the only writer. After an error, whether it was written is looked up.
+// put writes a document of which this process is the only writer. What is not as this process remembers it, because an
+// answer was lost or somebody has removed it, is written behind what is there.
 func (s *Source) put(ctx context.Context, kind, name string, v any) error {
 	key := kind + "/" + name
 	err := document.Save(ctx, s.docs, kind, name, s.versions[key]+1, v, s.now())
@@ -317,6 +333,12 @@ func (s *Source) put(ctx context.Context, kind, name string, v any) error {
 		s.versions[key] = d.Version
 	case errors.Is(lookup, push.ErrNotFound):
 		s.versions[key] = 0
+	}
+	if !errors.Is(err, push.ErrConflict) {
+		return err
+	}
+	if err = document.Save(ctx, s.docs, kind, name, s.versions[key]+1, v, s.now()); err == nil {
+		s.versions[key]++
 	}
 	return err
 }

@@ -29,14 +29,15 @@ type Accepted struct {
 // EventType implements [Data].
 func (Accepted) EventType() string { return EventAccepted }
 
-// Changed tells that somebody started, paused, resumed or cancelled a notification or batch.
+// Changed tells that somebody uploaded to a batch, or started, paused, resumed or cancelled it or a notification.
 type Changed struct {
-	App    string            `json:"app" doc:"of the tenant"`
-	Change string            `json:"change" enum:"started,paused,resumed,cancelled" doc:"what was asked for"`
-	ID     push.ID           `json:"id" doc:"the notification or batch"`
-	Labels map[string]string `json:"labels" nullable:"true" doc:"those of the request; null if it has none"`
-	State  push.State        `json:"state" doc:"that it has now"`
-	Tenant string            `json:"tenant" doc:"whose notification it is"`
+	App     string            `json:"app" doc:"of the tenant"`
+	Change  string            `json:"change" enum:"uploaded,started,finished,paused,resumed,cancelled" doc:"what was done; finished: the upload of a batch that was started early"`
+	ID      push.ID           `json:"id" doc:"the notification or batch"`
+	Labels  map[string]string `json:"labels" nullable:"true" doc:"those of the request; null if it has none"`
+	Sources int64             `json:"sources" minimum:"0" doc:"addresses, users and topics that it names; of a batch, those uploaded so far"`
+	State   push.State        `json:"state" doc:"that it has now"`
+	Tenant  string            `json:"tenant" doc:"whose notification it is"`
 }
 
 // EventType implements [Data].

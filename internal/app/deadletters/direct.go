@@ -26,6 +26,7 @@ import (
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/report"
 	"github.com/belfry-push/belfry/internal/status"
+	"github.com/belfry-push/belfry/internal/tail"
 )
 
 // Direct is the API of the dead letters, served inside this process on the open
@@ -50,11 +51,14 @@ func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logge
 	d := &Direct{stack: app.NewStack(log)}
 	const grace = 10 * time.Second
 	d.stack.OnStop("backend", grace, b.Close)
-	record, shown, err := openAudit(ctx, b, c.AuditKey, reg, log, d.stack)
+	told := b.FollowBriefly(ctx, log, d.stack)
+	record, shown, err := openAudit(ctx, b, c.AuditKey, reg, log, d.stack, told)
 	if err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
-	if err := d.serve(ctx, b, record, shown, user, reg, log); err != nil {
+	hub := tail.NewHub(told, b.Store, log, time.Now)
+	d.stack.Background(ctx, "tail hub", grace, hub.Run)
+	if err := d.serve(ctx, b, record, shown, hub, user, reg, log); err != nil {
 		return nil, errors.Join(err, d.stack.Unwind(ctx))
 	}
 	return d, nil
@@ -63,6 +67,7 @@ func OpenDirect(ctx context.Context, c config.Store, user string, log *zap.Logge
 // openAudit opens the log for calls past the services, which sign as they do or not at all: without their key it takes no
 // entry, so that calls which belong into the log are refused, and all others are answered.
 func openAudit(ctx context.Context, b *app.Backend, key config.Secret, reg prometheus.Registerer, log *zap.Logger, stack *app.Stack,
+	told *tail.Source,
 ) (door.Auditor, httpapi.AuditLog, error) {
 	if key.IsZero() {
 		switch err := journal.CheckStored(ctx, b.Store, b.Store, access.DefaultName); {
@@ -76,6 +81,7 @@ func openAudit(ctx context.Context, b *app.Backend, key config.Secret, reg prome
 	if err != nil {
 		return nil, httpapi.AuditLog{}, err
 	}
+	record.Follow(told)
 	return record, record.Routes(), nil
 }
 
@@ -91,7 +97,7 @@ func (u unsigned) Record(context.Context, audit.Entry) error { return u.Ready() 
 // Offer implements [door.Auditor]. What is offered was refused, and did nothing.
 func (unsigned) Offer(audit.Entry) {}
 
-func (d *Direct) serve(ctx context.Context, b *app.Backend, record door.Auditor, shown httpapi.AuditLog, user string,
+func (d *Direct) serve(ctx context.Context, b *app.Backend, record door.Auditor, shown httpapi.AuditLog, hub *tail.Hub, user string,
 	reg prometheus.Registerer, log *zap.Logger,
 ) error {
 	kept, err := newLetters(b, letters.Retention{}, letters.NewMetrics(reg), log)
@@ -111,6 +117,7 @@ func (d *Direct) serve(ctx context.Context, b *app.Backend, record door.Auditor,
 	room := d.overview(ctx, b, labels, overrides, log)
 	handler, err := httpapi.NewDeadLetters(httpapi.Direct{
 		Status:   room,
+		Events:   hub,
 		Breakers: &app.BreakerControl{Docs: b.Store, Overrides: overrides, Labels: labels, Now: time.Now},
 		Letters:  kept, Replays: d.replays, Answers: b.Store, Audit: record, AuditLog: shown, User: user, Log: log,
 	})
@@ -135,6 +142,7 @@ func (d *Direct) serve(ctx context.Context, b *app.Backend, record door.Auditor,
 		}
 		return errors.Join(err, app.WaitFor(ctx, ended))
 	})
+	d.stack.OnStop("listeners", grace, func(context.Context) error { hub.Stop(); return nil }) // before the API, which waits for them
 	return nil
 }
 

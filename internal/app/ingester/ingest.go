@@ -98,7 +98,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 	if err != nil {
 		return At{}, err
 	}
-	batches := toldBatches{newBatches(s, quotas), s.Tail}
+	batches := newBatches(s, quotas)
 	startClosing(ctx, s, closing.Config{Directory: directory, Canceller: batches, Replays: replays, Credentials: room, Pauses: paused})
 	overrides, err := s.Overrides(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func Start(ctx context.Context, s *app.Service, auditKey config.Secret, door Ent
 func newBatches(s *app.Service, quotas *quota.Quotas) *batch.Batches {
 	return batch.New(batch.Config{
 		Ledger: s.Backend.Store, Pages: s.Backend.Store, Tasks: s.Backend.Queues[push.QueueNotifications], Quotas: quotas,
-		Log: s.Log, Metrics: batch.NewMetrics(s.Reg), Now: s.Now,
+		Log: s.Log, Metrics: batch.NewMetrics(s.Reg), Now: s.Now, Changed: tellChanged(s.Tail), Ended: publishEnded(s),
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/retention"
+	"github.com/belfry-push/belfry/internal/tail"
 	"github.com/belfry-push/belfry/internal/usage"
 )
 
@@ -54,6 +55,12 @@ func shared(store app.Store, keep config.Keep, replays *replay.Room) []retention
 			return store.PurgeQuarantined(ctx, now.Add(-push.QuarantineKeep), most)
 		}),
 	}
+	all = append(all, retention.Seldom(seldom, retention.Sweep{
+		What: "told_event", Step: func(ctx context.Context, now time.Time) (int, bool, error) {
+			n, err := tail.Forget(ctx, store, now.Add(-tail.Kept))
+			return n, false, err
+		},
+	}))
 	if keep.Replays > 0 {
 		all = append(all, retention.Sweep{What: "replay", Step: func(ctx context.Context, now time.Time) (int, bool, error) {
 			n, err := replays.Forget(ctx, now.Add(-keep.Replays))
@@ -91,8 +98,8 @@ const (
 	// undrained is how long a message may be on a dead-letter queue of SQS, and some hours
 	// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html).
 	undrained = 15 * 24 * time.Hour
-	// seldom is how often what may be removed is looked for on AWS, where each number of days costs eight
-	// queries, and all of them a third of a thousandth of a dollar.
+	// seldom is how often what may be removed is looked for where looking costs something: notifications on AWS, where each
+	// number of days costs eight queries, and all of them a third of a thousandth of a dollar, and what processes told each other.
 	seldom = time.Hour
 )
 

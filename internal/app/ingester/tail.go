@@ -3,9 +3,10 @@ package ingester
 import (
 	"context"
 
+	"go.uber.org/zap"
+
+	"github.com/belfry-push/belfry/internal/app"
 	"github.com/belfry-push/belfry/internal/batch"
-	"github.com/belfry-push/belfry/internal/closing"
-	"github.com/belfry-push/belfry/internal/httpapi"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/tail"
 	"github.com/belfry-push/belfry/internal/wire"
@@ -24,55 +25,31 @@ func tellAccepted(t *tail.Source) func(*push.Notification) {
 	}
 }
 
-// toldBatches are the batches, of which whoever follows is told what somebody does to them.
-type toldBatches struct {
-	*batch.Batches
-
-	tail *tail.Source
-}
-
-var (
-	_ httpapi.Batches   = toldBatches{}
-	_ closing.Canceller = toldBatches{}
-)
-
-// Start implements [httpapi.Lifecycle].
-func (b toldBatches) Start(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
-	return b.told("started")(b.Batches.Start(ctx, tenant, id))
-}
-
-// StartEarly implements [httpapi.Lifecycle].
-func (b toldBatches) StartEarly(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
-	return b.told("started")(b.Batches.StartEarly(ctx, tenant, id))
-}
-
-// Pause implements [httpapi.Lifecycle].
-func (b toldBatches) Pause(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
-	return b.told("paused")(b.Batches.Pause(ctx, tenant, id))
-}
-
-// Resume implements [httpapi.Lifecycle].
-func (b toldBatches) Resume(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
-	return b.told("resumed")(b.Batches.Resume(ctx, tenant, id))
-}
-
-// ResumeUnbraked implements [httpapi.Lifecycle].
-func (b toldBatches) ResumeUnbraked(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
-	return b.told("resumed")(b.Batches.ResumeUnbraked(ctx, tenant, id))
-}
-
-// Cancel implements [httpapi.Lifecycle].
-func (b toldBatches) Cancel(ctx context.Context, tenant string, id push.ID) (push.Notification, error) {
-	return b.told("cancelled")(b.Batches.Cancel(ctx, tenant, id))
-}
-
-func (b toldBatches) told(change string) func(push.Notification, error) (push.Notification, error) {
-	return func(n push.Notification, err error) (push.Notification, error) {
-		if err == nil && b.tail.Listening() {
-			b.tail.Tell(string(n.ID), n.TraceParent, wire.Changed{
-				App: n.AppName(), Change: change, ID: n.ID, Labels: n.Labels, State: n.Progress.State, Tenant: n.Tenant,
-			})
+// tellChanged tells whoever follows what somebody changes of batches and notifications.
+func tellChanged(t *tail.Source) func(batch.Change, *push.Notification) {
+	return func(change batch.Change, n *push.Notification) {
+		if !t.Listening() {
+			return
 		}
-		return n, err
+		t.Tell(string(n.ID), n.TraceParent, wire.Changed{
+			App: n.AppName(), Change: string(change), ID: n.ID, Labels: n.Labels, Sources: n.Progress.Sources, State: n.Progress.State,
+			Tenant: n.Tenant,
+		})
+	}
+}
+
+// publishEnded publishes that a batch without recipients has ended. Dispatchers do so for all others.
+func publishEnded(s *app.Service) func(context.Context, *push.Notification) {
+	return func(ctx context.Context, n *push.Notification) {
+		e, err := wire.NewEvent("belfry", string(n.ID), n.TraceParent, s.Now(), wire.Completed{
+			AcceptedAt: n.AcceptedAt, App: n.AppName(), ByCode: map[string]int64{}, CompletedAt: n.Progress.CompletedAt, ID: n.ID,
+			Labels: n.Labels, Tenant: n.Tenant,
+		})
+		if err == nil {
+			err = s.Backend.Events.Publish(ctx, []wire.Event{e})
+		}
+		if err != nil {
+			s.Log.Warn("event not published", zap.String("type", wire.EventCompleted), zap.String("notification", string(n.ID)), zap.Error(err))
+		}
 	}
 }

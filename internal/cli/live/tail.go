@@ -1,39 +1,46 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/alecthomas/kong"
+	"github.com/mattn/go-runewidth"
+
 	"github.com/belfry-push/belfry/client"
+	"github.com/belfry-push/belfry/internal/cli/direct"
 	"github.com/belfry-push/belfry/internal/cli/display"
-	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/visible"
 )
 
 type tailCmd struct {
-	config.Remote
-
-	Type   []string `group:"which" placeholder:"TYPE" enum:"accepted,changed,outcome,completed,held,reconciled,quarantined,breaker,credential,replay,audit" help:"Only this type; several with commas: ${enum}."`
-	Tenant string   `group:"which" placeholder:"TENANT" help:"Only this tenant's, for the operator's key."`
-	App    string   `group:"which" placeholder:"APP" help:"Only this app's."`
-	ID     []string `name:"id" group:"which" placeholder:"ID" help:"Only of this notification, batch or replay; several with commas."`
-	Label  []string `group:"which" placeholder:"NAME=VALUE" help:"Only with this label, or with NAME and any value."`
-	Code   []string `group:"which" placeholder:"CODE" help:"Only with this outcome code, or a family such as fcm; several with commas."`
-	Class  []string `group:"which" placeholder:"CLASS" help:"Only with an outcome of this class, such as permanent; several with commas."`
-	After  string   `group:"which" placeholder:"POSITION" help:"Go on behind an event, by the position that -o json shows; within two minutes."`
-	Output string   `short:"o" default:"lines" enum:"lines,json" group:"other" placeholder:"FORMAT" help:"lines, or json: a JSON object a line."`
+	Type   values        `group:"which" placeholder:"TYPE" enum:"accepted,changed,outcome,completed,held,reconciled,quarantined,breaker,credential,replay,audit" help:"Only this type: accepted, changed, outcome, completed, held, reconciled, quarantined, breaker, credential, replay or audit; several with commas."`
+	Tenant value         `group:"which" placeholder:"TENANT" help:"Only this tenant's, for the operator's key."`
+	App    value         `group:"which" placeholder:"APP" help:"Only this app's."`
+	ID     values        `name:"id" group:"which" placeholder:"ID" help:"Only of this notification, batch or replay; several with commas."`
+	Label  values        `group:"which" placeholder:"NAME=VALUE" sep:"none" help:"Only with this label, or with NAME and any value; given several times, all of them."`
+	Code   values        `group:"which" placeholder:"CODE" help:"Only with this outcome code, or a family such as fcm; several with commas."`
+	Class  values        `group:"which" placeholder:"CLASS" help:"Only with an outcome of this class, such as permanent; several with commas."`
+	After  value         `group:"which" placeholder:"POSITION" help:"Go on behind an event, by the position that -o json shows; within two minutes."`
+	Source direct.Source `embed:""`
+	Output string        `short:"o" default:"lines" enum:"lines,json" group:"other" placeholder:"FORMAT" help:"lines, or json: a JSON object a line."`
 }
 
 // Help implements kong's HelpProvider.
 func (tailCmd) Help() string {
-	return `Follows what happens, from now on, until Ctrl-C. What is given must all hold. A connection that breaks is made again and
-goes on where it was; a line says where events are missing, and how many. It is for looking: belfry notification get and
-belfry audit list say what is right in the end:
+	return `Follows what happens, from now on, until Ctrl-C. What is given must all hold, and no value has wildcards. With --api it asks
+a running server: a connection that breaks is made again and goes on where it was. Without it, it reads the data directory or
+the backend on AWS itself, to which every program writes what happens while somebody follows, one to four seconds later. A
+line says where events are missing, and how many. It is for looking: belfry notification get and belfry audit list say what is
+right in the end:
 
     belfry tail --type breaker,held,credential
     belfry tail --id bat_… --class permanent
@@ -42,22 +49,20 @@ belfry audit list say what is right in the end:
 
 // Run follows.
 func (c *tailCmd) Run(ctx context.Context, con *display.Console) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	api, err := con.Connect("belfry", display.Server{URL: c.API, Key: c.Key.Reveal()})
-	if err != nil {
-		return err
-	}
 	f := client.TailFilter{
-		Tenant: c.Tenant, App: c.App, IDs: c.ID, Labels: c.Label, Codes: c.Code, Classes: c.Class, After: c.After,
+		Tenant: string(c.Tenant), App: string(c.App), IDs: c.ID, Labels: c.Label, Codes: c.Code, Classes: c.Class, After: string(c.After),
 		Broke: func(err error) { _, _ = fmt.Fprintf(con.Err, "belfry: %v; connecting again\n", err) },
 	}
 	for _, t := range c.Type {
 		f.Kinds = append(f.Kinds, client.TailKind(t))
 	}
+	return c.Source.With(ctx, con, func(api *client.Client) error { return c.follow(ctx, con, api.Tail(ctx, f)) })
+}
+
+// follow shows events until ctx ends.
+func (c *tailCmd) follow(ctx context.Context, con *display.Console, all iter.Seq2[client.TailEvent, error]) error {
 	var events, gaps int64
-	for e, err := range api.Tail(ctx, f) {
+	for e, err := range all {
 		if err != nil && ctx.Err() != nil {
 			break
 		}
@@ -82,6 +87,38 @@ func (c *tailCmd) Run(ctx context.Context, con *display.Console) error {
 	return nil
 }
 
+// errEmpty refuses a filter without a value, as a script has it with a variable that is not set: it would choose all.
+var errEmpty = errors.New("must not be empty; leave it out for all")
+
+// value is a filter's value.
+type value string
+
+// Decode implements kong.MapperValue.
+func (v *value) Decode(ctx *kong.DecodeContext) error {
+	err := ctx.Scan.PopValueInto("value", (*string)(v))
+	if err == nil && *v == "" {
+		err = errEmpty
+	}
+	return err
+}
+
+// values are a filter's values, of which several may be given.
+type values []string
+
+// Decode implements kong.MapperValue.
+func (v *values) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+		return err
+	}
+	parts := kong.SplitEscaped(text, ctx.Value.Tag.Sep)
+	if len(parts) == 0 || slices.Contains(parts, "") {
+		return errEmpty
+	}
+	*v = append(*v, parts...)
+	return nil
+}
+
 // told is what lines say of the data of events; each type has some of it.
 type told struct {
 	Tenant  string           `json:"tenant"`
@@ -99,6 +136,8 @@ type told struct {
 	Who     string           `json:"who"`
 	By      string           `json:"by"`
 	Action  string           `json:"action"`
+
+	Labels map[string]string `json:"labels"`
 }
 
 // tailLine is an event on one line: when, what, whose, in words, and of what. Words are cut where a terminal ends, ids are not.
@@ -121,14 +160,14 @@ func tailLine(con *display.Console, e *client.TailEvent) string {
 	if d.Tenant != "" {
 		words = d.Tenant + " " + words
 	}
+	if len(d.Labels) > 0 {
+		words += " " + display.Labels(d.Labels)
+	}
 	words, subject := visible.Field(words), visible.Field(e.Event.Subject)
 	kind := fmt.Sprintf("%-*s", kindWidth, visible.Field(string(e.Kind)))
-	if room := con.Width - len(when) - 1 - kindWidth - len(subject) - 1; con.Width > 0 && len([]rune(words)) > max(room, 0) {
-		if cut := []rune(words); room > 1 {
-			words = string(cut[:room-1]) + "…"
-		} else {
-			words = ""
-		}
+	if con.Width > 0 {
+		room := con.Width - len(when) - 1 - kindWidth - runewidth.StringWidth(subject) - 1
+		words = runewidth.Truncate(words, max(room, 0), "…")
 	}
 	return when + " " + con.Toned(kind, tone) + words + " " + subject
 }
@@ -139,9 +178,14 @@ func (d *told) words(kind client.TailKind) (words, tone string) {
 	case client.TailAccepted:
 		return fmt.Sprintf("%d on %s", d.Sources, d.Lane), ""
 	case client.TailChanged:
+		if d.Change == "uploaded" {
+			return fmt.Sprintf("uploaded, now %d", d.Sources), d.State
+		}
 		return d.Change, d.State
 	case client.TailOutcome, client.TailCompleted:
-		codes := slices.Sorted(maps.Keys(d.ByCode))
+		codes := slices.SortedFunc(maps.Keys(d.ByCode), func(a, b string) int {
+			return cmp.Or(cmp.Compare(d.ByCode[b], d.ByCode[a]), cmp.Compare(a, b)) // what most have can be seen where words are cut
+		})
 		tone = "sent"
 		for i, c := range codes {
 			if c != "sent" {

@@ -1,6 +1,9 @@
 package door
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // Code names a kind of problem. The set is closed; programs may rely on it.
 type Code string
@@ -115,6 +118,9 @@ func (c Code) facts() (status int, title string) {
 	}
 	return http.StatusInternalServerError, "The request failed inside"
 }
+
+// CodeNamed reports whether a problem that is ever sent has that code.
+func CodeNamed(name string) bool { return slices.Contains(codes(), Code(name)) }
 
 // codes lists the kinds that are ever sent, by status.
 func codes() []Code {

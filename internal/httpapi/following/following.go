@@ -4,6 +4,7 @@ package following
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/belfry-push/belfry/internal/httpapi/describe"
 	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/push"
+	"github.com/belfry-push/belfry/internal/strict"
 	"github.com/belfry-push/belfry/internal/tail"
 )
 
@@ -35,9 +37,11 @@ const (
 
 // Routes returns the route of what happens.
 func Routes(hub Hub) []*door.Route {
-	classes := make([]string, 0, len(push.Classes()))
+	var classes []string
 	for _, c := range push.Classes() {
-		classes = append(classes, c.String())
+		if c != push.ClassOpen {
+			classes = append(classes, c.String())
+		}
 	}
 	kinds := make([]string, 0, len(tail.Kinds()))
 	for _, k := range tail.Kinds() {
@@ -65,9 +69,9 @@ func Routes(hub Hub) []*door.Route {
 			},
 			{Name: "tenant", About: "Only this tenant's; any but the key's own is for the operator's key.", High: push.MaxName},
 			{Name: "app", About: "Only this app's.", High: push.MaxName},
-			text("id", "Only of this notification, batch or replay, or of one of these."),
+			text("id", "Only of this notification, batch or replay, or of one of these; entries of the audit log about it, too."),
 			text("label", "Only with this label: `name=value`, or `name` with any value. Given several times, all must be there."),
-			text("code", "Only with this outcome code, or one of this family, such as `fcm`."),
+			text("code", "Only with this outcome code, or one of this family, such as `fcm`; or with this code of a problem, of the audit log."),
 			{Name: "class", About: "Only with an outcome of this class, or of one of these.", Kind: door.ParamChoice, Choices: classes, Many: true},
 		},
 		Gives: []door.Given{{Status: http.StatusOK, About: "Events, without end.", Types: []string{door.TypeEvents}}},
@@ -111,6 +115,11 @@ func chosen(x *door.Exchange) (tail.Sight, tail.Filter, error) {
 		}
 	}
 	f := tail.Filter{Tenant: q.Text("tenant"), App: q.Text("app"), IDs: q.Texts("id"), Codes: q.Texts("code")}
+	labels, err := checked(q)
+	if err != nil {
+		return s, f, err
+	}
+	f.Labels = labels
 	if f.Tenant != "" && f.Tenant != x.Tenant && !s.All {
 		return s, f, door.Refuse(door.CodeForbidden, "this key sees its own tenant's events only: leave tenant out")
 	}
@@ -131,15 +140,52 @@ func chosen(x *door.Exchange) (tail.Sight, tail.Filter, error) {
 			}
 		}
 	}
+	return s, f, nil
+}
+
+// checked returns the labels that are asked for. Values that no event can have are faults: whoever waits for them would wait
+// for ever.
+func checked(q *door.Query) ([]push.Label, error) {
 	var faults push.Faults
+	fault := func(name, detail string) {
+		faults = append(faults, push.Fault{Pointer: "?" + name, Code: push.FaultValue, Detail: detail})
+	}
+	for _, name := range []string{"tenant", "app"} {
+		if why := push.CheckName(q.Text(name)); q.Has(name) && why != "" {
+			fault(name, why+"; there are no wildcards: leave it out for all")
+		}
+	}
+	for _, id := range q.Texts("id") {
+		if _, err := push.ParseID(id, push.PrefixNotification, push.PrefixBatch, push.PrefixReplay); err != nil {
+			fault("id", err.Error())
+		}
+	}
+	for _, code := range q.Texts("code") {
+		if known := codes(); !slices.Contains(known, code) && !door.CodeNamed(code) {
+			fault("code", fmt.Sprintf("%q is neither an outcome code nor a family of them, such as fcm%s", push.Clip(code),
+				strict.DidYouMean(code, known)))
+		}
+	}
+	var labels []push.Label
 	for _, text := range q.Texts("label") {
 		l := push.ParseLabel(text)
 		if l.Name == "" {
-			faults = append(faults, push.Fault{Pointer: "?label", Code: push.FaultValue, Detail: "must be name=value, or name"})
+			fault("label", "must be name=value, or name")
 		}
-		f.Labels = append(f.Labels, l)
+		labels = append(labels, l)
 	}
-	return s, f, faults.Err()
+	return labels, faults.Err()
+}
+
+// codes are the codes of outcomes and answers, and the families of those.
+func codes() (all []string) {
+	for _, c := range push.Codes() {
+		if family, _, ok := strings.Cut(c.Name, "."); ok && !slices.Contains(all, family) {
+			all = append(all, family)
+		}
+		all = append(all, c.Name)
+	}
+	return all
 }
 
 // stream is one open stream.
