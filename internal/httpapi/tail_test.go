@@ -2,16 +2,23 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/document/documenttest"
+	"github.com/belfry-push/belfry/internal/httpapi/door"
 	"github.com/belfry-push/belfry/internal/tail"
+	"github.com/belfry-push/belfry/internal/wire"
 )
 
 // briefHub takes listeners and stops at once, so that every route ends.
@@ -83,5 +90,44 @@ func TestTailKindsOfTheClient(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, client.TailKinds()); diff != "" {
 		t.Errorf("(-server +client):\n%s", diff)
+	}
+}
+
+// The document describes every event of the stream, and its sample has one of each that is told there only.
+func TestTailEventsAreDescribed(t *testing.T) {
+	t.Parallel()
+	g := setup(t, func(cfg *Config) { cfg.Events = briefHub{} })
+	stream := g.Spec.Doc.Paths["/v1/events"].Get.Responses["200"].Content[door.TypeEvents]
+	if got, _ := stream.Schema.Extensions["contentSchema"].(*huma.Schema); got == nil || got.Ref != door.RefTo("TailEvent").Ref {
+		t.Errorf("an event is %+v", stream.Schema.Extensions)
+	}
+	all := g.Spec.Schemas.Map()
+	var types []string
+	for _, s := range all["TailEvent"].Properties["data"].OneOf[1:] {
+		types = append(types, g.Spec.Schemas.SchemaFromRef(s.Ref).Properties["type"].Enum[0].(string))
+	}
+	for _, d := range slices.Concat(wire.Outgoing(), wire.Live()) {
+		if !slices.Contains(types, d.EventType()) {
+			t.Errorf("%s is not described", d.EventType())
+		}
+	}
+	sample, _ := stream.Example.(string)
+	for i, d := range wire.Live() {
+		if wire.LiveSamples()[i].Data.EventType() != d.EventType() || !strings.Contains(sample, `"type":"`+d.EventType()+`"`) {
+			t.Errorf("%s has no sample", d.EventType())
+		}
+	}
+	for _, s := range wire.LiveSamples() {
+		e, err := s.Event()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := wire.EncodeEvent(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(reflect.TypeOf(s.Data).String(), "wire.")
+		g.validSample(t, e.Type, all[name+"Event"], huma.ModeReadFromServer, json.RawMessage(body))
+		g.validSample(t, e.Type, all[name+"Data"], huma.ModeReadFromServer, e.Data)
 	}
 }

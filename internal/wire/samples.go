@@ -70,6 +70,24 @@ func Samples() []Sample {
 	}
 }
 
+// LiveSamples returns one event of every type that only those who follow are told, in the order of [Live].
+func LiveSamples() []Sample {
+	const id = push.ID("bat_01890a5d-ac96-774b-bcce-b302099a8061")
+	labels := map[string]string{"team": "orders"}
+	return []Sample{
+		{string(id), "", Accepted{
+			AcceptedAt: time.Date(2026, 11, 21, 9, 30, 0, 123_000_000, time.UTC), App: "shop", ID: id, Labels: labels, Lane: "bulk", Tenant: "default",
+		}},
+		{string(id), "", Changed{
+			App: "shop", Change: "uploaded", ID: id, Labels: labels, Sources: 10_000, State: push.StateUploading, Tenant: "default",
+		}},
+		{string(id), "", Audited{
+			Action: "startBatch", Kind: "change", RequestID: "req-1", Status: 200, TargetID: string(id), TargetKind: "batches", Tenant: "default",
+			Who: "ada",
+		}},
+	}
+}
+
 // Event returns the sample as it is published, with an id that is always the same.
 func (s Sample) Event() (Event, error) {
 	e, err := NewEvent("belfry", s.Subject, s.TraceParent, time.Date(2026, 11, 21, 9, 30, 0, 456_000_000, time.UTC), s.Data)

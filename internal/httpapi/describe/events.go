@@ -2,7 +2,9 @@ package describe
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -45,7 +47,50 @@ func eventSchemas() map[string]*huma.Schema {
 	}
 	out["WatchEvent"] = stream
 	addOutgoing(out)
+	addTail(out)
 	return out
+}
+
+// TailEvent is the name of the schema of what happens.
+const TailEvent = "TailEvent"
+
+// addTail adds the events of the stream of what happens: each is a published event, or one that is told there only, by its
+// kind; or a gap.
+func addTail(all map[string]*huma.Schema) {
+	all["TailGap"] = object("That events are missing here.", map[string]*huma.Schema{
+		"events": {Type: huma.TypeInteger, Nullable: true, Description: "how many, at most; null if nobody has counted them"},
+	}, "events")
+	data := &huma.Schema{Description: "the CloudEvent, or of gap how many are missing", OneOf: []*huma.Schema{door.RefTo("TailGap")}}
+	for _, d := range slices.Concat(wire.Outgoing(), wire.Live()) {
+		data.OneOf = append(data.OneOf, door.RefTo(outgoingName(d)))
+	}
+	kinds := []any{string(client.TailGap)}
+	for _, k := range client.TailKinds() {
+		kinds = append(kinds, string(k))
+	}
+	all[TailEvent] = object("One event of what happens: its name is after event:, its data is the JSON after data:.", map[string]*huma.Schema{
+		"id":    {Type: huma.TypeString, Description: "for Last-Event-ID, on any server; behind it"},
+		"event": {Type: huma.TypeString, Enum: kinds, Description: "the kind of event; others may be added"},
+		"data":  data,
+	}, "id", "event", "data")
+}
+
+// SampleTail is a short stream of what happens.
+func SampleTail() string {
+	text := "retry: 1000\n\nid: k3x9z.4\n\n"
+	for i, s := range wire.LiveSamples() {
+		e, err := s.Event()
+		if err != nil {
+			continue // TestTailEventsAreDescribed sees it missing
+		}
+		body, err := wire.EncodeEvent(&e)
+		if err != nil {
+			continue
+		}
+		kind := []client.TailKind{client.TailAccepted, client.TailChanged, client.TailAudit}[i]
+		text += fmt.Sprintf("id: k3x9z.%d\nevent: %s\ndata: %s\n\n", i+5, kind, body)
+	}
+	return text + "id: k3x9z.a\nevent: gap\ndata: {\"events\":2}\n\n"
 }
 
 func object(about string, properties map[string]*huma.Schema, required ...string) *huma.Schema {
@@ -79,7 +124,7 @@ func outgoingName(d wire.Data) string { return reflect.TypeOf(d).Name() + "Event
 
 // addOutgoing adds the published events: each is the envelope with its type and data.
 func addOutgoing(all map[string]*huma.Schema) {
-	for _, d := range wire.Outgoing() {
+	for _, d := range slices.Concat(wire.Outgoing(), wire.Live()) {
 		r := huma.NewMapRegistry("#/components/schemas/", func(t reflect.Type, _ string) string { return t.Name() + "Data" })
 		door.SchemaOf(r, reflect.TypeOf(d), sets())
 		for name, s := range r.Map() {
@@ -106,6 +151,9 @@ func about(d wire.Data) string {
 		wire.EventBreakerChanged:    "Sends through a credential are held back, tried or let through again.",
 		wire.EventCredentialInvalid: "Google does not take the credential of an app any more.",
 		wire.EventReconciled:        "What no queue message answered for any more was sent anew, or expired.",
+		wire.EventAccepted:          "A notification or batch was accepted.",
+		wire.EventChanged:           "Somebody uploaded to a batch, or started, paused, resumed or cancelled it or a notification.",
+		wire.EventAudited:           "The audit log has another entry.",
 		wire.EventReplayChanged:     "A replay of dead letters was started, paused, resumed, stopped, cancelled or completed.",
 	}[d.EventType()]
 }

@@ -219,6 +219,10 @@ func (d *Description) responses(rt *Route) map[string]*huma.Response {
 		r := answerOf(out, g.Status)
 		r.Description = strings.TrimSpace(r.Description + " " + g.About)
 		maps.Copy(r.Content, d.content(g.Types, g.Of, g.Sample))
+		if stream := r.Content[TypeEvents]; g.Event != "" && stream != nil {
+			stream.Schema.Extensions = map[string]any{"contentMediaType": TypeEvents, "contentSchema": RefTo(g.Event)}
+			stream.Example = g.Sample
+		}
 		if g.Located {
 			r.Headers["Location"] = textHeader("URL of what was created, relative to the server.")
 		}

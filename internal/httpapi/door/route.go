@@ -47,6 +47,7 @@ type Given struct {
 	Of      reflect.Type // the body, or one line of NDJSON; nil for text
 	Sample  any          // of the body, for the document; nil: that of Of in [About]
 	Located bool         // it has a Location
+	Event   string       // of a stream of events: the schema of one; "": that of [About]
 }
 
 // KeyUse says what an Idempotency-Key header does on a route.
