@@ -27,7 +27,7 @@ func newSpans() *spans { return &spans{traces: map[[16]byte][]trace.Ended{}} }
 func (*spans) Sample([16]byte, telemetry.TraceParent) bool { return true }
 
 // Spare implements trace.Recorder.
-func (*spans) Spare() bool { return true }
+func (*spans) Spare(trace.Result) bool { return true }
 
 // Record implements trace.Recorder.
 func (s *spans) Record(e *trace.Ended) {
