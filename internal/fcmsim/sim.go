@@ -107,6 +107,15 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Start begins to listen. It returns when clients can connect, and fails if an address is taken or the simulator was
 // started before.
 func (s *Sim) Start() error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.cfg.Logger.Info("FCM simulator is up; nothing goes to Google", zap.String("url", s.URL()),
+		zap.String("project", s.cfg.Project))
+	return nil
+}
+
+func (s *Sim) start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.plain != nil || s.stopped {
@@ -126,8 +135,6 @@ func (s *Sim) Start() error {
 		}
 	}
 	s.plain = plain
-	s.cfg.Logger.Info("FCM simulator is up; nothing goes to Google", zap.String("url", s.URL()),
-		zap.String("project", s.cfg.Project))
 	return nil
 }
 
