@@ -118,7 +118,7 @@ func openEmbedded(ctx context.Context, c config.Store, log *zap.Logger, reg prom
 		Visibility: c.Visibility, Embedded: &Embedded{Store: b.Store()},
 	}
 	out.Events, out.Disk = out.Bus, diskOf(b)
-	if err := registerDisk(reg, c.Data); err != nil {
+	if err := errors.Join(registerDisk(reg, c.Data), b.Register(reg)); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	if err := reportRestored(ctx, b, c.Data, c.AuditKey, log); err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 )
 
 // Metrics shows the guards of a process. What can be asked of a guard is asked
@@ -24,6 +25,7 @@ type Metrics struct {
 	deferrals *prometheus.CounterVec
 
 	mu     sync.Mutex
+	said   bool              // that there are more guards than labels
 	guards map[string]*Guard // by credential
 	labels map[*Guard]string // the credential, or otherLabel
 }
@@ -163,7 +165,7 @@ func (m *Metrics) all() map[*Guard]string {
 	return maps.Clone(m.labels)
 }
 
-// add shows g from now on and gives it its counters.
+// add shows g from now on and gives it its counters. The first guard that gets no label of its own says so.
 func (m *Metrics) add(g *Guard) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -175,6 +177,11 @@ func (m *Metrics) add(g *Guard) error {
 	label := name
 	if m.labelled() >= mostLabels {
 		label = otherLabel
+		if !m.said {
+			m.said = true
+			g.log.Info("more credentials than metrics have series for: those that came last are shown together, as other",
+				zap.Int("shown", mostLabels))
+		}
 	}
 	m.labels[g] = label
 	for _, w := range Whys() {

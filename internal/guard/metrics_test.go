@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/belfry-push/belfry/internal/push"
 )
@@ -125,13 +127,20 @@ func TestLabelsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	const many = 200
+	core, said := observer.New(zapcore.InfoLevel)
 	var all []*Guard
 	for i := range many {
-		g, err := New(DefaultConfig(fmt.Sprintf("p-%03d", i)), nil, rand.New(rand.NewPCG(1, 2)), zap.NewNop(), m, nil)
+		g, err := New(DefaultConfig(fmt.Sprintf("p-%03d", i)), nil, rand.New(rand.NewPCG(1, 2)), zap.New(core), m, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i == mostLabels-1 && said.Len() > 0 {
+			t.Errorf("with %d credentials, and as many labels, %v is said", i+1, said.All())
+		}
 		all = append(all, g)
+	}
+	if said.Len() != 1 {
+		t.Errorf("it is not said once: %v", said.All())
 	}
 	labels := func() (closed float64, names map[string]bool) {
 		families, err := reg.Gather()

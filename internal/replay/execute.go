@@ -38,6 +38,8 @@ type executor struct {
 	rest map[push.ID]time.Time // failed here: not before that
 	from string                // cursor of the first page that has a run to look at
 
+	progress progress
+
 	wg    sync.WaitGroup
 	ended chan ended
 }
@@ -96,9 +98,10 @@ func (r *Room) lookNow() {
 	}
 }
 
-// look goes over the runs and starts executing those that nobody executes.
+// look goes over the runs, starts executing those that nobody executes, and shows how far they are.
 func (x *executor) look(ctx context.Context) error {
 	running := map[push.ID]bool{}
+	var open []Run
 	settled := true
 	for cursor := x.from; ; {
 		runs, next, err := x.Runs(ctx, cursor, runPage)
@@ -109,6 +112,9 @@ func (x *executor) look(ctx context.Context) error {
 			run := &runs[i]
 			if !run.State.Final() || x.now().Sub(run.CreatedAt) < settledFor {
 				settled = false
+			}
+			if !run.State.Final() {
+				open = append(open, Run{ID: run.ID, State: run.State, Total: run.Total})
 			}
 			if run.State != RunRunning {
 				continue
@@ -135,7 +141,7 @@ func (x *executor) look(ctx context.Context) error {
 			delete(x.rest, id)
 		}
 	}
-	return nil
+	return x.show(ctx, open)
 }
 
 // consider starts executing a run unless another process executes it.

@@ -46,24 +46,34 @@ func openStateOf(n *push.Notification) openState {
 }
 
 // openSums are the sums of a pass.
-type openSums map[openState]*openPart
+type openSums struct {
+	states  map[openState]*openPart
+	batches progress
+}
 
 type openPart struct {
 	recipients, notifications int64
 	oldest                    time.Time // when it was accepted, or its batch started; zero for none
 }
 
+// progress is how far recipients have come.
+type progress struct {
+	unplanned int64 // in no chunk yet
+	open      int64 // in a chunk, without an outcome
+	done      int64 // with an outcome
+}
+
 func newOpenSums() openSums {
-	s := openSums{}
+	s := openSums{states: map[openState]*openPart{}}
 	for _, state := range openStates() {
-		s[state] = &openPart{}
+		s.states[state] = &openPart{}
 	}
 	return s
 }
 
-func (s openSums) add(state openState, n *push.Notification, recipients int64) {
-	p := s[state]
-	p.recipients += recipients
+func (s *openSums) add(state openState, n *push.Notification, far progress) {
+	p := s.states[state]
+	p.recipients += far.unplanned + far.open
 	p.notifications++
 	at := n.AcceptedAt
 	if !n.Progress.StartedAt.IsZero() {
@@ -72,6 +82,11 @@ func (s openSums) add(state openState, n *push.Notification, recipients int64) {
 	if p.oldest.IsZero() || at.Before(p.oldest) {
 		p.oldest = at
 	}
+	if n.ID.IsBatch() {
+		s.batches.unplanned += far.unplanned
+		s.batches.open += far.open
+		s.batches.done += far.done
+	}
 }
 
 // OpenMetrics show what is open, read from memory at a scrape. Safe for concurrent use.
@@ -79,7 +94,7 @@ type OpenMetrics struct {
 	now                               func() time.Time
 	failures                          prometheus.Counter
 	recipients, notifications, oldest *prometheus.Desc
-	last                              *prometheus.Desc
+	last, batches                     *prometheus.Desc
 
 	mu    sync.Mutex
 	shown openSums // of the last whole pass, or more
@@ -102,6 +117,9 @@ func NewOpenMetrics(reg prometheus.Registerer, now func() time.Time) *OpenMetric
 			"Notifications and batches that are not finished, as belfry_open_recipients.", state, nil),
 		oldest: prometheus.NewDesc("belfry_open_oldest_age_seconds",
 			"How long ago the oldest of them was accepted, or started; 0 if there is none.", state, nil),
+		batches: prometheus.NewDesc("belfry_batch_progress_recipients",
+			"Recipients of batches that are started and not finished, by how far they are: unplanned, open or done. "+
+				"As belfry_open_recipients.", state, nil),
 		last: prometheus.NewDesc("belfry_open_last_pass_timestamp_seconds",
 			"When this process last went over all that is open, in seconds since 1970; 0 before the first time.", nil, nil),
 		shown: newOpenSums(),
@@ -116,6 +134,7 @@ func (m *OpenMetrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.notifications
 	ch <- m.oldest
 	ch <- m.last
+	ch <- m.batches
 }
 
 // Collect implements [prometheus.Collector]. Ages grow between two passes.
@@ -123,7 +142,7 @@ func (m *OpenMetrics) Collect(ch chan<- prometheus.Metric) {
 	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for state, p := range m.shown {
+	for state, p := range m.shown.states {
 		age := 0.0
 		if !p.oldest.IsZero() {
 			age = max(0, now.Sub(p.oldest).Seconds())
@@ -131,6 +150,10 @@ func (m *OpenMetrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.recipients, prometheus.GaugeValue, float64(p.recipients), string(state))
 		ch <- prometheus.MustNewConstMetric(m.notifications, prometheus.GaugeValue, float64(p.notifications), string(state))
 		ch <- prometheus.MustNewConstMetric(m.oldest, prometheus.GaugeValue, age, string(state))
+	}
+	b := m.shown.batches
+	for state, n := range map[string]int64{"unplanned": b.unplanned, "open": b.open, "done": b.done} {
+		ch <- prometheus.MustNewConstMetric(m.batches, prometheus.GaugeValue, float64(n), state)
 	}
 	at := 0.0
 	if !m.at.IsZero() {
@@ -144,13 +167,15 @@ func (m *OpenMetrics) Collect(ch chan<- prometheus.Metric) {
 func (m *OpenMetrics) soFar(s openSums) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for state, p := range s {
-		shown := m.shown[state]
+	for state, p := range s.states {
+		shown := m.shown.states[state]
 		shown.recipients, shown.notifications = max(shown.recipients, p.recipients), max(shown.notifications, p.notifications)
 		if shown.oldest.IsZero() {
 			shown.oldest = p.oldest
 		}
 	}
+	b := &m.shown.batches
+	b.unplanned, b.open, b.done = max(b.unplanned, s.batches.unplanned), max(b.open, s.batches.open), max(b.done, s.batches.done)
 }
 
 // whole shows the sums of a pass.

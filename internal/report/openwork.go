@@ -34,10 +34,12 @@ type OpenWork struct {
 	sums    map[push.ID]openSum // a pass's alone
 }
 
-// openSum is what a large notification had open, and until when that is good enough.
+// openSum is how far a large notification was, and until when that is good enough.
 type openSum struct {
-	open, version int64
-	until         time.Time
+	progress
+
+	version int64
+	until   time.Time
 }
 
 // What the look costs: between two reads it rests for so many times what the first took, so it takes a twentieth of a core at
@@ -85,7 +87,7 @@ func (o *OpenWork) pass(ctx context.Context) error {
 		return err
 	}
 	for i := range waiting {
-		sum.add(openOutbox, &waiting[i], waiting[i].Progress.Sources)
+		sum.add(openOutbox, &waiting[i], progress{unplanned: waiting[i].Progress.Sources})
 	}
 	kept := map[push.ID]openSum{}
 	for cursor := ""; ; {
@@ -97,11 +99,11 @@ func (o *OpenWork) pass(ctx context.Context) error {
 			if !heads[i].Progress.Unfinished() {
 				continue // the index is late
 			}
-			n, err := o.open(ctx, &heads[i], kept)
+			far, err := o.far(ctx, &heads[i], kept)
 			if err != nil {
 				return err
 			}
-			sum.add(openStateOf(&heads[i]), &heads[i], n)
+			sum.add(openStateOf(&heads[i]), &heads[i], far)
 		}
 		if cursor = next; cursor == "" {
 			break
@@ -117,21 +119,24 @@ func (o *OpenWork) pass(ctx context.Context) error {
 	return nil
 }
 
-// open returns how many recipients of a notification have no outcome; those that are not planned yet are among them.
-func (o *OpenWork) open(ctx context.Context, n *push.Notification, kept map[push.ID]openSum) (int64, error) {
+// far returns how far the recipients of a notification are. Those of one to few are all open.
+func (o *OpenWork) far(ctx context.Context, n *push.Notification, kept map[push.ID]openSum) (progress, error) {
 	if n.Progress.Sources <= openFew {
-		return n.Progress.Sources, nil
+		return progress{open: n.Progress.Sources}, nil
 	}
 	if s, ok := o.sums[n.ID]; ok && s.version == n.Progress.Version && o.now().Before(s.until) {
 		kept[n.ID] = s
-		return s.open, nil
+		return s.progress, nil
 	}
 	c, err := o.ledger.Counts(ctx, n.ID)
 	if err != nil {
-		return 0, err
+		return progress{}, err
 	}
-	s := openSum{open: c.ByClass()[push.ClassOpen] + c.Unplanned(n.Progress.Sources), version: n.Progress.Version}
+	open := c.ByClass()[push.ClassOpen]
+	s := openSum{
+		progress: progress{unplanned: c.Unplanned(n.Progress.Sources), open: open, done: c.Recipients - open}, version: n.Progress.Version,
+	}
 	s.until = o.now().Add(time.Duration(n.Progress.Sources) * openKeeps)
 	kept[n.ID] = s
-	return s.open, nil
+	return s.progress, nil
 }

@@ -96,7 +96,8 @@ func TestOpenWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := countOpen(t)
 		synctest.Wait()
-		w.want(t, "with nothing", "recipients sending=0", "oldest_age_seconds sending=0", "recipients outbox=0", "notifications held=0")
+		w.want(t, "with nothing", "recipients sending=0", "oldest_age_seconds sending=0", "recipients outbox=0", "notifications held=0",
+			"belfry_batch_progress_recipients unplanned=0", "belfry_batch_progress_recipients open=0", "belfry_batch_progress_recipients done=0")
 
 		w.put(3, push.StateAccepted, func(n *push.Notification) { n.Progress.Enqueued = false })
 		w.put(5, push.StateSending, nil)
@@ -106,13 +107,15 @@ func TestOpenWork(t *testing.T) {
 		w.put(17, push.StateCancelled, nil)
 		w.put(1000, push.StateUploading, nil) // waits for its caller alone
 		w.put(1000, push.StateCompleted, nil)
+		w.put(19, push.StateSending, func(n *push.Notification) { n.ID = push.NewID(push.PrefixNotification) }) // no batch
 		time.Sleep(20 * time.Second)
-		w.want(t, "with one of each", "recipients outbox=3", "recipients sending=5", "recipients paused=7", "recipients held=11",
-			"recipients deferred=13", "recipients ending=17", "notifications sending=1", "oldest_age_seconds sending=20")
+		w.want(t, "with one of each", "recipients outbox=3", "recipients sending=24", "recipients paused=7", "recipients held=11",
+			"recipients deferred=13", "recipients ending=17", "notifications sending=2", "oldest_age_seconds sending=20",
+			"belfry_batch_progress_recipients unplanned=3", "belfry_batch_progress_recipients open=53")
 
 		w.broken.Store(true)
 		time.Sleep(time.Minute)
-		w.want(t, "while the ledger is away", "recipients sending=5", "oldest_age_seconds paused=80", "failures_total=4")
+		w.want(t, "while the ledger is away", "belfry_batch_progress_recipients open=53", "recipients sending=24", "oldest_age_seconds paused=80", "failures_total=4")
 	})
 }
 
@@ -129,7 +132,8 @@ func TestOpenWorkOfALargeBatch(t *testing.T) {
 		}
 		w.ledger.PutLine(line)
 		time.Sleep(16 * time.Second)
-		w.want(t, "with a batch", "recipients sending=99600")
+		w.want(t, "with a batch", "recipients sending=99600", "belfry_batch_progress_recipients unplanned=99500",
+			"belfry_batch_progress_recipients open=100", "belfry_batch_progress_recipients done=400")
 		if n := w.sums.Load(); n != 1 {
 			t.Errorf("its lines were summed %d times", n)
 		}
@@ -149,6 +153,6 @@ func TestOpenWorkIsNeverShownAsNothing(t *testing.T) {
 			w.put(1, push.StateSending, nil)
 		}
 		time.Sleep(16 * time.Second)
-		w.want(t, "with many", "recipients sending=1200", "notifications sending=1200")
+		w.want(t, "with many", "recipients sending=1200", "notifications sending=1200", "belfry_batch_progress_recipients open=1200")
 	})
 }

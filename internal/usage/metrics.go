@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/telemetry"
@@ -20,6 +21,7 @@ type Metrics struct {
 	requests   *prometheus.GaugeVec
 	recipients *prometheus.GaugeVec
 	top        *telemetry.Top // a round's alone
+	crowded    bool           // more tenants than have series were seen, and it was said; a round's alone
 }
 
 // NewMetrics registers the room's metrics.
@@ -53,12 +55,17 @@ func (m *Metrics) walked(n int) {
 	}
 }
 
-// round shows what tenants used today, after a round over all of them.
-func (m *Metrics) round(now time.Time, today map[string]Sums) {
+// round shows what tenants used today, after a round over all of them. It says once if they are more than have series.
+func (m *Metrics) round(now time.Time, today map[string]Sums, log *zap.Logger) {
 	if m == nil {
 		return
 	}
 	m.last.Set(float64(now.Unix()))
+	if len(today) > shownTenants && !m.crowded {
+		m.crowded = true
+		log.Info("more tenants than metrics have series for: those with the least use are shown together, as _other",
+			zap.Int("tenants", len(today)), zap.Int("shown", shownTenants))
+	}
 	use := make(map[string]int64, len(today))
 	var other Sums
 	for tenant, s := range today {

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // TestHostileTenants: ten thousand names that somebody made up do not make the registry grow, and nothing that
@@ -16,6 +19,11 @@ func TestHostileTenants(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewPedanticRegistry()
 	m := NewMetrics(reg)
+	core, said := observer.New(zapcore.InfoLevel)
+	m.round(time.Unix(1, 0), map[string]Sums{"alone": {Requests: 1}}, zap.New(core))
+	if said.Len() > 0 {
+		t.Errorf("one tenant, and %v is said", said.All())
+	}
 	const perTenant = 1 + classes // requests, and each class
 	for day := range 3 {
 		today := map[string]Sums{}
@@ -25,7 +33,7 @@ func TestHostileTenants(t *testing.T) {
 			s.ByClass[1] = s.Recipients
 			today[fmt.Sprintf("t-%d-%d", day, i)] = s
 		}
-		m.round(time.Unix(1, 0), today)
+		m.round(time.Unix(1, 0), today, zap.New(core))
 		var want, got float64
 		series := 0
 		for _, s := range today {
@@ -45,6 +53,9 @@ func TestHostileTenants(t *testing.T) {
 		if got != want {
 			t.Errorf("day %d: %v requests are shown, there were %v", day, got, want)
 		}
+	}
+	if lines := said.All(); len(lines) != 1 || lines[0].ContextMap()["tenants"] != int64(10_000) {
+		t.Errorf("it is not said once: %v", lines)
 	}
 }
 

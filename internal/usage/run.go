@@ -76,7 +76,7 @@ func (r *Room) round(ctx context.Context, p *patience) error {
 		l.next = now.Add(l.wait - every/2)
 		p.tenants[tenant] = l
 	}
-	r.cfg.Metrics.round(r.cfg.Now(), p.today)
+	r.cfg.Metrics.round(r.cfg.Now(), p.today, r.cfg.Log)
 	return nil
 }
 

@@ -71,7 +71,7 @@ func TestHostileRequests(t *testing.T) {
 func attacks(i int) []*http.Request {
 	name := hostile(i)
 	request := func(method, path, body string) *http.Request {
-		r, err := http.NewRequest(method, "http://x/", strings.NewReader(body)) //nolint:noctx // set where it is sent
+		r, err := http.NewRequest(method, "http://x/", strings.NewReader(body))
 		if err != nil {
 			panic(err)
 		}
@@ -81,7 +81,8 @@ func attacks(i int) []*http.Request {
 		return r
 	}
 	quoted := fmt.Sprintf("%q", name)
-	send := request(http.MethodPost, "/v1/notifications", `{"to":{"tokens":["t"]},"message":{"notification":{"title":"Hi"}},"labels":{"a":`+quoted+`}}`)
+	send := request(http.MethodPost, "/v1/notifications",
+		`{"to":{"tokens":["t"]},"message":{"notification":{"title":"Hi"}},"labels":{"a":`+quoted+`}}`)
 	send.Header.Set("Idempotency-Key", fmt.Sprintf("key-%d", i))
 	key := request(http.MethodGet, "/v1/notifications", "")
 	key.Header.Set("Authorization", fmt.Sprintf("Bearer blf_%d_%d", i, i))
@@ -93,7 +94,8 @@ func attacks(i int) []*http.Request {
 		request(http.MethodGet, "/"+name+"/"+name, ""),
 		request(fmt.Sprintf("BREW%d", i), "/v1/notifications", ""),
 		request(http.MethodGet, "/v1/devices/"+name, ""),
-		request(http.MethodPost, "/v1/events", `{"specversion":"1.0","id":`+quoted+`,"source":`+quoted+`,"type":"push.notification.requested.v1","data":{}}`),
+		request(http.MethodPost, "/v1/events",
+			`{"specversion":"1.0","id":`+quoted+`,"source":`+quoted+`,"type":"push.notification.requested.v1","data":{}}`),
 		send, key, trace,
 	}
 }

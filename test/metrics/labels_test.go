@@ -29,7 +29,7 @@ func bounded() map[string]string {
 		"status":     "HTTP's",
 		"class":      closed, "code": closed, "direction": closed, "from": closed, "outcome": closed, "platform": closed, "prediction": closed,
 		"priority": closed, "quota": closed, "result": closed, "source": closed, "state": closed, "traffic": closed, "verdict": closed,
-		"what": closed, "why": closed, "go_version": build, "revision": build, "version": build, "check": parts, "listener": parts,
+		"what": closed, "why": closed, "go_version": build, "revision": build, "version": build, "check": parts, "file": parts, "listener": parts,
 		"queue": parts, "op": aws, "reason": aws, "service": aws, "unit": aws,
 	}
 }

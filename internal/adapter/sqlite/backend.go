@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/db"
@@ -121,6 +122,16 @@ func (b *Backend) setIdentity(ctx context.Context, id string, files []*dataView)
 // into being by it.
 func (b *Backend) Queue(ctx context.Context, name string, cfg QueueConfig) (*queue.Queue, error) {
 	return queue.Open(ctx, b.watch, name, cfg)
+}
+
+// Register shows with reg how long writes to the files take. It fails if reg shows those of another directory.
+func (b *Backend) Register(reg prometheus.Registerer) error {
+	for _, d := range b.files() {
+		if err := reg.Register(d.Writes()); err != nil {
+			return fmt.Errorf("metrics of the data directory: %w", err)
+		}
+	}
+	return nil
 }
 
 // Store returns the driver of all storage ports.

@@ -102,5 +102,6 @@ func Serve(ctx context.Context, s *app.Service) (*letters.Room, *replay.Room, er
 }
 
 func execute(ctx context.Context, s *app.Service, room *replay.Room) {
+	room.ShowOpen(s.Reg)
 	s.Stack.Background(ctx, "replays", replaysGrace, room.Execute)
 }

@@ -40,7 +40,7 @@ func openWriter(ctx context.Context, path string, migrations []Migration, log *z
 	conn.SetMaxIdleConns(1)
 
 	w := &writer{
-		path: path, conn: conn, turn: turn, spare: sparePages, log: log, moves: moves, moveAt: checkpointPages,
+		path: path, conn: conn, turn: turn, spare: sparePages, log: log, moves: moves, moveAt: checkpointPages, took: newTook(path),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if err := w.prepare(ctx, migrations); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/belfry-push/belfry/internal/adapter/sqlite/lock"
@@ -38,6 +39,7 @@ type writer struct {
 	turn  *lock.Fair
 	spare int64 // free pages that tidy leaves
 	log   *zap.Logger
+	took  prometheus.Histogram // a write, in seconds
 
 	moves  *os.File // whose lock is the turn at moving the log
 	moveAt int      // pages written at which the log is moved
@@ -68,6 +70,8 @@ func (w *writer) do(ctx context.Context, l lane, r *request) error {
 		return err
 	}
 	w.notify()
+	begun := time.Now()
+	defer func() { w.took.Observe(time.Since(begun).Seconds()) }()
 	select {
 	case err = <-r.result:
 	case <-ctx.Done():
