@@ -29,7 +29,8 @@ func TestTailReconnects(t *testing.T) {
 	t.Parallel()
 	var ids, broke []string
 	c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
-		if got := r.URL.RequestURI(); got != "/v1/events?class=permanent&code=fcm&id=bat_1&label=team%3Dads&tenant=acme&type=accepted&type=outcome" {
+		const want = "/v1/events?class=permanent&code=fcm&id=bat_1&label=team%3Dads&tenant=acme&type=accepted&type=outcome"
+		if got := r.URL.RequestURI(); got != want {
 			t.Errorf("asked for %s", got)
 		}
 		ids = append(ids, r.Header.Get("Last-Event-ID"))
@@ -54,8 +55,8 @@ func TestTailReconnects(t *testing.T) {
 		}
 	})
 	f := TailFilter{
-		Kinds: []TailKind{TailAccepted, TailOutcome}, Tenant: "acme", IDs: []string{"bat_1"}, Labels: []string{"team=ads"}, Codes: []string{"fcm"},
-		Classes: []string{"permanent"}, After: "a.0", Broke: func(err error) { broke = append(broke, err.Error()) },
+		Kinds: []TailKind{TailAccepted, TailOutcome}, Tenant: "acme", IDs: []string{"bat_1"}, Labels: []string{"team=ads"},
+		Codes: []string{"fcm"}, Classes: []string{"permanent"}, After: "a.0", Broke: func(err error) { broke = append(broke, err.Error()) },
 	}
 	var got []string
 	var end error

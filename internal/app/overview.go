@@ -29,8 +29,8 @@ type Overview struct {
 func NewStatus(b *Backend, o Overview, now func() time.Time) *status.Room {
 	cfg := status.Config{
 		Docs: b.Store, Ledger: b.Store, Causes: b.Store, Standings: standings{o.Reports}, Replays: openReplays{o.Replays},
-		Pauses: standingPauses{o.Pauses}, Overrides: standingOverrides{o.Overrides}, Queues: map[string]worker.Gauge{}, Backend: "embedded", Disk: b.Disk, Now: now,
-		Budget: o.Budget, Sums: o.Sums,
+		Pauses: standingPauses{o.Pauses}, Overrides: standingOverrides{o.Overrides}, Queues: map[string]worker.Gauge{},
+		Backend: "embedded", Disk: b.Disk, Now: now, Budget: o.Budget, Sums: o.Sums,
 	}
 	if b.Embedded == nil {
 		cfg.Backend = "aws"

@@ -45,7 +45,8 @@ func rooms() []string {
 		"internal/deliver/lease", "internal/deliver/brake", "internal/deliver/isolation", "internal/deliver/pace",
 		"internal/outcome", "internal/letters", "internal/replay", "internal/replay/predict",
 		"internal/device", "internal/report", "internal/janitor", "internal/retention", "internal/audit/journal", "internal/usage",
-		"internal/credential", "internal/privacy", "internal/pause", "internal/override", "internal/quota", "internal/closing", "internal/status", "internal/tail",
+		"internal/credential", "internal/privacy", "internal/pause", "internal/override", "internal/quota",
+		"internal/closing", "internal/status", "internal/tail",
 	}
 }
 
@@ -104,7 +105,8 @@ func sides() []string {
 func httpapi() []string {
 	return []string{
 		"internal/httpapi", "internal/httpapi/deadletters", "internal/httpapi/describe", "internal/httpapi/pages", "internal/httpapi/tenants",
-		"internal/httpapi/views", "internal/httpapi/auditlog", "internal/httpapi/overview", "internal/httpapi/following", "internal/httpapi/console",
+		"internal/httpapi/views", "internal/httpapi/auditlog", "internal/httpapi/overview", "internal/httpapi/following",
+		"internal/httpapi/console",
 	}
 }
 
@@ -265,7 +267,9 @@ func table() []rule {
 		house("internal/app", slices.Concat(pure, rooms(), listening(), storage(), []string{
 			"internal/httpapi", "internal/httpapi/door", "internal/provision", "internal/cost",
 		})),
-		house("internal/app/breakers", slices.Concat(pure, []string{"internal/report", "internal/replay/predict", "internal/override", "internal/credential"})),
+		house("internal/app/breakers", slices.Concat(pure, []string{
+			"internal/report", "internal/replay/predict", "internal/override", "internal/credential",
+		})),
 		house("internal/app/deadletters", slices.Concat(pure, rooms(), []string{
 			"internal/app", "internal/app/breakers", "internal/httpapi", "internal/httpapi/door", "internal/cost",
 		})),

@@ -25,7 +25,8 @@ func TestWhoFollowsIsToldOnce(t *testing.T) {
 			[]string{"uploaded uploading 2", "started accepted 2", "paused paused 2", "resumed accepted 2", "cancelled cancelled 2"},
 		},
 		{
-			"started early", []string{"start early", "start early", "upload", "start", "start", "upload"},
+			"started early",
+			[]string{"start early", "start early", "upload", "start", "start", "upload"},
 			[]string{"started accepted 0", "uploaded accepted 2", "finished accepted 2"},
 		},
 		{"without recipients", []string{"start", "start"}, []string{"started accepted 0", "ended completed"}},

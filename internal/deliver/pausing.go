@@ -27,8 +27,8 @@ const (
 	pausedLeast, pausedSpread = 5 * time.Second, 5 * time.Second
 )
 
-// pausing keeps a chunk unclaimed while a pause stops it. It is claimed all the same, without sending, if there is something to be settled, or to be seen by the janitor. No attempt is used up, and what expires
-// meanwhile ends as expired.
+// pausing keeps a chunk unclaimed while a pause stops it. It is claimed all the same, without sending, if there is
+// something to be settled, or to be seen by the janitor. No attempt is used up, and what expires meanwhile ends as expired.
 type pausing struct {
 	*timing
 

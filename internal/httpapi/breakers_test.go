@@ -74,7 +74,8 @@ func TestBreakers(t *testing.T) {
 	}
 	do("ops", "POST", "/shop-prd/open", `{}`, http.StatusNotFound, door.CodeNotFound, "known are shop-prod")
 	do("ops", "POST", "/shop-prod/open", `{"for":"soon"}`, http.StatusUnprocessableEntity, door.CodeInvalid, "/for")
-	do("ops", "POST", "/shop-prod/open", `{"for":"1h","until":"2030-01-01T00:00:00Z"}`, http.StatusUnprocessableEntity, door.CodeInvalid, "not both")
+	both := `{"for":"1h","until":"2030-01-01T00:00:00Z"}`
+	do("ops", "POST", "/shop-prod/open", both, http.StatusUnprocessableEntity, door.CodeInvalid, "not both")
 	do("ops", "POST", "/shop-prod/reset", `{"for":"1h"}`, http.StatusUnprocessableEntity, door.CodeInvalid, "no end")
 	if len(room.asked) != 3 {
 		t.Errorf("%d were asked for", len(room.asked))

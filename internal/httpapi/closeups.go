@@ -55,10 +55,11 @@ func (c *closeups) routes() []*door.Route {
 		{
 			Method: http.MethodGet, Path: "/v1/notifications/{id}/traces", Name: "traceChosen",
 			Needs: access.PermReadPayload, Group: groupNotifications, Audit: door.AuditRead,
-			About: "Explain the slowest or the failed deliveries of a notification or batch, with the times of every step and the ids of their traces.",
-			Detail: "`slowest` takes what is still open, the most often tried first, and then those whose answer came last. `failed` takes what has " +
-				"the class permanent, ambiguous, expired or dead_lettered: of each code one, then of each a second. It takes O(chunks), like the " +
-				"counts, and for each delivery what explaining it takes.",
+			About: "Explain the slowest or the failed deliveries of a notification or batch, with the times of every step and " +
+				"the ids of their traces.",
+			Detail: "`slowest` takes what is still open, the most often tried first, and then those whose answer came last. " +
+				"`failed` takes what has the class permanent, ambiguous, expired or dead_lettered: of each code one, then of each " +
+				"a second. It takes O(chunks), like the counts, and for each delivery what explaining it takes.",
 			Params: []door.Param{
 				{
 					Name: "of", About: "Which deliveries.", Kind: door.ParamChoice, Fallback: string(report.ChoiceSlowest),

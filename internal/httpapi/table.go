@@ -61,7 +61,8 @@ func table(cfg *Config) []*door.Route {
 	if cfg.Events != nil {
 		resources = append(resources, following.Routes(cfg.Events))
 	}
-	resources = append(resources, console.Routes(groupOperators, cfg.Version), operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}.routes())
+	ops := operators{health: cfg.Health, registry: cfg.Registry, log: cfg.Log, version: cfg.Version}
+	resources = append(resources, console.Routes(groupOperators, cfg.Version), ops.routes())
 	return ofItsApp(cfg.Ledger, slices.Concat(resources...))
 }
 

@@ -101,20 +101,29 @@ func TestParts(t *testing.T) {
 		all   bool // of the lane
 	}{
 		{
-			Pause{Lane: push.LaneBulk}, "lane bulk",
-			[]*push.Notification{spring, of("zoo", "")}, nil, false, true,
+			Pause{Lane: push.LaneBulk},
+			"lane bulk",
+			[]*push.Notification{spring, of("zoo", "")},
+			nil, false, true,
 		},
 		{Pause{Lane: push.LaneReplay}, "lane replay", nil, []*push.Notification{spring}, false, false},
 		{
-			Pause{Tenant: "acme", Lane: push.LaneBulk}, "lane bulk of tenant acme",
-			[]*push.Notification{spring, of("acme", "")}, []*push.Notification{of("zoo", "")}, false, false,
+			Pause{Tenant: "acme", Lane: push.LaneBulk},
+			"lane bulk of tenant acme",
+			[]*push.Notification{spring, of("acme", "")},
+			[]*push.Notification{of("zoo", "")},
+			false, false,
 		},
 		{
-			Pause{Tenant: "acme", App: "shop", Lane: push.LaneBulk}, "lane bulk of app acme/shop",
-			[]*push.Notification{spring}, []*push.Notification{of("acme", ""), of("zoo", "shop")}, false, false,
+			Pause{Tenant: "acme", App: "shop", Lane: push.LaneBulk},
+			"lane bulk of app acme/shop",
+			[]*push.Notification{spring},
+			[]*push.Notification{of("acme", ""), of("zoo", "shop")},
+			false, false,
 		},
 		{
-			Pause{Tenant: "acme", Label: "campaign=spring"}, "label campaign=spring of tenant acme",
+			Pause{Tenant: "acme", Label: "campaign=spring"},
+			"label campaign=spring of tenant acme",
 			[]*push.Notification{spring, of("acme", "", "campaign", "spring")},
 			[]*push.Notification{
 				of("acme", ""), of("acme", "", "campaign", "spring-2"), of("zoo", "", "campaign", "spring"), of("acme", "", "x", "spring"),
@@ -122,12 +131,18 @@ func TestParts(t *testing.T) {
 			true, false,
 		},
 		{
-			Pause{Tenant: "acme", Label: "campaign"}, "label campaign of tenant acme",
-			[]*push.Notification{spring, of("acme", "", "campaign", "")}, []*push.Notification{of("acme", "", "Campaign", "spring")}, true, false,
+			Pause{Tenant: "acme", Label: "campaign"},
+			"label campaign of tenant acme",
+			[]*push.Notification{spring, of("acme", "", "campaign", "")},
+			[]*push.Notification{of("acme", "", "Campaign", "spring")},
+			true, false,
 		},
 		{
-			Pause{Tenant: "acme", App: "default", Label: "campaign=spring"}, "label campaign=spring of app acme/default",
-			[]*push.Notification{of("acme", "", "campaign", "spring")}, []*push.Notification{spring}, true, false,
+			Pause{Tenant: "acme", App: "default", Label: "campaign=spring"},
+			"label campaign=spring of app acme/default",
+			[]*push.Notification{of("acme", "", "campaign", "spring")},
+			[]*push.Notification{spring},
+			true, false,
 		},
 	} {
 		p := New(&documenttest.Memory{}, nil, zap.NewNop())

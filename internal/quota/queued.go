@@ -23,8 +23,8 @@ type Ledger interface {
 
 // How recipients that have their outcome leave the bucket of those that wait. Nobody counts them down: a process that
 // died would leave some for ever. What is open is in the ledger; when the bucket is half empty, or has too little for
-// somebody, it is summed there, and what was taken and is not open any more is put back. That errs to one side only: what was accepted while it was summed
-// counts twice until the next time.
+// somebody, it is summed there, and what was taken and is not open any more is put back. That errs to one side only:
+// what was accepted while it was summed counts twice until the next time.
 const (
 	// recording is how long accepting takes from the count to the ledger's write, mostly less than a tenth of it. What
 	// takes longer than that, while it is summed, is put back too early.

@@ -82,7 +82,8 @@ func TestChosenSlowest(t *testing.T) {
 			w.changeLine(seq, func(l *ledger.Line) {
 				l.Attempt = rapid.IntRange(1, 3).Draw(rt, "tries")
 				for cell := range 3 {
-					switch rapid.SampledFrom([]push.Code{push.CodeSent, push.CodeSent, push.CodeOpen, push.CodeExpired}).Draw(rt, "code") {
+					code := rapid.SampledFrom([]push.Code{push.CodeSent, push.CodeSent, push.CodeOpen, push.CodeExpired}).Draw(rt, "code")
+					switch code { //nolint:exhaustive // no others are drawn
 					case push.CodeSent:
 						at := rapid.Int64Range(10, 60).Draw(rt, "at")
 						latest = max(latest, at)

@@ -59,7 +59,9 @@ func (t *Trace) Timeline(d *Traced) []Step {
 	}
 	steps = append(steps, t.present(d))
 	if d.State == ledger.StateClosed && d.Code != push.CodeOpen {
-		steps = append(steps, Step{Kind: StepEvent, At: d.Saved, Detail: "the chunk was written with all its outcomes, then push.delivery.outcome.v1 went out"})
+		steps = append(steps, Step{
+			Kind: StepEvent, At: d.Saved, Detail: "the chunk was written with all its outcomes, then push.delivery.outcome.v1 went out",
+		})
 	}
 	inOrder(steps)
 	return steps
@@ -86,7 +88,9 @@ func began(n *push.Notification) time.Time {
 
 // planned returns the steps of a delivery's planning.
 func (d *Traced) planned() []Step {
-	expanded := Step{Kind: StepExpanded, At: d.history.PlannedAt, Waited: d.history.PlanQueued, Detail: fmt.Sprintf("chunk %d, row %d", d.Chunk, d.Index)}
+	expanded := Step{
+		Kind: StepExpanded, At: d.history.PlannedAt, Waited: d.history.PlanQueued, Detail: fmt.Sprintf("chunk %d, row %d", d.Chunk, d.Index),
+	}
 	if d.Line > 0 {
 		expanded.Detail += fmt.Sprintf(", line %d", d.Line)
 	}

@@ -270,7 +270,8 @@ func TestOverrides(t *testing.T) {
 		hold("shop", "open")
 		s := w.look("")
 		w.says(&s, Degraded, "The breaker of shop is forced open since 00:00:00 UTC", "ada asked for it until 01:00:00 UTC, because: incident 42")
-		if got := s.Problems[0]; len(s.Problems) != 1 || !strings.Contains(got.Affected, "3 open recipients") || !strings.Contains(got.Do, "reset 'shop'") {
+		if got := s.Problems[0]; len(s.Problems) != 1 || !strings.Contains(got.Affected, "3 open recipients") ||
+			!strings.Contains(got.Do, "reset 'shop'") {
 			t.Errorf("%+v", s.Problems)
 		}
 		hold("other", "closed") // and shop has opened by itself

@@ -191,7 +191,9 @@ func TestFewUnsampled(t *testing.T) {
 	t.Parallel()
 	described := func() []trace.Attr { return nil }
 	for _, spare := range []bool{true, false} {
-		for result, want := range map[trace.Result]string{trace.Well: "", trace.Slow: "it turn", trace.Refused: "it turn", trace.Failed: "it turn"} {
+		for result, want := range map[trace.Result]string{
+			trace.Well: "", trace.Slow: "it turn", trace.Refused: "it turn", trace.Failed: "it turn",
+		} {
 			k := &kept{spare: spare}
 			s := trace.New(k, time.Now).Continue(trace.Consumer, "turn", caller)
 			f := s.Few()

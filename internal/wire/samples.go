@@ -76,7 +76,8 @@ func LiveSamples() []Sample {
 	labels := map[string]string{"team": "orders"}
 	return []Sample{
 		{string(id), "", Accepted{
-			AcceptedAt: time.Date(2026, 11, 21, 9, 30, 0, 123_000_000, time.UTC), App: "shop", ID: id, Labels: labels, Lane: "bulk", Tenant: "default",
+			AcceptedAt: time.Date(2026, 11, 21, 9, 30, 0, 123_000_000, time.UTC), App: "shop", ID: id, Labels: labels,
+			Lane: "bulk", Tenant: "default",
 		}},
 		{string(id), "", Changed{
 			App: "shop", Change: "uploaded", ID: id, Labels: labels, Sources: 10_000, State: push.StateUploading, Tenant: "default",

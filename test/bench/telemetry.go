@@ -379,7 +379,9 @@ func (t *Telemetry) middle(of func(TelemetryRound) float64) float64 {
 // table shows the results in 80 columns.
 func (t *Telemetry) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d cores, %s: %d rounds of a batch of %d and of %d\nrequests of one recipient, ingest and dispatcher, FCM stand-in over TLS at %v;\nprocessor time a notification, medians\n\n",
+	fmt.Fprintf(&b, "%s, %d cores, %s: %d rounds of a batch of %d and of %d\n"+
+		"requests of one recipient, ingest and dispatcher, FCM stand-in over TLS at %v;\n"+
+		"processor time a notification, medians\n\n",
 		t.Begun.Format(time.DateOnly), t.Cores, t.Go, len(t.Rounds), t.Recipients, t.Singles, t.Latency)
 	fmt.Fprintf(&b, "%-28s %10s %8s %12s %8s\n", "", "batch", "", "one by one", "")
 	batch := func(s TelemetrySample) float64 { return s.Batch }
@@ -396,7 +398,8 @@ func (t *Telemetry) table() string {
 	baseAlone := t.middle(func(r TelemetryRound) float64 { return r[offName].Single })
 	fmt.Fprintf(&b, "%-28s %7.1f µs %7.1f%% %9.1f µs %7.1f%%\n", "counting itself, within that", inBatch, 100*inBatch/base, alone,
 		100*alone/baseAlone)
-	fmt.Fprintf(&b, "\nCounting: %.1f values of histograms and %.1f steps of counters a notification of\nthe batch, %.1f and %.1f of one alone, at %.0f and %.0f ns here.\n",
+	fmt.Fprintf(&b, "\nCounting: %.1f values of histograms and %.1f steps of counters a notification of\n"+
+		"the batch, %.1f and %.1f of one alone, at %.0f and %.0f ns here.\n",
 		m.BatchObserved, m.BatchCounted, m.SingleObserved, m.SingleCounted, 1000*m.Observe, 1000*m.Count)
 	return b.String()
 }

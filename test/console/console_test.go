@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 // budget is how many bytes a browser loads at its first visit, compressed, at most.
 const budget = 250 << 10
 
-//nolint:gochecknoglobals // built once for all tests of the process
+// once is what is built once for all tests of the process.
 var once struct {
 	sync.Once
 
@@ -106,7 +106,7 @@ func run(t *testing.T, dir string, env []string, tool string, args ...string) {
 }
 
 // What is built is small enough, and the page has no script or style within it and loads nothing from elsewhere.
-func TestBuild(t *testing.T) {
+func TestBuild(t *testing.T) { //nolint:paralleltest // the tests share web/
 	_, dist := built(t)
 	page, err := os.ReadFile(filepath.Join(dist, "index.html"))
 	if err != nil {
@@ -141,7 +141,7 @@ func TestBuild(t *testing.T) {
 }
 
 // The source has the types of the API, the style of the house, and what no browser shows.
-func TestSource(t *testing.T) {
+func TestSource(t *testing.T) { //nolint:paralleltest // as above
 	web, _ := built(t)
 	run(t, web, nil, "tsc", "--noEmit")
 	run(t, web, nil, "eslint", ".")
@@ -150,7 +150,7 @@ func TestSource(t *testing.T) {
 }
 
 // The console works in a browser: what screens.mjs beside this does and looks for.
-func TestScreens(t *testing.T) {
+func TestScreens(t *testing.T) { //nolint:paralleltest // as above
 	chromium := browser(t)
 	web, dist := built(t)
 	program := belfry(t, dist)

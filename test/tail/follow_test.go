@@ -111,7 +111,8 @@ func (h *house) expect(f *follower, kind client.TailKind, subject, field string,
 func (h *house) send(api *client.Client, token string) string {
 	h.Helper()
 	n, err := api.Send(h.Context(), client.Request{
-		To: &client.Target{Tokens: []string{token}}, Message: json.RawMessage(`{"notification":{"title":"hi"}}`), Labels: map[string]string{"team": "ads"},
+		To: &client.Target{Tokens: []string{token}}, Message: json.RawMessage(`{"notification":{"title":"hi"}}`),
+		Labels: map[string]string{"team": "ads"},
 	})
 	if err != nil {
 		h.Fatal(err)
@@ -134,6 +135,7 @@ func TestOverProcesses(t *testing.T) {
 }
 
 func run(t *testing.T, backend []string) {
+	t.Helper()
 	h := &house{T: t, sim: commands.Simulator(t, 5*time.Millisecond)}
 	h.env = append(slices.Clone(backend), "BELFRY_LOG_FORMAT=json")
 	_, doing := h.server()

@@ -14,7 +14,7 @@ import (
 
 // TestOperatorsHoldBreakers runs a whole Belfry on its sandbox: what an operator opens sends nothing, also after a restart;
 // what he closes goes on in an outage that opens a breaker otherwise; and after a reset it decides by itself.
-func TestOperatorsHoldBreakers(t *testing.T) {
+func TestOperatorsHoldBreakers(t *testing.T) { //nolint:paralleltest,tparallel // one goes on where the other ended
 	t.Parallel()
 	dir := t.TempDir()
 	var label, id string
@@ -56,7 +56,7 @@ func TestOperatorsHoldBreakers(t *testing.T) {
 		forced(t, events, "open")
 		id = send(t, api, "any-")
 		waits(t, api)
-		if got := accepted(t, sim); got != 0 {
+		if got := accepted(t.Context(), t, sim); got != 0 {
 			t.Errorf("%d requests got through", got)
 		}
 		s, err := api.Status(t.Context())
@@ -68,14 +68,14 @@ func TestOperatorsHoldBreakers(t *testing.T) {
 		api, sim, events := sandboxIn(t, dir)
 		forced(t, events, "open")
 		waits(t, api)
-		if got := accepted(t, sim); got != 0 {
+		if got := accepted(t.Context(), t, sim); got != 0 {
 			t.Errorf("%d requests got through", got)
 		}
 		if _, err := api.CloseBreaker(t.Context(), "default/default", client.BreakerRequest{}); err != nil { // by the app that has it
 			t.Fatal(err)
 		}
 		forced(t, events, "closed")
-		until(t, "what waited is sent", func(context.Context) bool { return accepted(t, sim) == 20 })
+		until(t, "what waited is sent", func(ctx context.Context) bool { return accepted(ctx, t, sim) == 20 })
 
 		order(t, sim+"/_sim/outage", `{"status":0,"seconds":600}`)
 		send(t, api, "more-")
@@ -119,7 +119,8 @@ func until(t *testing.T, what string, is func(ctx context.Context) bool) {
 // changeOf returns the next change of a breaker.
 func changeOf(t *testing.T, events <-chan wire.Event) (c wire.BreakerChanged) {
 	t.Helper()
-	patience := time.After(time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for {
 		select {
 		case e := <-events:
@@ -130,7 +131,7 @@ func changeOf(t *testing.T, events <-chan wire.Event) (c wire.BreakerChanged) {
 				t.Fatal(err)
 			}
 			return c
-		case <-patience:
+		case <-ctx.Done():
 			t.Fatal("no breaker changed within a minute")
 		}
 	}
@@ -144,9 +145,9 @@ func forced(t *testing.T, events <-chan wire.Event, to string) {
 }
 
 // accepted is how many requests the simulator took.
-func accepted(t *testing.T, sim string) int {
+func accepted(ctx context.Context, t *testing.T, sim string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, sim+"/_sim/stats", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, sim+"/_sim/stats", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,10 +90,9 @@ func (g *guards) take(label string, rotated bool) (*sharedGuard, error) {
 			return nil, err
 		}
 		s = &sharedGuard{Guard: made, label: label}
-		switch o, _ := g.overrides.Of(label); o.State {
-		case override.Open, override.Closed:
+		if o, _ := g.overrides.Of(label); o.State == override.Open || o.State == override.Closed {
 			s.obey(o)
-		default: // a new guard has nothing to forget
+		} else { // a new guard has nothing to forget
 			s.obeyed = o
 		}
 		g.all[label] = s

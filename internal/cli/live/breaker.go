@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func printBreakers(con *display.Console, out *display.Output, all []client.Break
 			Label: b.Credential, Breaker: b.State, Since: b.Since, Until: b.Until, Cause: b.Cause, Override: b.Override,
 		}
 		state, until, why := Stand(&s, time.Now())
-		t.Row(b.Credential, state, con.Age(Since(&s)), until, fmt.Sprint(b.Processes), why, strings.Join(b.Apps, " "))
+		t.Row(b.Credential, state, con.Age(Since(&s)), until, strconv.Itoa(b.Processes), why, strings.Join(b.Apps, " "))
 	}
 	if out.JSON() {
 		return nil
@@ -106,7 +107,8 @@ func (h *held) request() client.BreakerRequest {
 type moveFunc func(api *client.Client, ctx context.Context, credential string, req client.BreakerRequest) (client.Breaker, error)
 
 // move moves a breaker, and says so.
-func move(ctx context.Context, con *display.Console, from *direct.Source, out *display.Output, name string, req client.BreakerRequest, do moveFunc,
+func move(
+	ctx context.Context, con *display.Console, from *direct.Source, out *display.Output, name string, req client.BreakerRequest, do moveFunc,
 ) error {
 	return from.With(ctx, con, func(api *client.Client) error {
 		b, err := do(api, ctx, name, req)

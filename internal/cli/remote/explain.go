@@ -94,7 +94,8 @@ func (c *explainCmd) asked() (func(context.Context, *client.Client) (client.Trac
 		}
 	}
 	if len(asked) != 1 {
-		return nil, display.Usagef("whose delivery? Give one of --token, --fid, --device, --user, --line, --slowest and --failed (got %d)", len(asked))
+		const ask = "whose delivery? Give one of --token, --fid, --device, --user, --line, --slowest and --failed (got %d)"
+		return nil, display.Usagef(ask, len(asked))
 	}
 	return asked[0], nil
 }

@@ -331,7 +331,8 @@ func pauseDetail(m model, key string, p *page) bool {
 		return false
 	}
 	p.title(s.What + " is paused")
-	p.facts("id", s.ID, "tenant", s.Tenant, "app", s.App, "lane", string(s.Lane), "label", s.Label, "by", s.By, "reason", s.Reason, "since", m.when(&s.Since))
+	p.facts("id", s.ID, "tenant", s.Tenant, "app", s.App, "lane", string(s.Lane), "label", s.Label,
+		"by", s.By, "reason", s.Reason, "since", m.when(&s.Since))
 	p.gap()
 	p.command("belfry", "resume", s.ID)
 	return true

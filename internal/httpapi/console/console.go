@@ -94,9 +94,9 @@ func routes(group string, load func() (*ui, error)) []*door.Route {
 		},
 	}
 	// A screen is the same page, which looks at its own address: /console/notifications/{id}/deliveries/{recipient} is the longest.
-	at := "/console"
-	for _, segment := range []string{"/{screen}", "/{a}", "/{b}", "/{c}"} {
-		at += segment
+	for _, at := range []string{
+		"/console/{screen}", "/console/{screen}/{a}", "/console/{screen}/{a}/{b}", "/console/{screen}/{a}/{b}/{c}",
+	} {
 		out = append(out, &door.Route{
 			Method: http.MethodGet, Path: at, Name: "getConsoleScreen", Group: group, Open: true, Quiet: true, Unlisted: true,
 			About: "A screen of the console.", Gives: shell, Run: page,

@@ -93,7 +93,8 @@ func (s sessions) signIn(ctx context.Context, x *door.Exchange) (door.Reply, err
 		return door.Reply{}, err
 	}
 	if in.Key == "" {
-		return door.Reply{}, door.Refuse(door.CodeUnauthenticated, "give the API key: it is empty").With("WWW-Authenticate", `Bearer realm="belfry"`)
+		return door.Reply{}, door.Refuse(door.CodeUnauthenticated, "give the API key: it is empty").
+			With("WWW-Authenticate", `Bearer realm="belfry"`)
 	}
 	caller, err := x.Identify(ctx, in.Key)
 	if err != nil {

@@ -77,7 +77,8 @@ func addTail(all map[string]*huma.Schema) {
 
 // SampleTail is a short stream of what happens.
 func SampleTail() string {
-	text := "retry: 1000\n\nid: k3x9z.4\n\n"
+	var text strings.Builder
+	text.WriteString("retry: 1000\n\nid: k3x9z.4\n\n")
 	for i, s := range wire.LiveSamples() {
 		e, err := s.Event()
 		if err != nil {
@@ -88,9 +89,10 @@ func SampleTail() string {
 			continue
 		}
 		kind := []client.TailKind{client.TailAccepted, client.TailChanged, client.TailAudit}[i]
-		text += fmt.Sprintf("id: k3x9z.%d\nevent: %s\ndata: %s\n\n", i+5, kind, body)
+		fmt.Fprintf(&text, "id: k3x9z.%d\nevent: %s\ndata: %s\n\n", i+5, kind, body)
 	}
-	return text + "id: k3x9z.a\nevent: gap\ndata: {\"events\":2}\n\n"
+	text.WriteString("id: k3x9z.a\nevent: gap\ndata: {\"events\":2}\n\n")
+	return text.String()
 }
 
 func object(about string, properties map[string]*huma.Schema, required ...string) *huma.Schema {

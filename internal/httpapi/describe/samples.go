@@ -42,7 +42,9 @@ func samples() map[reflect.Type]any {
 		SampleRequest(), sampleNotification(),
 		client.PauseRequest{Scope: client.PauseLabel, Label: "campaign=spring", Reason: "wrong price in the text"},
 		samplePause(),
-		client.BreakerRequest{Reason: "FCM incident 42", For: "30m"}, sampleBreaker(), client.BreakerList{Items: []client.Breaker{sampleBreaker()}},
+		client.BreakerRequest{Reason: "FCM incident 42", For: "30m"},
+		sampleBreaker(),
+		client.BreakerList{Items: []client.Breaker{sampleBreaker()}},
 		sampleStatus(),
 		client.PauseList{Items: []client.Pause{samplePause()}},
 		client.QuotaList{Items: []client.Quota{{

@@ -30,7 +30,7 @@ func (x *Exchange) SignIn(key string) {
 func (x *Exchange) SignOut() { x.setSession("", -1) }
 
 func (x *Exchange) setSession(value string, age int) {
-	http.SetCookie(x.w, &http.Cookie{
+	http.SetCookie(x.w, &http.Cookie{ //nolint:gosec // a server may be without HTTPS; where there is, Secure is set
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: x.encrypted(),
 	})

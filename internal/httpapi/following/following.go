@@ -75,7 +75,10 @@ func Routes(hub Hub) []*door.Route {
 			text("code", "Only with this outcome code, or one of this family, such as `fcm`; or with this code of a problem, of the audit log."),
 			{Name: "class", About: "Only with an outcome of this class, or of one of these.", Kind: door.ParamChoice, Choices: classes, Many: true},
 		},
-		Gives: []door.Given{{Status: http.StatusOK, About: "Events, without end.", Types: []string{door.TypeEvents}, Event: describe.TailEvent, Sample: describe.SampleTail()}},
+		Gives: []door.Given{{
+			Status: http.StatusOK, About: "Events, without end.", Types: []string{door.TypeEvents},
+			Event: describe.TailEvent, Sample: describe.SampleTail(),
+		}},
 		Codes: []door.Code{door.CodeForbidden},
 		Run:   (&handler{hub}).follow,
 	}}

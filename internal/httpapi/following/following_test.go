@@ -78,7 +78,9 @@ type house struct {
 func open(t *testing.T, who keys) *house {
 	t.Helper()
 	docs := &documenttest.Memory{}
-	h := &house{T: t, source: tail.NewSource(docs, zap.NewNop(), time.Now), ln: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	h := &house{
+		T: t, source: tail.NewSource(docs, zap.NewNop(), time.Now), ln: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})},
+	}
 	hub := tail.NewHub(h.source, docs, zap.NewNop(), time.Now)
 	pages, err := sameorigin.New(sameorigin.Config{AnyHost: true})
 	if err != nil {
@@ -120,13 +122,21 @@ func (h *house) follow(key, query, from string) *reader {
 	h.ln.conns <- server
 	h.Cleanup(func() { _ = client.Close() })
 	r := &reader{house: h, conn: client, lines: bufio.NewReader(client)}
-	_, err := fmt.Fprintf(client, "GET /v1/events%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nLast-Event-ID: %s\r\n\r\n", query, key, from)
+	const request = "GET /v1/events%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nLast-Event-ID: %s\r\n\r\n"
+	_, err := fmt.Fprintf(client, request, query, key, from)
 	if err != nil {
 		h.Fatal(err)
 	}
 	answer, err := http.ReadResponse(r.lines, nil)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		h.Fatalf("%+v, %v", answer, err)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(func() {
+		_ = client.Close() // first: the body reads what is left of itself when it is closed
+		_ = answer.Body.Close()
+	})
+	if answer.StatusCode != http.StatusOK {
+		h.Fatalf("%+v", answer)
 	}
 	r.lines = bufio.NewReader(answer.Body)
 	return r
@@ -326,10 +336,11 @@ func TestFiltersThatChooseNothing(t *testing.T) {
 		for query, want := range map[string]string{
 			"?type=": "accepted", "?type=*": "accepted", "?type=outcomes": "did you mean", "?type=gap": "accepted", "?type=Audit": "accepted",
 			"?tenant=": "must have 1..40", "?tenant=*": "no wildcards", "?tenant=Acme": "a-z", "?app=": "must have 1..40",
-			"?app=%1b%5b31m": "?app", "?id=": "followed by a UUID", "?id=ntf_1": "followed by a UUID", "?id=dev_01890a5d-ac96-774b-bcce-b302099a8057": "ntf_",
-			"?code=": "neither", "?code=fcm.*": "neither", "?code=fcm.": "neither", "?code=open": "neither", "?code=fcm.unregisterd": "fcm.unregistered",
-			"?class=": "permanent", "?class=open": "permanent", "?class=permanant": "did you mean", "?label=": "name=value", "?label=%3Dx": "name=value",
-			"?kind=audit": "unknown query parameter", "?tenant=a&tenant=b": "given once",
+			"?app=%1b%5b31m": "?app", "?id=": "followed by a UUID", "?id=ntf_1": "followed by a UUID",
+			"?id=dev_01890a5d-ac96-774b-bcce-b302099a8057": "ntf_", "?label=": "name=value", "?label=%3Dx": "name=value",
+			"?code=": "neither", "?code=fcm.*": "neither", "?code=fcm.": "neither", "?code=open": "neither",
+			"?code=fcm.unregisterd": "fcm.unregistered", "?class=": "permanent", "?class=open": "permanent",
+			"?class=permanents": "did you mean", "?kind=audit": "unknown query parameter", "?tenant=a&tenant=b": "given once",
 		} {
 			client, server := net.Pipe()
 			h.ln.conns <- server
@@ -345,6 +356,7 @@ func TestFiltersThatChooseNothing(t *testing.T) {
 				Errors []struct{ Pointer, Detail string }
 			}
 			err = json.NewDecoder(answer.Body).Decode(&p)
+			_ = answer.Body.Close()
 			text := fmt.Sprint(p.Errors)
 			if err != nil || answer.StatusCode/100 != 4 || !strings.Contains(text, want) || strings.ContainsRune(text, 0x1b) {
 				t.Errorf("%s: %d %s (%v), want %q", query, answer.StatusCode, text, err, want)
