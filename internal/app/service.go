@@ -57,6 +57,7 @@ type Service struct {
 
 // NewService opens the backend. On error nothing is left open.
 func NewService(ctx context.Context, log *zap.Logger, drain time.Duration, open Open) (*Service, error) {
+	Starting(log)
 	reg := telemetry.NewRegistry()
 	b, err := open(ctx, reg)
 	if err != nil {
@@ -82,6 +83,12 @@ func NewService(ctx context.Context, log *zap.Logger, drain time.Duration, open 
 		return nil, errors.Join(err, s.Stack.Unwind(ctx))
 	}
 	return s, nil
+}
+
+// Starting logs which build of a program starts.
+func Starting(log *zap.Logger) {
+	b := telemetry.Build()
+	log.Info("starting", zap.String("version", b.Version), zap.String("revision", b.Revision), zap.String("go", b.GoVersion))
 }
 
 // tailGrace is what the end of telling may take: the store has two seconds for what is left.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -91,12 +92,18 @@ func (r *Room) DrainWatch(ctx context.Context) (Drained, error) {
 	if err != nil { // a replay or the next start does it
 		r.cfg.Log.Warn("dead letters that hold another not taken apart yet", zap.Error(err))
 	}
+	queues := map[string]*ailing{}
+	for name := range d.cfg.Dead {
+		queues[name] = &ailing{}
+	}
 	err = d.run(ctx, func(ctx context.Context, name string, q worker.Queue) error {
 		const first, longest = 100 * time.Millisecond, 5 * time.Second
 		pause := first
+		log := r.cfg.Log.With(zap.String("queue", name))
 		for ctx.Err() == nil {
 			_, err := d.round(ctx, name, q, worker.MaxWait)
 			if err == nil {
+				queues[name].mended(log)
 				pause = first
 				continue
 			}
@@ -104,13 +111,37 @@ func (r *Room) DrainWatch(ctx context.Context) (Drained, error) {
 				return nil //nolint:nilerr // a stop that was asked for
 			}
 			r.cfg.Metrics.drainFailures.Inc()
-			r.cfg.Log.Warn("draining failed; trying again", zap.String("queue", name), zap.Error(err), zap.Duration("pause", pause))
+			queues[name].failed(log, err)
 			worker.Wait(ctx, pause)
 			pause = min(2*pause, longest)
 		}
 		return nil
 	})
 	return d.sum(), err
+}
+
+// ailing tells that a queue cannot be drained when that begins and when it is over: its loops fail together, and often.
+type ailing struct {
+	mu    sync.Mutex
+	since time.Time // zero: it is drained
+}
+
+func (a *ailing) failed(log *zap.Logger, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.since.IsZero() {
+		a.since = time.Now()
+		log.Warn("draining failed; trying again", zap.Error(err))
+	}
+}
+
+func (a *ailing) mended(log *zap.Logger) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.since.IsZero() {
+		log.Info("dead letters are drained again", zap.Duration("after", time.Since(a.since)))
+		a.since = time.Time{}
+	}
 }
 
 // run starts the loops of every queue and waits for them.

@@ -314,6 +314,8 @@ func TestDrainWatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, t.Context)
+		core, lines := observer.New(zap.InfoLevel)
+		w.cfg.Log, w.cfg.Loops = zap.New(core), 4
 		w.cfg.Dead = map[string]worker.Queue{push.QueueEvents: workertest.Around{Queue: w.Dead[push.QueueEvents], Do: w.Calls.Do}}
 		w.reboot()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -333,6 +335,12 @@ func TestDrainWatch(t *testing.T) {
 		cancel()
 		if d := <-ended; d != (Drained{Messages: 1, Letters: 1, Stored: 1}) {
 			t.Errorf("drained %+v", d)
+		}
+		// However many loops fail however often: when it begins and when it is over.
+		for _, message := range []string{"draining failed; trying again", "dead letters are drained again"} {
+			if n := lines.FilterMessage(message).Len(); n != 1 {
+				t.Errorf("%q was told %d times", message, n)
+			}
 		}
 	})
 }

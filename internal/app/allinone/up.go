@@ -132,6 +132,7 @@ func newSim(c config.Sim, log *zap.Logger) (*fcmsim.Sim, error) {
 
 // Sim runs the FCM simulator alone until ctx ends.
 func Sim(ctx context.Context, cfg config.Sim, log *zap.Logger, ready func(Addresses)) error {
+	app.Starting(log)
 	app.Warn(log, cfg)
 	sim, err := newSim(cfg, log) //nolint:contextcheck // it serves until it is stopped
 	if err != nil {
