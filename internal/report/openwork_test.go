@@ -115,7 +115,8 @@ func TestOpenWork(t *testing.T) {
 
 		w.broken.Store(true)
 		time.Sleep(time.Minute)
-		w.want(t, "while the ledger is away", "belfry_batch_progress_recipients open=53", "recipients sending=24", "oldest_age_seconds paused=80", "failures_total=4")
+		w.want(t, "while the ledger is away", "belfry_batch_progress_recipients open=53", "recipients sending=24",
+			"oldest_age_seconds paused=80", "failures_total=4")
 	})
 }
 

@@ -58,7 +58,7 @@ const room = 64
 // counted, it is said once, and the end is not held up. A collector that hangs for ever is the
 // proof that nothing waits for it: what did would not come to its end.
 func TestCollectorFails(t *testing.T) { //nolint:paralleltest // the house is told by the environment
-	for name, url := range collectors(t) {
+	for name, url := range collectors(t) { //nolint:paralleltest // as above
 		t.Run(name, func(t *testing.T) {
 			core, logs := observer.New(zap.DebugLevel)
 			metrics := prometheus.NewRegistry()

@@ -14,7 +14,7 @@ import (
 
 // TestOperatorsHoldBreakers runs a whole Belfry on its sandbox: what an operator opens sends nothing, also after a restart;
 // what he closes goes on in an outage that opens a breaker otherwise; and after a reset it decides by itself.
-func TestOperatorsHoldBreakers(t *testing.T) { //nolint:paralleltest,tparallel // one goes on where the other ended
+func TestOperatorsHoldBreakers(t *testing.T) { //nolint:tparallel // one goes on where the other ended
 	t.Parallel()
 	dir := t.TempDir()
 	var label, id string
@@ -36,7 +36,7 @@ func TestOperatorsHoldBreakers(t *testing.T) { //nolint:paralleltest,tparallel /
 				strings.HasPrefix(n.Waiting.Text, "breaker opened by ") && strings.HasSuffix(n.Waiting.Text, ": incident 42")
 		})
 	}
-	t.Run("open", func(t *testing.T) {
+	t.Run("open", func(t *testing.T) { //nolint:paralleltest // as above
 		api, sim, events := sandboxIn(t, dir)
 		until(t, "a credential is known", func(ctx context.Context) bool {
 			all, err := api.Breakers(ctx)
@@ -64,7 +64,7 @@ func TestOperatorsHoldBreakers(t *testing.T) { //nolint:paralleltest,tparallel /
 			t.Errorf("%s %+v %v", s.Headline, s.Credentials, err)
 		}
 	})
-	t.Run("restarted", func(t *testing.T) {
+	t.Run("restarted", func(t *testing.T) { //nolint:paralleltest // as above
 		api, sim, events := sandboxIn(t, dir)
 		forced(t, events, "open")
 		waits(t, api)
