@@ -47,7 +47,7 @@ func TestChangesAreToldOnce(t *testing.T) {
 	const rest = " acme true 0af7651916cd43dd8448eb211c80319c"
 	want := []string{
 		"start night shift accepted 10 <nil>" + rest, "pause night shift paused 10 1m0s" + rest,
-		"resume night shift accepted 10 2m0s" + rest, "cancel night shift cancelled 10 3m0s" + rest,
+		"resume night shift sending 10 2m0s" + rest, "cancel night shift cancelled 10 3m0s" + rest,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("told\n%q, want\n%q", got, want)

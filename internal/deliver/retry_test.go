@@ -116,9 +116,11 @@ func TestAttemptsPerRow(t *testing.T) {
 	})
 }
 
-// TestDeferralIsNoAttempt: an open breaker may last as long as it likes.
+// TestDeferralIsNoAttempt: an open breaker may last as long as it likes. What waits for it comes back every minute or so, for an
+// operator may have closed it.
 func TestDeferralIsNoAttempt(t *testing.T) {
 	t.Parallel()
+	soon := func(d time.Duration) bool { return d >= time.Minute && d <= 75*time.Second }
 	in(t, 40, func(r *rig) {
 		r.cfg.Guard = newGuard(t, func(c *guard.Config) { c.OpenAfter.Many = 5 })
 		r.change(func(n *push.Notification) { n.TTL = 48 * time.Hour })
@@ -132,7 +134,7 @@ func TestDeferralIsNoAttempt(t *testing.T) {
 			ticket.Done(push.CodeFCMUnavailable, time.Hour)
 		}
 		for range 3 { // a chunk that nobody holds is not even claimed
-			if v := r.deliver(r.chunk); v.word != "retry" || v.after != 15*time.Minute || v.body != "" || r.line().Epoch != 0 {
+			if v := r.deliver(r.chunk); v.word != "retry" || !soon(v.after) || v.body != "" || r.line().Epoch != 0 {
 				t.Fatalf("%+v, epoch %d", v, r.line().Epoch)
 			}
 		}
@@ -145,11 +147,10 @@ func TestDeferralIsNoAttempt(t *testing.T) {
 			if next.Attempt != 1 || next.Attempts != nil || len(next.Recipients) != 40 || next.Turn != turn+1 || !next.Since.IsZero() {
 				t.Fatalf("attempt %d %v, %d recipients, turn %d, since %v", next.Attempt, next.Attempts, len(next.Recipients), next.Turn, next.Since)
 			}
-			if d := r.queue.msgs[0].Delay; d != 15*time.Minute || next.NotBefore.IsZero() || next.Wait < time.Minute {
-				t.Fatalf("delay %v, not before %v, wait %v", d, next.NotBefore, next.Wait)
+			if d := r.queue.msgs[0].Delay; !soon(d) || !next.NotBefore.IsZero() {
+				t.Fatalf("delay %v, not before %v", d, next.NotBefore)
 			}
 			r.queue.msgs, r.chunk = nil, next
-			r.chunk.NotBefore, r.chunk.Wait = time.Time{}, 0 // as if it came too early
 			time.Sleep(10 * time.Minute)
 		}
 		if r.fcm.total != 0 || len(r.attempts()) != 0 {

@@ -110,7 +110,7 @@ func (s *Sim) Start() error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	s.cfg.Logger.Info("FCM simulator is up; nothing goes to Google", zap.String("url", s.URL()),
+	s.cfg.Logger.Info("FCM simulator is up; nothing goes to Google", zap.String("endpoint", s.URL()),
 		zap.String("project", s.cfg.Project))
 	return nil
 }

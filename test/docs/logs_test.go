@@ -396,6 +396,8 @@ func ofEverybody() []string {
 		"HTTP API is up",
 		"keeping messages invisible failed",
 		"log level changed",
+		"more credentials than metrics have series for: those that came last are shown together, as other",
+		"more tenants than metrics have series for: those with the least use are shown together, as _other",
 		"more spans than the collector takes: they are dropped until it keeps up; nothing else is held up",
 		"no API key is required: every caller is let in, on the loopback interface only; set BELFRY_REQUIRE_KEY=true",
 		"no connection; trying on",

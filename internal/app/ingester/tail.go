@@ -9,6 +9,7 @@ import (
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/tail"
+	"github.com/belfry-push/belfry/internal/telemetry/about"
 	"github.com/belfry-push/belfry/internal/wire"
 )
 
@@ -49,7 +50,7 @@ func publishEnded(s *app.Service) func(context.Context, *push.Notification) {
 			err = s.Backend.Events.Publish(ctx, []wire.Event{e})
 		}
 		if err != nil {
-			s.Log.Warn("event not published", zap.String("type", wire.EventCompleted), zap.String("notification", string(n.ID)), zap.Error(err))
+			s.Log.Warn("event not published", zap.String("type", wire.EventCompleted), about.Notification(n), zap.Error(err))
 		}
 	}
 }

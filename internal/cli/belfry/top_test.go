@@ -20,7 +20,7 @@ func TestCommandsOfTop(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // nothing of it is done
 	lines := clitest.CommandsOf(string(screens), "belfry")
-	if len(lines) < 5 {
+	if len(lines) < 4 {
 		t.Errorf("only %q", lines)
 	}
 	for _, line := range lines {
