@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"syscall"
 
@@ -56,6 +57,9 @@ func (p Program) Run(ctx context.Context, args []string, con *display.Console) i
 		_, _ = fmt.Fprintf(con.Err, "%s: warning: %s\n", p.Name, w)
 	}
 	if err == nil {
+		err = refuseEmpty(kctx)
+	}
+	if err == nil {
 		err = kctx.Run(parser)
 	}
 	err = nearest(err)
@@ -64,6 +68,18 @@ func (p Program) Run(ctx context.Context, args []string, con *display.Console) i
 		return display.ExitUsage
 	}
 	return code
+}
+
+// refuseEmpty refuses a flag that was given without a text: it comes from a variable of a shell that is not set, and would
+// often mean all instead of one, as in pause --tenant "$TENANT" --lane bulk. A setting, which has a variable of the environment,
+// may be emptied.
+func refuseEmpty(kctx *kong.Context) error {
+	for _, p := range kctx.Path {
+		if f := p.Flag; f != nil && len(f.Envs) == 0 && f.Target.Kind() == reflect.String && f.Target.String() == "" {
+			return display.Usagef("--%s is empty: give it a value, or leave it out", f.Name)
+		}
+	}
+	return nil
 }
 
 // parser builds the program's.

@@ -83,6 +83,8 @@ func TestPauseAndResume(t *testing.T) {
 	do(display.ExitUsage, "a pause is of a lane or of a label", "pause", "--label", "campaign", "--lane", "bulk")
 	do(display.ExitUsage, "--everything is of all tenants", "pause", "--everything", "--tenant", "acme")
 	do(display.ExitUsage, "say what to pause", "pause", "--reason", "leak")
+	do(display.ExitUsage, "--tenant is empty", "pause", "--tenant", "", "--lane", "bulk")
+	do(display.ExitUsage, "--label is empty", "resume", "--tenant", "acme", "--label=")
 
 	do(display.ExitOK, "tenant acme goes on; it was paused ", "resume", "--tenant", "acme")
 	do(display.ExitOK, "everything goes on", "resume", "--everything")
