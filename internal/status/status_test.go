@@ -277,7 +277,8 @@ func TestOverrides(t *testing.T) {
 		hold("other", "closed") // and shop has opened by itself
 		s = w.look("")
 		w.says(&s, Degraded, "FCM does not answer for shop")
-		if len(s.Problems) != 2 || !strings.Contains(s.Problems[1].What, "other is forced closed") || s.Credentials[1].Override == nil || s.Credentials[0].Override != nil {
+		if len(s.Problems) != 2 || !strings.Contains(s.Problems[1].What, "other is forced closed") ||
+			s.Credentials[1].Override == nil || s.Credentials[0].Override != nil {
 			t.Errorf("%+v, %+v", s.Problems, s.Credentials)
 		}
 		hold("gone", "open")

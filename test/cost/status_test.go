@@ -66,7 +66,8 @@ func (y *yard) batches(n, chunks int) {
 	for range n {
 		one := push.Notification{
 			ID: push.NewID(push.PrefixBatch), Tenant: "tenant", Message: push.Message(`{"notification":{"title":"Hi"}}`),
-			AcceptedAt: y.now, Progress: push.Progress{Version: 1, State: push.StateSending, Enqueued: true, Sources: int64(chunks) * each, Pages: 1},
+			AcceptedAt: y.now,
+			Progress:   push.Progress{Version: 1, State: push.StateSending, Enqueued: true, Sources: int64(chunks) * each, Pages: 1},
 		}
 		if _, _, err := y.back.Store.Create(y.t.Context(), one); err != nil {
 			y.t.Fatal(err)
@@ -112,7 +113,9 @@ func (y *yard) look(what string, patience time.Duration) (seen status.Status, ca
 		Notifications: y.back.Store, Chunks: y.back.Store, Pages: y.back.Store, Devices: y.back.Store, Log: zap.NewNop(),
 	})
 	pauses := pause.New(y.back.Store, nil, zap.NewNop())
-	room := app.NewStatus(y.back, app.Overview{Reports: reports, Pauses: pauses, Overrides: override.New(y.back.Store, time.Now, zap.NewNop()), Budget: patience, Sums: patience}, time.Now)
+	room := app.NewStatus(y.back, app.Overview{
+		Reports: reports, Pauses: pauses, Overrides: override.New(y.back.Store, time.Now, zap.NewNop()), Budget: patience, Sums: patience,
+	}, time.Now)
 	before, begun := y.back.Meter.Snapshot(), time.Now()
 	seen = room.Look(y.t.Context(), "")
 	took := time.Since(begun)
