@@ -210,6 +210,8 @@ func (n *night) runbook(ctx context.Context) error {
 			err = n.shell(ctx, `state="open"} 1`, command)
 		case strings.HasPrefix(rest, "doctor"):
 			_, err = n.belfry(ctx, expect{says: "503"}, strings.Fields(rest)...)
+		case rest == "breaker":
+			_, err = n.belfry(ctx, expect{says: "open"}, rest)
 		default:
 			_, err = n.belfry(ctx, expect{says: n.urgent}, strings.Fields(rest)...)
 		}

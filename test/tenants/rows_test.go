@@ -101,6 +101,7 @@ func rows() map[string]row {
 		return row{path: at(path, id), rival: none, limited: closed}
 	}
 	platform := func(path string) row { return row{path: at(path), rival: closed, limited: closed, platform: true} }
+	absentPlatform := func(path string) row { return row{path: at(path), rival: closed, limited: closed, platform: true, missing: true} }
 	absent := func(path string) row { return row{path: at(path), rival: none, limited: closed, missing: true} }
 	absentApp := func(path string) row { return row{path: at(path), rival: none, limited: none, missing: true} }
 	with := func(r row, kind, body string) row {
@@ -166,9 +167,9 @@ func rows() map[string]row {
 
 		"addPause":     with(row{path: at("/v1/pauses")}, typeJSON, `{}`), // what one may pause is what is one's own
 		"listBreakers": platform("/v1/breakers"),
-		"openBreaker":  with(platform("/v1/breakers/no-such/open"), typeJSON, `{}`),
-		"closeBreaker": with(platform("/v1/breakers/no-such/close"), typeJSON, `{}`),
-		"resetBreaker": with(platform("/v1/breakers/no-such/reset"), typeJSON, `{}`),
+		"openBreaker":  with(absentPlatform("/v1/breakers/no-such/open"), typeJSON, `{}`),
+		"closeBreaker": with(absentPlatform("/v1/breakers/no-such/close"), typeJSON, `{}`),
+		"resetBreaker": with(absentPlatform("/v1/breakers/no-such/reset"), typeJSON, `{}`),
 		"listPauses":   {path: at("/v1/pauses")},
 		"listQuotas":   {path: at("/v1/quotas")},
 		"liftPause":    {path: at("/v1/pauses/pau_01890a5d-ac96-774b-bcce-b302099a8057"), rival: none, limited: none, missing: true},

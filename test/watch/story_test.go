@@ -79,19 +79,19 @@ func TestStories(t *testing.T) {
 	if end.State != client.StateCompleted || end.Counts.Accepted != 7 {
 		t.Errorf("ended as %s with %+v", end.State, end.Counts)
 	}
-	const begin = "accepted, started, expanded, "
+	const begin = "accepted, started, queued, expanded, "
 	for _, s := range []struct {
 		key  client.TraceKey
 		want string
 		line int64
 	}{
-		{client.LineKey(1), "attempt sent, outcome sent", 1},
-		{client.TokenKey("sim-unregistered-1"), "attempt fcm.unregistered, outcome fcm.unregistered", 2},
+		{client.LineKey(1), "taken, attempt sent, outcome sent, event", 1},
+		{client.TokenKey("sim-unregistered-1"), "taken, attempt fcm.unregistered, outcome fcm.unregistered, event", 2},
 		{"fid:nobody", "", 0},
-		{client.LineKey(3), "outcome duplicate", 3},
-		{client.LineKey(5), "attempt sent, outcome sent", 5},
-		{client.TokenKey("sim-unavailable-9-x"), "attempt fcm.unavailable, outcome attempts_exhausted", 6},
-		{client.LineKey(7), "outcome duplicate", 7},
+		{client.LineKey(3), "outcome duplicate, event", 3},
+		{client.LineKey(5), "taken, attempt sent, outcome sent, event", 5},
+		{client.TokenKey("sim-unavailable-9-x"), "taken, attempt fcm.unavailable, outcome attempts_exhausted, event", 6},
+		{client.LineKey(7), "outcome duplicate, event", 7},
 		{client.LineKey(8), "", 0},
 	} {
 		if s.want == "" {
@@ -126,7 +126,8 @@ func TestStoriesOfDoubtAndCancelling(t *testing.T) {
 	if end := watched(t, c, once.ID); end.Counts.Ambiguous != 1 {
 		t.Errorf("ended with %+v", end.Counts)
 	}
-	if got, _ := story(t, c, once.ID, client.TokenKey("sim-drop-9-x")); got != "accepted, expanded, attempt net.reset, outcome unknown" {
+	const doubt = "accepted, queued, expanded, taken, attempt net.reset, outcome unknown, event"
+	if got, _ := story(t, c, once.ID, client.TokenKey("sim-drop-9-x")); got != doubt {
 		t.Errorf("in doubt: %s", got)
 	}
 
@@ -143,7 +144,7 @@ func TestStoriesOfDoubtAndCancelling(t *testing.T) {
 	if end := watched(t, c, b.ID); end.State != client.StateCancelled || end.Counts.Cancelled != 1 {
 		t.Errorf("ended as %s with %+v", end.State, end.Counts)
 	}
-	if got, _ := story(t, c, b.ID, client.LineKey(1)); got != "accepted, expanded, outcome cancelled" {
+	if got, _ := story(t, c, b.ID, client.LineKey(1)); got != "accepted, expanded, outcome cancelled, event" {
 		t.Errorf("called off: %s", got)
 	}
 }
