@@ -101,7 +101,9 @@ func rows() map[string]row {
 		return row{path: at(path, id), rival: none, limited: closed}
 	}
 	platform := func(path string) row { return row{path: at(path), rival: closed, limited: closed, platform: true} }
-	absentPlatform := func(path string) row { return row{path: at(path), rival: closed, limited: closed, platform: true, missing: true} }
+	absentPlatform := func(path string) row {
+		return row{path: at(path), rival: closed, limited: closed, platform: true, missing: true}
+	}
 	absent := func(path string) row { return row{path: at(path), rival: none, limited: closed, missing: true} }
 	absentApp := func(path string) row { return row{path: at(path), rival: none, limited: none, missing: true} }
 	with := func(r row, kind, body string) row {
