@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/belfry-push/belfry/internal/push"
@@ -16,23 +17,37 @@ type Shared[T any] struct {
 	docs       Store
 	kind, name string
 	now        func() time.Time
+	prepare    func(*T)
 
-	mu      sync.Mutex
-	known   T
+	learning sync.Mutex // one at a time replaces known
+	known    atomic.Pointer[known[T]]
+}
+
+// known is the document as a process knows it.
+type known[T any] struct {
+	value   T
 	version int64
-	moved   chan struct{} // closed when known changes
+	moved   chan struct{} // closed when it is known no more
 }
 
-// NewShared returns the document of a kind and name, of which nothing is known until Read or Run has looked.
-func NewShared[T any](docs Store, kind, name string, now func() time.Time) *Shared[T] {
-	return &Shared[T]{docs: docs, kind: kind, name: name, now: now, moved: make(chan struct{})}
+// NewShared returns the document of a kind and name, of which nothing is known until Read or Run has looked. prepare, unless it
+// is nil, is called once for each value before Known returns it: it may fill in what is not stored, for those who look often.
+func NewShared[T any](docs Store, kind, name string, now func() time.Time, prepare func(*T)) *Shared[T] {
+	if prepare == nil {
+		prepare = func(*T) {}
+	}
+	s := &Shared[T]{docs: docs, kind: kind, name: name, now: now, prepare: prepare}
+	first := &known[T]{moved: make(chan struct{})}
+	prepare(&first.value)
+	s.known.Store(first)
+	return s
 }
 
-// Known returns the document as this process knows it, and a channel that is closed when that changes.
-func (s *Shared[T]) Known() (T, <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.known, s.moved
+// Known returns the document as this process knows it, and a channel that is closed when that changes. It costs a few
+// nanoseconds.
+func (s *Shared[T]) Known() (*T, <-chan struct{}) {
+	k := s.known.Load()
+	return &k.value, k.moved
 }
 
 // Stored returns the document as it is stored now; one that is absent is T's zero value.
@@ -86,14 +101,15 @@ func (s *Shared[T]) Read(ctx context.Context) error {
 
 // learn takes a document over, unless a later one is known: a reading may end after a change that began later.
 func (s *Shared[T]) learn(v T, version int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if version <= s.version {
+	s.learning.Lock()
+	defer s.learning.Unlock()
+	old := s.known.Load()
+	if version <= old.version {
 		return
 	}
-	s.known, s.version = v, version
-	close(s.moved)
-	s.moved = make(chan struct{})
+	s.prepare(&v)
+	s.known.Store(&known[T]{value: v, version: version, moved: make(chan struct{})})
+	close(old.moved)
 }
 
 // Run reads the document so often, until ctx ends. away hears of the first reading that fails, and with nil of the first that

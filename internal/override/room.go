@@ -43,7 +43,7 @@ func byCredential(o Override, credential string) int {
 
 // New returns a room in which nothing is known until Run or Read has looked.
 func New(docs document.Store, now func() time.Time, log *zap.Logger) *Room {
-	return &Room{shared: document.NewShared[stored](docs, kind, name, now), now: now, log: log}
+	return &Room{shared: document.NewShared[stored](docs, kind, name, now, nil), now: now, log: log}
 }
 
 // Set stores an override in place of what stood for its credential, which exists; Since is set here. With the state Automatic

@@ -382,11 +382,16 @@ func BenchmarkOf(b *testing.B) {
 		labels int
 	}{{"none", "", 0}, {"others", "zoo", 100}, {"labels1", "acme", 1}, {"labels200", "acme", 2 * maxOwn}} {
 		b.Run(c.name, func(b *testing.B) {
-			p, all := New(&documenttest.Memory{}, nil, zap.NewNop()), []Pause{}
-			for i := range c.labels {
-				all = append(all, Pause{Tenant: c.tenant, Label: fmt.Sprintf("campaign=autumn-%d", i)})
+			p := New(&documenttest.Memory{}, nil, zap.NewNop())
+			err := p.shared.Change(b.Context(), func(s *stored) error {
+				for i := range c.labels {
+					s.Pauses = append(s.Pauses, Pause{Tenant: c.tenant, Label: fmt.Sprintf("campaign=autumn-%d", i)})
+				}
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
 			}
-			p.learn(all)
 			for b.Loop() {
 				if p.Of(push.LaneBulk, n) != nil {
 					b.Fatal("paused")
