@@ -322,7 +322,7 @@ func table() []rule {
 			layer: "part of the house", covers: []string{"internal/demo", "internal/bench"},
 			uses: []string{
 				"internal/app/...", "internal/config", "internal/cli/progress", "internal/visible", "internal/wire", "internal/cost",
-				"internal/adapter/awsmeter", "internal/trace", "internal/telemetry", "internal/cli/belfry",
+				"internal/adapter/awsmeter", "internal/trace", "internal/telemetry", "internal/cli/belfry", "internal/cli/display",
 				"docs/runbooks", "infra/alerts", "client",
 			},
 		},

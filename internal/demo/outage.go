@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/docs/runbooks"
 	"github.com/belfry-push/belfry/internal/app/allinone"
+	"github.com/belfry-push/belfry/internal/cli/display"
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/visible"
 )
@@ -51,19 +50,8 @@ type night struct {
 // out, and that is said.
 func RunOutage(ctx context.Context, c config.Demo, log *zap.Logger, out io.Writer) error {
 	s := &show{cfg: c, log: log, out: visible.NewWriter(out), begun: time.Now()}
-	n := &night{show: s, width: widthOf(out), spans: newSpans(), series: newRecording()}
+	n := &night{show: s, width: display.WidthOf(out), spans: newSpans(), series: newRecording()}
 	return s.within(func() error { return n.play(ctx) })
-}
-
-// widthOf is how many columns a terminal has, and what is not one gets.
-func widthOf(out io.Writer) int {
-	const usual = 80
-	if f, ok := out.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
-			return n
-		}
-	}
-	return usual
 }
 
 // note says something, as a comment between commands.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/strict"
@@ -54,16 +53,9 @@ func (o *Override) Text() string {
 	return s
 }
 
-const maxReason = 200 // bytes
-
 // check returns what is wrong with an override that somebody asks for at a time, with pointers into the request.
 func (o *Override) check(now time.Time) push.Faults {
-	var faults push.Faults
-	if len(o.Reason) > maxReason || !utf8.ValidString(o.Reason) {
-		faults = append(faults, push.Fault{
-			Pointer: "/reason", Code: push.FaultTooLarge, Detail: fmt.Sprintf("may have at most %d bytes of UTF-8", maxReason),
-		})
-	}
+	faults := push.CheckReason(o.Reason)
 	if !o.Until.IsZero() && !o.Until.After(now) {
 		faults = append(faults, push.Fault{
 			Pointer: "/until", Code: push.FaultValue,

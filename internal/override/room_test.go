@@ -94,7 +94,7 @@ func TestBadOverrides(t *testing.T) {
 	t.Parallel()
 	r := New(&documenttest.Memory{}, time.Now, zap.NewNop())
 	for pointer, asked := range map[string]Override{
-		"/reason": {State: Open, Reason: strings.Repeat("x", maxReason+1)}, "/until": {State: Closed, Until: time.Now().Add(-time.Second)},
+		"/reason": {State: Open, Reason: strings.Repeat("x", push.MaxReason+1)}, "/until": {State: Closed, Until: time.Now().Add(-time.Second)},
 	} {
 		_, err := r.Set(t.Context(), asked)
 		if faults, ok := errors.AsType[push.Faults](err); !ok || faults[0].Pointer != pointer {

@@ -53,21 +53,15 @@ func (p *Pause) Scope() Scope {
 	return ScopeApp
 }
 
-// stops returns it with nothing but what it stops.
-func (p *Pause) stops() Pause {
-	return Pause{Tenant: p.Tenant, App: p.App, Lane: p.Lane, Label: p.Label}
+// stops returns what it stops.
+func (p *Pause) stops() push.Bounds {
+	return push.Bounds{Tenant: p.Tenant, App: p.App, Lane: p.Lane, Label: p.Label}
 }
 
 // Covers reports whether it stops what a notification has on a lane.
 func (p *Pause) Covers(lane push.Lane, n *push.Notification) bool {
-	switch {
-	case p.Tenant != "" && p.Tenant != n.Tenant, p.App != "" && p.App != n.AppName(), p.Lane != "" && p.Lane != lane:
-		return false
-	case p.Label == "":
-		return true
-	}
-	l := push.ParseLabel(p.Label)
-	return l.In(n.Labels)
+	b := p.stops()
+	return b.Cover(n.Tenant, n.AppName(), lane, n.Labels)
 }
 
 // What it says in words: everything, tenant acme, app acme/shop, lane bulk, lane bulk of tenant acme, label campaign=spring
@@ -111,7 +105,6 @@ func (p *Pause) Text() string {
 // The bounds. Every request to FCM is held against the pauses of its tenant, and labels are as many as somebody makes up.
 // One tenant must not use up what others need, nor all of them what the operator needs to stop everything.
 const (
-	maxReason = 200   // bytes
 	maxOwn    = 100   // of a tenant by its own keys, and as many by the operator
 	maxPauses = 1_000 // in all, in one document
 )
@@ -166,10 +159,7 @@ func (p *Pause) check() push.Faults {
 	if p.Label != "" {
 		p.checkLabel(fault)
 	}
-	if len(p.Reason) > maxReason || !utf8.ValidString(p.Reason) {
-		fault("/reason", push.FaultTooLarge, fmt.Sprintf("may have at most %d bytes of UTF-8", maxReason))
-	}
-	return faults
+	return append(faults, push.CheckReason(p.Reason)...)
 }
 
 // checkLabel finds what is wrong with a label: what no notification can have, nobody has to pause.

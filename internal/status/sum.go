@@ -215,12 +215,6 @@ func (p *Pause) whole() bool { return p.App == "" && p.Lane == "" && p.Label == 
 
 // stops reports whether a pause stops something that runs.
 func (p *Pause) stops(w *Running) bool {
-	switch {
-	case p.Tenant != "" && p.Tenant != w.Tenant, p.App != "" && p.App != w.App, p.Lane != "" && p.Lane != w.Lane:
-		return false
-	case p.Label == "":
-		return true
-	}
-	l := push.ParseLabel(p.Label)
-	return l.In(w.Labels)
+	b := push.Bounds{Tenant: p.Tenant, App: p.App, Lane: p.Lane, Label: p.Label}
+	return b.Cover(w.Tenant, w.App, w.Lane, w.Labels)
 }

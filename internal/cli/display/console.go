@@ -56,11 +56,16 @@ func NewConsole(env config.Lookup, in io.Reader, out, errs io.Writer) *Console {
 
 // terminalWidth is what COLUMNS says, or the terminal; most are 80 columns wide.
 func terminalWidth(env config.Lookup, out io.Writer) int {
-	const usual = 80
 	columns, _ := env("COLUMNS")
 	if n, err := strconv.Atoi(columns); err == nil && n > 0 {
 		return n
 	}
+	return WidthOf(out)
+}
+
+// WidthOf is how many columns a terminal has; what is not one has 80.
+func WidthOf(out io.Writer) int {
+	const usual = 80
 	if f, ok := out.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return n
