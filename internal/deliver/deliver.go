@@ -218,7 +218,7 @@ func (d *Deliver) Handle(ctx context.Context, msg worker.Message, draining <-cha
 		draining: draining,
 	}
 	d.spans.begin(j, &msg)
-	j.lease = d.leases.New(j.about())
+	j.lease = d.leases.New(j.about)
 	defer j.end()
 	v := d.turn(ctx, j)
 	d.spans.end(j, v)

@@ -118,7 +118,7 @@ func newStageWorld(t *testing.T) *stageWorld {
 // newJob returns a job as Handle makes it.
 func (w *stageWorld) newJob() *job {
 	chunk := push.Chunk{Ref: stageRef, Tenant: "acme", Attempt: 1, Index: []int{0, 1, 2}}
-	j := &job{chunk: chunk, receives: 1, lease: w.leases.New(zap.Skip())}
+	j := &job{chunk: chunk, receives: 1, lease: w.leases.New(zap.Skip)}
 	j.channel = Channel{Sender: w, Guard: w.guard}
 	for _, name := range []string{"a", "b", "c"} {
 		j.chunk.Recipients = append(j.chunk.Recipients, push.Recipient{Address: push.Address{Kind: push.KindToken, Value: push.Token(name)}})

@@ -38,8 +38,8 @@ type Lease struct {
 	Line ledger.Line // as its owner knows it
 
 	by       *Leases
-	about    zap.Field // for lines of the log
-	base     int64     // the epoch under which the line is stored
+	about    func() zap.Field // for lines of the log
+	base     int64            // the epoch under which the line is stored
 	attempts []ledger.Attempt
 	marks    []ledger.Attempt // of the turn: they go with its first evidence
 	state    state
@@ -148,7 +148,7 @@ func (l *Lease) Ended(s Save) (kept bool, lost error) {
 	case errors.Is(s.err, ledger.ErrFenced):
 		return false, s.err
 	case s.err != nil:
-		l.by.Log.Warn("checkpoint failed; ending the turn", l.about, zap.Error(s.err))
+		l.by.Log.Warn("checkpoint failed; ending the turn", l.about(), zap.Error(s.err))
 		doubted := s // so that only this one is kept
 		l.state, l.doubted = stateInDoubt, &doubted
 		return false, nil //nolint:nilerr // it is not known to be lost

@@ -118,7 +118,7 @@ func (w *leaseWorld) take(ctx context.Context, o *leaseOwner) {
 		o.lease.Release()
 	}
 	*o = leaseOwner{by: o.by}
-	l := &Lease{by: o.by}
+	l := o.by.New(zap.Skip)
 	if _, err := l.Read(ctx, w.ref); err != nil {
 		return
 	}
@@ -312,7 +312,7 @@ func TestLeaseHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newLeaseWorld(1)
 		o := &w.owners[0]
-		if (&Lease{by: o.by}).Holds() {
+		if o.by.New(zap.Skip).Holds() {
 			t.Error("a lease holds that nobody took")
 		}
 		w.take(t.Context(), o)
@@ -348,7 +348,7 @@ func TestLeaseOwners(t *testing.T) {
 		w := newLeaseWorld(1)
 		w.take(t.Context(), &w.owners[0])
 		for i, want := range [][2]bool{{true, true}, {false, false}} {
-			l := &Lease{by: w.owners[i].by}
+			l := w.owners[i].by.New(zap.Skip)
 			if _, err := l.Read(t.Context(), w.ref); err != nil {
 				t.Fatal(err)
 			}

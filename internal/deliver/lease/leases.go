@@ -32,8 +32,9 @@ type Leases struct {
 	claims claims
 }
 
-// New returns a lease of which nothing is read yet. about is what its lines of the log are about.
-func (ls *Leases) New(about zap.Field) *Lease { return &Lease{by: ls, about: about} }
+// New returns a lease of which nothing is read yet. about says what its lines of the log are about; it is called when there is
+// one.
+func (ls *Leases) New(about func() zap.Field) *Lease { return &Lease{by: ls, about: about} }
 
 func (ls *Leases) elapsed() time.Duration { return ls.Moment().Elapsed }
 

@@ -39,7 +39,7 @@ const Grace = 10 * time.Second
 // Save is one write of a line, and how it ended.
 type Save struct {
 	by       *Leases
-	about    zap.Field // for lines of the log
+	about    func() zap.Field // for lines of the log
 	line     ledger.Line
 	from     int64 // the epoch that it replaces
 	attempts []ledger.Attempt
@@ -63,7 +63,7 @@ func (s *Save) Write(ctx context.Context) {
 			return
 		}
 		if ls.Failed.Inc(); pause == firstPause {
-			ls.Log.Warn("the ledger did not take what is known of a chunk; trying again", s.about, zap.Error(s.err))
+			ls.Log.Warn("the ledger did not take what is known of a chunk; trying again", s.about(), zap.Error(s.err))
 		}
 		t := time.NewTimer(ls.Jitter(pause))
 		select {
