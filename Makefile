@@ -192,7 +192,7 @@ ui: ## Build the operator console of web/ into the programs that are built after
 .PHONY: console-test
 console-test: ## Build the console and use every screen of it in Chromium (needs Node 20, npm and chromium; SHOTS=folder for pictures)
 	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= BELFRY_REQUIRE_BROWSER=1 \
-		$(GO) test -count=1 $(TESTFLAGS) ./test/console -screens $(if $(SHOTS),-shots $(abspath $(SHOTS)))
+		$(GO) test -count=1 $(TESTFLAGS) ./test/console $(if $(SHOTS),-shots $(abspath $(SHOTS)))
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## Format the code

@@ -383,7 +383,7 @@ func (t *Telemetry) table() string {
 		"requests of one recipient, ingest and dispatcher, FCM stand-in over TLS at %v;\n"+
 		"processor time a notification, medians\n\n",
 		t.Begun.Format(time.DateOnly), t.Cores, t.Go, len(t.Rounds), t.Recipients, t.Singles, t.Latency)
-	fmt.Fprintf(&b, "%-28s %10s %8s %12s %8s\n", "", "batch", "", "one by one", "")
+	fmt.Fprintf(&b, "%-28s %10s %8s %12s\n", "", "batch", "", "one by one")
 	batch := func(s TelemetrySample) float64 { return s.Batch }
 	single := func(s TelemetrySample) float64 { return s.Single }
 	for _, name := range telemetrySettings() {

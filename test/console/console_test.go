@@ -26,9 +26,8 @@ import (
 )
 
 var (
-	into    = flag.String("into", "", "a folder in which to leave what was built; none without it")
-	screens = flag.Bool("screens", false, "run TestScreens, which takes minutes")
-	shots   = flag.String("shots", "", "a folder in which to leave pictures of the screens; none without it")
+	into  = flag.String("into", "", "a folder in which to leave what was built; none without it")
+	shots = flag.String("shots", "", "a folder in which to leave pictures of the screens; none without it")
 )
 
 func TestMain(m *testing.M) {
