@@ -149,22 +149,35 @@ func TestSource(t *testing.T) { //nolint:paralleltest // as above
 	run(t, web, nil, "vitest", "run")
 }
 
-// The console works in a browser: what screens.mjs beside this does and looks for.
+// shared is what the files of checks beside this import.
+const shared = "console.mjs"
+
+// The console works in a browser: what each file of checks beside this does and looks for.
 func TestScreens(t *testing.T) { //nolint:paralleltest // as above
 	chromium := browser(t)
 	web, dist := built(t)
 	program := belfry(t, dist)
 	// Node finds packages from where a script is.
-	script := filepath.Join(web, "tmp-screens.mjs")
-	text, err := os.ReadFile("screens.mjs")
+	dir, err := os.MkdirTemp(web, "tmp-checks-") //nolint:usetesting // as said
 	if err == nil {
-		err = os.WriteFile(script, text, 0o600)
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		err = os.CopyFS(dir, os.DirFS("."))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Remove(script) })
-	run(t, web, []string{"BELFRY=" + program, "CHROMIUM=" + chromium, "DATA=" + t.TempDir(), "SHOTS=" + *shots}, "node", "--test", script)
+	files, err := filepath.Glob("*.mjs")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("checks: %v %v", files, err)
+	}
+	for _, name := range files { //nolint:paralleltest // each has a browser of its own
+		if name == shared {
+			continue
+		}
+		t.Run(strings.TrimSuffix(name, ".mjs"), func(t *testing.T) {
+			run(t, dir, []string{"BELFRY=" + program, "CHROMIUM=" + chromium, "DATA=" + t.TempDir(), "SHOTS=" + *shots}, "node", "--test", name)
+		})
+	}
 }
 
 // belfry builds the program with the console in it, without a change of what lies in the source.

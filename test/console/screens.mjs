@@ -1,133 +1,14 @@
-// Uses the console as people do, in Chromium, and asks the API what came of it. BELFRY is the program with the console in
-// it, CHROMIUM the browser, DATA an empty folder; SHOTS, if it is not empty, a folder for pictures of the screens.
+// Uses the console as people do, in Chromium, and asks the API what came of it.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
-import { chromium } from 'playwright-core';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const { BELFRY, CHROMIUM, DATA, SHOTS } = process.env;
-const ownerKey = 'a-key-of-the-settings;with/and"';
-const nasty = '<img src=x onerror=alert(1)> <script>alert(2)</script> \u202eevil\u0007';
-const patience = 60_000;
-
-const free = () =>
-  new Promise((done) => {
-    const s = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = s.address();
-      s.close(() => done(port));
-    });
-  });
-
-const apiPort = await free();
-const simPort = await free();
-const base = `http://127.0.0.1:${apiPort}`;
-
-let server;
-let said = '';
-
-async function start(env = {}) {
-  server = spawn(
-    BELFRY,
-    ['up', '--sandbox', '--data', `${DATA}/data`, '--listen', `127.0.0.1:${apiPort}`, '--sim-listen', `127.0.0.1:${simPort}`, '--max-attempts', '1'],
-    { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] },
-  );
-  server.stderr.on('data', (text) => {
-    said = (said + text).slice(-4000);
-  });
-  const end = Date.now() + patience;
-  for (;;) {
-    const ok = await fetch(`${base}/readyz`).then((r) => r.ok, () => false);
-    if (ok) return;
-    assert.ok(Date.now() < end && server.exitCode === null, `belfry up did not start: ${said}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
-
-async function stop() {
-  if (!server || server.exitCode !== null) return;
-  const over = new Promise((done) => server.once('exit', done));
-  server.kill('SIGTERM');
-  await over;
-}
-
-async function api(method, path, body, key) {
-  const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  if (body !== undefined) headers['Content-Type'] = typeof body === 'string' ? 'application/x-ndjson' : 'application/json';
-  const r = await fetch(base + path, { method, headers, body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body) });
-  const text = await r.text();
-  assert.ok(r.ok, `${method} ${path}: ${r.status} ${text}`);
-  return text ? JSON.parse(text) : undefined;
-}
-
-/** Asks until the answer is as wanted: what happens in the background takes its time. */
-async function until(what, ask, wanted) {
-  const end = Date.now() + patience;
-  for (;;) {
-    const got = await ask();
-    if (wanted(got)) return got;
-    assert.ok(Date.now() < end, `${what}: still ${JSON.stringify(got)}`);
-    await new Promise((done) => setTimeout(done, 100));
-  }
-}
-
-let browser;
-let page;
-const broken = [];
-
-async function fresh(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', ...options });
-  const p = await context.newPage();
-  p.setDefaultTimeout(patience);
-  p.on('pageerror', (e) => broken.push(`${p.url()}: ${e}`));
-  p.on('dialog', (d) => {
-    broken.push(`${p.url()}: a dialog says ${d.message()}`);
-    void d.dismiss();
-  });
-  p.on('console', (m) => {
-    if (/Content.Security.Policy|Refused to/.test(m.text())) broken.push(`${p.url()}: ${m.text()}`);
-  });
-  return p;
-}
-
-const visit = (path, p = page) => p.goto(base + path);
-const click = (name, p = page) => p.getByRole('button', { name }).click();
-const seen = (text, p = page) => p.getByText(text).first().waitFor();
-
-/** No serious finding of axe, and no width beyond the window, in both themes; and a picture of each if they are wanted. */
-async function sound(name, p = page) {
-  for (const theme of ['light', 'dark']) {
-    await p.emulateMedia({ colorScheme: theme });
-    // axe is added by the debugger, which the page's policy does not concern.
-    await p.evaluate(axe);
-    const findings = await p.evaluate(async () =>
-      (await globalThis.axe.run(document, { resultTypes: ['violations'] })).violations
-        .filter((v) => v.impact === 'serious' || v.impact === 'critical')
-        .map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`),
-    );
-    assert.deepEqual(findings, [], `${name}, ${theme}`);
-    for (const [size, width, height] of [['wide', 1280, 860], ['phone', 390, 844]]) {
-      await p.setViewportSize({ width, height });
-      const over = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      assert.ok(over <= 0, `${name}, ${size}: ${over} px beyond the window`);
-      if (SHOTS) await p.screenshot({ path: `${SHOTS}/${name}-${size}-${theme}.png`, fullPage: true });
-    }
-    await p.setViewportSize({ width: 1280, height: 860 });
-  }
-  await p.emulateMedia({ colorScheme: 'light' });
-}
+import { api, broken, click, close, fresh, nasty, open, ownerKey, page, seen, sound, start, stop, until, visit } from './console.mjs';
 
 let batch;
 let sent;
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
-  await start();
-  page = await fresh();
+  await open();
   sent = await api('POST', '/v1/notifications', {
     to: { tokens: ['phone-1', 'sim-unregistered-1'] },
     message: { notification: { title: nasty, body: 'x' } },
@@ -145,10 +26,7 @@ before(async () => {
   await api('POST', `/v1/batches/${batch.id}/start`);
 });
 
-after(async () => {
-  await browser?.close();
-  await stop();
-});
+after(close);
 
 test('the overview is live, without a reload', async () => {
   await visit('/');
