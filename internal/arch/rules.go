@@ -127,7 +127,7 @@ func suites() []string {
 		"internal/idempotency/idempotencytest", "internal/document/documenttest", "internal/batch/batchtest",
 		"internal/fcmsim/fcmsimtest", "internal/letters/letterstest", "internal/message/messagetest", "internal/wire/wiretest",
 		"internal/sharedrate/sharedratetest", "internal/quota/quotatest",
-		"internal/audit/audittest", "internal/adapter/emf/emftest",
+		"internal/audit/audittest", "internal/tail/tailtest", "internal/adapter/emf/emftest",
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/belfry-push/belfry/internal/letters/letterstest"
 	"github.com/belfry-push/belfry/internal/quota/quotatest"
 	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
+	"github.com/belfry-push/belfry/internal/tail/tailtest"
 )
 
 var (
@@ -82,6 +83,11 @@ func TestConformanceQuotas(t *testing.T) {
 	t.Parallel()
 	x := newTables(t)
 	quotatest.Run(t, func(*testing.T) document.Store { return x.store() })
+}
+
+func TestConformanceTail(t *testing.T) {
+	t.Parallel()
+	tailtest.Run(t, func(t *testing.T) document.Store { t.Helper(); return newTables(t).store() })
 }
 
 func TestConformanceAudit(t *testing.T) {

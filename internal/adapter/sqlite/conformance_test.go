@@ -24,6 +24,7 @@ import (
 	"github.com/belfry-push/belfry/internal/quota/quotatest"
 	"github.com/belfry-push/belfry/internal/replay"
 	"github.com/belfry-push/belfry/internal/sharedrate/sharedratetest"
+	"github.com/belfry-push/belfry/internal/tail/tailtest"
 	"github.com/belfry-push/belfry/internal/worker"
 	"github.com/belfry-push/belfry/internal/worker/workertest"
 )
@@ -231,6 +232,11 @@ func TestConformanceQuotas(t *testing.T) {
 	t.Parallel()
 	s := openStore(t)
 	quotatest.Run(t, func(*testing.T) document.Store { return s })
+}
+
+func TestConformanceTail(t *testing.T) {
+	t.Parallel()
+	tailtest.Run(t, func(t *testing.T) document.Store { t.Helper(); return openStore(t) })
 }
 
 func TestConformanceAudit(t *testing.T) {
