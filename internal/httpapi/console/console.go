@@ -70,7 +70,7 @@ func routes(group string, load func() (*ui, error)) []*door.Route {
 	})
 	out := []*door.Route{
 		{
-			Method: http.MethodGet, Path: "/console", Name: "getConsole", Group: group, Open: true, Quiet: true,
+			Method: http.MethodGet, Path: "/console", Name: "getConsole", Group: group, Open: true, Quiet: true, AnyQuery: true,
 			About:  "Show the operator console, a live web page.",
 			Detail: "It calls this API only, and loads nothing from elsewhere. A program that was built without it says how to build it.",
 			Gives:  shell, Run: page,
@@ -98,7 +98,7 @@ func routes(group string, load func() (*ui, error)) []*door.Route {
 		"/console/{screen}", "/console/{screen}/{a}", "/console/{screen}/{a}/{b}", "/console/{screen}/{a}/{b}/{c}",
 	} {
 		out = append(out, &door.Route{
-			Method: http.MethodGet, Path: at, Name: "getConsoleScreen", Group: group, Open: true, Quiet: true, Unlisted: true,
+			Method: http.MethodGet, Path: at, Name: "getConsoleScreen", Group: group, Open: true, Quiet: true, Unlisted: true, AnyQuery: true,
 			About: "A screen of the console.", Gives: shell, Run: page,
 		})
 	}

@@ -117,11 +117,13 @@ func (d *Door) run(ctx context.Context, x *Exchange) error {
 	if err := x.checkMediaType(); err != nil {
 		return err
 	}
-	var err error
-	if x.Query, err = parseQuery(x.route.Params, x.Request.URL.RawQuery); err != nil {
-		return err
+	if !x.route.AnyQuery {
+		var err error
+		if x.Query, err = parseQuery(x.route.Params, x.Request.URL.RawQuery); err != nil {
+			return err
+		}
 	}
-	if err = d.auditable(x); err != nil {
+	if err := d.auditable(x); err != nil {
 		return err
 	}
 	return x.route.Run(ctx, x)

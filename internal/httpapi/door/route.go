@@ -27,6 +27,7 @@ type Route struct {
 	Quiet bool              // logged at debug level only
 	// Unlisted is a page for people, which is not in the document: it may have a path that OpenAPI cannot say.
 	Unlisted bool
+	AnyQuery bool     // the script of its page reads the query: no parameter is refused, and Params stays empty
 	Once     KeyUse   // what an Idempotency-Key does
 	Audit    AuditUse // whether it is in the audit log
 	Events   bool     // a stream of events, which Last-Event-ID resumes
