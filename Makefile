@@ -129,6 +129,10 @@ bench-growth: build ## Measure how cost grows with backlog, registry, dispatcher
 bench-telemetry: build ## Measure what traces and metrics cost a notification, 4 shuffled rounds, 3 minutes (ARGS='-rounds 9')
 	$(GO) run ./test/bench -telemetry -n 30000 -rounds 4 -update docs/tracing.md $(ARGS)
 
+.PHONY: bench-listeners
+bench-listeners: build ## Measure what 50 who follow events cost, 4 shuffled rounds, 4 minutes (ARGS='-rounds 9')
+	$(GO) run ./test/bench -listeners -n 30000 -rounds 4 -update docs/tail.md $(ARGS)
+
 .PHONY: bench-pkgs
 bench-pkgs: ## Run the benchmarks of packages (BENCH=regexp, BENCH_PKGS=, TESTFLAGS=)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) $(BENCH_PKGS)

@@ -36,6 +36,7 @@ type options struct {
 	commit string
 
 	telemetry bool
+	listeners bool
 
 	growth  bool
 	scale   float64
@@ -59,6 +60,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.commit, "commit", "", "write the ratios into a `file`, for -check")
 	f.BoolVar(&o.growth, "growth", false, "measure how cost grows with size, in place of the comparison")
 	f.BoolVar(&o.telemetry, "telemetry", false, "measure what traces and metrics cost, in place of the comparison")
+	f.BoolVar(&o.listeners, "listeners", false, "measure what 50 who follow events cost, in place of the comparison")
 	f.Float64Var(&o.scale, "scale", 1, "recipients and devices of -growth, as a `share` of the usual numbers")
 	f.IntVar(&o.largest, "largest", 1_000_000, "largest backlog of -growth, before -scale, up to 10000000")
 	f.StringVar(&o.img, "img", "", "`folder` for the pictures of -growth")
@@ -90,6 +92,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 		return o.runGrowth(ctx, out, errs)
 	case o.telemetry:
 		return o.runTelemetry(ctx, out, errs)
+	case o.listeners:
+		return o.runListeners(ctx, out, errs)
 	}
 	if o.check != "" && o.check != o.commit && o.from == "" { // what is wrong with the file must not show after ten minutes only
 		c, err := readCommitted(o.check)

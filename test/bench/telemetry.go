@@ -149,8 +149,12 @@ func (m *machine) weighOne(ctx context.Context, t *Telemetry, name string) (s Te
 	}, nil
 }
 
-// work is what a site has done since some moment: processor time in microseconds, and what it counted.
-type work struct{ cpu, observed, counted float64 }
+// work is what a site has done since some moment: processor time in microseconds, and what it counted. took is how long it
+// sent, where somebody measured that.
+type work struct {
+	cpu, observed, counted float64
+	took                   time.Duration
+}
 
 func (s *site) work(ctx context.Context) (w work, err error) {
 	for _, c := range append([]*child{s.ingest}, s.dispatchers...) {
@@ -164,7 +168,7 @@ func (s *site) work(ctx context.Context) (w work, err error) {
 }
 
 func (w work) since(before work) work {
-	return work{w.cpu - before.cpu, w.observed - before.observed, w.counted - before.counted}
+	return work{cpu: w.cpu - before.cpu, observed: w.observed - before.observed, counted: w.counted - before.counted}
 }
 
 func (s *site) weighBatch(ctx context.Context, l load) (work, error) {
@@ -176,10 +180,11 @@ func (s *site) weighBatch(ctx context.Context, l load) (work, error) {
 	if err != nil {
 		return work{}, err
 	}
+	begun := time.Now()
 	if err := s.send(ctx, ids, l.recipients); err != nil {
 		return work{}, err
 	}
-	return s.workSince(ctx, before)
+	return s.workSince(ctx, before, time.Since(begun))
 }
 
 // weighSingles sends notifications of one recipient each, and waits until every one was sent.
@@ -193,6 +198,7 @@ func (s *site) weighSingles(ctx context.Context, n int) (work, error) {
 		return work{}, err
 	}
 	const senders = 16
+	begun := time.Now()
 	var failed atomic.Pointer[error]
 	var all sync.WaitGroup
 	for from := range senders {
@@ -220,7 +226,7 @@ func (s *site) weighSingles(ctx context.Context, n int) (work, error) {
 		}
 		if now-sent >= float64(n) {
 			poll.Stop()
-			return s.workSince(ctx, before)
+			return s.workSince(ctx, before, time.Since(begun))
 		}
 		select {
 		case <-ctx.Done():
@@ -242,12 +248,14 @@ func (s *site) sent(ctx context.Context) (total float64, err error) {
 	return total, nil
 }
 
-func (s *site) workSince(ctx context.Context, before work) (work, error) {
+func (s *site) workSince(ctx context.Context, before work, took time.Duration) (work, error) {
 	if err := s.settle(ctx); err != nil {
 		return work{}, err
 	}
 	now, err := s.work(ctx)
-	return now.since(before), err
+	now = now.since(before)
+	now.took = took
+	return now, err
 }
 
 // workOf reads a program's processor time, and how often anything was counted or observed.

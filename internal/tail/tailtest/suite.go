@@ -79,10 +79,12 @@ func write(t *testing.T, s *tail.Source, ids ...string) {
 func expect(t *testing.T, l *tail.Listener, want ...string) {
 	t.Helper()
 	var all []string
-	for end := time.After(patience); len(all) < len(want); {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for len(all) < len(want) {
 		select {
 		case <-l.Changed():
-		case <-end:
+		case <-ctx.Done():
 			t.Fatalf("after %v: %q, want %q", patience, all, want)
 		}
 		items, _, err := l.Take()
