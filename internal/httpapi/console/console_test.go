@@ -70,7 +70,8 @@ func TestFiles(t *testing.T) {
 	for _, at := range []string{
 		"/console", "/console/batches", "/console/notifications/ntf_1/deliveries/line:7", "/console/no/such/screen",
 		// A link with a filter, which the page reads; one that it does not know is not the server's business.
-		"/console?x=1", "/console/batches?state=cancelled&title=a%20b", "/console/batches?state=%zz;&&=", "/console/dead-letters/letters?state=parked",
+		"/console?x=1", "/console/batches?state=cancelled&title=a%20b", "/console/batches?state=%zz;&&=",
+		"/console/dead-letters/letters?state=parked",
 	} {
 		got := c.Do(t, "GET", at, "", "Accept-Encoding", "gzip").Want(t, http.StatusOK, "")
 		policy := got.Header().Get("Content-Security-Policy")
