@@ -64,11 +64,12 @@ type StatusProcess struct {
 	Rates   StatusRates    `json:"rates" doc:"what comes and goes through it"`
 }
 
-// ProcessStatus is what a process says of itself at /statusz, with the credentials that it sends with.
+// ProcessStatus is what a process says of itself at /statusz, with the credentials that it sends with and the pauses that it keeps to.
 type ProcessStatus struct {
 	StatusProcess
 
 	Credentials []StatusCredential `json:"credentials" doc:"FCM credentials that this process sends with"`
+	Pauses      []StatusPause      `json:"pauses" doc:"pauses that this process knows of and keeps to"`
 }
 
 // StatusCheck is what a readiness check says.

@@ -105,6 +105,11 @@ type standingPauses struct{ room *pause.Pauses }
 // Pauses implements [status.Pauses].
 func (s standingPauses) Pauses(ctx context.Context) ([]status.Pause, error) {
 	all, err := s.room.All(ctx)
+	return pausesOf(all), err
+}
+
+// pausesOf says pauses in the words of the status.
+func pausesOf(all []pause.Pause) []status.Pause {
 	out := make([]status.Pause, 0, len(all))
 	for i := range all {
 		p := &all[i]
@@ -113,7 +118,7 @@ func (s standingPauses) Pauses(ctx context.Context) ([]status.Pause, error) {
 			By: p.By, Reason: p.Reason, Since: p.Since,
 		})
 	}
-	return out, err
+	return out
 }
 
 // standingOverrides implement [status.Overrides].

@@ -8,6 +8,7 @@ import (
 	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
+	"github.com/belfry-push/belfry/internal/status"
 )
 
 // Pauses are the operators' pauses as the rooms of a process ask for them.
@@ -27,6 +28,7 @@ func (s *Service) Pauses(ctx context.Context) (Pauses, error) {
 		return Pauses{}, fmt.Errorf("read the pauses: %w", err)
 	}
 	s.pauses = p
+	s.Show(func(_ context.Context, self *status.Process) { self.Pauses = pausesOf(p.Known()) })
 	s.Stack.Background(ctx, "pauses", time.Second, p.Run)
 	return Pauses{p}, nil
 }

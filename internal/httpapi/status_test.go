@@ -82,6 +82,7 @@ func (itself) Self(context.Context) status.Process {
 		ID: "a", Kind: status.KindDispatcher, State: "ok", Started: testNow(), At: testNow(),
 		Workers:     []status.Worker{{Queue: "deliveries-bulk", Lane: "bulk", InHand: 3, Places: 26, Window: 50}},
 		Credentials: []status.Credential{{Label: "shop", Breaker: "half_open", Pace: 10}},
+		Pauses:      []status.Pause{{ID: "pse_1", What: "tenant acme", Tenant: "acme", By: "ops", Reason: "leak", Since: testNow()}},
 	}
 }
 
@@ -98,5 +99,8 @@ func TestStatusOfOneProcess(t *testing.T) {
 	}
 	if p.Workers[0].InHand != 3 || p.Credentials[0].Breaker != "half_open" || p.State != "ok" {
 		t.Errorf("%+v", p)
+	}
+	if len(p.Pauses) != 1 || p.Pauses[0].By != "ops" || p.Pauses[0].Reason != "leak" || !p.Pauses[0].Since.Equal(testNow()) {
+		t.Errorf("%+v", p.Pauses)
 	}
 }

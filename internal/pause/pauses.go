@@ -87,6 +87,12 @@ func (p *Pauses) All(ctx context.Context) ([]Pause, error) {
 	return s.Pauses, err
 }
 
+// Known returns the pauses that this process knows of and keeps to, the oldest first. Nobody changes what is returned.
+func (p *Pauses) Known() []Pause {
+	s, _ := p.shared.Known()
+	return s.Pauses
+}
+
 // Remove lifts a pause if may allows it, or returns push.ErrNotFound.
 func (p *Pauses) Remove(ctx context.Context, id push.ID, may func(*Pause) error) error {
 	var lifted Pause

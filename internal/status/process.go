@@ -26,6 +26,8 @@ type Process struct {
 	Disk        *Disk        `json:"disk,omitempty"`
 	Totals      Totals       `json:"totals,omitzero"`
 	Rates       Rates        `json:"rates,omitzero"`
+	// Pauses are those that it knows of and keeps to. They are one document that everybody reads, and no part of a beat.
+	Pauses []Pause `json:"-"`
 }
 
 // Sends reports whether it delivers.

@@ -53,7 +53,7 @@ var _ Self = (*status.Beats)(nil)
 func Own(self Self) []*door.Route {
 	return []*door.Route{{
 		Method: http.MethodGet, Path: "/statusz", Name: "getProcessStatus", Group: describe.GroupOperators, Open: true, Quiet: true,
-		About: "Show how this process is: checks, workers with what they have leased, credentials with breaker and pace.",
+		About: "Show how this process is: checks, workers with what they have leased, credentials with breaker and pace, pauses.",
 		Gives: door.OK(reflect.TypeFor[client.ProcessStatus]()),
 		Run: door.Replying(func(ctx context.Context, _ *door.Exchange) (door.Reply, error) {
 			p := self.Self(ctx)
@@ -61,6 +61,7 @@ func Own(self Self) []*door.Route {
 			v.Credentials = each(p.Credentials, func(c *status.Credential) client.StatusCredential {
 				return credential(&status.CredentialSum{Credential: *c, Processes: 1})
 			})
+			v.Pauses = each(p.Pauses, paused)
 			return door.Reply{Status: http.StatusOK, Body: v}, nil
 		}),
 	}}
@@ -103,12 +104,7 @@ func view(s *status.Status, platform bool) client.Status {
 			Parked: s.Letters.Parked, Others: s.Letters.Others,
 			Causes: each(s.Letters.Causes, func(c *status.Cause) client.StatusCause { return client.StatusCause(*c) }),
 		},
-		Pauses: each(s.Pauses, func(p *status.Pause) client.StatusPause {
-			return client.StatusPause{
-				ID: p.ID, What: p.What, Scope: client.PauseScope(p.Scope), Tenant: p.Tenant, App: p.App, Lane: client.Lane(p.Lane), Label: p.Label,
-				By: p.By, Reason: p.Reason, Since: p.Since,
-			}
-		}),
+		Pauses: each(s.Pauses, paused),
 		Missing: each(s.Missing, func(m *status.Missing) client.StatusMissing {
 			return client.StatusMissing{Part: m.Part, Reason: m.Reason, Age: m.Age.Seconds()}
 		}),
@@ -145,6 +141,13 @@ func process(p *status.Seen) client.StatusProcess {
 		v.State, v.Rates = stateSilent, client.StatusRates{}
 	}
 	return v
+}
+
+func paused(p *status.Pause) client.StatusPause {
+	return client.StatusPause{
+		ID: p.ID, What: p.What, Scope: client.PauseScope(p.Scope), Tenant: p.Tenant, App: p.App, Lane: client.Lane(p.Lane), Label: p.Label,
+		By: p.By, Reason: p.Reason, Since: p.Since,
+	}
 }
 
 func credential(c *status.CredentialSum) client.StatusCredential {
