@@ -37,6 +37,7 @@ type Status struct {
 	Pauses      []StatusPause      `json:"pauses" doc:"pauses that stand"`
 	Store       *StatusStore       `json:"store,omitempty" doc:"with the permission platform: how the store is"`
 	Rates       *StatusRates       `json:"rates,omitempty" doc:"with the permission platform: what comes and goes per second, over the last seconds"`
+	Past        *StatusPast        `json:"past,omitempty" doc:"with the permission platform: the last hour, of processes that were heard from lately"`
 	Missing     []StatusMissing    `json:"missing" doc:"parts that could not be read, or are older than they should be"`
 }
 
@@ -131,6 +132,9 @@ type StatusLane struct {
 	Places    int    `json:"places" doc:"chunks that may be"`
 	Window    int    `json:"window" doc:"requests under way for each, at most"`
 	Processes int    `json:"processes" doc:"how many work on it"`
+
+	Open   int64      `json:"open" doc:"recipients without an outcome of what is shown as running in it"`
+	Oldest *time.Time `json:"oldest,omitempty" doc:"when the oldest of what is running in it was accepted"`
 }
 
 // StatusTenant is how it stands for a tenant.
@@ -218,6 +222,21 @@ type StatusRates struct {
 	Accepted float64 `json:"accepted" doc:"notifications accepted"`
 	Ended    float64 `json:"ended" doc:"recipients that got their outcome"`
 	Sent     float64 `json:"sent" doc:"of them, those that FCM took"`
+}
+
+// StatusPast is what processes remember of the last hour. One that has ended takes its part with it.
+type StatusPast struct {
+	Until time.Time          `json:"until" doc:"end of the last minute, which is not over"`
+	Ended map[string][]int64 `json:"ended" doc:"recipients that got their outcome, by class: of each minute, that of until at the end; at most 60"`
+	ToFCM *StatusWaits       `json:"time_to_fcm,omitempty" doc:"over the last five minutes; absent if nothing was sent"`
+}
+
+// StatusWaits are the seconds from acceptance, or from the start of a batch, to the first request to FCM.
+type StatusWaits struct {
+	Count int64   `json:"count" doc:"recipients whose first request is counted"`
+	P50   float64 `json:"p50_seconds" doc:"half of them waited no longer"`
+	P95   float64 `json:"p95_seconds" doc:"95 % of them waited no longer"`
+	P99   float64 `json:"p99_seconds" doc:"99 % of them waited no longer"`
 }
 
 // StatusMissing is a part that could not be read, or is old.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,8 +37,11 @@ func (s *Service) startBeats(ctx context.Context) {
 		if s.Backend.Disk != nil {
 			p.Disk = s.Backend.Disk()
 		}
-		p.Totals.Ended = total(s.Outcomes, func(map[string]string) bool { return true })
-		p.Totals.Sent = total(s.Outcomes, func(l map[string]string) bool { return l["class"] == push.ClassSent.String() })
+		p.Totals.ByClass = totals(s.Outcomes, "class")
+		for _, n := range p.Totals.ByClass {
+			p.Totals.Ended += n
+		}
+		p.Totals.Sent = p.Totals.ByClass[push.ClassSent.String()]
 	})
 	const grace = 6 * time.Second // a beat under way, and the last word
 	s.Stack.Background(ctx, "status", grace, s.beats.Run)
@@ -52,8 +56,13 @@ func (s *Service) Show(f func(ctx context.Context, p *status.Process)) { s.beats
 // ShowAccepted shows what is accepted.
 func (s *Service) ShowAccepted(counter prometheus.Collector) {
 	s.Show(func(_ context.Context, p *status.Process) {
-		p.Totals.Accepted = total(counter, func(map[string]string) bool { return true })
+		p.Totals.Accepted = total(counter)
 	})
+}
+
+// ShowWaits shows how long notifications waited for their first request to FCM.
+func (s *Service) ShowWaits(histogram prometheus.Collector) {
+	s.Show(func(_ context.Context, p *status.Process) { p.Totals.Waits = waits(histogram) })
 }
 
 // showWorker shows how a queue is consumed.
@@ -67,33 +76,63 @@ func (s *Service) showWorker(queue string, places int) {
 	}
 	s.Show(func(_ context.Context, p *status.Process) {
 		one := one
-		one.InHand = total(gauge, func(map[string]string) bool { return true })
+		one.InHand = total(gauge)
 		p.Workers = append(p.Workers, one)
 	})
 }
 
-// total sums the values of a counter or gauge that have certain labels.
-func total(c prometheus.Collector, take func(labels map[string]string) bool) int64 {
+// each calls f with the series of a collector.
+func each(c prometheus.Collector, f func(*dto.Metric)) {
 	out := make(chan prometheus.Metric)
 	go func() {
 		defer close(out)
 		c.Collect(out)
 	}()
-	var sum float64
 	for m := range out {
 		var d dto.Metric
-		if m.Write(&d) != nil {
-			continue
-		}
-		labels := map[string]string{}
-		for _, l := range d.GetLabel() {
-			labels[l.GetName()] = l.GetValue()
-		}
-		if take(labels) {
-			sum += d.GetCounter().GetValue() + d.GetGauge().GetValue()
+		if m.Write(&d) == nil {
+			f(&d)
 		}
 	}
-	return int64(sum)
+}
+
+// totals sums the values of a counter or gauge by what a label of it says, "" if it has none of that name.
+func totals(c prometheus.Collector, by string) map[string]int64 {
+	sums := map[string]float64{}
+	each(c, func(d *dto.Metric) {
+		name := ""
+		for _, l := range d.GetLabel() {
+			if l.GetName() == by {
+				name = l.GetValue()
+			}
+		}
+		sums[name] += d.GetCounter().GetValue() + d.GetGauge().GetValue()
+	})
+	out := make(map[string]int64, len(sums))
+	for name, n := range sums {
+		out[name] = int64(n)
+	}
+	return out
+}
+
+// total sums the values of a counter or gauge.
+func total(c prometheus.Collector) int64 { return totals(c, "")[""] }
+
+// waits reads a histogram of seconds by its classic buckets, whatever its labels.
+func waits(c prometheus.Collector) (out []status.Waits) {
+	each(c, func(d *dto.Metric) {
+		h, from, below := d.GetHistogram(), 0.0, uint64(0)
+		for _, b := range h.GetBucket() {
+			if n := b.GetCumulativeCount() - below; n > 0 && !math.IsInf(b.GetUpperBound(), 1) {
+				out = append(out, status.Waits{From: from, To: b.GetUpperBound(), N: int64(n)}) //nolint:gosec // a count
+			}
+			from, below = b.GetUpperBound(), b.GetCumulativeCount()
+		}
+		if n := h.GetSampleCount(); n > below {
+			out = append(out, status.Waits{From: from, N: int64(n - below)}) //nolint:gosec // a count
+		}
+	})
+	return out
 }
 
 // diskOf tells of the disk of a data directory.

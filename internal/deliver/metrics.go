@@ -19,6 +19,7 @@ type Metrics struct {
 	brakes    *prometheus.CounterVec
 	unsaved   prometheus.Counter
 	written   prometheus.Histogram
+	waits     *prometheus.HistogramVec
 	toFCM     map[push.Priority]prometheus.Observer
 	dwell     map[push.Priority]prometheus.Observer
 }
@@ -48,7 +49,7 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 			[]string{"platform", "code"}),
 		written: prometheus.NewHistogram(telemetry.Latency("belfry_checkpoint_seconds",
 			"Time that a write of a chunk's line took, on whichever store.", .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10)),
-		toFCM: map[push.Priority]prometheus.Observer{}, dwell: map[push.Priority]prometheus.Observer{},
+		waits: toFCM, toFCM: map[push.Priority]prometheus.Observer{}, dwell: map[push.Priority]prometheus.Observer{},
 	}
 	for _, part := range push.Parts() {
 		for _, f := range push.Codes() {
@@ -68,6 +69,9 @@ func NewMetrics(reg prometheus.Registerer, outcomes *prometheus.CounterVec) *Met
 	reg.MustRegister(m.retries, m.suspected, m.brakes, m.unsaved, m.written, toFCM, dwell)
 	return m
 }
+
+// TimeToFCM returns the histogram of the seconds to the first request of a notification, for whoever shows it elsewhere.
+func (m *Metrics) TimeToFCM() prometheus.Collector { return m.waits }
 
 func (m *Metrics) held(part push.Part, code push.Code) {
 	m.brakes.WithLabelValues(part.String(), code.String()).Inc()

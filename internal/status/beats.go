@@ -50,6 +50,7 @@ type Beats struct {
 	fill    []func(ctx context.Context, p *Process)
 	version int64 // of the document, run's alone
 	last    Process
+	memory  memory // run's alone
 	failing bool
 	tidied  time.Time
 	kick    chan struct{}
@@ -119,6 +120,7 @@ func (b *Beats) beat(ctx context.Context) {
 		return
 	}
 	p.Rates = between(&b.last, &p)
+	p.Past = b.memory.note(p.At, p.Totals.ByClass, p.Totals.Waits)
 	b.last = p
 	err := b.put(ctx, &p)
 	switch {

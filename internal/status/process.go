@@ -28,6 +28,7 @@ type Process struct {
 	Rates       Rates        `json:"rates,omitzero"`
 	// Pauses are those that it knows of and keeps to. They are one document that everybody reads, and no part of a beat.
 	Pauses []Pause `json:"-"`
+	Past   Past    `json:"past,omitzero"`
 }
 
 // Sends reports whether it delivers.
@@ -102,6 +103,9 @@ type Totals struct {
 	Accepted int64 `json:"accepted,omitempty"` // notifications
 	Ended    int64 `json:"ended,omitempty"`    // recipients with an outcome
 	Sent     int64 `json:"sent,omitempty"`     // of them, those that FCM took
+
+	ByClass map[string]int64 `json:"-"` // recipients with an outcome, by class
+	Waits   []Waits          `json:"-"` // of recipients for their first request to FCM
 }
 
 // Rates are what came and went, per second, between the last two beats.

@@ -230,7 +230,8 @@ func (r *Room) Look(ctx context.Context, tenant string) Status {
 		note(&m, "overrides of breakers", forced)
 		out.Queues, out.Replays = queues.value, replays.value
 		out.Processes = seen
-		out.Credentials, out.Lanes, out.Rates = credentials(seen), lanes(seen), rates(seen)
+		out.Credentials, out.Lanes, out.Rates = credentials(seen), lanes(seen, out.Running), rates(seen)
+		out.Past = past(seen, now)
 		if forced.err == nil || !forced.at.IsZero() { // else they are as the processes say
 			out.Credentials = Overridden(out.Credentials, forced.value)
 		}

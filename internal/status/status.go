@@ -41,6 +41,7 @@ type Status struct {
 	Pauses      []Pause
 	Store       Store
 	Rates       Rates
+	Past        Past
 	// Open is how many recipients of what is running have no outcome yet, as far as that was counted, and Oldest is when the
 	// oldest of it was accepted.
 	Open    int64
@@ -90,6 +91,8 @@ type Lane struct {
 	Places    int
 	Window    int
 	Processes int
+	Open      int64     // recipients of what runs in it and was counted
+	Oldest    time.Time // when the oldest of what runs in it was accepted; zero: nothing does
 }
 
 // Tenant is how it stands for a tenant of whom something runs or is paused.

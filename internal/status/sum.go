@@ -131,8 +131,8 @@ func (s *CredentialSum) join(c *Credential) {
 	}
 }
 
-// lanes sums the living processes' lanes.
-func lanes(all []Seen) (out []Lane) {
+// lanes sums the living processes' lanes, with what runs in them; one in which something runs and nobody works is among them.
+func lanes(all []Seen, under []Running) (out []Lane) {
 	for i := range all {
 		if all[i].Silent {
 			continue
@@ -149,6 +149,22 @@ func lanes(all []Seen) (out []Lane) {
 			l := &out[k]
 			l.InHand, l.Places, l.Processes = l.InHand+w.InHand, l.Places+w.Places, l.Processes+1
 			l.Window = max(l.Window, w.Window)
+		}
+	}
+	for i := range under {
+		w := &under[i]
+		if w.Lane == "" {
+			continue
+		}
+		k := slices.IndexFunc(out, func(l Lane) bool { return l.Lane == string(w.Lane) })
+		if k < 0 {
+			k = len(out)
+			out = append(out, Lane{Lane: string(w.Lane)})
+		}
+		l := &out[k]
+		l.Open += w.Open
+		if l.Oldest.IsZero() || w.AcceptedAt.Before(l.Oldest) {
+			l.Oldest = w.AcceptedAt
 		}
 	}
 	order := push.Lanes()

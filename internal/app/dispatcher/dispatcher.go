@@ -160,6 +160,7 @@ func startDeliver(ctx context.Context, s *app.Service, o Options, outcomes *outc
 		s.Stack.OnStop("notification cache", time.Second, func(context.Context) error { d.Close(); return nil })
 		s.Work(ctx, push.DeliveryQueue(lane.lane), worker.Config{Concurrency: lane.chunks}, d)
 	}
+	s.ShowWaits(metrics.TimeToFCM())
 	s.Show(func(_ context.Context, p *status.Process) {
 		for _, lane := range shares(o.Delivery.Lanes) {
 			for i := range p.Workers {

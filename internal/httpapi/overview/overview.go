@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/access"
@@ -88,7 +89,12 @@ func view(s *status.Status, platform bool) client.Status {
 			}
 		}),
 		Credentials: each(s.Credentials, credential),
-		Lanes:       each(s.Lanes, func(l *status.Lane) client.StatusLane { return client.StatusLane(*l) }),
+		Lanes: each(s.Lanes, func(l *status.Lane) client.StatusLane {
+			return client.StatusLane{
+				Lane: l.Lane, InHand: l.InHand, Places: l.Places, Window: l.Window, Processes: l.Processes,
+				Open: l.Open, Oldest: views.Moment(l.Oldest),
+			}
+		}),
 		Tenants: each(s.Tenants, func(t *status.Tenant) client.StatusTenant {
 			return client.StatusTenant{
 				Name: t.Name, Running: t.Running, Open: t.Open, Oldest: views.Moment(t.Oldest), Deferred: t.Deferred, Paused: t.Paused,
@@ -114,8 +120,24 @@ func view(s *status.Status, platform bool) client.Status {
 		if d := s.Store.Disk; d != nil {
 			v.Store.DiskFree, v.Store.DiskTotal = d.Free, d.Total
 		}
-		v.Rates = new(client.StatusRates(s.Rates))
+		v.Rates, v.Past = new(client.StatusRates(s.Rates)), hour(&s.Past)
 	}
+	return v
+}
+
+func hour(p *status.Past) *client.StatusPast {
+	v := &client.StatusPast{Until: time.Unix((p.Minute+1)*int64(time.Minute/time.Second), 0).UTC(), Ended: p.Ended}
+	if v.Ended == nil {
+		v.Ended = map[string][]int64{}
+	}
+	const half, most, nearly = 0.5, 0.95, 0.99
+	n, p50 := p.Waited(half)
+	if n == 0 {
+		return v
+	}
+	_, p95 := p.Waited(most)
+	_, p99 := p.Waited(nearly)
+	v.ToFCM = &client.StatusWaits{Count: n, P50: p50, P95: p95, P99: p99}
 	return v
 }
 
