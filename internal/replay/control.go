@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,7 @@ func (r *Room) Start(ctx context.Context, req StartRequest) (Run, error) {
 	if err := document.Save(ctx, r.cfg.Documents, kindRun, string(run.ID), run.version, &run, now); err != nil {
 		return Run{}, fmt.Errorf("record the replay: %w", err)
 	}
-	r.changed(ctx, &run)
+	r.changed(ctx, &run, run.By)
 	r.lookNow()
 	return run, nil
 }
@@ -204,7 +205,7 @@ func (r *Room) change(ctx context.Context, id push.ID, op runOp, by string, also
 		run.version++
 		err = document.Save(ctx, r.cfg.Documents, kindRun, string(id), run.version, &run, run.UpdatedAt)
 		if err == nil {
-			r.changed(ctx, &run)
+			r.changed(ctx, &run, cmp.Or(by, run.By))
 			return run, nil
 		}
 		if !errors.Is(err, push.ErrConflict) {
@@ -214,10 +215,10 @@ func (r *Room) change(ctx context.Context, id push.ID, op runOp, by string, also
 	return Run{}, fmt.Errorf("%s %s: lost %d times: %w", op, id, changeTries, push.ErrConflict)
 }
 
-// changed publishes that a run changed its state.
-func (r *Room) changed(ctx context.Context, run *Run) {
+// changed publishes that a run changed its state, and logs that with who did it: of what it did itself, who started it.
+func (r *Room) changed(ctx context.Context, run *Run, by string) {
 	fields := []zap.Field{
-		run.about(), zap.String("state", string(run.State)), zap.String("why", run.Why), zap.String("by", run.By),
+		run.about(), zap.String("state", string(run.State)), zap.String("why", run.Why), zap.String("by", by),
 		zap.Int64("letters", run.Total), zap.Duration("took", run.UpdatedAt.Sub(run.CreatedAt)),
 	}
 	r.cfg.Log.Info("replay changed", append(fields, r.cameOf(ctx, run)...)...)

@@ -204,7 +204,7 @@ func (e *engine) end(ctx context.Context, op runOp, why string) error {
 		e.run = before
 		return err
 	}
-	e.changed(ctx, &e.run)
+	e.changed(ctx, &e.run, e.run.By)
 	return nil
 }
 
