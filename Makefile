@@ -221,7 +221,7 @@ verify: ## Fail if go.mod or generated files are not what the sources say
 	git diff --exit-code
 
 # Tests that start programs: these do the work, so there is nothing to cover in the test's process.
-starting := $(addprefix ./test/, heal pauses crash outage replay tail apidoc site readme examples bench programs console) ./examples/...
+starting := $(addprefix ./test/, heal pauses crash outage replay tail operators apidoc site readme examples bench programs console) ./examples/...
 
 # Every test runs, and the race detector watches all but the suites on stand-ins for AWS. What starts programs runs once, under
 # the detector; the rest twice, with coverage and with the detector: coverage's counters under the detector cost three times as

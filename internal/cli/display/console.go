@@ -24,6 +24,8 @@ type Console struct {
 
 	// Width is how many columns Out has; 0 is no terminal, for which nothing is cut.
 	Width int
+	// ErrWidth is the same of Err.
+	ErrWidth int
 	// Colour and ErrColour say whether Out and Err show colours.
 	Colour, ErrColour bool
 	// Now is the time from which ages are counted; nil is the clock's.
@@ -45,6 +47,9 @@ func NewConsole(env config.Lookup, in io.Reader, out, errs io.Writer) *Console {
 	coloured := noColour == "" && kind != "dumb"
 	c.dumb = kind == "dumb"
 	c.ErrColour = coloured && c.Terminal
+	if c.Terminal {
+		c.ErrWidth = terminalWidth(env, errs)
+	}
 	if !IsTerminal(out) {
 		return c
 	}

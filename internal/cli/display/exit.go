@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/mattn/go-runewidth"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/config"
@@ -69,15 +70,32 @@ func (c *Console) Fail(command string, err error) int {
 	if errors.Is(err, context.Canceled) {
 		text = "interrupted"
 	}
-	text = visible.Text(command + ": " + text)
+	text = c.folded(visible.Text(command + ": " + text))
 	if c.ErrColour {
 		text = paint(command+":", bad) + strings.TrimPrefix(text, command+":")
 	}
 	_, _ = fmt.Fprintln(raw(c.Err), text)
 	if hint != "" {
-		_, _ = fmt.Fprintln(c.Err, hint)
+		_, _ = fmt.Fprintln(c.Err, c.folded(hint))
 	}
 	return code
+}
+
+// folded is a text whose lines fit the terminal that errors go to, broken at blanks. What does not fit goes on behind the
+// indent of its line; a word that is longer stays whole, so that it can be copied.
+func (c *Console) folded(text string) string {
+	if c.ErrWidth <= 0 {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		if runewidth.StringWidth(line) <= c.ErrWidth {
+			b.WriteString(line + "\n")
+			continue
+		}
+		b.WriteString(Wrap(line, c.ErrWidth, line[:len(line)-len(strings.TrimLeft(line, " "))]))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // inOneLine is an error's text in which what a server said has no line breaks of

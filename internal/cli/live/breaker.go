@@ -118,26 +118,27 @@ func move(
 		if out.JSON() {
 			return display.Line(con.Out, b)
 		}
-		_, err = fmt.Fprintln(con.Out, said(&b))
+		holds, when := said(&b)
+		_, err = fmt.Fprint(con.Out, display.Wrap(holds, con.Width, ""), display.Wrap(when, con.Width, ""))
 		return err
 	})
 }
 
-// said says what holds from now on.
-func said(b *client.Breaker) string {
-	when := "; dispatchers follow within seconds"
+// said says what holds from now on, and when dispatchers know.
+func said(b *client.Breaker) (holds, when string) {
+	when = "dispatchers follow within seconds"
 	if b.Processes == 0 {
-		when = "; no dispatcher that runs sends with it at present"
+		when = "no dispatcher that runs sends with it at present"
 	}
 	o := b.Override
 	if o == nil {
-		return "the breaker of " + b.Credential + " decides by itself again, and has forgotten what it saw" + when
+		return b.Credential + ": its breaker decides by itself again", when
 	}
 	until := "until belfry breaker reset"
 	if o.Until != nil {
 		until = "until " + o.Until.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
-	return "the breaker of " + b.Credential + " is forced " + o.State + " " + until + when
+	return b.Credential + ": its breaker is forced " + o.State + " " + until, when
 }
 
 type breakerOpenCmd struct {
