@@ -121,6 +121,9 @@ export async function sound(name, p = page) {
   await p.emulateMedia({ colorScheme: 'light' });
 }
 
+/** The id of the server's process. */
+export const processId = () => server.pid;
+
 /** Starts the browser and a server. */
 export async function open() {
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });

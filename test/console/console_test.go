@@ -87,8 +87,8 @@ func document(t *testing.T, at string) {
 	}
 }
 
-// run runs a tool of node_modules, or node itself.
-func run(t *testing.T, dir string, env []string, tool string, args ...string) {
+// run runs a tool of node_modules, or node itself, and returns what it printed.
+func run(t *testing.T, dir string, env []string, tool string, args ...string) string {
 	t.Helper()
 	path := tool
 	if tool != "node" && tool != "go" {
@@ -100,9 +100,11 @@ func run(t *testing.T, dir string, env []string, tool string, args ...string) {
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), append(env, "NO_COLOR=1", "CI=1")...)
 	cmd.WaitDelay = 10 * time.Second
-	if all, err := cmd.CombinedOutput(); err != nil {
+	all, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%s: %v: %s", filepath.Base(tool), err, all)
 	}
+	return string(all)
 }
 
 // What is built is small enough, and the page has no script or style within it and loads nothing from elsewhere.
@@ -175,7 +177,12 @@ func TestScreens(t *testing.T) { //nolint:paralleltest // as above
 			continue
 		}
 		t.Run(strings.TrimSuffix(name, ".mjs"), func(t *testing.T) {
-			run(t, dir, []string{"BELFRY=" + program, "CHROMIUM=" + chromium, "DATA=" + t.TempDir(), "SHOTS=" + *shots}, "node", "--test", name)
+			env := []string{"BELFRY=" + program, "CHROMIUM=" + chromium, "DATA=" + t.TempDir(), "SHOTS=" + *shots}
+			for line := range strings.Lines(run(t, dir, env, "node", "--test", "--test-reporter=tap", name)) {
+				if said, ok := strings.CutPrefix(strings.TrimSpace(line), "# "); ok && strings.Contains(said, ": ") {
+					t.Log(said) // what was measured; the names of checks, too
+				}
+			}
 		})
 	}
 }

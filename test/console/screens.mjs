@@ -170,7 +170,7 @@ test('the keyboard alone reaches a screen and its controls', async () => {
   await page.getByRole('heading', { name: 'Overview' }).waitFor();
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), 'Skip to the screen');
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 30; i++) {
     if ((await page.evaluate(() => document.activeElement.textContent)) === 'System') break;
     await page.keyboard.press('Tab');
   }

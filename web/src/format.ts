@@ -10,6 +10,24 @@ export const some = (n: number, noun: string): string => `${plain.format(n)} ${n
 
 export const rate = (n: number): string => short.format(n);
 
+/** A share of all, from 0 to 1. What is not all is not rounded to all. */
+export function percent(part: number): string {
+  const p = 100 * part;
+  return `${short.format(p < 100 && p > 99.9 ? 99.9 : p)} %`;
+}
+
+/** A short time, with as many digits as matter. */
+export const seconds = (s: number): string =>
+  s < 1 ? `${plain.format(Math.round(s * 1000))} ms` : s < 60 ? `${short.format(s)} s` : span(s);
+
+/** A sum of dollars, of which small ones are not nothing. */
+export const dollars = (usd: number): string =>
+  usd > 0 && usd < 0.01
+    ? `< $${plain.format(0.01)}`
+    : `$${new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(usd)}`;
+
+export const bytes = (n: number): string => `${plain.format(n)} B`;
+
 export const share = (part: number, whole: number): number => (whole <= 0 ? 0 : Math.min(1, Math.max(0, part / whole)));
 
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });

@@ -4,9 +4,11 @@ import { Failure } from './parts/basics';
 import { Batches } from './screens/batches';
 import { Groups, Letter, Letters } from './screens/letters';
 import { Detail } from './screens/detail';
+import { NewBatch } from './screens/newbatch';
 import { Notifications } from './screens/notifications';
 import { Overview } from './screens/overview';
 import { ReplayScreen, Replays, SimulationScreen } from './screens/replays';
+import { Send } from './screens/send';
 import { Shell } from './screens/shell';
 import { System } from './screens/system';
 import { TraceScreen } from './screens/trace';
@@ -31,6 +33,8 @@ const root = createRootRoute({
 });
 
 const overview = createRoute({ getParentRoute: () => root, path: '/', component: Overview });
+const send = createRoute({ getParentRoute: () => root, path: '/send', component: Send });
+const newBatch = createRoute({ getParentRoute: () => root, path: '/batches/new', component: NewBatch });
 const system = createRoute({ getParentRoute: () => root, path: '/system', component: System });
 export const batchesRoute = createRoute({
   getParentRoute: () => root,
@@ -93,6 +97,8 @@ export const replayRoute = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     overview,
+    send,
+    newBatch,
     system,
     batchesRoute,
     batchRoute,

@@ -76,6 +76,22 @@ export async function call<M extends Method, P extends PathOf<M>>(
   return (text === '' ? undefined : JSON.parse(text)) as Answer<P, M>;
 }
 
+/** Uploads a file of recipients, as it is: its name says whether it is CSV, and how it is compressed. */
+export async function upload(id: string, file: File, signal?: AbortSignal): Promise<Schemas['UploadResult']> {
+  const [, name, packed] = /^(.*?)(\.gz|\.zst)?$/i.exec(file.name) ?? [];
+  const headers: Record<string, string> = {
+    Accept: 'application/json',
+    'Content-Type': name?.toLowerCase().endsWith('.csv') ? 'text/csv' : 'application/x-ndjson',
+  };
+  if (packed) headers['Content-Encoding'] = packed.toLowerCase() === '.gz' ? 'gzip' : 'zstd';
+  if (csrf !== '') headers['X-Belfry-CSRF'] = csrf;
+  const at = address('/v1/batches/{id}/recipients', { id }, { offset: 1 });
+  const response = await fetch(at, { method: 'POST', headers, body: file, signal, credentials: 'same-origin' });
+  const text = await response.text();
+  if (!response.ok) throw new Refused(response.status, parsed(text));
+  return JSON.parse(text) as Schemas['UploadResult'];
+}
+
 function parsed(text: string): Partial<Schemas['Problem']> {
   try {
     return JSON.parse(text) as Partial<Schemas['Problem']>;

@@ -2,15 +2,31 @@ import { useEffect, useRef, type ReactNode } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 
-/** Two kinds of outcome a second: of the times, in seconds since 1970. */
-export interface Series {
-  times: number[];
-  sent: number[];
-  others: number[];
+import { kinds, type Kind, type Series } from '../throughput';
+
+/** What each kind is drawn in: the last of the stack is the uppermost. */
+const inks: Record<Kind, string> = {
+  sent: '--good',
+  suppressed: '--link',
+  expired: '--warn',
+  cancelled: '--faint',
+  ambiguous: '--warn',
+  permanent: '--bad',
+  dead_lettered: '--ink',
+};
+
+/** The sums up to each kind, the uppermost first: what is drawn first lies behind. */
+function stacked(s: Series): uPlot.AlignedData {
+  let below = s.times.map(() => 0);
+  const layers = kinds.map((k) => {
+    below = below.map((n, i) => n + (s.of[k][i] ?? 0));
+    return below;
+  });
+  return [s.times, ...layers.reverse()];
 }
 
 /** Outcomes a second, stacked. Whoever does not see it reads the same in the words beside it. */
-export function Chart({ of, label }: { of: Series; label: string }): ReactNode {
+export function Chart({ of, label }: { of: Series | null; label: string }): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   useEffect(() => {
@@ -42,11 +58,13 @@ export function Chart({ of, label }: { of: Series; label: string }): ReactNode {
         ],
         series: [
           {},
-          { label: 'all', stroke: ink('--bad'), fill: ink('--bad-soft'), width: 1, points: { show: false } },
-          { label: 'sent', stroke: ink('--good'), fill: ink('--good-soft'), width: 1, points: { show: false } },
+          ...[...kinds].reverse().map((k): uPlot.Series => {
+            // Full colour up to the layer below, which covers it.
+            return { label: k, stroke: ink(inks[k]), fill: ink(inks[k]), width: 1, points: { show: false } };
+          }),
         ],
       },
-      [[], [], []],
+      stacked({ times: [], of: Object.fromEntries(kinds.map((k) => [k, []])) as unknown as Series['of'] }),
       at,
     );
     plot.current = u;
@@ -66,7 +84,7 @@ export function Chart({ of, label }: { of: Series; label: string }): ReactNode {
     };
   }, []);
   useEffect(() => {
-    plot.current?.setData([of.times, of.sent.map((n, i) => n + (of.others[i] ?? 0)), of.sent]);
+    if (of) plot.current?.setData(stacked(of));
   }, [of]);
   return <div ref={box} className="chart" role="img" aria-label={label} />;
 }

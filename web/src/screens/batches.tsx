@@ -1,4 +1,4 @@
-import { useNavigate } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 
 import { batchesRoute } from '../router';
@@ -18,6 +18,11 @@ export function Batches(): ReactNode {
   return (
     <>
       <h1>Batches</h1>
+      <p>
+        <Link to="/batches/new" className="button primary">
+          New batch
+        </Link>
+      </p>
       <Filters<Filter> fields={fields} now={filter} set={(search) => void go({ to: '/batches', search })} />
       <List
         kind="batch"
@@ -28,7 +33,7 @@ export function Batches(): ReactNode {
             'No batch matches the filter.'
           ) : (
             <>
-              There is no batch yet. <code>belfry batch send</code> uploads one.
+              There is no batch yet. <Link to="/batches/new">New batch</Link> or <code>belfry batch create</code> makes one.
             </>
           )
         }

@@ -1,14 +1,15 @@
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 
-import type { Schemas } from '../api/client';
-import { ago, count, rate, share, span } from '../format';
+import { call, type Schemas } from '../api/client';
+import { ago, count, dollars, percent, rate, seconds as inSeconds, span, word } from '../format';
 import { useEvents, useFresh, type Line } from '../live';
 import { Badge, Bar, Card, Empty, Shown, Text, Time } from '../parts/basics';
-import { Chart, type Series } from '../parts/chart';
+import { Chart } from '../parts/chart';
 import { Table, type Column } from '../parts/table';
 import { useSession } from '../session';
-import { Throughput } from '../throughput';
+import { kinds, successOf, Throughput, type Series } from '../throughput';
 import { useStatus } from './status';
 
 type Status = Schemas['Status'];
@@ -25,8 +26,10 @@ export function Overview(): ReactNode {
           <>
             <Headline of={s} />
             <div className="grid">
-              <Live rates={s.rates} />
+              <Figures of={s} />
+              <Live of={s} />
               <Running of={s} />
+              {platform ? <Lanes of={s.lanes} /> : null}
               {platform ? <Queues of={s.queues} /> : null}
               {platform ? <Breakers of={s.credentials} /> : null}
               <Causes of={s.dead_letters} />
@@ -77,19 +80,93 @@ export function Headline({ of: s }: { of: Status }): ReactNode {
   );
 }
 
+const sums = (past: Schemas['StatusPast'] | undefined): Record<string, number> =>
+  Object.fromEntries(Object.entries(past?.ended ?? {}).map(([k, list]) => [k, (list ?? []).reduce((a, b) => a + b, 0)]));
+
+const today = (): string => new Date().toISOString().slice(0, 10);
+
+/** The numbers that are asked for first. */
+function Figures({ of: s }: { of: Status }): ReactNode {
+  const usage = useQuery({
+    queryKey: ['usage', today()],
+    queryFn: ({ signal }) => call('get', '/v1/usage', { signal, query: { since: today(), group: 'day' } as never }),
+    refetchInterval: 30_000,
+  });
+  const ended = sums(s.past);
+  const all = Object.values(ended).reduce((a, b) => a + b, 0);
+  const success = successOf(ended);
+  const waits = s.past?.time_to_fcm;
+  const day = usage.data?.items;
+  return (
+    <section className="figures card wide" aria-label="Figures">
+      <Figure
+        name="Sent, last hour"
+        value={success === undefined ? '–' : percent(success)}
+        about={
+          s.past === undefined
+            ? 'for keys with the permission platform'
+            : all === 0
+              ? 'nothing ended'
+              : `${count(ended.sent ?? 0)} of ${count(all)} that ended`
+        }
+      />
+      <Figure
+        name="To FCM, half within"
+        value={waits ? inSeconds(waits.p50_seconds) : '–'}
+        about={
+          waits
+            ? `95 %: ${inSeconds(waits.p95_seconds)}, 99 %: ${inSeconds(waits.p99_seconds)}`
+            : 'nothing was sent in five minutes'
+        }
+      />
+      <Figure
+        name="Oldest open work"
+        value={s.oldest ? span((Date.parse(s.at) - Date.parse(s.oldest)) / 1000) : '–'}
+        about={s.open > 0 ? `${count(s.open)} recipients open` : 'nothing is open'}
+      />
+      <Figure
+        name="Cost today"
+        value={day ? dollars(day.reduce((a, d) => a + d.cost_usd, 0)) : '–'}
+        about={
+          day
+            ? `${count(day.reduce((a, d) => a + d.billable_units, 0))} units, as on AWS by list prices; the UTC day`
+            : usage.error
+              ? usage.error.message
+              : 'is read'
+        }
+      />
+    </section>
+  );
+}
+
+function Figure({ name, value, about }: { name: string; value: string; about: string }): ReactNode {
+  return (
+    <div className="figure">
+      <h2>{name}</h2>
+      <p className="value">{value}</p>
+      <p className="faint">{about}</p>
+    </div>
+  );
+}
+
 const seconds = (): number => Math.floor(Date.now() / 1000);
 
-/** Outcomes as they come. The chart begins when it is first shown: the server keeps no history of it. */
-function Live({ rates }: { rates: Status['rates'] }): ReactNode {
+/** Outcomes as they come: by second since the page was opened, and by minute before, as the server remembers them. */
+function Live({ of: s }: { of: Status }): ReactNode {
   const counted = useRef<Throughput | null>(null);
   const fresh = useFresh();
-  const [series, setSeries] = useState<Series>({ times: [], sent: [], others: [] });
-  const [minute, setMinute] = useState({ sent: 0, others: 0 });
+  const [series, setSeries] = useState<Series | null>(null);
+  const [minute, setMinute] = useState<Record<string, number>>({});
+  const { past, rates } = s;
   const line = useEvents('/v1/events', (h) => {
     counted.current ??= new Throughput(seconds());
     if (h.kind === 'outcome') counted.current.add(seconds(), (h.data.by_code ?? {}) as Record<string, number>);
     fresh(['status', 'notifications', 'groups', 'letters']);
   });
+  useEffect(() => {
+    counted.current ??= new Throughput(seconds());
+    if (past) counted.current.remember(past);
+  }, [past]);
   useEffect(() => {
     const t = setInterval(() => {
       counted.current ??= new Throughput(seconds());
@@ -100,17 +177,23 @@ function Live({ rates }: { rates: Status['rates'] }): ReactNode {
       clearInterval(t);
     };
   }, []);
-  const all = minute.sent + minute.others;
-  const said = `in the last minute ${count(minute.sent)} sent and ${count(minute.others)} with another outcome`;
+  const others = Object.entries(minute).reduce((a, [k, n]) => (k === 'sent' ? a : a + n), 0);
+  const success = successOf(minute);
+  const said = `in the last minute ${count(minute.sent ?? 0)} sent and ${count(others)} with another outcome`;
+  const since = past ? 'by minute, and by second since this page was opened' : 'since this page was opened';
   return (
     <Card title="Outcomes a second" aside={<LineState of={line} />} wide>
-      <Chart of={series} label={`Outcomes a second since this page was opened; ${said}`} />
+      <Chart of={series} label={`Outcomes a second, ${since}; ${said}`} />
       <p className="legend">
-        <span className="key sent" /> sent <span className="key others" /> other outcomes{' '}
-        <span className="faint">
-          since this page was opened; {said}
-          {all > 0 ? `, ${Math.round(100 * share(minute.sent, all)).toString()} % sent` : ''}
-        </span>
+        {kinds.map((k) => (
+          <span key={k}>
+            <span className={`key ${k}`} /> {word(k)}
+          </span>
+        ))}
+      </p>
+      <p className="faint">
+        {since}; {said}
+        {success === undefined ? '' : `, ${percent(success)} sent`}
       </p>
       {rates ? (
         <p>
@@ -182,6 +265,26 @@ export const queues: Column<Schemas['StatusQueue']>[] = [
   { name: 'Oldest', cell: (q) => (q.oldest_age_seconds ? span(q.oldest_age_seconds) : ''), numeric: true },
 ];
 
+const lanes: Column<Schemas['StatusLane']>[] = [
+  { name: 'Lane', cell: (l) => l.lane },
+  { name: 'Oldest open', cell: (l) => (l.oldest ? ago(l.oldest) : '–'), numeric: true },
+  { name: 'Open', cell: (l) => count(l.open), numeric: true },
+  { name: 'Chunks in hand', cell: (l) => count(l.in_hand), numeric: true },
+  {
+    name: 'Dispatchers',
+    cell: (l) => (l.processes === 0 ? <Badge state="none" tone="bad" /> : count(l.processes)),
+    numeric: true,
+  },
+];
+
+function Lanes({ of }: { of: Status['lanes'] }): ReactNode {
+  return (
+    <Card title="Lanes">
+      <Table label="Lanes" rows={of} columns={lanes} id={(l) => l.lane} empty="No dispatcher works, and nothing is open." />
+    </Card>
+  );
+}
+
 function Queues({ of }: { of: Status['queues'] }): ReactNode {
   return (
     <Card title="Queues">
@@ -222,7 +325,9 @@ function Breakers({ of }: { of: Status['credentials'] }): ReactNode {
   );
 }
 
-const causes: Column<Schemas['StatusCause']>[] = [
+type Cause = Schemas['StatusCause'] & { more: number };
+
+const causes: Column<Cause>[] = [
   {
     name: 'Cause',
     cell: (c) => (
@@ -232,16 +337,54 @@ const causes: Column<Schemas['StatusCause']>[] = [
     ),
   },
   { name: 'What was said', cell: (c) => <Text>{c.pattern}</Text> },
-  { name: 'Letters', cell: (c) => count(c.letters), numeric: true },
+  {
+    name: 'Letters',
+    cell: (c) => (
+      <>
+        {count(c.letters)} {c.more > 0 ? <Badge state={`+${count(c.more)}`} tone="bad" /> : null}
+      </>
+    ),
+    numeric: true,
+  },
   { name: 'Last', cell: (c) => ago(c.last) },
 ];
 
+/** How long back growth is told: ten minutes, or as long as the page is open. */
+const growthOver = 600_000;
+
+interface Sample {
+  at: number;
+  letters: Record<string, number>;
+}
+
+/** Samples with how many letters each cause has now, one every ten seconds; those that are too old are left out. */
+export function sampled(before: Sample[], causes: Schemas['StatusCause'][], now: number): Sample[] {
+  const last = before.at(-1);
+  if (last && now - last.at < 10_000) return before;
+  const kept = before.filter((s) => now - s.at <= growthOver);
+  return [...kept, { at: now, letters: Object.fromEntries(causes.map((c) => [c.fingerprint, c.letters])) }];
+}
+
 function Causes({ of }: { of: Status['dead_letters'] }): ReactNode {
+  const samples = useRef<Sample[]>([]);
+  const [first, setFirst] = useState<Sample | null>(null);
+  useEffect(() => {
+    samples.current = sampled(samples.current, of.causes, Date.now());
+    setFirst(samples.current[0] ?? null);
+  }, [of]);
+  const grown = of.causes.map((c): Cause => ({ ...c, more: first ? c.letters - (first.letters[c.fingerprint] ?? 0) : 0 }));
+  const growing = grown.filter((c) => c.more > 0);
   return (
     <Card title="Dead letters" aside={<Link to="/dead-letters">{count(of.parked)} wait for a decision</Link>}>
+      {first && growing.length > 0 ? (
+        <p>
+          <Badge state="growing" tone="bad" /> {count(growing.reduce((a, c) => a + c.more, 0))} more since{' '}
+          {ago(new Date(first.at).toISOString())}
+        </p>
+      ) : null}
       <Table
         label="Causes of dead letters"
-        rows={of.causes}
+        rows={grown}
         columns={causes}
         id={(c) => c.fingerprint}
         empty="No dead letter waits for a decision."

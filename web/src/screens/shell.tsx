@@ -2,11 +2,13 @@ import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 
 import { Button } from '../parts/basics';
+import { Palette } from '../parts/palette';
 import { useSession, useSignOut } from '../session';
 import { setTheme, theme, type Theme } from '../theme';
 
 const screens = [
   ['/', 'Overview'],
+  ['/send', 'Send'],
   ['/batches', 'Batches'],
   ['/notifications', 'Notifications'],
   ['/dead-letters', 'Dead letters'],
@@ -49,6 +51,7 @@ export function Shell(): ReactNode {
           ))}
         </nav>
         <div className="who">
+          <Palette screens={screens} />
           <Themes />
           {session.keyless ? (
             <span className="faint">no key needed</span>
