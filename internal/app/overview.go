@@ -63,6 +63,7 @@ func (s standings) Standing(ctx context.Context, n *push.Notification) (status.R
 	}
 	if v.Waiting != nil {
 		w.Reason, w.Waiting, w.Until = string(v.Waiting.Reason), v.Waiting.Text(), v.Waiting.Until
+		w.Credential = v.Waiting.Credential
 	}
 	return w, nil
 }

@@ -28,6 +28,7 @@ func (s *Service) Pauses(ctx context.Context) (Pauses, error) {
 		return Pauses{}, fmt.Errorf("read the pauses: %w", err)
 	}
 	s.pauses = p
+	p.Show(s.Reg)
 	s.Show(func(_ context.Context, self *status.Process) { self.Pauses = pausesOf(p.Known()) })
 	s.Stack.Background(ctx, "pauses", time.Second, p.Run)
 	return Pauses{p}, nil

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
 	"slices"
@@ -17,7 +18,10 @@ import (
 )
 
 // pauses serve the operators' pauses.
-type pauses struct{ room Pauses }
+type pauses struct {
+	room Pauses
+	of   Tenants
+}
 
 func (p *pauses) routes() []*door.Route {
 	const all = "/v1/pauses"
@@ -31,7 +35,8 @@ func (p *pauses) routes() []*door.Route {
 				"The scope `lane` stops one lane of everything, of a tenant or of an app; `label` stops the notifications and batches of a " +
 				"tenant or an app that have a label, and nothing else on their lane. A tenant has at most 100 pauses. " +
 				"Everything, a lane of all tenants, and tenants other than the caller's own, need the permission `platform`; " +
-				"a pause that was made with it is not the tenant's to lift. What is paused already stays as it is.",
+				"a pause that was made with it is not the tenant's to lift. What is paused already stays as it is. " +
+				"A tenant or an app that is not there is refused.",
 			Once: door.KeyByStore, Takes: []string{door.TypeJSON}, Body: reflect.TypeFor[client.PauseRequest](),
 			Gives: []door.Given{
 				{Status: http.StatusCreated, About: "Paused.", Types: []string{door.TypeJSON}, Of: one, Located: true},
@@ -62,6 +67,9 @@ func (p *pauses) add(ctx context.Context, x *door.Exchange) (door.Reply, error) 
 	if err != nil {
 		return door.Reply{}, err
 	}
+	if err := p.known(ctx, x, &asked); err != nil {
+		return door.Reply{}, err
+	}
 	x.Because(asked.Reason)
 	stands, made, err := p.room.Add(ctx, asked)
 	if err != nil {
@@ -75,6 +83,55 @@ func (p *pauses) add(ctx context.Context, x *door.Exchange) (door.Reply, error) 
 		}
 	}
 	return door.Reply{Status: status, Body: view, Location: "/v1/pauses/" + string(stands.ID)}, nil
+}
+
+// knownMost is how many tenants are looked through for the one that was meant.
+const knownMost = 1000
+
+// known refuses a pause of a tenant or an app that is not there: whoever paused it would believe that something stands still.
+func (p *pauses) known(ctx context.Context, x *door.Exchange, asked *pause.Pause) error {
+	if asked.Tenant == "" || push.CheckName(asked.Tenant) != "" {
+		return nil // of everybody, or no name at all, which the room says better
+	}
+	t, err := p.of.Tenant(ctx, asked.Tenant)
+	switch {
+	case errors.Is(err, push.ErrNotFound) && x.Who.Can(access.PermPlatform):
+		return p.noTenant(ctx, asked.Tenant)
+	case errors.Is(err, push.ErrNotFound): // its key is from the settings
+		return nil
+	case err != nil:
+		return err
+	case t.Deleted():
+		return push.Faults{{Pointer: "/tenant", Code: push.FaultValue, Detail: "tenant " + asked.Tenant + " was deleted: nothing is sent for it"}}
+	case asked.App == "" || push.CheckName(asked.App) != "":
+		return nil
+	}
+	if _, err := p.of.App(ctx, asked.Tenant, asked.App); !errors.Is(err, push.ErrNotFound) {
+		return err
+	}
+	apps, err := p.of.Apps(ctx, asked.Tenant)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for i := range apps {
+		names = append(names, apps[i].Name)
+	}
+	return push.Faults{{Pointer: "/app", Code: push.FaultValue, Detail: "tenant " + asked.Tenant + " has no app " + asked.App +
+		strict.DidYouMean(asked.App, names) + "; belfry app list --tenant " + asked.Tenant + " lists those that it has"}}
+}
+
+func (p *pauses) noTenant(ctx context.Context, name string) error {
+	all, _, err := p.of.Tenants(ctx, "", knownMost)
+	if err != nil {
+		return err
+	}
+	names := []string{access.DefaultName}
+	for i := range all {
+		names = append(names, all[i].Name)
+	}
+	return push.Faults{{Pointer: "/tenant", Code: push.FaultValue, Detail: "there is no tenant " + name + strict.DidYouMean(name, names) +
+		"; belfry tenant list lists those that are"}}
 }
 
 // pauseAsked returns the pause that a request asks for, if the caller may have it.

@@ -27,6 +27,14 @@ func pauseRig(t *testing.T) *rig {
 	t.Helper()
 	own := access.SetOf(access.PermManage, access.PermRead)
 	return setup(t, func(cfg *Config) {
+		for _, name := range []string{"acme", "other"} {
+			if _, err := cfg.Directory.CreateTenant(t.Context(), access.Tenant{Name: name}, "ops"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := cfg.Directory.CreateApp(t.Context(), access.App{Tenant: "acme", Name: "shop"}, "ops"); err != nil {
+			t.Fatal(err)
+		}
 		cfg.Auth = callers{
 			"ops":   {Tenant: access.DefaultName, Name: "ops", May: access.AllPermissions()},
 			"acme":  {Tenant: "acme", Name: "acme-key", May: own},
@@ -183,5 +191,37 @@ func TestPausesOfLanesAndLabels(t *testing.T) {
 	}
 	if told != 3 { // made, there already, lifted
 		t.Errorf("the audit log has %d entries of the label's pause", told)
+	}
+}
+
+// Nobody pauses what is not there and believes that it stands still: the answer says what may have been meant.
+func TestPausesOfNobody(t *testing.T) {
+	t.Parallel()
+	g := pauseRig(t)
+	for _, c := range []struct{ key, body, pointer, says string }{
+		{"ops", `{"scope":"tenant","tenant":"acmee"}`, "/tenant", `there is no tenant acmee; did you mean \"acme\"?; belfry tenant list`},
+		{"ops", `{"scope":"lane","lane":"bulk","tenant":"nosuch"}`, "/tenant", "there is no tenant nosuch; belfry tenant list"},
+		{"ops", `{"scope":"label","label":"a=b","tenant":"nosuch"}`, "/tenant", "there is no tenant nosuch"},
+		{"ops", `{"scope":"app","app":"shop"}`, "/app", "tenant default has no app shop"},
+		{"acme", `{"scope":"app","app":"shpo"}`, "/app", `tenant acme has no app shpo; did you mean \"shop\"?`},
+		{"acme", `{"scope":"label","label":"a=b","app":"blog"}`, "/app", "tenant acme has no app blog"},
+	} {
+		got := g.Do(t, "POST", "/v1/pauses", c.body, "Authorization", "Bearer "+c.key)
+		got.Want(t, http.StatusUnprocessableEntity, door.CodeInvalid)
+		if text := got.Body.String(); !strings.Contains(text, c.says) || !strings.Contains(text, `"`+c.pointer+`"`) {
+			t.Errorf("%s: %s", c.body, text)
+		}
+	}
+	if _, err := g.cfg.Directory.DeleteTenant(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	got := g.Do(t, "POST", "/v1/pauses", `{"scope":"tenant","tenant":"other"}`, "Authorization", "Bearer ops")
+	if got.Want(t, http.StatusUnprocessableEntity, door.CodeInvalid); !strings.Contains(got.Body.String(), "tenant other was deleted") {
+		t.Error(got.Body)
+	}
+	for _, body := range []string{`{"scope":"tenant"}`, `{"scope":"app"}`, `{"scope":"app","tenant":"acme"}`} { // those that always are
+		if got := g.Do(t, "POST", "/v1/pauses", body, "Authorization", "Bearer ops"); got.Code != http.StatusCreated {
+			t.Errorf("%s: %d %s", body, got.Code, got.Body)
+		}
 	}
 }

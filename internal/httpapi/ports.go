@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/belfry-push/belfry/internal/access"
 	"github.com/belfry-push/belfry/internal/batch"
 	"github.com/belfry-push/belfry/internal/credential"
 	"github.com/belfry-push/belfry/internal/device"
@@ -126,7 +127,16 @@ type Pauses interface {
 	Remove(ctx context.Context, id push.ID, may func(*pause.Pause) error) error
 }
 
+// Tenants knows the tenants and their apps. An error of Tenant and App is push.ErrNotFound if it is not there.
+type Tenants interface {
+	Tenant(ctx context.Context, name string) (access.Tenant, error)
+	Tenants(ctx context.Context, cursor string, limit int) ([]access.Tenant, string, error)
+	App(ctx context.Context, tenant, app string) (access.App, error)
+	Apps(ctx context.Context, tenant string) ([]access.App, error)
+}
+
 var (
+	_ Tenants  = (*access.Directory)(nil)
 	_ Pauses   = (*pause.Pauses)(nil)
 	_ Intake   = (*ingest.Intake)(nil)
 	_ Previews = (*fanout.Previewer)(nil)

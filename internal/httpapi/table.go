@@ -36,7 +36,7 @@ func table(cfg *Config) []*door.Route {
 		(&devices{cfg.Devices}).routes(),
 		tenants.Routes(cfg.Directory, cfg.Entrance),
 		(&credentials{cfg.Credentials, cfg.Directory}).routes(),
-		(&pauses{cfg.Pauses}).routes(),
+		(&pauses{cfg.Pauses, cfg.Directory}).routes(),
 		ofAllApps((&breakers{cfg.Breakers}).routes()),
 	}
 	if cfg.Quotas != nil {

@@ -1,6 +1,7 @@
 package override
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -47,17 +48,23 @@ func New(docs document.Store, now func() time.Time, log *zap.Logger) *Room {
 }
 
 // Set stores an override in place of what stood for its credential, which exists; Since is set here. With the state Automatic
-// it ends what stands, and has the breakers forget what they saw. The error may be push.Faults.
+// it ends what stands, and has the breakers forget what they saw. Without a reason, that of an override with the same state that
+// stands is kept: whoever prolongs what another began need not know why. The error may be push.Faults.
 func (r *Room) Set(ctx context.Context, asked Override) (Override, error) {
 	now := r.now().UTC().Truncate(time.Millisecond)
 	asked.Until = asked.Until.UTC().Truncate(time.Millisecond)
 	if faults := asked.check(now); len(faults) > 0 {
 		return Override{}, faults
 	}
+	reason := asked.Reason
 	err := r.shared.Change(ctx, func(s *stored) error {
+		asked.Reason = reason // another may have come in between
 		s.Overrides = slices.DeleteFunc(s.Overrides, func(o Override) bool { return over(&o, now) })
 		asked.Since = now
 		k, there := slices.BinarySearchFunc(s.Overrides, asked.Credential, byCredential)
+		if there && asked.State == s.Overrides[k].State && asked.State != Automatic {
+			asked.Reason = cmp.Or(reason, s.Overrides[k].Reason)
+		}
 		switch {
 		case there && !s.Overrides[k].Since.Before(now): // a clock goes fast: whoever knew the last knows that this is another
 			asked.Since = s.Overrides[k].Since.Add(time.Millisecond)

@@ -79,6 +79,28 @@ func TestOverrides(t *testing.T) {
 		if _, ok := r.Of("shop"); ok {
 			t.Error("what is over is kept")
 		}
+		// Whoever prolongs it without a reason leaves the one that is known, and a reason of his own takes its place.
+		for _, c := range []struct {
+			state        State
+			reason, want string
+		}{
+			{Open, "incident 42", "incident 42"},
+			{Open, "", "incident 42"},
+			{Open, "incident 43", "incident 43"},
+			{Closed, "", ""},
+			{Open, "", ""},
+		} {
+			asked := Override{Credential: "blog", State: c.state, By: "bob", Reason: c.reason, Until: time.Now().Add(time.Hour)}
+			if got := set(t, r, asked); got.Reason != c.want {
+				t.Errorf("%+v: %q", c, got.Reason)
+			}
+		}
+		set(t, r, Override{Credential: "blog", State: Open, By: "bob", Reason: "over", Until: time.Now().Add(time.Second)})
+		time.Sleep(2 * time.Second)
+		if got := set(t, r, Override{Credential: "blog", State: Open, By: "bob"}); got.Reason != "" {
+			t.Errorf("what is over lives on in %q", got.Reason)
+		}
+		set(t, r, Override{Credential: "blog", State: Automatic, By: "bob"})
 		time.Sleep(resetKept + time.Second)
 		set(t, r, Override{Credential: "shop", State: Open, By: "bob"})
 		if _, ok := r.Of("acme#1"); ok {

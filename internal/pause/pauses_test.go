@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
@@ -299,6 +300,43 @@ func TestAddTwice(t *testing.T) {
 	if all, err := p.All(t.Context()); err != nil || len(all) != 1 || p.Of(push.LaneHigh, of("acme", "")) == nil {
 		t.Errorf("%v, %v", all, err)
 	}
+}
+
+// The metrics have both owners from the start, and the age of the oldest pause of each.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	now, reg := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), prometheus.NewRegistry()
+	p := New(&documenttest.Memory{}, func() time.Time { return now }, zap.NewNop())
+	p.Show(reg)
+	holds := func(operators, operatorsAge, tenants, tenantsAge int) {
+		t.Helper()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				got = append(got, fmt.Sprintf("%s %s %v", f.GetName(), m.GetLabel()[0].GetValue(), m.GetGauge().GetValue()))
+			}
+		}
+		want := fmt.Sprintf("belfry_pause_oldest_age_seconds operator %d, belfry_pause_oldest_age_seconds tenant %d, "+
+			"belfry_pauses operator %d, belfry_pauses tenant %d", operatorsAge, tenantsAge, operators, tenants)
+		if all := strings.Join(got, ", "); all != want {
+			t.Errorf("%s\nwant %s", all, want)
+		}
+	}
+	holds(0, 0, 0, 0)
+	first := add(t, p, Pause{By: "ops", Operator: true})
+	now = now.Add(time.Hour)
+	add(t, p, Pause{Tenant: "acme", By: "ops", Operator: true})
+	add(t, p, Pause{Tenant: "acme", By: "key"})
+	now = now.Add(time.Minute)
+	holds(2, 3660, 1, 60)
+	if err := p.Remove(t.Context(), first.ID, anybody); err != nil {
+		t.Fatal(err)
+	}
+	holds(1, 60, 1, 60)
 }
 
 func TestBadPauses(t *testing.T) {

@@ -46,7 +46,9 @@ type Waiting struct {
 
 	PerSecond int    // of WaitPace
 	Detail    string // of WaitCredential: what is wrong with it
-	Note      string // of WaitSuspended: who paused what, and why; of WaitDeferred: which quota; of WaitBreaker: who opened it
+	// Credential is the label of the one whose breaker is meant, of WaitBreaker; "" if that is not known.
+	Credential string
+	Note       string // of WaitSuspended: who paused what, and why; of WaitDeferred: which quota; of WaitBreaker: who opened it
 }
 
 // same reports whether two say the same; nil says that nothing waits.

@@ -246,7 +246,7 @@ const mostly = 0.5
 func (f *facts) ofCredentials() {
 	stopped := 0
 	for i := range f.Credentials {
-		if c := &f.Credentials[i]; c.Breaker == "open" || c.Refused != "" {
+		if c := &f.Credentials[i]; c.Breaker == breakerOpen || c.Refused != "" {
 			stopped++
 		}
 	}
@@ -266,7 +266,7 @@ func (f *facts) ofCredentials() {
 				Do: "replace it: belfry app credential",
 			})
 		case c.Override != nil && c.Override.State == c.Breaker:
-		case c.Breaker == "open" || c.Breaker == "half_open":
+		case c.Breaker == breakerOpen || c.Breaker == breakerHalfOpen:
 			f.add(f.breaker(c, worst))
 		case c.PausedUntil.After(f.At):
 			f.add(Problem{
@@ -300,7 +300,7 @@ func (f *facts) override(c *CredentialSum) Problem {
 		Health: Degraded, What: "The breaker of " + c.Label + " is forced " + o.State, Since: o.Since, Why: o.By + " asked for it",
 		Affected: f.affected(reasonBreaker), Do: "belfry breaker reset '" + c.Label + "', when sending may go on",
 	}
-	if o.State != "open" {
+	if o.State != breakerOpen {
 		p.Affected = "nobody while FCM is well; in an outage deliveries use up their attempts"
 		p.Do = "belfry breaker reset '" + c.Label + "', so that it opens in an outage again"
 	}
@@ -318,7 +318,7 @@ func (f *facts) breaker(c *CredentialSum, worst Health) Problem {
 		Health: worst, What: "FCM does not answer for " + c.Label, Affected: f.affected(reasonBreaker), Since: c.Since,
 		Why: "the breaker is open", Do: "wait: a few requests find out when FCM is back, and sending goes on by itself",
 	}
-	if c.Breaker == "half_open" {
+	if c.Breaker == breakerHalfOpen {
 		p.Health, p.Why = Degraded, "the breaker is half-open"
 	} else if c.Until.After(f.At) {
 		p.Why += " until " + clockOf(c.Until, f.At)

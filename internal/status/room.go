@@ -235,6 +235,7 @@ func (r *Room) Look(ctx context.Context, tenant string) Status {
 		if forced.err == nil || !forced.at.IsZero() { // else they are as the processes say
 			out.Credentials = Overridden(out.Credentials, forced.value)
 		}
+		out.agree(now)
 		out.Store.Took = procs.value.took
 		if procs.err != nil && !errors.Is(procs.err, errPending) {
 			out.Store.Error = procs.err.Error()

@@ -123,6 +123,7 @@ type Running struct {
 	Reason     string
 	Waiting    string // what it waits for, in words
 	Until      time.Time
+	Credential string // whose breaker it waits for; "": none, or not known
 }
 
 // Replay is a replay that is not finished.

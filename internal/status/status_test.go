@@ -253,6 +253,51 @@ func TestBreakers(t *testing.T) {
 	})
 }
 
+// The headline, the credential and what waits for it say the same of a breaker, whoever was told what when: one process finds out
+// whether FCM is back while another still waits, a note of it is younger than a beat, or its time has just passed.
+func TestABreakerHasOneState(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := build(t)
+		until := time.Now().Add(time.Minute)
+		open := Credential{Label: "shop", Breaker: breakerOpen, Until: until, Cause: "fcm.unavailable"}
+		half := Credential{Label: "shop", Breaker: breakerHalfOpen, Cause: "fcm.internal"}
+		w.run("a", KindDispatcher, func(p *Process) { p.Credentials = []Credential{half} })
+		w.run("b", KindDispatcher, func(p *Process) { p.Credentials = []Credential{open} })
+		const noted = "breaker half-open: a few requests find out whether FCM is back"
+		w.send(id(1), "acme", Running{Open: 3, Reason: reasonBreaker, Waiting: noted, Credential: "shop"})
+		w.send(id(2), "acme", Running{Open: 3, Reason: reasonBreaker, Waiting: noted, Credential: "other"})
+		w.send(id(3), "acme", Running{Open: 3, Reason: reasonQuota, Waiting: "FCM's quota", Credential: "shop"})
+		agrees := func(headline, breaker, waits string, until time.Time) {
+			t.Helper()
+			s := w.look("")
+			c, why := s.Credentials[0], ""
+			for _, p := range s.Problems {
+				if strings.HasPrefix(p.What, "FCM does not answer for shop") {
+					why = p.Why
+				}
+			}
+			if why != headline || c.Breaker != breaker || !c.Until.Equal(until) {
+				t.Errorf("the headline says %q, the credential is %s until %v", why, c.Breaker, c.Until)
+			}
+			if got := s.Running[0]; got.Waiting != waits || !got.Until.Equal(until) {
+				t.Errorf("what waits says %q until %v, want %q", got.Waiting, got.Until, waits)
+			}
+			if s.Running[1].Waiting != noted || s.Running[2].Waiting != "FCM's quota" {
+				t.Errorf("what waits for others says %q and %q", s.Running[1].Waiting, s.Running[2].Waiting)
+			}
+			if s = w.look("acme"); s.Running[2].Waiting != noted { // newest first; who sees no credentials keeps what was noted
+				t.Errorf("the tenant is told %q", s.Running[2].Waiting)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		agrees("the breaker is open until 00:01:00 UTC (fcm.unavailable)", breakerOpen,
+			"breaker open until 00:01:00 UTC (fcm.unavailable)", until)
+		time.Sleep(time.Minute)
+		agrees("the breaker is half-open (fcm.unavailable)", breakerHalfOpen, noted+" (fcm.unavailable)", time.Time{})
+	})
+}
+
 // What an operator holds is told with who asked for it, until when and why, also of a credential that nobody sends with now;
 // a tenant does not see it.
 func TestOverrides(t *testing.T) {

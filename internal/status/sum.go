@@ -25,9 +25,15 @@ func look(all []Process, now time.Time) []Seen {
 	return seen
 }
 
+// The states of a breaker that is not closed, as guards name them.
+const (
+	breakerOpen     = "open"
+	breakerHalfOpen = "half_open"
+)
+
 // severity orders breakers, the worst last.
 func severity(c *Credential) int {
-	of := slices.Index([]string{"", "closed", "half_open", "open"}, c.Breaker)
+	of := slices.Index([]string{"", "closed", breakerHalfOpen, breakerOpen}, c.Breaker)
 	if c.Override != nil {
 		return max(of, 2) // whatever an operator holds is to be seen
 	}
@@ -103,6 +109,43 @@ func Overridden(all []CredentialSum, stand map[string]Override) []CredentialSum 
 	}
 	worstFirst(all)
 	return all
+}
+
+// agree has what is said of the same breaker be the same, in the headline, of the credential and of what waits for it: its
+// processes say how it is every few seconds, and what waits was told of it at another moment, by one of them.
+func (s *Status) agree(now time.Time) {
+	by := map[string]*CredentialSum{}
+	for i := range s.Credentials {
+		c := &s.Credentials[i]
+		if c.Breaker == breakerOpen && c.Override == nil && !c.Until.IsZero() && !c.Until.After(now) {
+			c.Breaker, c.Until = breakerHalfOpen, time.Time{} // the next request finds out
+		}
+		if c.Override == nil && (c.Breaker == breakerOpen || c.Breaker == breakerHalfOpen) {
+			by[c.Label] = c
+		}
+	}
+	s.Running = slices.Clone(s.Running) // others look at the same reading
+	for i := range s.Running {
+		w := &s.Running[i]
+		if c := by[w.Credential]; c != nil && w.Reason == reasonBreaker {
+			w.Waiting, w.Until = c.waits(), c.Until
+		}
+	}
+}
+
+// waits says what waits for a breaker that is not closed, as the reports do.
+func (s *CredentialSum) waits() string {
+	text := "breaker open"
+	switch {
+	case s.Breaker == breakerHalfOpen:
+		text = "breaker half-open: a few requests find out whether FCM is back"
+	case !s.Until.IsZero():
+		text += " until " + s.Until.UTC().Format("15:04:05 UTC")
+	}
+	if s.Cause != "" {
+		text += " (" + s.Cause + ")"
+	}
+	return text
 }
 
 // join adds what another process says: the worst state, the oldest token, and sums.

@@ -28,6 +28,7 @@ func bounded() map[string]string {
 		"method":     "those that routes have",
 		"status":     "HTTP's",
 		"class":      closed, "code": closed, "direction": closed, "from": closed, "outcome": closed, "platform": closed, "prediction": closed,
+		"owner":    closed,
 		"priority": closed, "quota": closed, "result": closed, "source": closed, "state": closed, "traffic": closed, "verdict": closed,
 		"what": closed, "why": closed, "go_version": build, "revision": build, "version": build, "check": parts, "file": parts, "listener": parts,
 		"queue": parts, "op": aws, "reason": aws, "service": aws, "unit": aws,

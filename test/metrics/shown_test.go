@@ -159,6 +159,7 @@ func TestSeriesAreThereFromTheStart(t *testing.T) {
 		{"dispatcher", "belfry_dwell_seconds", "priority", []string{"bulk", "high", "normal"}},
 		{"dispatcher", "belfry_breaker_state", "state", []string{"closed", "half_open", "open"}},
 		{"dispatcher", "belfry_breaker_forced", "state", []string{"closed", "open"}},
+		{"dispatcher", "belfry_pause_oldest_age_seconds", "owner", []string{"operator", "tenant"}},
 		{"dispatcher", "belfry_queue_depth", "state", []string{"delayed", "in_flight", "visible"}},
 		{"dispatcher", "belfry_outcomes_total", "class", []string{
 			"ambiguous", "cancelled", "dead_lettered", "expired", "permanent", "sent", "suppressed",

@@ -184,7 +184,9 @@ func (f *Flow) Holding(ctx context.Context, tenant, app string) (*report.Waiting
 	}
 	var w *report.Waiting
 	if label != "" {
-		w, err = f.Notes.Holding(ctx, label)
+		if w, err = f.Notes.Holding(ctx, label); w != nil {
+			w.Credential = label
+		}
 	} else {
 		w, err = f.Notes.installation(ctx)
 	}
@@ -209,6 +211,7 @@ func (b *Notes) installation(ctx context.Context) (*report.Waiting, error) {
 				continue
 			}
 			if w := last.waiting(b.now()); w != nil {
+				w.Credential = docs[i].Name
 				return w, nil
 			}
 		}

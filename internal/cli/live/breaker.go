@@ -74,7 +74,7 @@ func printBreakers(con *display.Console, out *display.Output, all []client.Break
 // held are the flags of a breaker that is held.
 type held struct {
 	Credential string         `arg:"" help:"The credential, as belfry status names it, or an app that has it, as tenant/app."`
-	Reason     string         `group:"which" help:"Why, for people: it is shown wherever work waits, and stands in the audit log."`
+	Reason     string         `group:"which" help:"Why, for people: it is shown wherever work waits, and stands in the audit log. Without it, that of a hold which this one prolongs is kept."`
 	Until      time.Time      `group:"which" placeholder:"TIME" format:"2006-01-02T15:04:05Z07:00" help:"When it ends, such as 2026-12-01T12:00:00Z; without an end it stands until belfry breaker reset."`
 	For        time.Duration  `group:"which" placeholder:"TIME" help:"How long, such as 30m, instead of --until."`
 	Source     direct.Source  `embed:""`
@@ -138,6 +138,9 @@ func said(b *client.Breaker) (holds, when string) {
 	if o.Until != nil {
 		until = "until " + o.Until.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
+	if o.Reason != "" {
+		until += ", because: " + o.Reason
+	}
 	return b.Credential + ": its breaker is forced " + o.State + " " + until, when
 }
 
@@ -149,7 +152,7 @@ type breakerOpenCmd struct {
 func (breakerOpenCmd) Help() string {
 	return `Within seconds no dispatcher sends with the credential, nor probes, and one that starts later follows it too. What waits
 loses no attempt and is not lost; it says why it waits, and ends as expired when its time is up. At the end the breaker probes, as
-one does that opened by itself. It replaces what stood before:
+one does that opened by itself. It replaces what stood before; a reason stays if no other is given:
 
     belfry breaker open shop-prod --for 30m --reason "FCM incident 42"
     belfry breaker open acme/shop --until 2026-12-01T12:00:00Z`

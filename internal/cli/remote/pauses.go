@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/internal/cli/display"
@@ -164,7 +165,52 @@ func (c *resumeAllCmd) Run(ctx context.Context, con *display.Console) error {
 		}
 	}
 	if lifted == 0 {
-		return display.Usagef("no such pause stands: belfry pause lists those that do")
+		what := "there is no pause " + c.ID
+		if named {
+			what = c.what() + " is not paused"
+		}
+		return display.Usagef("%s; %s", what, pausedNow(all))
 	}
 	return nil
+}
+
+// what says in words what the flags name.
+func (s *pauseScope) what() string {
+	whole := "everything"
+	switch {
+	case s.App != "" && s.Tenant == "":
+		whole = "app " + s.App
+	case s.App != "":
+		whole = "app " + s.Tenant + "/" + s.App
+	case s.Tenant != "":
+		whole = "tenant " + s.Tenant
+	}
+	part := "label " + s.Label
+	switch {
+	case s.Lane+s.Label == "":
+		return whole
+	case s.Lane != "":
+		part = "lane " + s.Lane
+	}
+	if s.Tenant+s.App == "" {
+		return part
+	}
+	return part + " of " + whole
+}
+
+// pausedNow says what is paused.
+func pausedNow(all []client.Pause) string {
+	const most = 10
+	if len(all) == 0 {
+		return "nothing is paused"
+	}
+	var names []string
+	for i := range all[:min(len(all), most)] {
+		names = append(names, all[i].What)
+	}
+	s := "paused: " + strings.Join(names, ", ")
+	if more := len(all) - most; more > 0 {
+		s += fmt.Sprintf(" and %d more (belfry pause lists them)", more)
+	}
+	return s
 }

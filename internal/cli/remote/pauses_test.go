@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,14 +92,35 @@ func TestPauseAndResume(t *testing.T) {
 	do(display.ExitOK, "app acme/shop goes on", "resume", "--app", "shop")
 	do(display.ExitOK, "everything goes on", "resume", "pse_everything")
 	do(display.ExitOK, "label campaign=spring of tenant acme goes on", "resume", "--label", "campaign=spring")
-	do(display.ExitUsage, "no such pause stands", "resume", "--label", "campaign")
+	do(display.ExitUsage, "label campaign is not paused; paused: ", "resume", "--label", "campaign")
 	do(display.ExitOK, "lane bulk goes on", "resume", "--lane", "bulk")
 	do(display.ExitOK, "lane bulk of tenant acme goes on", "resume", "--lane", "bulk", "--tenant", "acme")
-	do(display.ExitUsage, "no such pause stands", "resume", "--lane", "high")
-	do(display.ExitUsage, "no such pause stands", "resume", "--tenant", "other")
+	do(display.ExitUsage, "lane high is not paused; paused: ", "resume", "--lane", "high")
+	do(display.ExitUsage, "tenant other is not paused; paused: ", "resume", "--tenant", "other")
+	do(display.ExitUsage, "label team of app other/shop is not paused", "resume", "--tenant", "other", "--app", "shop", "--label", "team")
+	do(display.ExitUsage, "lane bulk of app blog is not paused", "resume", "--app", "blog", "--lane", "bulk")
+	do(display.ExitUsage, "there is no pause pse_nosuch; paused: ", "resume", "pse_nosuch")
 	do(display.ExitUsage, "say which", "resume")
 	do(display.ExitUsage, "say which", "resume", "pse_everything", "--everything")
 	if n := len(slices.DeleteFunc(slices.Clone(api.calls), func(c string) bool { return !strings.HasPrefix(c, "DELETE") })); n != 7 {
 		t.Errorf("%d pauses lifted: %v", n, api.calls)
+	}
+}
+
+// Whoever resumes what is not paused learns what is.
+func TestPausedNow(t *testing.T) {
+	t.Parallel()
+	if got := pausedNow(nil); got != "nothing is paused" {
+		t.Error(got)
+	}
+	many := make([]client.Pause, 12)
+	for i := range many {
+		many[i].What = "tenant t" + strconv.Itoa(i)
+	}
+	if got := pausedNow(many[:2]); got != "paused: tenant t0, tenant t1" {
+		t.Error(got)
+	}
+	if got := pausedNow(many); !strings.HasSuffix(got, "tenant t9 and 2 more (belfry pause lists them)") {
+		t.Error(got)
 	}
 }
