@@ -32,31 +32,31 @@ const statusBatches = 4
 
 // yard is an installation on the stand-ins of which the status is looked at.
 type yard struct {
-	t    *testing.T
+	t    testing.TB
 	back *app.Backend
 	now  time.Time
 }
 
-func newYard(t *testing.T) *yard {
-	t.Helper()
+func newYard(tb testing.TB) *yard {
+	tb.Helper()
 	const prefix = "belfry-seen"
-	env := servers.Start(t).Env()
+	env := servers.Start(tb).Env()
 	if len(env) == 0 {
-		t.Skip("an account is not metered by a test")
+		tb.Skip("an account is not metered by a test")
 	}
 	env = append(env, "BELFRY_AWS_PREFIX="+prefix)
-	commands.Output(t, "belfry", env, "provision")
+	commands.Output(tb, "belfry", env, "provision")
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
-		t.Setenv(name, value)
+		tb.Setenv(name, value)
 	}
 	c := config.Store{Backend: config.BackendAWS, Visibility: 30 * time.Second, AWS: config.AWS{Prefix: prefix}}
-	back, err := app.Opener(c, zap.NewNop())(t.Context(), prometheus.NewRegistry())
+	back, err := app.Opener(c, zap.NewNop())(tb.Context(), prometheus.NewRegistry())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = back.Close(t.Context()) })
-	return &yard{t, back, time.Now().UTC()}
+	tb.Cleanup(func() { _ = back.Close(tb.Context()) })
+	return &yard{tb, back, time.Now().UTC()}
 }
 
 // batches puts open batches into the ledger.

@@ -229,7 +229,7 @@ func restSteps() []step {
 		{"owner", "pause --everything", no, []string{"everything and other tenants need the permission platform"}},
 		{"owner", "pause --app shop --reason leak", ok, []string{"app acme/shop", "leak"}},
 		{"owner", "pause -o json", ok, []string{`"reason":"leak"`}},
-		{"rival", "resume --tenant acme", usage, []string{"no such pause stands"}},
+		{"rival", "resume --tenant acme", usage, []string{"tenant acme is not paused; nothing is paused"}},
 		{"owner", "resume --app shop", ok, []string{"app acme/shop goes on"}},
 	}
 }
