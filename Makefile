@@ -32,9 +32,15 @@ BIN := $(CURDIR)/.bin
 GOLANGCI_VERSION := v2.15.0
 DEADCODE_VERSION := v0.49.0
 GOVULNCHECK_VERSION := v1.9.0
+NFPM_VERSION := v2.48.0
+CYCLONEDX_VERSION := v1.10.0
+ACTIONLINT_VERSION := v1.7.12
 GOLANGCI ?= $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 DEADCODE ?= $(BIN)/deadcode-$(DEADCODE_VERSION)
 GOVULNCHECK ?= $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+NFPM ?= $(BIN)/nfpm-$(NFPM_VERSION)
+CYCLONEDX ?= $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION)
+ACTIONLINT ?= $(BIN)/actionlint-$(ACTIONLINT_VERSION)
 
 .PHONY: help
 help: ## Show this list
@@ -198,6 +204,30 @@ console-test: ## Build the console and use every screen of it in Chromium (needs
 	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= BELFRY_REQUIRE_BROWSER=1 \
 		$(GO) test -count=1 $(TESTFLAGS) ./test/console $(if $(SHOTS),-shots $(abspath $(SHOTS)))
 
+# What to build for, and as which version: make release PLATFORMS=linux/amd64 VERSION=v1.2.3
+PLATFORMS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64
+VERSION ?=
+
+.PHONY: release
+release: $(NFPM) $(CYCLONEDX) ## Build archives, packages, checksums, bill of materials and formula into dist/ (PLATFORMS=, VERSION=)
+	$(GO) run ./packaging/release -out dist -platforms $(PLATFORMS) -version "$(VERSION)" -nfpm $(NFPM) -cyclonedx $(CYCLONEDX)
+
+# As root, and with debootstrap, rpm and buildah, it tries more; what it leaves out it says.
+.PHONY: release-check
+release-check: $(NFPM) $(CYCLONEDX) $(ACTIONLINT) ## Build a release for this machine twice, compare, and install what came of it, 5 to 20 minutes
+	$(GO) test -count=1 -v -timeout 90m $(TESTFLAGS) ./test/release -full -nfpm $(NFPM) -cyclonedx $(CYCLONEDX) -actionlint $(ACTIONLINT)
+
+# Without a base image, so any builder does: docker, podman, buildah.
+BUILDER ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))))
+IMAGE ?= belfry:latest
+host-arch = $(shell $(GO) env GOARCH)
+
+.PHONY: image
+image: ## Build the container image of this machine's processor (BUILDER=buildah, IMAGE=belfry:latest)
+	@[[ -n "$(BUILDER)" ]] || { echo "make image: install docker, podman or buildah" >&2; exit 1; }
+	@[[ -e dist/stage/linux_$(host-arch)/bin/belfry ]] || $(GO) run ./packaging/release -out dist -platforms linux/$(host-arch) -version "$(VERSION)"
+	$(BUILDER) build --build-arg TARGETARCH=$(host-arch) -f packaging/Dockerfile -t $(IMAGE) dist/stage
+
 .PHONY: fmt
 fmt: $(GOLANGCI) ## Format the code
 	$(GOLANGCI) fmt
@@ -242,11 +272,11 @@ ci: ## What CI runs: lint, verify, dead, vuln, all tests with coverage and its f
 	step fuzz FUZZTIME=5s
 
 .PHONY: tools
-tools: $(GOLANGCI) $(DEADCODE) $(GOVULNCHECK) ## Build the pinned tools into .bin/
+tools: $(GOLANGCI) $(DEADCODE) $(GOVULNCHECK) $(NFPM) $(CYCLONEDX) $(ACTIONLINT) ## Build the pinned tools into .bin/
 
 .PHONY: clean
 clean: ## Remove what make built, but not the tools
-	rm -rf bin .cover .site $(dist)/index.html $(dist)/assets
+	rm -rf bin dist .cover .site $(dist)/index.html $(dist)/assets
 
 # $(call install,package@version): go install names the file after the package, so it is built aside
 # and moved, and what stands in .bin/ is whole.
@@ -265,3 +295,12 @@ $(BIN)/deadcode-$(DEADCODE_VERSION):
 
 $(BIN)/govulncheck-$(GOVULNCHECK_VERSION):
 	$(call install,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
+
+$(NFPM):
+	$(call install,github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION))
+
+$(CYCLONEDX):
+	$(call install,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION))
+
+$(ACTIONLINT):
+	$(call install,github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION))

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -111,15 +112,19 @@ func (b *Backend) FollowBriefly(ctx context.Context, log *zap.Logger, stack *Sta
 	return t
 }
 
-// Run waits until ctx ends or a part fails, then stops everything.
+// Run waits until ctx ends or a part fails, then stops everything. It is called when everything has started, which the supervisor
+// is told.
 func (s *Service) Run(ctx context.Context) error {
 	var failure error
+	s.tell(daemon.SdNotifyReady)
+	defer s.beatSupervisor(ctx)()
 	select {
 	case <-ctx.Done():
 		s.Log.Info("stopping")
 	case failure = <-s.failed:
 		s.Log.Error("a part of the service failed; stopping", zap.Error(failure))
 	}
+	s.tell(daemon.SdNotifyStopping)
 	s.Health.Drain()
 	return errors.Join(failure, s.Stack.Unwind(ctx))
 }

@@ -376,6 +376,10 @@ func table() []rule {
 			layer: "an infrastructure test", covers: []string{"infra/..."},
 			testsUse: []string{"internal/config", "internal/provision", "internal/adapter/...", "internal/push"},
 		},
+		{
+			layer: "what makes a release", covers: []string{"packaging/..."},
+			uses: []string{"internal/cli/belfry", "internal/cli/replayer", "internal/cli/command", "internal/config"},
+		},
 		{layer: "an end-to-end test", covers: []string{"test/..."}, uses: []string{"internal/...", "client", "test/..."}},
 	}
 }

@@ -21,8 +21,9 @@ func (b BuildInfo) Describe(program string) string {
 }
 
 // version is what the linker was told with -ldflags "-X …/telemetry.version=v1.2.3", for
-// builds from an archive, in which Go finds no version. It wins over what Go found.
-var version string
+// builds from an archive, in which Go finds no version, and for releases. It wins over what Go found.
+// revision is the same for the commit.
+var version, revision string
 
 // Build returns what the Go linker recorded about this binary.
 func Build() BuildInfo { return build() }
@@ -36,6 +37,9 @@ var build = sync.OnceValue(func() BuildInfo {
 	b := describe(info)
 	if version != "" {
 		b.Version = version
+	}
+	if revision != "" {
+		b.Revision = revision
 	}
 	return b
 })

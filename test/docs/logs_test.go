@@ -429,6 +429,7 @@ func ofEverybody() []string {
 		"stopping",
 		"sweep failed",
 		"swept the outbox",
+		"the supervisor cannot be told",
 		"the AWS SDK says",
 		"the clock was set ahead; nothing is removed for a day",
 		"the data directory is a state of before",

@@ -92,7 +92,7 @@ export default defineConfig({
     sidebar: [
       {
         text: "Begin",
-        items: [page("Overview", ""), page("First steps", "first-steps"), page("Glossary", "glossary"), page("FAQ", "faq")],
+        items: [page("Overview", ""), page("Install", "install"), page("First steps", "first-steps"), page("Glossary", "glossary"), page("FAQ", "faq")],
       },
       {
         text: "Use",
