@@ -58,6 +58,11 @@ const (
 	// does this, and the others read the lease.
 	roundUnits  = 4 + 3
 	roundsOfDay = 86_400 / 30
+	// documentReads are those of the documents by which a process hears of others, a unit each: the pauses every 0.4 s, what
+	// breakers are held in and who follows events every 2 s each.
+	documentReads = 86_400*10/4 + 2*86_400/2
+	// beatsOfDay are the documents in which a process says every 5 s how it is, a unit for each KiB: most have one.
+	beatsOfDay = 86_400 / 5
 )
 
 const (
@@ -149,8 +154,8 @@ func Replayed() Usage {
 func Idle() Usage {
 	return Usage{
 		itemSQS:   openPolls*pollsPerDay + scrapeQueues*scrapesOfDay,
-		itemRead:  sweepUnits*sweepsOfDay + roundUnits*roundsOfDay,
-		itemWrite: roundsOfDay,
+		itemRead:  sweepUnits*sweepsOfDay + roundUnits*roundsOfDay + documentReads,
+		itemWrite: roundsOfDay + beatsOfDay,
 	}
 }
 

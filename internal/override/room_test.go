@@ -3,6 +3,7 @@ package override
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -101,7 +102,12 @@ func TestOverrides(t *testing.T) {
 			t.Errorf("what is over lives on in %q", got.Reason)
 		}
 		set(t, r, Override{Credential: "blog", State: Automatic, By: "bob"})
-		time.Sleep(resetKept + time.Second)
+		time.Sleep(resetKept - 5*time.Second) // another one's change in between does not end it: not everybody has heard of it
+		set(t, r, Override{Credential: "zoo", State: Closed, By: "bob", Until: time.Now().Add(time.Second)})
+		if o, ok := r.Of("acme#1"); !ok || o.State != Automatic {
+			t.Errorf("a reset is not kept: %+v", o)
+		}
+		time.Sleep(5 * time.Second)
 		set(t, r, Override{Credential: "shop", State: Open, By: "bob"})
 		if _, ok := r.Of("acme#1"); ok {
 			t.Error("a reset is kept for ever")
@@ -109,6 +115,25 @@ func TestOverrides(t *testing.T) {
 		if want := "breaker opened by bob until it is reset"; r.Standing(func(string) bool { return true }).Text() != want {
 			t.Error("text")
 		}
+	})
+}
+
+// The document is bounded: what is over makes room, and what replaces another needs none.
+func TestMostOverrides(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := New(&documenttest.Memory{}, time.Now, zap.NewNop())
+		until := time.Now().Add(time.Hour)
+		for i := range maxOverrides {
+			set(t, r, Override{Credential: fmt.Sprint("c", i), State: Open, By: "ada", Until: until})
+		}
+		_, err := r.Set(t.Context(), Override{Credential: "one more", State: Open, By: "ada"})
+		if faults, ok := errors.AsType[push.Faults](err); !ok || faults[0].Code != push.FaultTooLarge {
+			t.Errorf("one more: %v", err)
+		}
+		set(t, r, Override{Credential: "c0", State: Closed, By: "ada", Until: until})
+		time.Sleep(time.Hour)
+		set(t, r, Override{Credential: "one more", State: Open, By: "ada"})
 	})
 }
 
