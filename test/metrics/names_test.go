@@ -151,8 +151,9 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestAMillionNames has ten thousand tenants name a million things, each another, in two waves. What the first wave has made known the
-// second does not add to: no series, no more lines in the log than for some tenants, and no memory but for some caches, each of which has a bound.
+// TestAMillionNames has ten thousand tenants name a million things, each another, in two waves. What the first wave has made known
+// the second does not add to: no series, no more lines in the log than for some tenants, and no memory but for some caches, each of
+// which has a bound.
 func TestAMillionNames(t *testing.T) { //nolint:paralleltest // it measures the memory of its process
 	tenants, names := raced.Rounds(10_000), raced.Rounds(1_000_000)
 	c := newCrowd(t, tenants)
