@@ -212,10 +212,10 @@ VERSION ?=
 release: $(NFPM) $(CYCLONEDX) ## Build archives, packages, checksums, bill of materials and formula into dist/ (PLATFORMS=, VERSION=)
 	$(GO) run ./packaging/release -out dist -platforms $(PLATFORMS) -version "$(VERSION)" -nfpm $(NFPM) -cyclonedx $(CYCLONEDX)
 
-# As root, and with debootstrap, rpm and buildah, it tries more; what it leaves out it says.
 .PHONY: release-check
-release-check: $(NFPM) $(CYCLONEDX) $(ACTIONLINT) ## Build a release for this machine twice, compare, and install what came of it, 5 to 20 minutes
-	$(GO) test -count=1 -v -timeout 90m $(TESTFLAGS) ./test/release -full -nfpm $(NFPM) -cyclonedx $(CYCLONEDX) -actionlint $(ACTIONLINT)
+release-check: $(ACTIONLINT) ## The tests of what a release is made of, with actionlint on the workflow
+	$(GO) test -count=1 $(TESTFLAGS) ./packaging/release
+	$(GO) test -count=1 $(TESTFLAGS) ./test/release -actionlint $(ACTIONLINT)
 
 # Without a base image, so any builder does: docker, podman, buildah.
 BUILDER ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))))

@@ -1,9 +1,7 @@
 package release
 
 import (
-	"encoding/json"
 	"flag"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -19,12 +17,7 @@ import (
 	"github.com/belfry-push/belfry/test/standins"
 )
 
-var (
-	full       = flag.Bool("full", false, "build a release twice and install what came of it: minutes")
-	nfpm       = flag.String("nfpm", "", "nfpm, for the packages")
-	cyclonedx  = flag.String("cyclonedx", "", "cyclonedx-gomod, for the bill of materials")
-	actionlint = flag.String("actionlint", "", "actionlint, for the workflow")
-)
+var actionlint = flag.String("actionlint", "", "actionlint, for the workflow")
 
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -237,25 +230,4 @@ func TestWorkflow(t *testing.T) {
 			t.Errorf("actionlint: %v\n%s", err, out)
 		}
 	}
-}
-
-// component is one of a bill of materials.
-type component struct{ Name, Version string }
-
-// bill reads a bill of materials.
-func bill(t *testing.T, path string) map[string]string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b struct{ Components []component }
-	if err := json.Unmarshal(text, &b); err != nil {
-		t.Fatal(fmt.Errorf("%s: %w", path, err))
-	}
-	all := map[string]string{}
-	for _, c := range b.Components {
-		all[c.Name] = c.Version
-	}
-	return all
 }
