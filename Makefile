@@ -46,10 +46,15 @@ ACTIONLINT ?= $(BIN)/actionlint-$(ACTIONLINT_VERSION)
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-# $(call compile,packages): into bin/. A first build takes minutes, so it says at once what it does, and how far it is.
+# $(call compile,packages): into bin/. A first build takes minutes, so it says at once what it does, and how far it is. The console
+# is built beside what the programs depend on, where Node is; then both are linked.
 define compile
 	@echo "compiling $(strip $(1)) into bin/ (the first time takes some minutes, later a second)"
-	@$(GO) build -v -o bin/ $(1) 2>&1 | awk '/[ :]/ { print; next } ++n % 50 == 0 { print "  " n " packages compiled" } { fflush() }'
+	@count() { awk '/[ :]/ { print; next } ++n % 50 == 0 { print "  " n " packages compiled" } { fflush() }'; }; \
+	web/build.sh & \
+	$(GO) build -v $$($(GO) list -deps -f '{{if and .Module (ne .Name "main")}}{{.ImportPath}}{{end}}' $(1)) 2>&1 | count; \
+	wait; \
+	$(GO) build -v -o bin/ $(1) 2>&1 | count
 endef
 
 .PHONY: demo
@@ -210,6 +215,7 @@ VERSION ?=
 
 .PHONY: release
 release: $(NFPM) $(CYCLONEDX) ## Build archives, packages, checksums, bill of materials and formula into dist/ (PLATFORMS=, VERSION=)
+	@web/build.sh
 	$(GO) run ./packaging/release -out dist -platforms $(PLATFORMS) -version "$(VERSION)" -nfpm $(NFPM) -cyclonedx $(CYCLONEDX)
 
 .PHONY: release-check
@@ -225,6 +231,7 @@ host-arch = $(shell $(GO) env GOARCH)
 .PHONY: image
 image: ## Build the container image of this machine's processor (BUILDER=buildah, IMAGE=belfry:latest)
 	@[[ -n "$(BUILDER)" ]] || { echo "make image: install docker, podman or buildah" >&2; exit 1; }
+	@web/build.sh
 	@[[ -e dist/stage/linux_$(host-arch)/bin/belfry ]] || $(GO) run ./packaging/release -out dist -platforms linux/$(host-arch) -version "$(VERSION)"
 	$(BUILDER) build --build-arg TARGETARCH=$(host-arch) -f packaging/Dockerfile -t $(IMAGE) dist/stage
 

@@ -73,6 +73,7 @@ func (s *show) run(ctx context.Context) error {
 	}
 	defer stop()
 	s.say("belfry is up on a fresh %s backend:\n  API %s, FCM simulator %s", s.cfg.Backend, up.API, up.Sim)
+	s.say("  console %s/console", up.API)
 	s.say("  %d tries a device, %.0f %% of FCM's waits between them: half a minute in all", attempts, 100*waitScale)
 
 	devices := newRecipients(s.cfg.Recipients, mix())
@@ -107,18 +108,25 @@ func (s *show) run(ctx context.Context) error {
 	if err := s.check(ctx, devices, final); err != nil {
 		return err
 	}
-	s.end(ctx, "curl "+up.API+"/v1/notifications")
-	return nil
+	if !s.cfg.Keep {
+		s.end(ctx, "")
+		return nil
+	}
+	s.took()
+	s.say("still serving: a batch, an outage and a replay a minute, to be seen at  %s/console   (Ctrl-C ends it)", up.API)
+	return s.again(ctx)
 }
 
 // end says how long it took and, if it is to be kept, serves on until ctx ends.
 func (s *show) end(ctx context.Context, try string) {
-	s.say("done in %.0f s", time.Since(s.begun).Seconds())
+	s.took()
 	if s.cfg.Keep {
 		s.say("still serving: try  %s   (Ctrl-C ends it)", try)
 		<-ctx.Done()
 	}
 }
+
+func (s *show) took() { s.say("done in %.0f s", time.Since(s.begun).Seconds()) }
 
 func (s *show) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.out, format+"\n", args...)

@@ -73,7 +73,7 @@ export class Throughput {
     this.minutes = minutes;
   }
 
-  /** Every second from the first that is known to the one before now, which is not over. A minute before is one point of its mean. */
+  /** Every second since the page was opened, to the one before now, which is not over. A minute before is one point of its mean. */
   series(now: number): Series {
     const out: Series = {
       times: [],
@@ -84,7 +84,9 @@ export class Throughput {
       for (const k of kinds) out.of[k].push((s?.[k] ?? 0) / over);
     };
     if (this.minutes.size > 0) {
-      for (let m = Math.ceil((now - hour) / 60); (m + 1) * 60 <= this.began; m++) point(m * 60 + 30, this.minutes.get(m), 60);
+      const first = Math.min(...this.minutes.keys());
+      for (let m = Math.max(first, Math.ceil((now - hour) / 60)); (m + 1) * 60 <= this.began; m++)
+        point(m * 60 + 30, this.minutes.get(m), 60);
     }
     for (let t = Math.max(this.began, now - hour); t < now; t++) point(t, this.seconds.get(t), 1);
     return out;
