@@ -138,10 +138,10 @@ export async function sound(name, p = page) {
 /** The id of the server's process. */
 export const processId = () => server.pid;
 
-/** Starts the browser and a server. */
-export async function open() {
+/** Starts the browser and a server, with env on top of the environment. */
+export async function open(env = {}) {
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
-  await start();
+  await start(env);
   page = await fresh();
 }
 

@@ -1,9 +1,11 @@
 import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router';
 
 import { Failure } from './parts/basics';
+import { Audit } from './screens/audit';
 import { Batches } from './screens/batches';
 import { Groups, Letter, Letters } from './screens/letters';
 import { Detail } from './screens/detail';
+import { Devices, DeviceScreen } from './screens/devices';
 import { NewBatch } from './screens/newbatch';
 import { Notifications } from './screens/notifications';
 import { Overview } from './screens/overview';
@@ -11,6 +13,8 @@ import { ReplayScreen, Replays, SimulationScreen } from './screens/replays';
 import { Send } from './screens/send';
 import { Shell } from './screens/shell';
 import { System } from './screens/system';
+import { TenantScreen } from './screens/tenant';
+import { Tenants } from './screens/tenants';
 import { TraceScreen } from './screens/trace';
 import { Empty } from './parts/basics';
 
@@ -93,6 +97,29 @@ export const replayRoute = createRoute({
   path: '/replays/$id',
   component: () => <ReplayScreen id={replayRoute.useParams().id} />,
 });
+export const devicesRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/devices',
+  validateSearch: texts('user_id'),
+  component: Devices,
+});
+export const deviceRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/devices/$id',
+  component: () => <DeviceScreen id={deviceRoute.useParams().id} />,
+});
+const tenants = createRoute({ getParentRoute: () => root, path: '/tenants', component: Tenants });
+export const tenantRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/tenants/$tenant',
+  component: () => <TenantScreen tenant={tenantRoute.useParams().tenant} />,
+});
+export const auditRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/audit',
+  validateSearch: texts('tenant', 'kind', 'action', 'who', 'target', 'target_id', 'since'),
+  component: Audit,
+});
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -111,6 +138,11 @@ export const router = createRouter({
     simulationRoute,
     replays,
     replayRoute,
+    devicesRoute,
+    deviceRoute,
+    tenants,
+    tenantRoute,
+    auditRoute,
   ]),
   basepath: '/console',
   scrollRestoration: true,

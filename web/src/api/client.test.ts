@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { address, Refused } from './client';
+import { address, Once, Refused } from './client';
 
 test('an address has its placeholders filled, and only what is given', () => {
   expect(address('/v1/notifications/{id}/deliveries/{recipient}', { id: 'ntf_1', recipient: 'token:a/b?c' })).toBe(
@@ -16,4 +16,12 @@ test('what the server said is what is shown', () => {
     'this needs the permission replay',
   );
   expect(new Refused(502, {}).message).toBe('the server answered 502');
+});
+
+test('a body that is sent again has the same key, a corrected one another', () => {
+  const once = new Once();
+  const first = once.of({ name: 'zoo!' });
+  expect(once.of({ name: 'zoo!' })).toBe(first);
+  expect(once.of({ name: 'zoo' })).not.toBe(first);
+  expect(new Once().of({ name: 'zoo!' })).not.toBe(first);
 });

@@ -114,3 +114,15 @@ export function address(path: string, fill: Record<string, string> = {}, query: 
 
 /** A key for a call that must happen once, however often it is sent. */
 export const onceKey = (): string => crypto.getRandomValues(new Uint32Array(4)).join('-');
+
+/** The keys of one intention: the same body has the same key, however often it is sent, and a corrected one a new key. */
+export class Once {
+  readonly #keys = new Map<string, string>();
+
+  of(body: unknown): string {
+    const text = JSON.stringify(body);
+    const key = this.#keys.get(text) ?? onceKey();
+    this.#keys.set(text, key);
+    return key;
+  }
+}

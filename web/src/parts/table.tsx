@@ -1,7 +1,7 @@
 import { createColumnHelper, tableFeatures, useTable, type RowData } from '@tanstack/react-table';
 import { useMemo, type ReactNode } from 'react';
 
-import { Empty } from './basics';
+import { Button, Empty } from './basics';
 
 export interface Column<T> {
   name: string;
@@ -55,5 +55,24 @@ export function Table<T extends RowData>(p: {
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** The button under a list that has more pages. */
+export function More({
+  query: q,
+}: {
+  query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+}): ReactNode {
+  if (!q.hasNextPage) return null;
+  return (
+    <Button
+      onClick={() => {
+        void q.fetchNextPage();
+      }}
+      bar={q.isFetchingNextPage ? 'more is being read' : undefined}
+    >
+      More
+    </Button>
   );
 }

@@ -6,7 +6,7 @@ import { address, call, onceKey, type Schemas } from '../api/client';
 import { count, rate, some, span, word } from '../format';
 import { useEvents } from '../live';
 import { Badge, Bar, Button, Card, Confirm, Empty, Facts, Shown, Text, Time } from '../parts/basics';
-import { Table, type Column } from '../parts/table';
+import { More, Table, type Column } from '../parts/table';
 import { useBar } from '../session';
 import { classes, parts } from './list';
 import { LineState } from './overview';
@@ -320,11 +320,7 @@ function Deliveries({
                   id={(d) => `${String(d.line ?? '')} ${String(d.chunk ?? '')} ${String(d.index ?? '')}`}
                   empty="No recipient is of this class, or none is planned yet."
                 />
-                {q.hasNextPage ? (
-                  <Button onClick={() => void q.fetchNextPage()} bar={q.isFetchingNextPage ? 'more is being read' : undefined}>
-                    More
-                  </Button>
-                ) : null}
+                <More query={q} />
               </>
             )}
           </Shown>

@@ -2,10 +2,10 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 
-import { call, onceKey, type Schemas } from '../api/client';
+import { call, Once, onceKey, type Schemas } from '../api/client';
 import { ago, count, rate, some, word } from '../format';
 import { Badge, Button, Card, Confirm, Facts, Shown, Text, Time } from '../parts/basics';
-import { Table, type Column } from '../parts/table';
+import { More, Table, type Column } from '../parts/table';
 import { groupsRoute, lettersRoute } from '../router';
 import { useBar } from '../session';
 import { Json } from './detail';
@@ -233,11 +233,7 @@ export function Letters(): ReactNode {
               id={(l) => l.id}
               empty="No letter matches the filter."
             />
-            {q.hasNextPage ? (
-              <Button onClick={() => void q.fetchNextPage()} bar={q.isFetchingNextPage ? 'more is being read' : undefined}>
-                More
-              </Button>
-            ) : null}
+            <More query={q} />
           </>
         )}
       </Shown>
@@ -271,7 +267,7 @@ function Decide({ filter, n, bar }: { filter: Filter; n: number; bar: string | u
   const discard = useBar('discard');
   const [asking, setAsking] = useState(false);
   const [reason, setReason] = useState('');
-  const [once, setOnce] = useState('');
+  const [once, setOnce] = useState(() => new Once());
   const [expected, setExpected] = useState(0);
   const all = takesAll(filter);
   const simulate = useMutation({
@@ -282,7 +278,10 @@ function Decide({ filter, n, bar }: { filter: Filter; n: number; bar: string | u
     },
   });
   const give = useMutation({
-    mutationFn: () => call('post', '/v1/dead-letters/discard', { body: { filter, all, reason, expect: expected }, once }),
+    mutationFn: () => {
+      const body = { filter, all, reason, expect: expected };
+      return call('post', '/v1/dead-letters/discard', { body, once: once.of(body) });
+    },
     onSuccess: () => {
       setAsking(false);
     },
@@ -305,7 +304,7 @@ function Decide({ filter, n, bar }: { filter: Filter; n: number; bar: string | u
           bar={discard ?? bar}
           onClick={() => {
             give.reset();
-            setOnce(onceKey());
+            setOnce(new Once());
             setExpected(n);
             setAsking(true);
           }}

@@ -5,7 +5,7 @@ import { useState, type ReactNode } from 'react';
 import { call, type Schemas } from '../api/client';
 import { count } from '../format';
 import { Badge, Bar, Button, Shown, Text, Time } from '../parts/basics';
-import { Table, type Column } from '../parts/table';
+import { More, Table, type Column } from '../parts/table';
 
 type Notification = Schemas['Notification'];
 
@@ -103,11 +103,7 @@ export function List({
       {(d) => (
         <>
           <Table label={label} rows={d.pages.flatMap((p) => p.items)} columns={columns} id={(n) => n.id} empty={empty} />
-          {q.hasNextPage ? (
-            <Button onClick={() => void q.fetchNextPage()} bar={q.isFetchingNextPage ? 'more is being read' : undefined}>
-              More
-            </Button>
-          ) : null}
+          <More query={q} />
         </>
       )}
     </Shown>

@@ -2,10 +2,10 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 
-import { call, onceKey, type Schemas } from '../api/client';
+import { call, Once, onceKey, type Schemas } from '../api/client';
 import { count, rate, some, span, word } from '../format';
 import { Badge, Bar, Button, Card, Confirm, Facts, Shown, Text, Time } from '../parts/basics';
-import { Table, type Column } from '../parts/table';
+import { More, Table, type Column } from '../parts/table';
 import { useBar } from '../session';
 import { Json } from './detail';
 
@@ -45,13 +45,12 @@ function Simulated({ of: s }: { of: Schemas['Simulation'] }): ReactNode {
   const [asking, setAsking] = useState(false);
   const [canary, setCanary] = useState('1');
   const [stop, setStop] = useState('20');
-  const [once] = useState(onceKey);
+  const [once] = useState(() => new Once());
   const start = useMutation({
-    mutationFn: () =>
-      call('post', '/v1/replays', {
-        body: { simulation: s.id, canary: Number(canary) / 100, stop_if_refail: Number(stop) / 100 },
-        once,
-      }),
+    mutationFn: () => {
+      const body = { simulation: s.id, canary: Number(canary) / 100, stop_if_refail: Number(stop) / 100 };
+      return call('post', '/v1/replays', { body, once: once.of(body) });
+    },
     onSuccess: (r) => {
       client.setQueryData(['replay', r.id], r);
       void go({ to: '/replays/$id', params: { id: r.id } });
@@ -182,11 +181,7 @@ export function Replays(): ReactNode {
               id={(r) => r.id}
               empty="There was no replay yet: it begins with a simulation of dead letters."
             />
-            {q.hasNextPage ? (
-              <Button onClick={() => void q.fetchNextPage()} bar={q.isFetchingNextPage ? 'more is being read' : undefined}>
-                More
-              </Button>
-            ) : null}
+            <More query={q} />
           </>
         )}
       </Shown>

@@ -13,6 +13,9 @@ const screens = [
   ['/notifications', 'Notifications'],
   ['/dead-letters', 'Dead letters'],
   ['/replays', 'Replays'],
+  ['/devices', 'Devices'],
+  ['/tenants', 'Tenants'],
+  ['/audit', 'Audit'],
   ['/system', 'System'],
 ] as const;
 

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 
-import { call, onceKey, type Schemas } from '../api/client';
+import { call, Once, type Schemas } from '../api/client';
 import { ago, count, rate, some, span } from '../format';
 import { Badge, Button, Card, Confirm, Empty, Facts, Shown, Text, Time } from '../parts/basics';
 import { Table, type Column } from '../parts/table';
@@ -207,9 +207,12 @@ function AskPause({ close }: { close: () => void }): ReactNode {
   const platform = session.permissions.includes('platform');
   const [what, setWhat] = useState<Schemas['PauseScope']>(platform ? 'everything' : 'tenant');
   const [reason, setReason] = useState('');
-  const [once] = useState(onceKey);
+  const [once] = useState(() => new Once());
   const m = useMutation({
-    mutationFn: () => call('post', '/v1/pauses', { body: { scope: what, reason: reason || undefined }, once }),
+    mutationFn: () => {
+      const body = { scope: what, reason: reason || undefined };
+      return call('post', '/v1/pauses', { body, once: once.of(body) });
+    },
     onSuccess: close,
     onSettled: () => client.invalidateQueries(),
   });
