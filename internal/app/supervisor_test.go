@@ -19,8 +19,8 @@ import (
 
 // TestSupervisor stands in systemd's place: it is told when the service takes work, that it lives, also while it drains, and
 // when it stops.
-func TestSupervisor(t *testing.T) { //nolint:paralleltest // the environment is the process's
-	dir, err := os.MkdirTemp("", "sd") // the path of a socket is short
+func TestSupervisor(t *testing.T) {
+	dir, err := os.MkdirTemp("", "sd") //nolint:usetesting // the path of a socket is short
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,8 @@ func (b BuildInfo) Describe(program string) string {
 // version is what the linker was told with -ldflags "-X …/telemetry.version=v1.2.3", for
 // builds from an archive, in which Go finds no version, and for releases. It wins over what Go found.
 // revision is the same for the commit.
+//
+//nolint:gochecknoglobals // the linker sets no other
 var version, revision string
 
 // Build returns what the Go linker recorded about this binary.

@@ -91,7 +91,9 @@ func addFile(pack *tar.Writer, name string, f file, when time.Time) error {
 	if err != nil {
 		return err
 	}
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: info.Size(), Mode: f.mode, ModTime: when.Truncate(time.Second), Format: tar.FormatUSTAR}
+	header := &tar.Header{
+		Typeflag: tar.TypeReg, Name: name, Size: info.Size(), Mode: f.mode, ModTime: when.Truncate(time.Second), Format: tar.FormatUSTAR,
+	}
 	if err := pack.WriteHeader(header); err != nil {
 		return err
 	}

@@ -72,8 +72,8 @@ func (r *release) build(ctx context.Context, system, arch, dir string) error {
 		"-ldflags", fmt.Sprintf("-s -w -X %s.version=%s -X %s.revision=%s", telemetry, r.version, telemetry, r.revision),
 		"-o", bin+string(filepath.Separator), "./cmd/...")
 	cmd.Dir = r.source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=-mod=readonly", "GOEXPERIMENT=", "GOWORK=off",
-		"GOAMD64=v1", "GOARM64=v8.0", "GOFIPS140=off")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=-mod=readonly", "GOEXPERIMENT=",
+		"GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOFIPS140=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build for %s/%s: %w\n%s", system, arch, err, out)
 	}
@@ -87,8 +87,8 @@ func (r *release) materials(ctx context.Context, platform string) error {
 		return nil
 	}
 	out := filepath.Join(r.out, fmt.Sprintf("belfry_%s_sbom.cdx.json", r.number()))
-	cmd := exec.CommandContext(ctx, r.cyclonedx, "bin", "-json", "-noserial", "-std", "-version", r.version, //nolint:gosec // the caller's tool
-		"-output", out, filepath.Join(r.stage(platform), "bin", "belfry"))
+	cmd := exec.CommandContext(ctx, r.cyclonedx, "bin", "-json", "-noserial", "-std", //nolint:gosec // the caller's tool
+		"-version", r.version, "-output", out, filepath.Join(r.stage(platform), "bin", "belfry"))
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cyclonedx-gomod: %w\n%s", err, said)
 	}

@@ -36,7 +36,8 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.SetOutput(errs)
 	flags.StringVar(&r.source, "source", ".", "the checkout")
 	flags.StringVar(&r.out, "out", "dist", "where to put it; what is there is removed")
-	flags.StringVar(&r.version, "version", "", "such as v1.2.3; default: the tag of the commit, else a version of Go's for a commit without one")
+	flags.StringVar(&r.version, "version", "",
+		"such as v1.2.3; default: the tag of the commit, else a version of Go's for a commit without one")
 	flags.StringVar(&platforms, "platforms", platforms, "what to build for")
 	flags.StringVar(&r.nfpm, "nfpm", "", "nfpm, which makes the packages; without it there are none")
 	flags.StringVar(&r.cyclonedx, "cyclonedx", "", "cyclonedx-gomod, which writes the bill of materials; without it there is none")
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		return exitUsage
 	}
 	err := r.prepare(ctx)
-	for _, p := range strings.Split(platforms, ",") {
+	for p := range strings.SplitSeq(platforms, ",") {
 		if err == nil {
 			_, _ = fmt.Fprintf(errs, "building %s for %s\n", r.version, p)
 			err = r.platform(ctx, p)
@@ -128,7 +129,7 @@ func (r *release) finish(ctx context.Context, platform string) error {
 	}
 	script, err := os.ReadFile(filepath.Join(r.source, "packaging", "install.sh"))
 	if err == nil {
-		err = os.WriteFile(filepath.Join(r.out, "install.sh"), script, programMode)
+		err = os.WriteFile(filepath.Join(r.out, "install.sh"), script, programMode) //nolint:gosec // the caller's folder
 	}
 	if err != nil {
 		return fmt.Errorf("install.sh: %w", err)

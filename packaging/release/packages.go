@@ -23,7 +23,7 @@ func (r *release) packages(ctx context.Context, arch string) error {
 	if err != nil {
 		return fmt.Errorf("packages: %w", err)
 	}
-	text, err := os.ReadFile(filepath.Join(source, "packaging", "nfpm.yaml"))
+	text, err := os.ReadFile(filepath.Join(source, "packaging", "nfpm.yaml")) //nolint:gosec // the caller's checkout
 	if err != nil {
 		return fmt.Errorf("packages: %w", err)
 	}
@@ -34,13 +34,14 @@ func (r *release) packages(ctx context.Context, arch string) error {
 	}
 	filled := filepath.Join(out, "stage", "nfpm_"+arch+".yaml")
 	content := os.Expand(string(text), func(name string) string { return values[name] })
-	if err := os.WriteFile(filled, []byte(content), fileMode); err != nil {
+	if err := os.WriteFile(filled, []byte(content), fileMode); err != nil { //nolint:gosec // the caller's folder
 		return fmt.Errorf("packages: %w", err)
 	}
 	for _, kind := range []string{"deb", "rpm"} {
 		to := filepath.Join(out, fmt.Sprintf("belfry_%s_linux_%s.%s", r.number(), arch, kind))
-		cmd := exec.CommandContext(ctx, r.nfpm, "package", "--config", filled, "--packager", kind, "--target", to) //nolint:gosec // the caller's tool
-		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(r.when.Unix(), 10))
+		cmd := exec.CommandContext(ctx, r.nfpm, "package", //nolint:gosec // the caller's tool
+			"--config", filled, "--packager", kind, "--target", to)
+		cmd.Env = append(cmd.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(r.when.Unix(), 10))
 		if said, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("nfpm, %s for %s: %w\n%s", kind, arch, err, said)
 		}

@@ -151,7 +151,7 @@ func put(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return fmt.Errorf("the folder of %s: %w", filepath.Base(path), err)
 	}
-	if err := os.WriteFile(path, content, fileMode); err != nil {
+	if err := os.WriteFile(path, content, fileMode); err != nil { //nolint:gosec // the caller's folder
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}
 	return nil

@@ -88,7 +88,8 @@ func TestVersions(t *testing.T) {
 	dir := t.TempDir()
 	git := func(args ...string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), "git", append([]string{"-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
+		who := []string{"-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.com"}
+		cmd := exec.CommandContext(t.Context(), "git", append(who, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
@@ -174,7 +175,7 @@ func TestPages(t *testing.T) {
 		shown := string(text)
 		if man, err := exec.LookPath("man"); err == nil {
 			cmd := exec.CommandContext(t.Context(), man, "--warnings", "-E", "UTF-8", "-l", path)
-			cmd.Env = append(os.Environ(), "MANWIDTH=120", "MAN_KEEP_FORMATTING=", "LC_ALL=C.UTF-8")
+			cmd.Env = append(cmd.Environ(), "MANWIDTH=120", "MAN_KEEP_FORMATTING=", "LC_ALL=C.UTF-8")
 			var said strings.Builder
 			cmd.Stderr = &said
 			out, err := cmd.Output()
@@ -192,7 +193,8 @@ func TestPages(t *testing.T) {
 		}
 	}
 	for shell, script := range map[string]string{
-		"bash": "bash-completion/completions/belfry", "zsh": "zsh/vendor-completions/_dlq-replayer", "fish": "fish/vendor_completions.d/belfry.fish",
+		"bash": "bash-completion/completions/belfry",
+		"zsh":  "zsh/vendor-completions/_dlq-replayer", "fish": "fish/vendor_completions.d/belfry.fish",
 	} {
 		text, err := os.ReadFile(filepath.Join(share, filepath.FromSlash(script)))
 		if err != nil || len(text) < 1000 {

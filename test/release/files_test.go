@@ -171,7 +171,7 @@ func TestUnits(t *testing.T) {
 		t.Skip("there is no systemd-analyze on this machine: how exposed the services are was not rated")
 	}
 	for name := range all {
-		out, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager", "--threshold=20", //nolint:gosec // a tool
+		out, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager", "--threshold=20",
 			filepath.Join(root, "packaging", "systemd", name)).CombinedOutput()
 		m := regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`).FindSubmatch(out)
 		if err != nil || m == nil {
@@ -191,7 +191,7 @@ func TestScripts(t *testing.T) {
 		t.Fatalf("%v, %v", scripts, err)
 	}
 	for _, path := range append(scripts, script) {
-		if out, err := exec.CommandContext(t.Context(), "sh", "-n", path).CombinedOutput(); err != nil { //nolint:gosec // ours
+		if out, err := exec.CommandContext(t.Context(), "sh", "-n", path).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", path, err, out)
 		}
 		if !strings.Contains(read(t, strings.TrimPrefix(path, root+"/")), "\nset -eu\n") {
@@ -225,7 +225,7 @@ func TestWorkflow(t *testing.T) {
 		read(t, m)
 	}
 	if *actionlint != "" {
-		if out, err := exec.CommandContext(t.Context(), *actionlint, "-no-color", //nolint:gosec // the caller's tool
+		if out, err := exec.CommandContext(t.Context(), *actionlint, "-no-color",
 			root+"/.github/workflows/release.yml").CombinedOutput(); err != nil {
 			t.Errorf("actionlint: %v\n%s", err, out)
 		}

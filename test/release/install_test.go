@@ -118,10 +118,10 @@ func install(t *testing.T, m machine, script, releases, prefix string, args ...s
 	t.Helper()
 	tools := t.TempDir()
 	uname := fmt.Sprintf("#!/bin/sh\ncase $1 in -s) echo %s ;; -m) echo %s ;; esac\n", m.system, m.processor)
-	if err := os.WriteFile(filepath.Join(tools, "uname"), []byte(uname), 0o755); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(filepath.Join(tools, "uname"), []byte(uname), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	path := tools + ":" + os.Getenv("PATH")
+	path := tools + ":" + os.Getenv("PATH") //nolint:forbidigo // the machine's tools
 	if m.only != nil {
 		basic := []string{
 			"sh", "id", "mktemp", "rm", "grep", "wc", "tar", "gzip", "mkdir", "cp", "chmod", "mv", "cut",
@@ -189,7 +189,7 @@ func TestInstall(t *testing.T) {
 				}
 			}
 			for _, program := range programs() {
-				out, err := exec.CommandContext(t.Context(), filepath.Join(prefix, "bin", program)).Output() //nolint:gosec // what was installed
+				out, err := exec.CommandContext(t.Context(), filepath.Join(prefix, "bin", program)).Output()
 				if err != nil || string(out) != program+" 1.2.3\n" {
 					t.Errorf("%s: %q, %v", program, out, err)
 				}
@@ -236,8 +236,10 @@ func TestInstallRefuses(t *testing.T) {
 			p.archive = pack(t, "1.2.3", "linux_amd64", programs()[1:]...)
 			p.sums = []byte(sumLine(p.archive, "belfry_1.2.3_linux_amd64.tar.gz"))
 		}, want: "has no program belfry"},
-		"no checksum":                          {m: linux, change: func(p *published) { p.sums = nil }, want: "no archive for linux/amd64"},
-		"two checksums":                        {m: linux, change: func(p *published) { p.sums = append(p.sums, p.sums...) }, want: "more than one archive"},
+		"no checksum": {m: linux, change: func(p *published) { p.sums = nil }, want: "no archive for linux/amd64"},
+		"two checksums": {m: linux, want: "more than one archive", change: func(p *published) {
+			p.sums = append(p.sums, p.sums...)
+		}},
 		"FreeBSD":                              {m: machine{system: "FreeBSD", processor: "amd64"}, want: "no build for FreeBSD"},
 		"a Raspberry Pi":                       {m: machine{system: "Linux", processor: "armv7l"}, want: "no build for the processor armv7l"},
 		"not built":                            {m: machine{system: "Linux", processor: "aarch64"}, want: "no archive for linux/arm64"},
