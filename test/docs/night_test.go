@@ -149,8 +149,11 @@ func masked(lines []string) []string {
 				l["trace_id of another"] = trace
 			}
 		}
-		if l["op"] == "pause" { // it may have begun to send
+		switch l["op"] { // it may have begun to send
+		case "pause":
 			l["from"] = "…"
+		case "resume":
+			l["state"] = "…"
 		}
 		for key := range l {
 			if slices.Contains(varying, key) || l["state"] == "paused" && slices.Contains([]string{"replayed", "sent", "open"}, key) {
