@@ -65,7 +65,7 @@ func TestCasesAreAsMetered(t *testing.T) { //nolint:paralleltest // one meter
 
 // compare wants both units within a tenth of the model's, without what the
 // stand-in does not bill less what the model leaves out. The clock makes some checkpoints and heartbeats more, the slower
-// the machine: clock units, too few to hide a unit a device.
+// the machine: clock write units, too few to hide one a device, and three times as many reads.
 func compare(t *testing.T, name string, model, used cost.Usage, unbilled, clock float64) {
 	t.Helper()
 	t.Logf("%s: metered %v", name, used)
