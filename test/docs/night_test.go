@@ -17,6 +17,7 @@ import (
 
 	"github.com/belfry-push/belfry/client"
 	"github.com/belfry-push/belfry/test/programs"
+	"github.com/belfry-push/belfry/test/raced"
 )
 
 // What a night writes into documents stands between these, in a block.
@@ -31,6 +32,9 @@ const (
 // -update both are written anew.
 func TestNight(t *testing.T) {
 	t.Parallel()
+	if raced.On {
+		t.Skip("the night is that of a program, which the race detector does not watch")
+	}
 	n := &nightWatch{T: t, env: []string{
 		"BELFRY_DATA=" + filepath.Join(t.TempDir(), "data"), "BELFRY_LISTEN=127.0.0.1:0", "BELFRY_SIM_LISTEN=127.0.0.1:0",
 		"BELFRY_LOG_FORMAT=json", "BELFRY_MAX_ATTEMPTS=2", "BELFRY_API_KEY=a-key-of-this-test-alone",
