@@ -133,6 +133,24 @@ test('dead letters are simulated, replayed and discarded', async () => {
   // The others go again, after a simulation.
   await visit('/console/dead-letters');
   await page.locator('tbody').getByRole('link').first().click();
+  // With edits first: what the server refuses is said beside the form, and what it takes is shown as a difference.
+  await click('Edit and simulate …');
+  const edit = page.getByRole('dialog').getByRole('button', { name: 'Simulate with the edits' });
+  assert.equal(await edit.getAttribute('title'), 'nothing is changed yet');
+  await page.getByLabel('More, as a JSON Patch').fill('[{"op":"turn","path":"/data"}]');
+  await edit.click();
+  await page.getByRole('dialog').getByRole('alert').waitFor();
+  await sound('edits');
+  await page.getByLabel('More, as a JSON Patch').fill('');
+  await page.getByLabel('New title').fill(nasty);
+  await edit.click();
+  await page.getByRole('heading', { name: 'Simulation of a replay' }).waitFor();
+  const diff = page.getByRole('region', { name: 'One message, before and after the edits' });
+  assert.match(await diff.innerText(), /- .*"title": "Price alert"[\s\S]*\+ .*"title": "<img src=x onerror/);
+  assert.equal(await diff.locator('img, script').count(), 0);
+  await sound('simulation-edited');
+  await visit('/console/dead-letters');
+  await page.locator('tbody').getByRole('link').first().click();
   await click('Simulate a replay of 3');
   await page.getByRole('heading', { name: 'Simulation of a replay' }).waitFor();
   await sound('simulation');

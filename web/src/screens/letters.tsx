@@ -9,6 +9,7 @@ import { More, Table, type Column } from '../parts/table';
 import { groupsRoute, lettersRoute } from '../router';
 import { useBar } from '../session';
 import { Json } from './detail';
+import { Edit } from './edits';
 import { Filters } from './list';
 
 type Filter = Schemas['DeadLetterFilter'];
@@ -266,6 +267,7 @@ function Decide({ filter, n, bar }: { filter: Filter; n: number; bar: string | u
   const replay = useBar('replay');
   const discard = useBar('discard');
   const [asking, setAsking] = useState(false);
+  const [editing, setEditing] = useState(false);
   const [reason, setReason] = useState('');
   const [once, setOnce] = useState(() => new Once());
   const [expected, setExpected] = useState(0);
@@ -300,6 +302,14 @@ function Decide({ filter, n, bar }: { filter: Filter; n: number; bar: string | u
           Simulate a replay of {count(n)}
         </Button>
         <Button
+          bar={replay ?? bar}
+          onClick={() => {
+            setEditing(true);
+          }}
+        >
+          Edit and simulate …
+        </Button>
+        <Button
           kind="danger"
           bar={discard ?? bar}
           onClick={() => {
@@ -314,6 +324,15 @@ function Decide({ filter, n, bar }: { filter: Filter; n: number; bar: string | u
         {give.data ? <span role="status">{some(give.data.discarded, 'letter')} given up.</span> : null}
       </div>
       {simulate.error ? <FailureOf error={simulate.error} /> : null}
+      {editing ? (
+        <Edit
+          filter={filter}
+          all={all}
+          close={() => {
+            setEditing(false);
+          }}
+        />
+      ) : null}
       {asking ? (
         <Confirm
           title={`Discard ${some(expected, 'letter')}?`}

@@ -7,7 +7,7 @@ import { count, rate, some, span, word } from '../format';
 import { Badge, Bar, Button, Card, Confirm, Facts, Shown, Text, Time } from '../parts/basics';
 import { More, Table, type Column } from '../parts/table';
 import { useBar } from '../session';
-import { Json } from './detail';
+import { Diff } from './edits';
 
 /** What a replay would come to, letter by letter found out beforehand. */
 export function SimulationScreen({ id }: { id: string }): ReactNode {
@@ -86,8 +86,8 @@ function Simulated({ of: s }: { of: Schemas['Simulation'] }): ReactNode {
         Simulated at <Time at={s.at} />; a replay can be started until <Time at={s.expires_at} />.
       </p>
       {s.message_after ? (
-        <Card title="A message after the edits" wide>
-          <Json of={s.message_after} label="A message after the edits" />
+        <Card title="One message, before and after the edits" wide>
+          <Diff before={s.message_before} after={s.message_after} label="One message, before and after the edits" />
         </Card>
       ) : null}
       {asking ? (
