@@ -170,9 +170,9 @@ func TestScreens(t *testing.T) { //nolint:paralleltest // as above
 		t.Fatalf("checks: %v %v", files, err)
 	}
 	for _, name := range files {
-		text, err := os.ReadFile(name) //nolint:gosec // beside this
+		text, err := os.ReadFile(name)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), text, 0o600) //nolint:gosec // as above
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
 		}
 		if err != nil {
 			t.Fatal(err)
