@@ -145,7 +145,7 @@ test('dead letters are simulated, replayed and discarded', async () => {
   await page.getByLabel('New title').fill(nasty);
   await edit.click();
   await page.getByRole('heading', { name: 'Simulation of a replay' }).waitFor();
-  const diff = page.getByRole('region', { name: 'One message, before and after the edits' });
+  const diff = page.getByRole('region', { name: 'The difference' });
   assert.match(await diff.innerText(), /- .*"title": "Price alert"[\s\S]*\+ .*"title": "<img src=x onerror/);
   assert.equal(await diff.locator('img, script').count(), 0);
   await sound('simulation-edited');

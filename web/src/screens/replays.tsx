@@ -87,7 +87,7 @@ function Simulated({ of: s }: { of: Schemas['Simulation'] }): ReactNode {
       </p>
       {s.message_after ? (
         <Card title="One message, before and after the edits" wide>
-          <Diff before={s.message_before} after={s.message_after} label="One message, before and after the edits" />
+          <Diff before={s.message_before} after={s.message_after} label="The difference" />
         </Card>
       ) : null}
       {asking ? (
