@@ -207,7 +207,7 @@ ui: ## Build the operator console of web/ into the programs that are built after
 .PHONY: console-test
 console-test: ## Build the console and use every screen of it in Chromium (needs Node 20, npm and chromium; SHOTS=folder for pictures)
 	BELFRY_REQUIRE_STANDINS=1 BELFRY_LEAVE_OUT_STANDINS= BELFRY_REQUIRE_BROWSER=1 \
-		$(GO) test -count=1 $(TESTFLAGS) ./test/console $(if $(SHOTS),-shots $(abspath $(SHOTS)))
+		$(GO) test -count=1 $(TESTFLAGS) ./test/console -budgets $(if $(SHOTS),-shots $(abspath $(SHOTS)))
 
 # What to build for, and as which version: make release PLATFORMS=linux/amd64 VERSION=v1.2.3
 PLATFORMS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64

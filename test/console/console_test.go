@@ -26,8 +26,9 @@ import (
 )
 
 var (
-	into  = flag.String("into", "", "a folder in which to leave what was built; none without it")
-	shots = flag.String("shots", "", "a folder in which to leave pictures of the screens; none without it")
+	into    = flag.String("into", "", "a folder in which to leave what was built; none without it")
+	budgets = flag.Bool("budgets", false, "measure first paint, memory and what open consoles cost the server, too, which takes minutes")
+	shots   = flag.String("shots", "", "a folder in which to leave pictures of the screens; none without it")
 )
 
 func TestMain(m *testing.M) {
@@ -151,8 +152,11 @@ func TestSource(t *testing.T) { //nolint:paralleltest // as above
 	run(t, web, nil, "vitest", "run")
 }
 
-// shared is what the files of checks beside this import.
-const shared = "console.mjs"
+// What the files of checks beside this import, and the one that measures.
+const (
+	shared   = "console.mjs"
+	measures = "budget.mjs"
+)
 
 // The console works in a browser: what each file of checks beside this does and looks for.
 func TestScreens(t *testing.T) { //nolint:paralleltest // as above
@@ -179,7 +183,7 @@ func TestScreens(t *testing.T) { //nolint:paralleltest // as above
 		}
 	}
 	for _, name := range files { //nolint:paralleltest // each has a browser of its own
-		if name == shared {
+		if name == shared || name == measures && !*budgets {
 			continue
 		}
 		t.Run(strings.TrimSuffix(name, ".mjs"), func(t *testing.T) {
