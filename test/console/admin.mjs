@@ -109,8 +109,9 @@ test('a credential is checked before it is used', async () => {
   const upload = (text) =>
     dialog().getByLabel('Service-account key file').setInputFiles({ name: 'key.json', mimeType: 'application/json', buffer: Buffer.from(text) });
   await upload('no JSON');
-  assert.match(await dialog().getByRole('button', { name: 'Check and use it' }).getAttribute('title'), /no JSON/);
+  await dialog().locator('button[title*="no JSON"]').waitFor(); // the file is read beside
   await upload('{"type":"service_account"}');
+  await dialog().locator('button.danger[aria-disabled="false"]').waitFor();
   await dialog().getByRole('button', { name: 'Check and use it' }).click();
   await dialog().getByText(/private_key is missing/).waitFor();
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

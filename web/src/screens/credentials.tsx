@@ -137,6 +137,7 @@ function Upload({ tenant, app, close }: { tenant: string; app: string; close: ()
           type="file"
           accept=".json,application/json"
           onChange={(e) => {
+            setText(''); // until it is read, what was chosen before must not be sent
             void e.target.files?.[0]?.text().then(setText);
           }}
         />
