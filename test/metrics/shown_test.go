@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/belfry-push/belfry/internal/config"
+	"github.com/belfry-push/belfry/test/programs"
 )
 
 // root is where the repository begins.
@@ -80,14 +81,18 @@ func shown(t *testing.T) []page {
 	return pages
 }
 
-// read starts a program and returns what it shows as soon as it is ready.
+// read starts a program and returns what it shows as soon as it is ready, and has looked at the replays if it does.
 func read(t *testing.T, name string, env []string, marker string, args ...string) page {
 	t.Helper()
 	program, _, _ := strings.Cut(name, " ")
 	p, rest := commands.Start(t, marker, program, env, args...)
 	defer p.Stop(t)
 	addr, _, _ := strings.Cut(rest, `"`)
-	text := get(t, "http://"+addr+"/metrics")
+	var text []byte
+	programs.WaitForMoment(t, time.Second/10, "the replays to be counted", func() bool {
+		text = get(t, "http://"+addr+"/metrics")
+		return name == "dispatcher" || bytes.Contains(text, []byte("belfry_replays_open{"))
+	})
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
 	if err != nil {
