@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -173,7 +174,11 @@ func (n *night) outage(ctx context.Context) error {
 				waiting++
 			}
 		}
-		return s.Health == client.HealthFailing && waiting == 2, err
+		// The command must find it so as well: an open breaker is half-open once its time is up.
+		open := slices.ContainsFunc(s.Credentials, func(c client.StatusCredential) bool {
+			return c.Until != nil && time.Until(*c.Until) > time.Second
+		})
+		return s.Health == client.HealthFailing && waiting == 2 && open, err
 	}); err != nil {
 		return err
 	}
