@@ -56,22 +56,19 @@ func (w *Waiting) same(o *Waiting) bool { return w == o || w != nil && o != nil 
 
 // Text says it to people: breaker open until 12:56:34 UTC (fcm.unavailable).
 func (w *Waiting) Text() string {
-	if w.Reason == WaitBreaker && w.Note != "" {
-		return w.Note
+	if w.Reason == WaitBreaker {
+		return w.breaker()
 	}
 	s := map[WaitReason]string{ //nolint:gosec // words
 		WaitSuspended: w.Note, WaitDeferred: w.Note,
 		WaitUpload: "upload: recipients may still be added; start sends them", WaitPaused: "paused: resume sends the rest",
-		WaitBrake: "held by the brake: resume it when the cause is mended, or cancel it", WaitBreaker: "breaker open",
+		WaitBrake:      "held by the brake: resume it when the cause is mended, or cancel it",
 		WaitCredential: "its app's credential", WaitQuota: "FCM's quota",
 		WaitSick: "throttled, because FCM fails most requests", WaitPlan: "a dispatcher to plan it", WaitRetry: "next attempt",
 		WaitPace: fmt.Sprintf("its throttle of %d/s", w.PerSecond),
 	}[w.Reason]
 	if w.Detail != "" {
 		s += ": " + w.Detail
-	}
-	if w.Reason == WaitBreaker && w.Until.IsZero() {
-		s = "breaker half-open: a few requests find out whether FCM is back"
 	}
 	if !w.Until.IsZero() {
 		s += " until " + w.Until.UTC().Format("15:04:05 UTC")
@@ -80,6 +77,18 @@ func (w *Waiting) Text() string {
 		s += " (" + w.Code.String() + ")"
 	}
 	return s
+}
+
+// breaker says what waits for a breaker: who opened it, if somebody did.
+func (w *Waiting) breaker() string {
+	if w.Note != "" {
+		return w.Note
+	}
+	cause := ""
+	if w.Code != push.CodeOpen {
+		cause = w.Code.String()
+	}
+	return push.BreakerWaits(w.Until.IsZero(), w.Until, cause)
 }
 
 // Flow knows what holds an app's requests to FCM back at present, in whatever process.

@@ -128,24 +128,9 @@ func (s *Status) agree(now time.Time) {
 	for i := range s.Running {
 		w := &s.Running[i]
 		if c := by[w.Credential]; c != nil && w.Reason == reasonBreaker {
-			w.Waiting, w.Until = c.waits(), c.Until
+			w.Waiting, w.Until = push.BreakerWaits(c.Breaker == breakerHalfOpen, c.Until, c.Cause), c.Until
 		}
 	}
-}
-
-// waits says what waits for a breaker that is not closed, as the reports do.
-func (s *CredentialSum) waits() string {
-	text := "breaker open"
-	switch {
-	case s.Breaker == breakerHalfOpen:
-		text = "breaker half-open: a few requests find out whether FCM is back"
-	case !s.Until.IsZero():
-		text += " until " + s.Until.UTC().Format("15:04:05 UTC")
-	}
-	if s.Cause != "" {
-		text += " (" + s.Cause + ")"
-	}
-	return text
 }
 
 // join adds what another process says: the worst state, the oldest token, and sums.
