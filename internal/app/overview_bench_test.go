@@ -11,6 +11,7 @@ import (
 
 	"github.com/belfry-push/belfry/internal/config"
 	"github.com/belfry-push/belfry/internal/ledger"
+	"github.com/belfry-push/belfry/internal/override"
 	"github.com/belfry-push/belfry/internal/pause"
 	"github.com/belfry-push/belfry/internal/push"
 	"github.com/belfry-push/belfry/internal/report"
@@ -83,7 +84,9 @@ func BenchmarkStatus(b *testing.B) {
 			Notifications: back.Store, Chunks: back.Store, Pages: back.Store, Devices: back.Store, Log: zap.NewNop(),
 		})
 		pauses := pause.New(back.Store, nil, zap.NewNop())
-		return NewStatus(back, Overview{Reports: reports, Pauses: pauses, Budget: patience, Sums: sums}, time.Now)
+		return NewStatus(back, Overview{
+			Reports: reports, Pauses: pauses, Overrides: override.New(back.Store, time.Now, zap.NewNop()), Budget: patience, Sums: sums,
+		}, time.Now)
 	}
 	for _, c := range []struct {
 		name           string
